@@ -1,0 +1,1 @@
+"""Reconstruct what a person saw from fMRI, in JAX."""

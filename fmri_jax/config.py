@@ -1,0 +1,81 @@
+"""From the sections of a config file to frozen, checked dataclasses.
+
+Each room states its own options as a frozen dataclass (field = default, comment = unit). An
+experiment file turns those into a `ConfigDict`, the command line overrides single values, and
+`section` turns them back, refusing what it does not know.
+"""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fmri_jax.errors import InputError
+
+T = TypeVar("T")
+
+
+def section(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Builds the frozen dataclass `cls` from one section of a config.
+
+    Args:
+        cls: the dataclass that states the section's options and their defaults.
+        values: option name -> value, as read from an experiment file or the command line.
+        where: dotted name of the section, for messages ("config.data").
+
+    Returns:
+        An instance of `cls`; options that `values` leaves out keep their defaults.
+
+    Raises:
+        InputError: an option is unknown, or its value has another type than the default.
+    """
+    hints = typing.get_type_hints(cls)
+    known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise InputError(unknown_name(f"{where}.{name}", name, known, "option"))
+        checked[name] = _checked(value, hints[name], f"{where}.{name}")
+    return cls(**checked)
+
+
+def unknown_name(found: str, name: str, known: typing.Iterable[str], kind: str) -> str:
+    """The sentence for a name that is not among `known`, with the closest one if there is any."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"{found} is not a known {kind}: {hint}choose one of {', '.join(names)}."
+
+
+def _checked(value: Any, hint: Any, where: str) -> Any:
+    """Returns `value` as the type that `hint` names, or raises one sentence."""
+    options = typing.get_args(hint)
+    origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        if value not in options:
+            raise InputError(
+                unknown_name(f"{where}={value!r}", str(value), map(str, options), "value")
+            )
+        return value
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in options:
+            return None
+        hint = next(option for option in options if option is not type(None))
+        origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(
+                f"{where} is {value!r}: expected a list of values, such as ('a', 'b')."
+            )
+        return tuple(_checked(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and (
+        not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)
+    ):
+        raise InputError(
+            f"{where} is {value!r} ({type(value).__name__}): expected {hint.__name__}."
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Files in, sessions and prepared trials out."""

@@ -1,0 +1,1 @@
+"""Metrics, identification, baselines and intervals."""

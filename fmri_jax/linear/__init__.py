@@ -1,0 +1,1 @@
+"""Batched linear solvers over many targets at once."""

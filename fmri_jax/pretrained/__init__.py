@@ -1,0 +1,1 @@
+"""Published weights, ported by strict rules and cached."""

@@ -1,0 +1,1 @@
+"""State, jitted step, mesh, checkpoints and logs."""
