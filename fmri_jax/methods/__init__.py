@@ -1,1 +1,65 @@
-"""One folder a reconstruction method."""
+"""Reconstruction methods: one folder each, all with the same two verbs, `fit` and `reconstruct`.
+
+A method package `fmri_jax.methods.<name>` exposes `Config`, a frozen dataclass of its options, and
+`build(config) -> Method`. Adding a method adds one folder and one experiment file.
+"""
+
+import dataclasses
+import importlib
+import pathlib
+import pkgutil
+import types
+from typing import TYPE_CHECKING, Protocol
+
+from fmri_jax.config import unknown_name
+from fmri_jax.errors import InputError
+
+if TYPE_CHECKING:
+    import jax
+
+    from fmri_jax.data.preparation import Trials
+
+
+@dataclasses.dataclass(frozen=True)
+class RunContext:
+    """What a method may use of the run that it is fitted in.
+
+    Attributes:
+        workdir: the run's folder, for checkpoints and training curves.
+        fold: name of the cross-validation fold ("all" when there is one only).
+        key: typed random key of this fold.
+        mesh: the devices, one axis named "data".
+        progress: whether progress bars are wanted.
+    """
+
+    workdir: pathlib.Path
+    fold: str
+    key: "jax.Array"
+    mesh: "jax.sharding.Mesh"
+    progress: bool = True
+
+
+class Reconstructor(Protocol):
+    """A fitted method: a pytree of arrays, so that it checkpoints and shards like any other."""
+
+    def reconstruct(self, fmri: "jax.Array") -> "jax.Array":
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+
+
+class Method(Protocol):
+    """A way to learn the map from fMRI to images."""
+
+    def fit(self, trials: "Trials", context: RunContext) -> Reconstructor:
+        """Learns from training trials only."""
+
+
+def package(name: str) -> types.ModuleType:
+    """Imports the method package called `name`.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    known = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    if name not in known:
+        raise InputError(unknown_name(f"config.method.name={name!r}", name, known, "method"))
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,1 +1,1 @@
-"""State, jitted step, mesh, checkpoints and logs."""
+"""Training: the mesh, the loop, checkpoints and logs. A method brings its own pure step."""

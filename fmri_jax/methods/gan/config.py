@@ -1,0 +1,95 @@
+"""The options of the end-to-end GAN, and the published loss weights in one scale."""
+
+import dataclasses
+from typing import Literal
+
+from fmri_jax.errors import InputError
+
+# One scale for all weights: mean-squared errors on pixels in [0, 1] and on comparator activations,
+# and the mean of -log D. Shen et al. sum squares, halve them and divide by the batch, on pixels in
+# 0-255: l_img 2e-6, l_feat 0.01, l_adv 100. One pixel's mean-squared error on [0, 1] is then worth
+# 2e-6 / 2 x (227 x 227 x 3) x 255^2 = 10,052; one feature's, 0.01 / 2 x (6 x 6 x 256) = 46.1.
+PAPER_WEIGHTS = {"image": 10_052.0, "feature": 46.1, "adversarial": 100.0}
+
+# The student report weighs mean-squared errors on ImageNet-normalised pixels by 100: per channel
+# (1/.229^2 + 1/.224^2 + 1/.225^2) / 3 = 19.58 times the error on [0, 1].
+REPORT_WEIGHTS = {"image": 1_958.0, "feature": 100.0, "adversarial": 10_000.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the GAN.
+
+    Attributes:
+        n_steps: training steps.
+        batch_size: trials a step.
+        image_weight: weight of the mean-squared pixel error, pixels in [0, 1]; 0 leaves it out.
+        feature_weight: weight of the mean-squared error between comparator activations.
+        adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
+        comparator_layers: AlexNet activations that the feature term compares, averaged.
+        comparator_size: pixels that images are resized to before the comparator; 0: as they are.
+        crop: image size in training, a random crop of the prepared images; 0: no crop. Images are
+            cropped at the centre in testing.
+        width: multiplies the generator's channels; 1 is the published network.
+        hidden: units of each dense layer; 4096 in the published network.
+        discriminator_width: multiplies the discriminator's channels.
+        learning_rate: Adam's, of the generator.
+        discriminator_learning_rate: Adam's, of the discriminator.
+        first_moment: Adam's beta 1.
+        halve_at: steps after which both learning rates are halved.
+        cosine_decay: let both learning rates fall to zero along a half cosine instead.
+        weight_decay: L2 decay of the discriminator's weights.
+        generator_weight_decay: decoupled (AdamW) decay of the generator's weights.
+        fmri_noise: standard deviation of Gaussian noise added to the standardised voxels at each
+            training step. It acts as ridge regularisation on the first layer (Bishop 1995).
+        dropout: share of each dense layer's units dropped in training.
+        update: "simultaneous": both networks from one forward pass; "alternating": the
+            discriminator first, then the generator against the updated discriminator.
+        gate: pause a network that is far ahead, by the paper's ratio of losses.
+        dtype: arithmetic of the networks; parameters stay float32.
+        log_every: steps between two points of the training curves.
+        checkpoint_every: steps between two checkpoints.
+    """
+
+    n_steps: int = 1000
+    batch_size: int = 32
+    image_weight: float = PAPER_WEIGHTS["image"]
+    feature_weight: float = PAPER_WEIGHTS["feature"]
+    adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
+    comparator_layers: tuple[str, ...] = ("relu5",)
+    comparator_size: int = 0
+    crop: int = 0
+    width: float = 1.0
+    hidden: int = 4096
+    discriminator_width: float = 1.0
+    learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 2e-4
+    first_moment: float = 0.9
+    halve_at: tuple[int, ...] = ()
+    cosine_decay: bool = False
+    weight_decay: float = 4e-4
+    generator_weight_decay: float = 0.0
+    fmri_noise: float = 0.0
+    dropout: float = 0.0
+    update: Literal["simultaneous", "alternating"] = "simultaneous"
+    gate: bool = False
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    log_every: int = 10
+    checkpoint_every: int = 500
+
+    def __post_init__(self) -> None:
+        """Refuses values that no training could use."""
+        for name in ("n_steps", "batch_size", "hidden", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 1.")
+        weights = ("image_weight", "feature_weight", "adversarial_weight")
+        for name in (*weights, "fmri_noise", "weight_decay", "generator_weight_decay", "crop"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
+        if not any(getattr(self, name) for name in weights):
+            raise InputError(
+                "config.method has image_weight, feature_weight and adversarial_weight all 0: the "
+                "generator would learn nothing; set at least one of them above 0."
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"config.method.dropout is {self.dropout}: expected 0 <= dropout < 1.")
