@@ -80,9 +80,7 @@ def train(
     return state
 
 
-def _look(
-    pending: dict[int, dict[str, jax.Array]], log: MetricLog, options: LoopOptions
-) -> None:
+def _look(pending: dict[int, dict[str, jax.Array]], log: MetricLog, options: LoopOptions) -> None:
     """Waits for the pending steps, refuses what is not finite, writes the last of them."""
     fetched: dict[int, Mapping[str, float]] = {
         step: {name: float(value) for name, value in metrics.items()}

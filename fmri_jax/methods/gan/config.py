@@ -42,7 +42,6 @@ class Config:
         generator_weight_decay: decoupled (AdamW) decay of the generator's weights.
         fmri_noise: standard deviation of Gaussian noise added to the standardised voxels at each
             training step. It acts as ridge regularisation on the first layer (Bishop 1995).
-        dropout: share of each dense layer's units dropped in training.
         update: "simultaneous": both networks from one forward pass; "alternating": the
             discriminator first, then the generator against the updated discriminator.
         gate: pause a network that is far ahead, by the paper's ratio of losses.
@@ -70,7 +69,6 @@ class Config:
     weight_decay: float = 4e-4
     generator_weight_decay: float = 0.0
     fmri_noise: float = 0.0
-    dropout: float = 0.0
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     gate: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -91,5 +89,3 @@ class Config:
                 "config.method has image_weight, feature_weight and adversarial_weight all 0: the "
                 "generator would learn nothing; set at least one of them above 0."
             )
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"config.method.dropout is {self.dropout}: expected 0 <= dropout < 1.")

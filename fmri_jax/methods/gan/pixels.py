@@ -1,0 +1,46 @@
+"""Between pixels in [0, 1], the units that networks work in, and RGB."""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@flax.struct.dataclass
+class PixelScale:
+    """Mean and standard deviation of the training pixels, one value a channel.
+
+    The generator's output is linear and starts near zero: in these units that is the mean colour.
+    """
+
+    mean: jax.Array
+    deviation: jax.Array
+
+    @classmethod
+    def of(cls, images: np.ndarray) -> "PixelScale":
+        """Measures training images (n, h, w, c), uint8."""
+        pixels = images.reshape(-1, images.shape[-1]) / np.float32(255)
+        deviation = np.maximum(pixels.std(axis=0), 1 / 255)
+        return cls(mean=jnp.asarray(pixels.mean(axis=0)), deviation=jnp.asarray(deviation))
+
+    def to_pixels(self, units: jax.Array) -> jax.Array:
+        """Network units -> pixels around [0, 1], not clipped, in float32."""
+        return units.astype(jnp.float32) * self.deviation + self.mean
+
+    def to_units(self, pixels: jax.Array) -> jax.Array:
+        """Pixels in [0, 1] -> network units."""
+        return (pixels - self.mean) / self.deviation
+
+
+def as_rgb(images: jax.Array) -> jax.Array:
+    """Repeats a single channel three times; leaves colour images as they are."""
+    return jnp.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+
+
+def resize(images: jax.Array, size: int) -> jax.Array:
+    """Images (n, h, w, c) at `size` pixels by bilinear interpolation; 0 leaves them as they are."""
+    if size in (0, images.shape[1]):
+        return images
+    return jax.image.resize(
+        images, (images.shape[0], size, size, images.shape[-1]), "bilinear", antialias=True
+    )

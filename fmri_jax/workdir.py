@@ -1,0 +1,128 @@
+"""The folder of one run: who it belongs to, what goes into it, and from what it was made."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fmri_jax.errors import InputError
+
+PACKAGES = ("fmri_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
+    """Takes `workdir` for the run that `config` describes.
+
+    Args:
+        workdir: the folder; created if absent.
+        config: the resolved config, as plain JSON values.
+
+    Returns:
+        True if the folder already holds this very run, which then goes on where it stopped.
+
+    Raises:
+        InputError: the folder holds another run or other files; nothing is overwritten.
+    """
+    path = workdir / "config.json"
+    wanted = json.loads(json.dumps(config))
+    try:
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found == wanted:
+                return True
+            raise InputError(
+                f"{workdir} holds another run ({_first_difference(found, wanted)}): choose another "
+                "--workdir, or give the config of that run to go on with it."
+            )
+        if workdir.exists() and any(workdir.iterdir()):
+            raise InputError(
+                f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "
+                "folder as --workdir."
+            )
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_json(path, wanted)
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(
+            f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be written."
+        ) from error
+    return False
+
+
+def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
+    """Says in words where two configs first differ."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in [*wanted, *(set(found) - set(wanted))]:
+            if found.get(key) != wanted.get(key):
+                return _first_difference(found.get(key), wanted.get(key), f"{where}.{key}")
+    return f"{where} is {found!r} there and {wanted!r} here"
+
+
+@contextlib.contextmanager
+def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a path to write to; it takes the place of `path` only when it is complete."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    yield unfinished
+    os.replace(unfinished, path)
+
+
+def write_json(path: pathlib.Path, content: Any) -> None:
+    """Writes JSON so that a reader sees either the whole file or none."""
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """Reads what `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@dataclasses.dataclass
+class Phases:
+    """Wall-clock and processor time of each phase of a run, kept over interruptions."""
+
+    done: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    @contextlib.contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Adds the time of the `with` block to phase `name`."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        entry = next((phase for phase in self.done if phase["name"] == name), None)
+        if entry is None:
+            entry = {"name": name, "wall_s": 0.0, "cpu_s": 0.0}
+            self.done.append(entry)
+        entry["wall_s"] = round(entry["wall_s"] + time.perf_counter() - wall, 3)
+        entry["cpu_s"] = round(entry["cpu_s"] + time.process_time() - cpu, 3)
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and devices of this process, for `run.json`."""
+    import jax
+
+    versions = {"python": sys.version.split()[0]}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "versions": versions,
+        "commit": _commit(),
+        "devices": [str(device) for device in jax.devices()],
+    }
+
+
+def _commit() -> str:
+    """The commit of the checkout this package runs from, or '' outside a checkout."""
+    folder = pathlib.Path(__file__).parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return answer.stdout.strip()

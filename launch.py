@@ -1,0 +1,58 @@
+"""Runs one experiment: python launch.py --config=experiments/gan_vc.py --workdir=runs/gan_vc."""
+
+import pathlib
+import sys
+
+from absl import app, flags
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment file, with an argument after a colon: experiments/gan_vc.py:tiny."
+)
+_WORKDIR = flags.DEFINE_string(
+    "workdir",
+    None,
+    "Folder of the run (default: runs/<name of the experiment>). A run that was "
+    "stopped goes on from there.",
+)
+_PROGRESS = flags.DEFINE_bool("progress", True, "Draw progress bars.")
+
+
+def parse(argv: list[str]) -> list[str]:
+    """Reads the flags; what cannot be read ends with one sentence and exit code 2."""
+    try:
+        rest = flags.FLAGS(argv)
+        if _CONFIG.value is None:
+            raise ValueError("--config is missing: name an experiment file")
+    except Exception as error:  # an experiment file may raise anything
+        known = ", ".join(sorted(str(path) for path in pathlib.Path("experiments").glob("*.py")))
+        text = " ".join(str(error).split()).rstrip(".")
+        refuse(f"{text}. Experiments here: {known}; the README shows how to override options.")
+    return rest
+
+
+def refuse(sentence: str) -> None:
+    """Prints what is wrong, without a traceback, and exits with code 2."""
+    print(f"fmri_jax: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def main(argv: list[str]) -> None:
+    """Runs the experiment and prints the path of its report as the last line."""
+    from fmri_jax.run import run
+
+    from fmri_jax.errors import InputError
+
+    if len(argv) > 1:
+        refuse(f"{argv[1]!r} is not a flag: write options as --config.section.name=value.")
+    name, _, argument = flags.FLAGS["config"].config_filename.partition(":")
+    stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
+    workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
+    try:
+        print(run(_CONFIG.value, workdir, progress=_PROGRESS.value))
+    except InputError as error:
+        refuse(str(error))
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=parse)

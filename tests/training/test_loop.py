@@ -1,0 +1,131 @@
+"""The loop resumes to the same bits, stops on NaN and keeps the last good checkpoint."""
+
+import json
+
+import chex
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax.training import mesh as meshes
+from fmri_jax.training.checkpoints import Checkpoints
+from fmri_jax.training.logs import drop_after
+from fmri_jax.training.loop import LoopOptions, NotFiniteError, train
+
+
+@flax.struct.dataclass
+class Toy:
+    """A noisy gradient descent on a parabola: everything that a resumed run must get back."""
+
+    step: jax.Array
+    key: jax.Array
+    weights: dict
+    open: jax.Array
+
+
+def start() -> Toy:
+    return Toy(
+        step=jnp.array(0),
+        key=jax.random.key(7),
+        weights={"w": jnp.arange(4.0), "none": None},
+        open=jnp.array(True),
+    )
+
+
+@jax.jit
+def step(state: Toy, batch: jax.Array) -> tuple[Toy, dict]:
+    noise = jax.random.normal(jax.random.fold_in(state.key, state.step), (4,))
+    w = state.weights["w"] - 0.1 * (state.weights["w"] - batch + 0.01 * noise)
+    loss = jnp.sum((w - batch) ** 2)
+    return state.replace(step=state.step + 1, weights={"w": w, "none": None}), {"loss": loss}
+
+
+def batch_at(t: int) -> jax.Array:
+    return jnp.full(4, float(np.random.default_rng(t).normal()))
+
+
+def options(n_steps: int) -> LoopOptions:
+    return LoopOptions(n_steps, log_every=3, checkpoint_every=5, show=("loss",), progress=False)
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    whole = train(step, start(), batch_at, options(13), tmp_path / "whole".replace(" ", "_"))
+
+    class Killed(Exception):
+        pass
+
+    def killed_at_8(t: int) -> jax.Array:
+        if t == 8:
+            raise Killed
+        return batch_at(t)
+
+    with pytest.raises(Killed):
+        train(step, start(), killed_at_8, options(13), tmp_path / "killed")
+    with Checkpoints(tmp_path / "killed/checkpoints/all") as checkpoints:
+        assert checkpoints.latest_step() == 5
+    resumed = train(step, start(), batch_at, options(13), tmp_path / "killed")
+    chex.assert_trees_all_equal(jax.tree.map(_raw, whole), jax.tree.map(_raw, resumed), strict=True)
+    lines = [json.loads(x) for x in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
+    steps = [line["step"] for line in lines]
+    assert steps == sorted(set(steps)) and steps[-1] == 13
+
+
+def _raw(leaf):
+    return jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+
+
+def test_a_finished_run_takes_no_further_step(tmp_path):
+    first = train(step, start(), batch_at, options(4), tmp_path)
+
+    def forbidden(t: int) -> jax.Array:
+        raise AssertionError(f"step {t} was taken again")
+
+    again = train(step, start(), forbidden, options(4), tmp_path)
+    chex.assert_trees_all_equal(first.weights, again.weights)
+
+
+def test_nan_stops_the_run_and_says_where(tmp_path):
+    def poisoned(t: int) -> jax.Array:
+        return batch_at(t) * (jnp.nan if t == 10 else 1.0)
+
+    with pytest.raises(NotFiniteError, match="step 11: loss is not finite"):
+        train(step, start(), poisoned, options(20), tmp_path)
+    with Checkpoints(tmp_path / "checkpoints/all") as checkpoints:
+        assert checkpoints.latest_step() == 10
+        kept = checkpoints.restore(start())
+    assert np.isfinite(kept.weights["w"]).all()
+
+
+def test_event_files_hold_the_curves(tmp_path):
+    pytest.importorskip("tensorboardX")
+    train(step, start(), batch_at, options(6), tmp_path)
+    events = list((tmp_path / "events/all").glob("events.out.tfevents.*"))
+    assert events and b"loss" in events[0].read_bytes()
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 3, 5, 6]
+
+
+def test_drop_after_keeps_other_folds_and_drops_a_broken_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text(
+        '{"step": 5, "fold": "a"}\n{"step": 9, "fold": "a"}\n{"step": 9, "fold": "b"}\n{"step": 1'
+    )
+    drop_after(path, "a", 5)
+    assert path.read_text() == '{"step": 5, "fold": "a"}\n{"step": 9, "fold": "b"}\n'
+
+
+def test_more_devices_than_there_are_is_refused():
+    with pytest.raises(ValueError, match="JAX sees 4"):
+        meshes.make_mesh(64)
+
+
+def test_restored_state_keeps_its_sharding(tmp_path):
+    mesh = meshes.make_mesh(4)
+    state = meshes.replicate(start(), mesh)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, state)
+    with Checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore(state)
+    assert restored.weights["w"].sharding == state.weights["w"].sharding
