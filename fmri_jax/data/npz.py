@@ -1,0 +1,87 @@
+"""The `.npz` recording: the format in which any lab can bring its own arrays.
+
+`fmri_jax.data.arrays` documents the keys. Nothing is unpickled.
+"""
+
+import os
+import pathlib
+import zipfile
+import zlib
+
+import numpy as np
+
+from fmri_jax.data.arrays import OPTIONAL, REQUIRED, session_from_arrays
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
+
+
+def load(path: str) -> Session:
+    """Reads an `.npz` recording.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The recording, checked.
+
+    Raises:
+        InputError: the file is missing, damaged or holds Python objects, or its content cannot be
+            used.
+    """
+    if not path:
+        raise InputError("No recording is given: name its file with --config.data.path=my.npz.")
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"{path} is not a file: expected an .npz recording; check the path.")
+    return session_from_arrays(_read(path), path)
+
+
+def save_npz(session: Session, path: str | os.PathLike[str]) -> None:
+    """Writes a recording as `.npz`; `load` gives an equal session back.
+
+    The file appears whole or not at all: it is written beside its place and then renamed.
+
+    Args:
+        session: the recording.
+        path: the file to write; one that exists is replaced.
+    """
+    arrays = {
+        "fmri": session.fmri,
+        "stimulus": session.stimulus,
+        "images": session.images,
+        "run": session.run,
+        "stimulus_names": np.asarray(session.stimulus_names, np.str_),
+        "split": session.split,
+        "simulated": np.asarray(session.simulated),
+        "description": np.asarray(session.description),
+    }
+    if session.rois:
+        arrays["roi_names"] = np.asarray(list(session.rois), np.str_)
+        arrays["roi_masks"] = np.stack(list(session.rois.values()))
+    partial = pathlib.Path(f"{os.fspath(path)}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read(path: str) -> dict[str, np.ndarray]:
+    """The arrays of the file; large ones that a session does not use are left on disk."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise InputError(
+                    f"{path} holds a single array: expected an .npz with named arrays."
+                )
+            unused = {key: np.empty(0) for key in file.files if key not in (*REQUIRED, *OPTIONAL)}
+            return unused | {key: file[key] for key in file.files if key not in unused}
+    except InputError:
+        raise
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if "pickle" in str(error).lower():
+            raise InputError(
+                f"{path} holds Python objects or is no .npz file: expected plain arrays, "
+                "written by numpy.savez without dtype=object."
+            ) from None
+        raise InputError(f"{path} cannot be read ({error}): the file is damaged.") from None

@@ -1,0 +1,225 @@
+"""From a session to standardised trials for training and testing, fold by fold.
+
+What is estimated (a voxel's mean and standard deviation) is estimated on the training trials of the
+fold alone, and a test trial is transformed on its own: it gives the same row alone as among others.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from fmri_jax.data import images as image_stacks
+from fmri_jax.data.session import TRAIN, Session
+from fmri_jax.errors import InputError
+
+_SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
+_VOXEL_BLOCK = 1024  # voxels whose statistics are taken at once: bounds the float64 copies
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """How trials are split, selected and scaled."""
+
+    roi: str = "all"  # ROI expression; "all" takes every voxel
+    image_size: int = 0  # px, side of the square target images; 0: as recorded
+    split: Literal["given", "stimulus", "run"] = "given"  # given, or leave one group out
+    n_folds: int = 0  # 0: one fold a group; otherwise the groups are dealt into this many folds
+    average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
+    noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
+    standardise: bool = True  # z-score each voxel by the training mean and standard deviation
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trials:
+    """Trials that are ready for a method.
+
+    Attributes:
+        fmri: (n, voxels) float32, standardised.
+        stimulus: (n,) int32, index into `images`.
+        images: (stimuli, height, width, channels) uint8, every image of the recording at the
+            prepared size. Only those that `stimulus` names were shown in these trials: take them
+            through `targets`.
+        run: (n,) int32; -1 for an average over several runs.
+        stimulus_names: one name an image.
+    """
+
+    fmri: np.ndarray
+    stimulus: np.ndarray
+    images: np.ndarray
+    run: np.ndarray
+    stimulus_names: tuple[str, ...]
+
+    def targets(self) -> np.ndarray:
+        """(n, height, width, channels) float32 in [0, 1]: the image shown in each trial."""
+        return self.images[self.stimulus].astype(np.float32) / np.float32(255)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """One split of a recording into training and test trials.
+
+    Attributes:
+        name: "all" for the recording's own split, else what is left out: "stimulus 3", "run 21".
+        train: the training trials.
+        tests: test set name -> trials; "test" comes first.
+        voxels: (voxels of the session,) bool, the chosen ROI.
+        shared_stimuli: how many images are shown in training and in a test set alike. Zero, except
+            where runs are left out of a recording that repeats its images over runs: the scores
+            then measure how well known images are recognised, and the report says so.
+    """
+
+    name: str
+    train: Trials
+    tests: dict[str, Trials]
+    voxels: np.ndarray
+    shared_stimuli: int = 0
+
+
+def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
+    """Splits a recording into one fold ("given") or one a left-out group ("stimulus", "run").
+
+    Leaving groups out divides the training trials only: test sets that the recording names stay
+    unseen. Stimuli with identical pixels form one group.
+
+    Averaging the n repeats of an image divides the noise's standard deviation by sqrt(n). A row of
+    training is the mean of m repeats (m = 1 unless `average_repeats="all"`), so with
+    `noise_scaling` the z-scored average is multiplied by sqrt(n / m): its noise is then as large as
+    in training. At the 24 repeats of Shen et al. (2019) that is their factor of 4.9. Where m
+    differs between training images its harmonic mean is taken, because the mean noise variance of
+    the training rows is proportional to the mean of 1 / m.
+
+    Args:
+        session: the recording.
+        options: how to split, select and scale.
+
+    Yields:
+        Folds with standardised trials.
+
+    Raises:
+        InputError: the ROI does not exist, or the recording cannot be split in this way.
+    """
+    voxels = session.roi(options.roi)
+    images = session.images
+    if options.image_size:
+        images = image_stacks.resize(images, options.image_size)
+    responses = session.fmri if voxels.all() else session.fmri[:, voxels]
+    distinct = session.distinct_images()
+    recorded = Trials(responses, session.stimulus, images, session.run, session.stimulus_names)
+    for name, train, tests in _splits(session, distinct, options):
+        training, others = _prepare(recorded, train, tests, options)
+        seen = set(distinct[training.stimulus].tolist())
+        shown = set(distinct[np.concatenate([t.stimulus for t in others.values()])].tolist())
+        yield Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
+
+
+Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
+
+
+def _splits(session: Session, distinct: np.ndarray, options: PreparationConfig) -> Iterator[Split]:
+    """The indices of the training and test trials of each fold."""
+    train = np.flatnonzero(session.split == TRAIN)
+    if options.split == "given":
+        names = sorted(set(session.split.tolist()) - {TRAIN}, key=lambda n: (n != "test", n))
+        if not names:
+            raise InputError(
+                "split='given', but this recording names no test trials: leave groups out with "
+                "split='stimulus' or split='run'."
+            )
+        yield "all", train, {name: np.flatnonzero(session.split == name) for name in names}
+        return
+    labels = distinct[session.stimulus] if options.split == "stimulus" else session.run
+    groups = np.unique(labels[train])
+    if len(groups) < 2 or options.n_folds == 1 or options.n_folds > len(groups):
+        raise InputError(
+            f"split={options.split!r} with n_folds={options.n_folds} cannot divide the training "
+            f"trials, which hold {len(groups)} groups: expected at least 2 groups and n_folds=0 "
+            "(one fold a group) or from 2 to the number of groups."
+        )
+    n_folds = options.n_folds or len(groups)
+    for fold in range(n_folds):
+        left_out = groups[fold::n_folds]
+        out = np.isin(labels[train], left_out)
+        name = f"{options.split} " + ", ".join(str(group) for group in left_out)
+        yield name, train[~out], {"test": train[out]}
+
+
+def _prepare(
+    recorded: Trials, train: np.ndarray, tests: dict[str, np.ndarray], options: PreparationConfig
+) -> tuple[Trials, dict[str, Trials]]:
+    """Averages, standardises and scales the trials of one fold."""
+    training, repeats = _take(recorded, train, average=options.average_repeats == "all")
+    scale = _Scale.fit(training.fmri, options.standardise)
+    reference = 1 / np.mean(1 / repeats)  # repeats in a training row: their harmonic mean
+    prepared = {}
+    for name, rows in tests.items():
+        test, repeats = _take(recorded, rows, average=options.average_repeats != "none")
+        gain = np.sqrt(repeats / reference)
+        if not options.noise_scaling or options.average_repeats == "none":
+            gain = np.ones_like(gain)
+        prepared[name] = dataclasses.replace(test, fmri=scale.apply(test.fmri, gain))
+    ones = np.ones(len(training.fmri))
+    return dataclasses.replace(training, fmri=scale.apply(training.fmri, ones)), prepared
+
+
+def _take(recorded: Trials, rows: np.ndarray, average: bool) -> tuple[Trials, np.ndarray]:
+    """Chosen trials, averaged over the repeats of a stimulus or not, and the repeats in each."""
+    stimulus, run = recorded.stimulus[rows], recorded.run[rows]
+    if not average:
+        fmri = recorded.fmri[rows]
+        return dataclasses.replace(recorded, fmri=fmri, stimulus=stimulus, run=run), np.ones(
+            len(rows)
+        )
+    shown = np.unique(stimulus)
+    groups = [np.flatnonzero(stimulus == s) for s in shown]
+    fmri = np.stack([recorded.fmri[rows[g]].mean(axis=0, dtype=np.float64) for g in groups])
+    runs = [run[g[0]] if (run[g] == run[g[0]]).all() else _SEVERAL_RUNS for g in groups]
+    averaged = dataclasses.replace(
+        recorded,
+        fmri=fmri.astype(np.float32),
+        stimulus=shown,
+        run=np.asarray(runs, np.int32),
+    )
+    return averaged, np.asarray([len(g) for g in groups], float)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scale:
+    """What training says about each voxel: (voxels,) float32 mean and standard deviation."""
+
+    mean: np.ndarray
+    std: np.ndarray  # 1 where no standardisation is asked for
+    constant: np.ndarray  # (voxels,) bool: carries no information
+    keep_offset: bool
+
+    @classmethod
+    def fit(cls, fmri: np.ndarray, standardise: bool) -> "_Scale":
+        blocks = range(0, fmri.shape[1], _VOXEL_BLOCK)
+        columns = [fmri[:, start : start + _VOXEL_BLOCK].astype(np.float64) for start in blocks]
+        mean = np.concatenate([c.mean(axis=0) for c in columns])
+        std = np.concatenate(
+            [c.std(axis=0) for c in columns]
+        )  # the population's, as in Shen et al.
+        # A spread below float32's resolution of the mean is rounding, not signal.
+        constant = std <= 1e-6 * np.abs(mean)
+        if standardise and constant.any():
+            warnings.warn(
+                f"{int(constant.sum())} of {len(constant)} voxels are constant over the training "
+                "trials: they are set to 0 in training and testing.",
+                stacklevel=2,
+            )
+        std = np.where(constant, 1, std) if standardise else np.ones_like(std)
+        return cls(
+            mean.astype(np.float32),
+            std.astype(np.float32),
+            constant & standardise,
+            keep_offset=not standardise,
+        )
+
+    def apply(self, fmri: np.ndarray, gain: np.ndarray) -> np.ndarray:
+        """Standardises (n, voxels) rows and multiplies each about the training mean by its gain."""
+        scaled = (fmri - self.mean) / self.std * gain[:, None].astype(np.float32)
+        scaled[:, self.constant] = 0
+        return scaled + self.mean if self.keep_offset else scaled
