@@ -1,0 +1,214 @@
+"""Noiseless responses of voxels to images: filters in early areas, deep features in higher ones.
+
+References:
+    Engel, Zhang & Wandell (1997). Colour tuning in human visual cortex measured with functional
+        magnetic resonance imaging. Nature 388:68-71.
+    Kamitani & Tong (2005). Decoding the visual and subjective contents of the human brain. Nature
+        Neuroscience 8:679-685. (A voxel's orientation preference is weak.)
+    Brewer, Liu, Wade & Wandell (2005). Visual field maps and stimulus selectivity in human ventral
+        occipital cortex. Nature Neuroscience 8:1102-1109. (Colour in hV4.)
+    Kay, Winawer, Mezer & Wandell (2013). Compressive spatial summation in human visual cortex.
+        Journal of Neurophysiology 110:481-494.
+    Guclu & van Gerven (2015). Deep neural networks reveal a gradient in the complexity of neural
+        representations across the ventral stream. Journal of Neuroscience 35:10005-10014.
+    Broderick, Simoncelli & Winawer (2022). Mapping spatial frequency preferences across human
+        primary visual cortex. Journal of Vision 22(4):3. (Periods grow with eccentricity.)
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.data.images import resize
+from fmri_jax.data.virtual_subject import areas, pyramid
+from fmri_jax.data.virtual_subject.areas import ReceptiveFields
+from fmri_jax.errors import InputError
+
+BATCH = 256  # images a step: bounds memory
+LAYERS = ("relu4", "relu5")
+MIXED_CHANNELS = 24  # deep channels that one voxel mixes
+THUMBNAIL = 8  # px, side of the thumbnails by which categories are told apart
+MOST_CELLS = 7  # side of the grid to which deep features are reduced
+
+
+def early_responses(
+    images: np.ndarray, area_of: np.ndarray, fields: ReceptiveFields, rng: np.random.Generator
+) -> np.ndarray:
+    """Responses of voxels in V1-V4.
+
+    Within its receptive field a voxel sums Gabor energy over bands by its (broad) tuning and
+    compresses the sum by its area's exponent; to that it adds signed contrasts of luminance and of
+    two opponent colours. Each of the four parts is standardised over images before they are added.
+
+    Args:
+        images: (n, h, w, 3) uint8.
+        area_of: (voxels,) str, names of early areas.
+        fields: their receptive fields.
+        rng: draws the voxels' tuning.
+
+    Returns:
+        (n, voxels) float32.
+    """
+    table = [areas.TABLE[name] for name in area_of]
+    exponent, period, luminance, colour = (
+        np.asarray([getattr(area, key) for area in table])
+        for key in ("exponent", "period", "luminance", "colour")
+    )
+    tuning = _band_tuning(fields, period, rng)
+    energy, signed = _pooled(images, tuning, fields.weights(pyramid.CELLS))
+    sign = rng.normal(size=(3, len(table)))
+    mixture = np.abs(rng.normal(1.0, 0.3, len(table))) * standardised(energy**exponent)
+    for channel, weight in enumerate((luminance, colour, colour)):
+        mixture += weight * sign[channel] * standardised(signed[:, channel])
+    return mixture.astype(np.float32)
+
+
+def _band_tuning(
+    fields: ReceptiveFields, period: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """(bands, voxels) float32: a bell over octaves, times a weak preference for an orientation."""
+    frequency, orientation = np.asarray(pyramid.BANDS).T[:, :, None]
+    n = len(period)
+    # Broderick et al. (2022) find a preferred period near 0.35 deg + 0.12 eccentricity in V1.
+    preferred = period * (0.35 + 0.12 * fields.eccentricity) * rng.lognormal(0.0, 0.3, n)
+    octaves = np.log2(frequency * preferred)
+    cosine = np.cos(2 * (orientation - rng.uniform(0, np.pi, n)))
+    tuning = np.exp(-0.5 * octaves**2) * (1 + rng.uniform(0, 0.5, n) * cosine)
+    return (tuning / tuning.sum(0)).astype(np.float32)
+
+
+def _pooled(
+    images: np.ndarray, tuning: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tuned energy (n, voxels) and signed contrasts (n, 3, voxels) in each receptive field."""
+    constants = [jnp.asarray(a) for a in (tuning, weights.T, *pyramid.gabor_factors())]
+    energies, contrasts = [], []
+    batch = min(BATCH, len(images))
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        # Every batch has one shape, so that there is one compilation.
+        padded = np.zeros((batch, *images.shape[1:]), np.uint8)
+        padded[: len(part)] = part
+        energy, contrast = _pool_batch(padded, *constants)
+        energies.append(np.asarray(energy)[: len(part)])
+        contrasts.append(np.asarray(contrast)[: len(part)])
+    return np.concatenate(energies), np.concatenate(contrasts)
+
+
+@jax.jit
+def _pool_batch(
+    images: jax.Array, tuning: jax.Array, weights: jax.Array, across: jax.Array, down: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    seen = pyramid.as_seen(images)
+    signed = pyramid.signed_contrasts(seen)
+    energy = pyramid.gabor_energy(2 * seen.mean(-1) - 1, across, down)
+    flat = energy.reshape(*energy.shape[:2], -1)
+    pooled = jnp.einsum("nbp,pv->nbv", flat, weights, precision="highest")
+    contrast = signed.reshape(*signed.shape[:2], -1) @ weights
+    return jnp.einsum("nbv,bv->nv", pooled, tuning, precision="highest"), contrast
+
+
+def higher_responses(
+    features: dict[str, np.ndarray],
+    area_of: np.ndarray,
+    fields: ReceptiveFields,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Responses of voxels in LOC, FFA and PPA.
+
+    A voxel takes one deep layer, weights that layer's positions by its receptive field and mixes a
+    few random channels with random signs. Later areas take more of the deeper layer (Guclu & van
+    Gerven 2015).
+
+    Args:
+        features: 'relu4' and 'relu5' of the images, each (n, height, width, channels).
+        area_of: (voxels,) str, names of higher areas.
+        fields: their receptive fields.
+        rng: draws the voxels' layers and mixtures.
+
+    Returns:
+        (n, voxels) float32.
+    """
+    fourth = rng.random(len(area_of)) < [areas.TABLE[name].relu4 for name in area_of]
+    responses = np.empty((len(features[LAYERS[0]]), len(area_of)), np.float32)
+    for layer, chosen in zip(LAYERS, (fourth, ~fourth), strict=True):
+        voxels = np.flatnonzero(chosen)
+        units = _reduced(features[layer])
+        n, cells, _, channels = units.shape
+        space = fields[voxels].weights(cells)
+        space /= space.sum(1, keepdims=True)  # a coarse grid samples a narrow field unevenly
+        mixture = np.zeros((len(voxels), channels), np.float32)
+        for row in mixture:
+            mixed = rng.choice(channels, min(MIXED_CHANNELS, channels), replace=False)
+            row[mixed] = rng.normal(size=len(mixed))
+        joint = (space[:, :, None] * mixture[:, None, :]).reshape(len(voxels), -1)
+        responses[:, voxels] = standardised(units.reshape(n, -1)) @ joint.T
+    return responses
+
+
+def checked_features(features: dict[str, np.ndarray], n_images: int) -> dict[str, np.ndarray]:
+    """Refuses deep features that are missing, misshapen or not finite.
+
+    Raises:
+        InputError: names the layer, what was found and what was expected.
+    """
+    checked = {}
+    for layer in LAYERS:
+        if layer not in features:
+            raise InputError(
+                f"features gave {', '.join(sorted(features)) or 'nothing'}: expected 'relu4' and "
+                "'relu5', AlexNet's activations for the images."
+            )
+        array = np.asarray(features[layer], np.float32)
+        square = array.ndim == 4 and array.shape[1] == array.shape[2]
+        if not square or len(array) != n_images or not np.isfinite(array).all():
+            raise InputError(
+                f"features gave {layer} of shape {array.shape}: expected finite activations of "
+                f"shape ({n_images}, side, side, channels)."
+            )
+        checked[layer] = array
+    return checked
+
+
+def category_responses(
+    images: np.ndarray, n_training: int, n_categories: int, n_voxels: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Responses that tell only which cluster an image belongs to.
+
+    Images are clustered by how they look from afar (k-means on thumbnails of the training images),
+    and each cluster gets one random pattern.
+
+    Args:
+        images: (n, h, w, 3) uint8, the training images first.
+        n_training: how many of them are for training.
+        n_categories: number of clusters.
+        n_voxels: number of voxels.
+        rng: draws the patterns.
+
+    Returns:
+        Responses (n, n_voxels) float32 and the cluster of each image (n,) int.
+    """
+    from sklearn.cluster import KMeans  # slow to import, and rarely needed
+
+    thumbnails = resize(images, THUMBNAIL).reshape(len(images), -1) / 255
+    seed = int(rng.integers(2**31))
+    means = KMeans(n_categories, n_init=4, random_state=seed).fit(thumbnails[:n_training])
+    category = means.predict(thumbnails)
+    patterns = rng.normal(size=(n_categories, n_voxels)).astype(np.float32)
+    return patterns[category], category
+
+
+def standardised(responses: np.ndarray, reference: slice = slice(None)) -> np.ndarray:
+    """Each column with mean 0 and deviation 1 over the `reference` rows; constant columns are 0."""
+    mean, deviation = responses[reference].mean(0), responses[reference].std(0)
+    constant = deviation <= 1e-6 * (np.abs(mean) + 1e-6)
+    return np.where(constant, 0.0, (responses - mean) / np.where(constant, 1.0, deviation))
+
+
+def _reduced(units: np.ndarray) -> np.ndarray:
+    """Deep features (n, side, side, channels) averaged over blocks to at most MOST_CELLS a side."""
+    n, side, _, channels = units.shape
+    block = -(-side // MOST_CELLS)
+    cells = side // block
+    kept = units[:, : cells * block, : cells * block]
+    return kept.reshape(n, cells, block, cells, block, channels).mean((2, 4))
