@@ -1,0 +1,201 @@
+"""What any reconstruction must beat: answers that need no fMRI, wrong fMRI, and a linear map.
+
+An all-black image scores about 76 % accuracy on the Miyawaki figures, and the mean training image
+correlates well with every photograph: a score means little without these beside it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.images import as_images
+
+# Ridge penalties to choose from, in units of the mean eigenvalue of the trials' Gram matrix.
+PENALTIES = tuple(10.0 ** (step / 2) for step in range(-6, 7))
+
+
+def mean_image(training_images: Any, n: int) -> np.ndarray:
+    """The mean training image, whatever was seen.
+
+    Args:
+        training_images: (m, height, width, channels); uint8 or in [0, 1].
+        n: number of reconstructions.
+
+    Returns:
+        (n, height, width, channels) float32, n times the same image.
+    """
+    mean = as_images(training_images, "training_images").mean(axis=0, dtype=np.float64)
+    return np.repeat(mean[None].astype(np.float32), n, axis=0)
+
+
+def all_black(targets: Any) -> np.ndarray:
+    """Nothing at all: zeros of the shape of `targets`."""
+    return np.zeros(np.shape(targets), np.float32)
+
+
+def shuffled_fmri(
+    reconstruct: Callable[[jax.Array], jax.Array], fmri: Any, seed: int = 0
+) -> np.ndarray:
+    """Reconstructions from voxels in a wrong order: the method without its information.
+
+    The voxels of each row are permuted, each row in its own order, so that the distribution of
+    the values stays and what they mean is gone. Everything above this score came from the fMRI.
+
+    Args:
+        reconstruct: the fitted method, (n, voxels) -> (n, height, width, channels).
+        fmri: (n, voxels), as the method would get it.
+        seed: of the permutations.
+
+    Returns:
+        (n, height, width, channels).
+    """
+    order = np.random.default_rng(seed)
+    return np.asarray(reconstruct(jnp.asarray(order.permuted(np.asarray(fmri), axis=1))))
+
+
+class RidgeBaseline(NamedTuple):
+    """Ridge regression from voxels to all pixels, as a reconstructor (a pytree of arrays).
+
+    The map voxels -> pixels is kept as two factors, through the principal components of the
+    training trials: with 3,000 voxels and 12,288 pixels the map itself would take 147 MB.
+    """
+
+    voxel_mean: jax.Array  # (voxels,)
+    to_components: jax.Array  # (voxels, components)
+    to_pixels: jax.Array  # (components, pixels)
+    pixel_mean: jax.Array  # (pixels,)
+    penalty: jax.Array  # (), the alpha that was chosen
+    shape: jax.Array  # (3,): height, width, channels
+
+    def reconstruct(self, fmri: Any) -> np.ndarray:
+        """Predicts images: (n, voxels) -> (n, height, width, channels), clipped to [0, 1]."""
+        pixels = _predict(self, jnp.asarray(fmri))
+        return np.asarray(pixels).reshape(-1, *(int(side) for side in self.shape))
+
+
+def ridge(
+    fmri: Any, stimulus: Any, images: Any, penalties: tuple[float, ...] = PENALTIES
+) -> RidgeBaseline:
+    """Fits ridge regression from voxels to pixels; the linear method to beat.
+
+    Trials of a stimulus are averaged and multiplied by the square root of their number, as
+    preparation does for test trials: the solution for 6,000 trials of 1,200 stimuli is that for
+    1,200 rows, and noise has the same size in training and test. One penalty for all pixels is
+    chosen by the exact leave-one-out error, which, one row being one stimulus, leaves one stimulus
+    out. One eigendecomposition serves all penalties and all pixels.
+
+    Args:
+        fmri: (trials, voxels) training trials.
+        stimulus: (trials,) index into `images`.
+        images: (stimuli, height, width, channels); uint8 or in [0, 1].
+        penalties: what to choose from, in units of the mean eigenvalue of the Gram matrix.
+
+    Returns:
+        The fitted reconstructor.
+
+    Raises:
+        InputError: fewer than two stimuli, or a stimulus without an image.
+
+    References:
+        Hoerl & Kennard (1970), Technometrics 12:55; the leave-one-out error: Allen (1974),
+        Technometrics 16:125.
+    """
+    images, stimulus = as_images(images, "images"), np.asarray(stimulus)
+    if stimulus.min(initial=0) < 0 or stimulus.max(initial=0) >= len(images):
+        raise InputError(
+            f"stimulus goes from {stimulus.min()} to {stimulus.max()} and there are "
+            f"{len(images)} images: expected indices from 0 to {len(images) - 1}."
+        )
+    rows, seen = average_by_stimulus(fmri, stimulus)
+    if len(seen) < 2:
+        raise InputError("the ridge baseline found one training stimulus: expected at least two.")
+    pixels = images[seen].reshape(len(seen), -1)
+    solved = _solve(jnp.asarray(rows), jnp.asarray(pixels), jnp.asarray(penalties, rows.dtype))
+    return RidgeBaseline(*solved, shape=np.asarray(images.shape[1:]))
+
+
+def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Averages the trials of each stimulus, scaled so that noise keeps the size of one trial.
+
+    Args:
+        fmri: (trials, voxels).
+        stimulus: (trials,).
+
+    Returns:
+        (stimuli, voxels) means times the square root of the number of trials, and the stimuli
+        (stimuli,) in rising order.
+    """
+    fmri = np.asarray(fmri)
+    seen, group, trials = np.unique(stimulus, return_inverse=True, return_counts=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(trials)[:-1]])
+    sums = np.add.reduceat(fmri[order], starts, axis=0)
+    return sums / np.sqrt(trials, dtype=fmri.dtype)[:, None], seen
+
+
+@jax.jit
+def _predict(fitted: RidgeBaseline, fmri: jax.Array) -> jax.Array:
+    components = _product(fmri - fitted.voxel_mean, fitted.to_components)
+    return jnp.clip(_product(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
+
+
+@jax.jit
+def _solve(x: jax.Array, y: jax.Array, penalties: jax.Array) -> tuple[jax.Array, ...]:
+    """Centres, decomposes, chooses the penalty; returns the first fields of `RidgeBaseline`."""
+    x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
+    x, y = x - x_mean, y - y_mean
+    left, variance, right = _decompose(x)
+    projected = _product(left.T, y)  # (components, pixels)
+    alphas = penalties * jnp.sum(variance) / len(x)
+
+    # Ridge leaves of y all that is outside the components, and inside of them the share
+    # alpha / (variance + alpha). Summing what is left, not 1 minus what is explained, keeps
+    # float32 exact where nearly everything is explained.
+    gram = _product(projected, projected.T)
+    squares, crossed, freedom = _outside(y, left, projected)
+
+    def leave_one_out(alpha: jax.Array) -> jax.Array:
+        """Mean squared error of each row predicted from all others (Allen's PRESS)."""
+        rest = left * (alpha / (variance + alpha))
+        residual = squares + jnp.sum((2 * crossed + _product(rest, gram)) * rest, axis=1)
+        remaining = freedom + jnp.sum(left * rest, axis=1)  # 1 - leverage
+        return jnp.mean(residual / jnp.maximum(remaining, 1e-6) ** 2)
+
+    alpha = alphas[jnp.argmin(jax.lax.map(leave_one_out, alphas))]
+    to_components = right * (jnp.sqrt(variance) / (variance + alpha))
+    return x_mean, to_components, projected, y_mean, alpha
+
+
+def _outside(
+    y: jax.Array, left: jax.Array, projected: jax.Array
+) -> tuple[jax.Array | float, jax.Array | float, float | jax.Array]:
+    """What the components leave of each row of y: its square, its product with the projection.
+
+    Third, what they and the intercept (1 / n) leave of each row's freedom.
+    """
+    rows, components = left.shape
+    if rows == components:  # a complete basis leaves nothing, at half of the cost
+        return 0.0, 0.0, -1 / rows
+    outside = y - _product(left, projected)
+    freedom = jnp.maximum(1 - 1 / rows - jnp.sum(left * left, axis=1), 0)
+    return jnp.sum(outside * outside, axis=1), _product(outside, projected.T), freedom
+
+
+def _decompose(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Left vectors, squared singular values, right vectors of x, from its smaller Gram matrix."""
+    rows, columns = x.shape
+    small = x if rows <= columns else x.T
+    variance, vectors = jnp.linalg.eigh(_product(small, small.T))
+    kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
+    variance = jnp.where(kept, variance, 0)
+    scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
+    others = _product(small.T, vectors) * scale
+    return (vectors, variance, others) if rows <= columns else (others, variance, vectors)
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

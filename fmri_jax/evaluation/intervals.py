@@ -1,0 +1,106 @@
+"""Bootstrap intervals over stimuli.
+
+Trials of one stimulus are not independent evidence, so stimuli are resampled, never rows. Every
+score here is a function of sums over images (a mean is a sum of values over a sum of ones, F1 a
+ratio of summed counts), so all resamples together are one product: how often each stimulus was
+drawn (resamples, stimuli) times the sums of each stimulus (stimuli, columns).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+
+Statistic = Callable[[np.ndarray], np.ndarray]  # (..., columns) sums -> (...) scores
+
+
+class Interval(NamedTuple):
+    """A score with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(
+    columns: Any,
+    statistic: Statistic,
+    stimulus: Any,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """95 % percentile bootstrap, over stimuli, of a score computed from sums over images.
+
+    Resamples in which the score is undefined (precision where nothing was decoded as on) are left
+    out. Identification scores keep their distractors: what is resampled is the own image.
+
+    Args:
+        columns: (n, columns) what is summed, one row an image.
+        statistic: maps sums (..., columns) to scores (...).
+        stimulus: (n,) which stimulus each row shows.
+        n_bootstrap: number of resamples; 0 gives no interval (low and high are nan).
+        seed: of the resampling; the same seed gives the same resamples.
+
+    Returns:
+        The score of all rows, and the 2.5th and 97.5th percentile of the resampled scores.
+
+    Raises:
+        InputError: `stimulus` has another length than `columns`.
+
+    References:
+        Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    sums = sums_by_stimulus(columns, stimulus)
+    value = float(statistic(sums.sum(axis=0)))
+    resampled = statistic(resamples(len(sums), n_bootstrap, seed) @ sums)
+    resampled = resampled[~np.isnan(resampled)]
+    if not len(resampled):
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.quantile(resampled, (0.025, 0.975))
+    return Interval(value, float(low), float(high))
+
+
+def mean_interval(values: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0) -> Interval:
+    """Mean of per-image values with its 95 % bootstrap interval over stimuli.
+
+    Args:
+        values: (n,) one value an image.
+        stimulus: (n,) which stimulus each row shows.
+        n_bootstrap: number of resamples.
+        seed: of the resampling.
+    """
+    return bootstrap(with_ones(values), mean_of_sums, stimulus, n_bootstrap, seed)
+
+
+def resamples(n_stimuli: int, n_bootstrap: int, seed: int) -> np.ndarray:
+    """How often each stimulus is drawn in each resample, (n_bootstrap, n_stimuli) float64."""
+    shares = np.full(n_stimuli, 1 / n_stimuli)
+    draws = np.random.default_rng(seed).multinomial(n_stimuli, shares, size=n_bootstrap)
+    return draws.astype(np.float64)
+
+
+def sums_by_stimulus(columns: Any, stimulus: Any) -> np.ndarray:
+    """Sums the rows of each stimulus: (n, columns), (n,) -> (stimuli, columns) float64."""
+    columns, stimulus = np.asarray(columns, np.float64), np.asarray(stimulus)
+    if columns.ndim != 2 or stimulus.shape != columns.shape[:1]:
+        raise InputError(
+            f"stimulus has shape {stimulus.shape} and the values {columns.shape}: "
+            "expected one stimulus a row of values."
+        )
+    _, group = np.unique(stimulus, return_inverse=True)
+    sums = np.zeros((group.max(initial=-1) + 1, columns.shape[1]))
+    np.add.at(sums, group, columns)
+    return sums
+
+
+def with_ones(values: Any) -> np.ndarray:
+    """Values (n,) beside ones, (n, 2): their sums give the mean by `mean_of_sums`."""
+    values = np.asarray(values, np.float64)
+    return np.stack([values, np.ones_like(values)], axis=-1)
+
+
+def mean_of_sums(sums: np.ndarray) -> np.ndarray:
+    """(..., 2) sums of values and of ones -> (...) means."""
+    return sums[..., 0] / sums[..., 1]

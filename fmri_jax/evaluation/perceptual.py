@@ -1,0 +1,223 @@
+"""Perceptual metrics: AlexNet(2), AlexNet(5) and LPIPS, with weights given as arguments.
+
+Images go to the network as RGB; one channel is replicated to three. Images whose shorter side is
+below 64 pixels are enlarged to 64 (bilinear, half-pixel centres), because AlexNet's fifth
+convolution sees nothing in smaller ones; larger images keep their size unless `size` says
+otherwise. Papers on the Natural Scenes Dataset use 256: scores at different sizes do not compare.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
+from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.metrics import unit_rows
+from fmri_jax.networks import AlexNet
+
+SMALLEST = 64  # pixels of the shorter side
+LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
+# Metric -> the activation on which its pairwise identification is done.
+IDENTIFICATION_LAYERS = {"alexnet2": "relu2", "alexnet5": "relu5"}
+NAMES = (*IDENTIFICATION_LAYERS, "lpips")
+
+
+class PerceptualWeights(NamedTuple):
+    """What `fmri_jax.pretrained.load` returns for 'alexnet' and 'lpips_alexnet'."""
+
+    alexnet: Mapping[str, Any]  # parameters of fmri_jax.networks.AlexNet
+    lpips_heads: Sequence[Any]  # LPIPS v0.1 heads: channels of relu1..relu5, one weight each
+
+
+def prepare(images: jax.Array, size: int = 0) -> jax.Array:
+    """Returns RGB images large enough for AlexNet.
+
+    Args:
+        images: (n, height, width, 1 or 3) in [0, 1].
+        size: shorter side in pixels; 0 keeps the size, but at least 64.
+
+    Returns:
+        (n, height', width', 3), aspect kept.
+
+    Raises:
+        InputError: the images have neither one channel nor three.
+    """
+    n, height, width, channels = images.shape
+    if channels not in (1, 3):
+        raise InputError(
+            f"images have {channels} channels: perceptual metrics expect 1 (grey) or 3 (RGB)."
+        )
+    if channels == 1:
+        images = jnp.repeat(images, 3, axis=-1)
+    shorter = min(height, width)
+    side = size or max(SMALLEST, shorter)
+    if side == shorter:
+        return images
+    shape = (n, round(height * side / shorter), round(width * side / shorter), 3)
+    return jax.image.resize(images, shape, "bilinear")
+
+
+def lpips_distance(
+    first: Mapping[str, jax.Array], second: Mapping[str, jax.Array], heads: Sequence[Any]
+) -> jax.Array:
+    """LPIPS v0.1 from the activations of two stacks of images.
+
+    Activations are scaled to unit length over channels at each position; the squared difference
+    is weighted by the head of its layer, averaged over positions and summed over layers:
+
+        d = sum_l mean_hw sum_c w_lc (u_lhwc - v_lhwc)^2
+
+    Args:
+        first: 'relu1'..'relu5' -> (n, h, w, c), AlexNet activations. LPIPS's own input scaling,
+            (2x - 1 - shift) / scale with shift (-.030, -.088, -.188) and scale (.458, .448, .450),
+            is the ImageNet normalisation that AlexNet applies to RGB in [0, 1].
+        second: the same for the other images.
+        heads: five arrays of c weights.
+
+    Returns:
+        (n,) distances, 0 for equal images.
+
+    References:
+        Zhang, Isola, Efros, Shechtman & Wang (2018), CVPR, equation 1.
+    """
+    total = jnp.zeros(first[LPIPS_LAYERS[0]].shape[0])
+    for layer, head in zip(LPIPS_LAYERS, heads, strict=True):
+        difference = _unit_channels(first[layer]) - _unit_channels(second[layer])
+        weights = jnp.ravel(jnp.asarray(head))
+        total += jnp.mean(jnp.sum(difference**2 * weights, axis=-1), axis=(1, 2))
+    return total
+
+
+def lpips(
+    targets: Any,
+    reconstructions: Any,
+    weights: PerceptualWeights,
+    size: int = 0,
+    block: int = 32,
+) -> np.ndarray:
+    """LPIPS v0.1 distance (AlexNet) of each reconstruction from its target; see `prepare`.
+
+    Args:
+        targets: (n, height, width, 1 or 3) in [0, 1].
+        reconstructions: the same shape.
+        weights: AlexNet's parameters and the five heads.
+        size: shorter side in pixels; 0 keeps the size, but at least 64.
+        block: images in the network at a time.
+
+    Returns:
+        (n,) distances; smaller is better.
+    """
+    targets, reconstructions = as_pair(targets, reconstructions)
+
+    def distances(own: np.ndarray, decoded: np.ndarray) -> jax.Array:
+        return _lpips_block(weights, own, decoded, size)
+
+    return in_blocks(distances, (targets, reconstructions), block)
+
+
+def perceptual_values(
+    targets: Any,
+    reconstructions: Any,
+    weights: PerceptualWeights,
+    size: int = 0,
+    block: int = 32,
+) -> dict[str, np.ndarray]:
+    """AlexNet(2), AlexNet(5) and LPIPS in one pass through the network.
+
+    AlexNet(2) and AlexNet(5) are pairwise identification by the correlation of activations after
+    the ReLU of the second and fifth convolution, among the distinct targets.
+
+    Args:
+        targets: (n, height, width, 1 or 3) in [0, 1].
+        reconstructions: the same shape.
+        weights: AlexNet's parameters and the five heads.
+        size: shorter side in pixels; 0 keeps the size, but at least 64.
+        block: images in the network at a time.
+
+    Returns:
+        'alexnet2', 'alexnet5', 'lpips' -> (n,); 'lpips' only, where all targets are one image and
+        there is nothing to identify.
+
+    Raises:
+        InputError: shapes do not match, or the images have neither one channel nor three.
+
+    References:
+        Ozcelik & VanRullen (2023), Sci. Rep. 13:15666; Scotti et al. (2023), NeurIPS.
+    """
+    targets, reconstructions = as_pair(targets, reconstructions)
+    (own_ids,) = image_ids(targets)
+    candidate_ids, first = np.unique(own_ids, return_index=True)
+    candidates = in_blocks(
+        lambda images: _unit_activations(weights.alexnet, images, size), (targets[first],), block
+    )
+
+    def compare(own: np.ndarray, decoded: np.ndarray, ids: np.ndarray) -> Any:
+        return _compare_block(weights, own, decoded, ids, candidates, candidate_ids, size)
+
+    distances, ranked = in_blocks(compare, (targets, reconstructions, own_ids), block)
+    values = {"lpips": distances}
+    if len(first) > 1:
+        values |= {name: pairwise(ranked[name]) for name in IDENTIFICATION_LAYERS}
+    return values
+
+
+def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
+    """Scales the channels at each position to unit length, as LPIPS does (epsilon 1e-10)."""
+    return x_NHWC / (jnp.sqrt(jnp.sum(x_NHWC**2, axis=-1, keepdims=True)) + 1e-10)
+
+
+def _activations(params: Mapping[str, Any], images: jax.Array, size: int) -> dict[str, jax.Array]:
+    return AlexNet().apply({"params": params}, prepare(images, size))
+
+
+def _flat(x_NHWC: jax.Array) -> jax.Array:
+    return x_NHWC.reshape(x_NHWC.shape[0], -1)
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _unit_activations(
+    params: Mapping[str, Any], images: jax.Array, size: int
+) -> dict[str, jax.Array]:
+    """Activations for identification, centred and of unit length, one flat row an image."""
+    activations = _activations(params, images, size)
+    return {
+        name: unit_rows(_flat(activations[layer])) for name, layer in IDENTIFICATION_LAYERS.items()
+    }
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _lpips_block(
+    weights: PerceptualWeights, own: jax.Array, decoded: jax.Array, size: int
+) -> jax.Array:
+    return lpips_distance(
+        _activations(weights.alexnet, own, size),
+        _activations(weights.alexnet, decoded, size),
+        weights.lpips_heads,
+    )
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _compare_block(
+    weights: PerceptualWeights,
+    own: jax.Array,
+    decoded: jax.Array,
+    own_ids: jax.Array,
+    candidates: dict[str, jax.Array],
+    candidate_ids: jax.Array,
+    size: int,
+) -> tuple[jax.Array, dict[str, Ranks]]:
+    """LPIPS and the ranks of one block of reconstructions."""
+    seen = _activations(weights.alexnet, own, size)
+    made = _activations(weights.alexnet, decoded, size)
+    ranked = {
+        name: block_ranks(
+            _flat(seen[layer]), _flat(made[layer]), own_ids, candidates[name], candidate_ids
+        )
+        for name, layer in IDENTIFICATION_LAYERS.items()
+    }
+    return lpips_distance(seen, made, weights.lpips_heads), ranked

@@ -1,0 +1,120 @@
+"""Permutation tests: is one method better than another, is identification better than chance?"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import rankdata
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.identification import similarity
+from fmri_jax.evaluation.images import as_pair, image_ids
+from fmri_jax.evaluation.intervals import (
+    Statistic,
+    mean_of_sums,
+    resamples,
+    sums_by_stimulus,
+    with_ones,
+)
+
+
+class Difference(NamedTuple):
+    """How much the first method scores above the second."""
+
+    value: float
+    low: float  # 95 % bootstrap interval over stimuli
+    high: float
+    p: float  # two-sided, from swapping the methods stimulus by stimulus
+
+
+def compare(
+    first: Any,
+    second: Any,
+    stimulus: Any,
+    statistic: Statistic | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Difference:
+    """Paired comparison of two methods on the same stimuli.
+
+    Both methods are resampled together (bootstrap over stimuli) for the interval. For p, which
+    method made which reconstruction is swapped at random for each stimulus; p is the share of
+    swaps, the observed one included, that differ at least as much as observed.
+
+    Args:
+        first: (n,) per-image values; or (n, columns) of sums with a `statistic`, such as binary
+            counts with `binary.f1`.
+        second: the same for the other method, the same rows.
+        stimulus: (n,) which stimulus each row shows.
+        statistic: maps sums (..., columns) to scores (...); by default the mean.
+        n_resamples: of the bootstrap and of the permutation test.
+        seed: of both.
+
+    Returns:
+        The difference first minus second, its interval and its p-value.
+
+    Raises:
+        InputError: the two methods have different numbers of rows.
+
+    References:
+        Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3;
+        Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 (the observed one included).
+    """
+    if np.shape(first) != np.shape(second):
+        raise InputError(
+            f"the methods have values of shape {np.shape(first)} and {np.shape(second)}: "
+            "expected the same rows for both."
+        )
+    if statistic is None:
+        first, second, statistic = with_ones(first), with_ones(second), mean_of_sums
+    a, b = sums_by_stimulus(first, stimulus), sums_by_stimulus(second, stimulus)
+    observed = float(statistic(a.sum(axis=0)) - statistic(b.sum(axis=0)))
+
+    drawn = resamples(len(a), n_resamples, seed)
+    resampled = statistic(drawn @ a) - statistic(drawn @ b)
+    low, high = np.nanquantile(resampled, (0.025, 0.975))
+
+    swapped = np.random.default_rng(seed).integers(0, 2, (n_resamples, len(a))) @ (b - a)
+    null = statistic(a.sum(axis=0) + swapped) - statistic(b.sum(axis=0) - swapped)
+    p = _share_at_least(np.abs(null), abs(observed))
+    return Difference(observed, float(low), float(high), p)
+
+
+def identification_p(
+    targets: Any, reconstructions: Any, n_permutations: int = 1000, seed: int = 0
+) -> float:
+    """One-sided p-value of pairwise identification against chance.
+
+    Under the null hypothesis the reconstructions do not depend on what was seen, so which
+    stimulus belongs to which reconstructions (all trials of a stimulus together) is permuted.
+
+    Args:
+        targets: (n, height, width, channels) in [0, 1]; equal images are one stimulus.
+        reconstructions: the same shape.
+        n_permutations: number of random assignments.
+        seed: of the permutations.
+
+    Returns:
+        The share of assignments, the true one included, with at least the observed score.
+
+    Raises:
+        InputError: shapes do not match, or there is only one stimulus.
+    """
+    targets, reconstructions = as_pair(targets, reconstructions)
+    (ids,) = image_ids(targets)
+    stimuli, first = np.unique(ids, return_index=True)
+    if len(stimuli) < 2:
+        raise InputError("all targets are the same image: expected at least two stimuli.")
+    # share[i, j]: how often reconstruction i would win if stimulus j were its own; a tie is half.
+    ranked = rankdata(similarity(targets[first], reconstructions), axis=1)
+    share = (ranked - 1) / (len(stimuli) - 1)
+    summed = sums_by_stimulus(share, ids)
+    rng = np.random.default_rng(seed)
+    order = rng.permuted(np.tile(np.arange(len(stimuli)), (n_permutations, 1)), axis=1)
+    null = summed[np.arange(len(stimuli)), order].sum(axis=1)
+    return _share_at_least(null, float(np.trace(summed)))
+
+
+def _share_at_least(null: np.ndarray, observed: float) -> float:
+    """(1 + how many of null are at least observed) / (1 + how many there are)."""
+    slack = 1e-9 * max(1.0, abs(observed))  # equal sums may differ by rounding
+    return (1 + int(np.sum(null >= observed - slack))) / (1 + len(null))

@@ -1,0 +1,126 @@
+"""Baselines against scikit-learn, on random problems and on the real recording."""
+
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge, RidgeCV
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import baselines
+
+
+def problem(stimuli: int, voxels: int, repeats: int = 1, seed: int = 0):
+    """Images, trials in random order and what each trial shows."""
+    rng = np.random.default_rng(seed)
+    images = rng.uniform(0.2, 0.8, (stimuli, 5, 4, 3)).astype(np.float32)
+    stimulus = rng.permutation(np.repeat(np.arange(stimuli), repeats))
+    weights = rng.normal(size=(60, voxels))
+    fmri = images[stimulus].reshape(len(stimulus), -1) @ weights
+    fmri = fmri + rng.normal(size=fmri.shape)
+    return fmri.astype(np.float32), stimulus, images
+
+
+@pytest.mark.parametrize("voxels", [20, 200])
+def test_ridge_is_scikit_learns_leave_one_out(voxels):
+    fmri, stimulus, images = problem(50, voxels)
+    x = fmri[np.argsort(stimulus)]
+    centred = x - x.mean(axis=0)
+    alphas = np.array(baselines.PENALTIES) * np.sum(centred**2) / len(x)
+    pixels = images.reshape(50, -1)
+    expected = RidgeCV(alphas).fit(x.astype(float), pixels.astype(float))
+    with jax.enable_x64(True):
+        fitted = baselines.ridge(fmri.astype(float), stimulus, images.astype(float))
+        assert float(fitted.penalty) == pytest.approx(expected.alpha_, rel=1e-6)
+        np.testing.assert_allclose(
+            fitted.reconstruct(fmri[:7].astype(float)).reshape(7, -1),
+            np.clip(expected.predict(fmri[:7].astype(float)), 0, 1),
+            atol=1e-9,
+        )
+    fitted = baselines.ridge(fmri, stimulus, images)
+    assert fitted.reconstruct(fmri[:7]).shape == (7, 5, 4, 3)
+    np.testing.assert_allclose(
+        fitted.reconstruct(fmri[:7]).reshape(7, -1),
+        np.clip(expected.predict(fmri[:7]), 0, 1),
+        atol=1e-4,
+    )
+
+
+def test_repeats_are_averaged_with_the_scaling_of_test_trials():
+    fmri, stimulus, images = problem(12, 30, repeats=4)
+    rows, seen = baselines.average_by_stimulus(fmri, stimulus + 5)
+    assert seen.tolist() == list(range(5, 17))
+    expected = [fmri[stimulus == s].mean(axis=0) * 2 for s in range(12)]
+    np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-5)
+    by_trial = baselines.ridge(fmri, stimulus, images)
+    by_row = baselines.ridge(rows, np.arange(12), images)
+    for a, b in zip(by_trial, by_row, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_ridge_on_a_real_recording_is_scikit_learns(recordings):
+    with np.load(recordings / "object2vec_subj001.npz") as data:
+        fmri, images, run = data["fmri"], data["images"][:, ::8, ::8], data["run"]
+    train, test = run != run[0], run == run[0]
+    mean, deviation = fmri[train].mean(axis=0), fmri[train].std(axis=0)
+    fmri = (fmri - mean) / deviation
+    fitted = baselines.ridge(fmri[train], np.flatnonzero(train), images)
+    pixels = images.reshape(len(images), -1) / 255
+    expected = Ridge(float(fitted.penalty)).fit(fmri[train].astype(float), pixels[train])
+    np.testing.assert_allclose(
+        fitted.reconstruct(fmri[test]).reshape(test.sum(), -1),
+        np.clip(expected.predict(fmri[test].astype(float)), 0, 1),
+        atol=1e-4,
+    )
+
+
+def test_constant_voxels_and_constant_pixels_do_no_harm():
+    fmri, stimulus, images = problem(10, 15)
+    fmri[:, 3], images[:, 0] = 0, 1
+    decoded = baselines.ridge(fmri, stimulus, images).reconstruct(fmri)
+    assert np.isfinite(decoded).all()
+    np.testing.assert_allclose(decoded[:, 0], 1, atol=1e-6)
+
+
+def test_mean_and_black_images():
+    images = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3)).astype(np.uint8)
+    mean = baselines.mean_image(images, 3)
+    assert mean.shape == (3, 4, 4, 3) and mean.dtype == np.float32
+    np.testing.assert_allclose(mean[2], images.mean(axis=0) / 255, rtol=1e-6)
+    assert not baselines.all_black(images).any()
+
+
+def test_shuffling_keeps_the_values_of_each_row_and_loses_their_place():
+    fmri = np.arange(40.0).reshape(4, 10)
+    seen = []
+
+    def reconstruct(voxels: jax.Array) -> jax.Array:
+        seen.append(np.asarray(voxels))
+        return jnp.zeros((len(voxels), 2, 2, 1))
+
+    assert baselines.shuffled_fmri(reconstruct, fmri, seed=1).shape == (4, 2, 2, 1)
+    baselines.shuffled_fmri(reconstruct, fmri, seed=1)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    np.testing.assert_array_equal(np.sort(seen[0], axis=1), fmri)
+    orders = seen[0] - fmri[:, :1]
+    assert len(np.unique(orders, axis=0)) == 4
+
+
+def test_useless_input_is_refused():
+    fmri, stimulus, images = problem(10, 15)
+    with pytest.raises(InputError, match="there are 5 images"):
+        baselines.ridge(fmri, stimulus, images[:5])
+    with pytest.raises(InputError, match="one training stimulus"):
+        baselines.ridge(fmri, np.zeros(10, int), images)
+
+
+def test_ridge_is_solved_once_for_all_penalties_and_pixels():
+    """The time of a problem a tenth of the largest stays far below a solve a pixel."""
+    fmri, stimulus, images = problem(400, 900)
+    images = np.repeat(np.repeat(images, 8, axis=1), 8, axis=2)
+    baselines.ridge(fmri, stimulus, images)
+    start = time.perf_counter()
+    baselines.ridge(fmri, stimulus, images)
+    assert time.perf_counter() - start < 5

@@ -1,0 +1,141 @@
+"""Bootstrap and permutation tests against loops, sampling theory and scipy.stats."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary
+from fmri_jax.evaluation.intervals import bootstrap, mean_interval, resamples
+from fmri_jax.evaluation.permutation import compare, identification_p
+
+
+def test_bootstrap_is_a_loop_over_resampled_rows():
+    """Draw stimuli, take all their rows, average: the slow way with the same draws."""
+    rng = np.random.default_rng(0)
+    stimulus = np.array([7, 3, 3, 9, 7, 7, 1])
+    values = rng.normal(size=7)
+    names = np.unique(stimulus)
+    means = []
+    for times in resamples(len(names), 200, seed=5).astype(int):
+        rows = [values[stimulus == name] for name in np.repeat(names, times)]
+        means.append(np.concatenate(rows).mean())
+    interval = mean_interval(values, stimulus, n_bootstrap=200, seed=5)
+    assert interval.value == pytest.approx(values.mean())
+    np.testing.assert_allclose(interval[1:], np.percentile(means, [2.5, 97.5]))
+
+
+def test_interval_agrees_with_scipys_bootstrap_and_covers():
+    rng = np.random.default_rng(1)
+    values = rng.gamma(2, size=60)
+    ours = mean_interval(values, np.arange(60), n_bootstrap=4000, seed=0)
+    theirs = scipy.stats.bootstrap(
+        (values,), np.mean, n_resamples=4000, method="percentile", rng=0
+    ).confidence_interval
+    np.testing.assert_allclose(ours[1:], theirs, atol=0.05)
+    covered = 0
+    for seed in range(200):
+        sample = np.random.default_rng(seed).normal(size=40)
+        interval = mean_interval(sample, np.arange(40), n_bootstrap=300, seed=seed)
+        covered += interval.low <= 0 <= interval.high
+    assert 0.88 <= covered / 200 <= 0.99
+
+
+def test_repeats_of_a_stimulus_do_not_narrow_the_interval():
+    values = np.random.default_rng(2).normal(size=30)
+    once = mean_interval(values, np.arange(30))
+    often = mean_interval(np.repeat(values, 20), np.repeat(np.arange(30), 20))
+    np.testing.assert_allclose(often, once)
+
+
+def test_f1_is_pooled_again_in_each_resample():
+    rng = np.random.default_rng(3)
+    counts = rng.integers(0, 30, (12, 4))
+    interval = bootstrap(counts, binary.f1, np.arange(12), n_bootstrap=100, seed=1)
+    pooled = [
+        np.repeat(counts, times, axis=0).sum(axis=0)
+        for times in resamples(12, 100, seed=1).astype(int)
+    ]
+    f1 = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn, _ in pooled]
+    assert interval.value == pytest.approx(binary.f1(counts.sum(axis=0)))
+    np.testing.assert_allclose(interval[1:], np.percentile(f1, [2.5, 97.5]))
+
+
+def test_undefined_precision_has_no_interval():
+    counts = np.array([[0, 0, 5, 95]] * 4)
+    assert np.all(np.isnan(bootstrap(counts, binary.precision, np.arange(4))))
+
+
+def test_one_stimulus_a_row_is_asked_for():
+    with pytest.raises(InputError, match="expected one stimulus a row"):
+        mean_interval(np.zeros(4), np.zeros(3))
+
+
+def test_paired_p_is_scipys_permutation_test():
+    rng = np.random.default_rng(4)
+    first = rng.normal(0.5, 1, 25)
+    second = 0.5 * first + rng.normal(0, 0.6, 25)
+    ours = compare(first, second, np.arange(25), n_resamples=20000)
+    theirs = scipy.stats.permutation_test(
+        (first, second),
+        lambda a, b: np.mean(a - b),
+        permutation_type="samples",
+        n_resamples=20000,
+        rng=0,
+    )
+    assert ours.value == pytest.approx(theirs.statistic)
+    assert ours.p == pytest.approx(theirs.pvalue, abs=0.01)
+    assert ours.low < ours.value < ours.high
+
+
+def test_a_method_against_itself_and_against_a_worse_one():
+    values = np.random.default_rng(5).uniform(size=20)
+    same = compare(values, values, np.arange(20))
+    assert same == (0, 0, 0, 1)
+    worse = compare(values, values - 0.1, np.arange(20))
+    np.testing.assert_allclose(worse[:3], 0.1)
+    assert worse.p < 0.01
+
+
+def test_paired_p_of_f1_is_uniform_under_the_null():
+    rng = np.random.default_rng(6)
+    p = []
+    for seed in range(100):
+        counts = rng.multinomial(100, (0.2, 0.1, 0.1, 0.6), size=(2, 15))
+        p.append(compare(*counts, np.arange(15), binary.f1, n_resamples=200, seed=seed).p)
+    assert scipy.stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_methods_on_different_rows_are_refused():
+    with pytest.raises(InputError, match="same rows for both"):
+        compare(np.zeros(4), np.zeros(5), np.arange(4))
+
+
+@pytest.fixture(scope="module")
+def targets() -> np.ndarray:
+    return np.random.default_rng(7).uniform(size=(20, 6, 6, 1))
+
+
+def test_identification_p_of_signal_and_of_noise(targets):
+    rng = np.random.default_rng(8)
+    signal = 0.3 * targets + 0.7 * rng.uniform(size=targets.shape)
+    assert identification_p(targets, signal) == pytest.approx(1 / 1001)
+    assert identification_p(targets, np.zeros_like(targets)) == 1  # all tied: never better
+    noise = [
+        identification_p(targets, rng.uniform(size=targets.shape), 200, seed) for seed in range(100)
+    ]
+    assert scipy.stats.kstest(noise, "uniform").pvalue > 0.001
+
+
+def test_identification_p_permutes_stimuli_not_trials(targets):
+    """The same wrong reconstruction shown 30 times is one piece of evidence, not 30."""
+    rng = np.random.default_rng(9)
+    decoded = rng.uniform(size=targets.shape)
+    once = identification_p(targets, decoded, 500)
+    often = identification_p(np.repeat(targets, 30, axis=0), np.repeat(decoded, 30, axis=0), 500)
+    assert once == often
+
+
+def test_one_stimulus_has_no_p(targets):
+    with pytest.raises(InputError, match="at least two stimuli"):
+        identification_p(targets[[0, 0]], targets[:2])
