@@ -7,14 +7,14 @@ generated image and go back through the generator together.
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
 
-from fmri_jax.data.batches import random_crop
+from fmri_jax.data.batches import Batch, random_crop
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.losses import (
     adversarial_loss,
@@ -31,13 +31,6 @@ from fmri_jax.methods.gan.state import (
 )
 
 Metrics = dict[str, jax.Array]
-
-
-class Batch(NamedTuple):
-    """What one step learns from."""
-
-    fmri: jax.Array  # (n, voxels), standardised
-    images: jax.Array  # (n, height, width, channels) in [0, 1]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,32 @@
+"""End-to-end GAN on real fMRI: 10x10 contrast patterns from V1 (Miyawaki et al. 2008).
+
+    export FMRI_JAX_DATA=/folder/of/recordings
+    python launch.py --config=experiments/gan_miyawaki.py
+
+Each image is decoded by a GAN that never saw it (20 folds: leave one image out); every 12 s block
+is scored by itself, so that the scores compare with those of the local decoders.
+"""
+
+from fmri_jax.experiment import default_config
+
+
+def get_config(arg: str = ""):
+    del arg
+    config = default_config(method="gan", data="file")
+    config.title = "End-to-end GAN on real V1 responses, leave one image out"
+    config.text = (
+        "Geometric shapes and letters of 10 x 10 elements, from 967 V1 voxels of subject S1 of "
+        "Miyawaki et al. (2008). No image of the test fold is ever seen in training."
+    )
+    config.data.path = "$FMRI_JAX_DATA/miyawaki2008_s1_v1_figures.npz"
+    config.preparation.split = "stimulus"
+    config.preparation.average_repeats = "none"
+    method = config.method
+    method.n_steps = 400
+    method.width, method.hidden, method.discriminator_width = 0.25, 256, 0.5
+    method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 5.0, 1.0
+    method.comparator_size = 64
+    method.learning_rate = 5e-4
+    method.cosine_decay = True
+    method.fmri_noise = 0.3
+    return config

@@ -1,0 +1,81 @@
+"""End-to-end GAN from the whole visual cortex (Shen et al. 2019), on a simulated subject.
+
+    python launch.py --config=experiments/gan_vc.py
+    python launch.py --config=experiments/gan_vc.py:tiny         # seconds: does everything run?
+    python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip of photographs
+    python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
+"""
+
+from fmri_jax.errors import InputError
+from fmri_jax.experiment import default_config
+from fmri_jax.methods.gan.config import PAPER_WEIGHTS
+
+
+def get_config(arg: str = ""):
+    config = default_config(method="gan", data="virtual_subject")
+    config.title = "End-to-end GAN, whole visual cortex, simulated subject"
+    config.text = (
+        "A generator turns the responses of a simulated visual cortex into the image that was "
+        "viewed, in one network, after Shen, Dwivedi, Majima, Horikawa & Kamitani (2019)."
+    )
+    config.preparation.roi = "VC"
+    method = config.method
+    method.n_steps = 600
+    method.width = 0.25
+    method.hidden = 512
+    method.discriminator_width = 0.5
+    method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 50.0, 5.0
+    method.learning_rate = 5e-4
+    method.cosine_decay = True
+    variants = {"": None, "tiny": _tiny, "photographs": _photographs, "paper": _paper}
+    if arg not in variants:
+        raise InputError(
+            f"experiments/gan_vc.py has no variant {arg!r}: choose 'tiny', 'photographs', 'paper' "
+            "or none."
+        )
+    if change := variants[arg]:
+        change(config)
+    return config
+
+
+def _tiny(config) -> None:
+    """Everything that the main job does, at 32 pixels and for a few steps."""
+    config.title += " (smoke run)"
+    subject = config.data.virtual_subject
+    subject.image_size = 32
+    subject.n_training, subject.training_repeats = 48, 2
+    subject.n_test, subject.test_repeats = 12, 3
+    subject.shape_repeats = subject.letter_repeats = 1
+    subject.n_voxels = 200
+    method = config.method
+    method.n_steps, method.log_every, method.checkpoint_every = 6, 2, 3
+    method.width, method.hidden, method.batch_size = 0.0625, 32, 16
+    method.discriminator_width = 0.125
+    config.evaluation.n_bootstrap = 100
+
+
+def _photographs(config) -> None:
+    """1,200 training photographs and 50 of other files for testing, instead of embedded crops."""
+    config.title = "End-to-end GAN, whole visual cortex, simulated subject viewing photographs"
+    config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
+
+
+def _paper(config) -> None:
+    """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps."""
+    config.data.virtual_subject.image_size = 248
+    config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
+    method = config.method
+    method.crop = 227
+    method.width = method.discriminator_width = 1.0
+    method.hidden = 4096
+    method.batch_size = 64
+    method.n_steps = 500_000
+    method.learning_rate = method.discriminator_learning_rate = 2e-4
+    method.cosine_decay = False
+    method.halve_at = (300_000, 500_000, 700_000, 900_000, 1_100_000)
+    method.comparator_layers = ("pool5",)
+    method.image_weight = PAPER_WEIGHTS["image"]
+    method.feature_weight = PAPER_WEIGHTS["feature"]
+    method.adversarial_weight = PAPER_WEIGHTS["adversarial"]
+    method.gate = True
+    method.log_every, method.checkpoint_every = 100, 5000

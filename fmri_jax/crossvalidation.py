@@ -1,0 +1,155 @@
+"""Fits a method fold by fold and keeps what each fold reconstructed, so that nothing is done twice.
+
+A fold is one split into training and test trials; a recording with its own split has one fold. The
+arrays of a finished fold lie in `folds/<number>.npz`: a killed run goes on with the next one.
+"""
+
+import dataclasses
+import pathlib
+import zipfile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.data.preparation import Fold, Trials
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation.identification import against_all, ranks
+from fmri_jax.methods import Method, RunContext
+from fmri_jax.workdir import Phases, replacing
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What was seen and what was reconstructed, one row a scored trial.
+
+    Attributes:
+        targets: (n, h, w, c) float32 in [0, 1].
+        reconstructions: the same shape, by the method.
+        ridge: the same shape, by ridge regression from voxels to pixels.
+        mean_image: the same shape, the mean training image of the row's fold.
+        shuffled: the same shape, by the method from shuffled voxels.
+        vs_train: (n, 4) how often the row's own image correlates more with its reconstruction than
+            every training image of its fold does; columns as in `PREDICTIONS`.
+        stimulus: (n,) int32.
+        split: (n,) str, "test", "train" or another test set.
+        fold: (n,) str.
+    """
+
+    targets: np.ndarray
+    reconstructions: np.ndarray
+    ridge: np.ndarray
+    mean_image: np.ndarray
+    shuffled: np.ndarray
+    vs_train: np.ndarray
+    stimulus: np.ndarray
+    split: np.ndarray
+    fold: np.ndarray
+
+    def take(self, keep: np.ndarray) -> "Rows":
+        """The rows that `keep` (n,) bool selects."""
+        return Rows(**{field: value[keep] for field, value in vars(self).items()})
+
+
+PREDICTIONS = ("reconstructions", "ridge", "mean_image", "shuffled")
+
+
+def concatenate(parts: list[Rows]) -> Rows:
+    """Rows of several folds or test sets as one."""
+    return Rows(
+        **{
+            field.name: np.concatenate([getattr(part, field.name) for part in parts])
+            for field in dataclasses.fields(Rows)
+        }
+    )
+
+
+def run_fold(
+    fold: Fold, number: int, n_train: int, method: Method, context: RunContext, phases: Phases
+) -> Rows:
+    """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
+
+    Args:
+        fold: training and test trials.
+        number: of the fold, names its file.
+        n_train: how many training trials are reconstructed beside the test trials.
+        method: what is fitted.
+        context: of this fold.
+        phases: takes the time of each phase.
+
+    Returns:
+        The fold's rows.
+    """
+    path = context.workdir / "folds" / f"{number:03d}.npz"
+    if path.exists():
+        return _read(path)
+    with phases.measure("fit"):
+        reconstructor = method.fit(fold.train, context)
+    with phases.measure("ridge baseline"):
+        train = fold.train
+        ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
+    seen = train.images[np.unique(train.stimulus)]
+
+    def reconstruct(fmri: np.ndarray) -> np.ndarray:
+        return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
+
+    parts = []
+    with phases.measure("reconstruct"):
+        for split, trials in {**fold.tests, "train": _sample(train, n_train)}.items():
+            targets, n = trials.targets(), len(trials.fmri)
+            predicted = {
+                "reconstructions": reconstruct(trials.fmri),
+                "ridge": ridge.reconstruct(trials.fmri),
+                "mean_image": baselines.mean_image(seen, n),
+                "shuffled": baselines.shuffled_fmri(reconstruct, trials.fmri, seed=number),
+            }
+            beaten = [_vs_train(targets, images, seen) for images in predicted.values()]
+            parts.append(
+                Rows(
+                    targets,
+                    **predicted,
+                    vs_train=np.stack(beaten, axis=1),
+                    stimulus=trials.stimulus,
+                    split=np.full(n, split),
+                    fold=np.full(n, fold.name),
+                )
+            )
+    rows = concatenate(parts)
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path) as unfinished, unfinished.open("wb") as stream:
+        np.savez_compressed(stream, **vars(rows))
+    return rows
+
+
+def fold_key(seed: int, number: int) -> jax.Array:
+    """The random key of one fold, the same whichever folds were done before."""
+    return jax.random.fold_in(jax.random.key(seed), number)
+
+
+def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """(n,) whether the own image beats every training image; 0.5 where nothing can be beaten."""
+    return against_all(ranks(targets, images, seen))
+
+
+def _sample(train: Trials, n: int) -> Trials:
+    """One trial of each of `n` training stimuli, spread evenly over them."""
+    _, first = np.unique(train.stimulus, return_index=True)
+    chosen = first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)]
+    return dataclasses.replace(
+        train,
+        fmri=train.fmri[chosen],
+        stimulus=train.stimulus[chosen],
+        run=train.run[chosen],
+    )
+
+
+def _read(path: pathlib.Path) -> Rows:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return Rows(**stored)
+    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): expected a finished fold of this run; delete the "
+            "file and the fold is computed again."
+        ) from error

@@ -1,0 +1,121 @@
+"""What an experiment file says, as checked options; and the defaults that it starts from."""
+
+import dataclasses
+import importlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax import methods
+from fmri_jax.config import section, unknown_name
+from fmri_jax.data import known as known_recordings
+from fmri_jax.data.preparation import PreparationConfig
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.scores import EvaluationConfig
+
+if TYPE_CHECKING:
+    from ml_collections import ConfigDict
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One experiment, every section checked.
+
+    Attributes:
+        title: heading of the report.
+        text: a sentence or two below it: what is tried, after whom.
+        seed: of every random draw.
+        n_devices: devices to use; 0 means all.
+        data_name: name of the recording's reader.
+        data_options: what that reader takes.
+        preparation: how trials are split, selected and scaled.
+        method_name: name of the method's package.
+        method_config: its options.
+        evaluation: what is scored.
+    """
+
+    title: str
+    text: str
+    seed: int
+    n_devices: int
+    data_name: str
+    data_options: dict[str, Any]
+    preparation: PreparationConfig
+    method_name: str
+    method_config: Any
+    evaluation: EvaluationConfig
+
+
+def default_config(method: str, data: str) -> "ConfigDict":
+    """Every option of `method` on recording `data` at its default, for an experiment file to change.
+
+    Options of the recording's reader stand in a section of its name, so that another recording can
+    be chosen on the command line: --config.data.name=file --config.data.path=my.npz.
+    """
+    from ml_collections import ConfigDict
+
+    return ConfigDict(
+        {
+            "title": "",
+            "text": "",
+            "seed": 0,
+            "n_devices": 0,
+            "data": {"name": data, "path": "", data: _reader_defaults(data)},
+            "preparation": dataclasses.asdict(PreparationConfig()),
+            "method": {"name": method, **dataclasses.asdict(methods.package(method).Config())},
+            "evaluation": dataclasses.asdict(EvaluationConfig()),
+        }
+    )
+
+
+def read(config: Mapping[str, Any]) -> Experiment:
+    """Checks a whole config before anything is computed.
+
+    Raises:
+        InputError: a section or option is unknown, or a value cannot be used.
+    """
+    sections = ("title", "text", "seed", "n_devices", "data", "preparation", "method", "evaluation")
+    for name in config:
+        if name not in sections:
+            raise InputError(unknown_name(f"config.{name}", name, sections, "section"))
+    for name in ("data", "method"):
+        if not isinstance(config.get(name), Mapping) or "name" not in config[name]:
+            raise InputError(f"config.{name}.name is missing: name the {name} of the experiment.")
+    data, method = dict(config["data"]), dict(config["method"])
+    data_name, method_name = data.pop("name"), method.pop("name")
+    package = methods.package(method_name)
+    return Experiment(
+        title=str(config.get("title", "")),
+        text=str(config.get("text", "")),
+        seed=int(config.get("seed", 0)),
+        n_devices=int(config.get("n_devices", 0)),
+        data_name=data_name,
+        data_options=_reader_options(data_name, data),
+        preparation=section(
+            PreparationConfig, config.get("preparation", {}), "config.preparation"
+        ),
+        method_name=method_name,
+        method_config=section(package.Config, method, "config.method"),
+        evaluation=section(EvaluationConfig, config.get("evaluation", {}), "config.evaluation"),
+    )
+
+
+def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """The options meant for reader `name`; sections of other readers are left alone."""
+    readers = known_recordings()
+    if name not in readers:
+        raise InputError(unknown_name(f"config.data.name={name!r}", name, readers, "recording"))
+    options = dict(data.pop(name, {}))
+    if path := data.pop("path", ""):
+        options["path"] = path
+    for other in data:
+        if other not in readers:
+            raise InputError(
+                unknown_name(f"config.data.{other}", other, ["name", "path", name], "option")
+            )
+    return options
+
+
+def _reader_defaults(name: str) -> dict[str, Any]:
+    """The reader's own defaults, where its module states them as a dataclass `Config`."""
+    options = getattr(importlib.import_module(known_recordings()[name]), "Config", None)
+    return dataclasses.asdict(options()) if options else {}

@@ -1,0 +1,154 @@
+"""The GAN as a method: from prepared trials to a trained generator."""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax import pretrained
+from fmri_jax.data.batches import Batches
+from fmri_jax.data.preparation import Trials
+from fmri_jax.errors import InputError
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.gan.config import Config
+from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.state import (
+    GANState,
+    Gate,
+    Player,
+    discriminator_optimiser,
+    generator_optimiser,
+)
+from fmri_jax.methods.gan.step import Networks, TrainStep, jitted
+from fmri_jax.networks import AlexNet, Discriminator, Generator
+from fmri_jax.training import loop
+from fmri_jax.training.mesh import replicate
+
+BLOCK = 64  # trials that are reconstructed at once: bounds memory and compiles one shape
+
+
+@flax.struct.dataclass
+class GANReconstructor:
+    """A trained generator: the only network that decoding needs."""
+
+    params: Any
+    scale: PixelScale
+    network: Generator = flax.struct.field(pytree_node=False)
+
+    def reconstruct(self, fmri: jax.Array) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+        n = len(fmri)
+        padded = jnp.pad(jnp.asarray(fmri), ((0, -n % BLOCK), (0, 0)))
+        blocks = [_generate(self, block) for block in padded.reshape(-1, BLOCK, fmri.shape[1])]
+        return jnp.concatenate(blocks)[:n]
+
+
+@jax.jit
+def _generate(reconstructor: GANReconstructor, fmri: jax.Array) -> jax.Array:
+    units = reconstructor.network.apply({"params": reconstructor.params}, fmri)
+    return jnp.clip(reconstructor.scale.to_pixels(units), 0, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class GAN:
+    """End-to-end GAN of Shen et al. (2019); see `Config` for what it can be told."""
+
+    config: Config
+
+    def fit(self, trials: Trials, context: RunContext) -> GANReconstructor:
+        """Trains on the given trials, going on from the latest checkpoint of this fold.
+
+        Raises:
+            InputError: the images do not fit the crop, comparator or devices.
+            NotFiniteError: training diverged.
+        """
+        config = self.config
+        size, channels = self._image_shape(trials)
+        networks = self.networks(size, channels)
+        step = jitted(TrainStep(networks, config))
+        images = trials.images[np.unique(trials.stimulus)]
+        scale = replicate(PixelScale.of(images), context.mesh)
+        comparator = pretrained.load("alexnet") if config.feature_weight else {}
+        comparator = replicate(comparator, context.mesh)
+        initial, data = jax.random.split(context.key)
+        state = replicate(self.initial_state(networks, trials, initial), context.mesh)
+        seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
+        batches = Batches(trials, config.batch_size, seed, context.mesh)
+        state = loop.train(
+            lambda state, batch: step(state, batch, comparator, scale),
+            state,
+            batches,
+            self._loop_options(context),
+            context.workdir,
+            context.fold,
+        )
+        return GANReconstructor(state.generator.params, scale, networks.generator)
+
+    def networks(self, size: int, channels: int) -> Networks:
+        """The networks for images of `size` pixels with `channels` channels."""
+        config, dtype = self.config, jnp.dtype(self.config.dtype)
+        return Networks(
+            generator=Generator(
+                image_size=size,
+                channels=channels,
+                width=config.width,
+                hidden=config.hidden,
+                dtype=dtype,
+            ),
+            discriminator=Discriminator(width=config.discriminator_width, dtype=dtype),
+            comparator=AlexNet(dtype=dtype),
+        )
+
+    def initial_state(self, networks: Networks, trials: Trials, key: jax.Array) -> GANState:
+        """Random networks, fresh optimisers, step 0."""
+        size, channels = self._image_shape(trials)
+        keys = jax.random.split(key, 3)
+        fmri = jnp.zeros((1, trials.fmri.shape[1]))
+        image = jnp.zeros((1, size, size, channels))
+        generator = jax.jit(networks.generator.init)(keys[0], fmri)["params"]
+        discriminator = None
+        if self.config.adversarial_weight:
+            init = jax.jit(networks.discriminator.init, static_argnames="train")
+            params = init(keys[1], image, train=False)["params"]
+            discriminator = Player(params, discriminator_optimiser(self.config).init(params))
+        return GANState(
+            step=jnp.array(0),
+            key=keys[2],
+            generator=Player(generator, generator_optimiser(self.config).init(generator)),
+            discriminator=discriminator,
+            gate=Gate.open(),
+        )
+
+    def _image_shape(self, trials: Trials) -> tuple[int, int]:
+        """Side in pixels of the images that the networks see, and their channels."""
+        _, height, width, channels = trials.images.shape
+        if height != width:
+            raise InputError(
+                f"images are {height} x {width} pixels: the generator needs square ones; set "
+                "config.preparation.image_size."
+            )
+        if self.config.crop > height:
+            raise InputError(
+                f"config.method.crop is {self.config.crop} but the prepared images have {height} "
+                "pixels: set config.preparation.image_size above the crop."
+            )
+        return self.config.crop or height, channels
+
+    def _loop_options(self, context: RunContext) -> loop.LoopOptions:
+        config = self.config
+        weights = {
+            "image": config.image_weight,
+            "feature": config.feature_weight,
+            "adversarial": config.adversarial_weight,
+        }
+        return loop.LoopOptions(
+            n_steps=config.n_steps,
+            log_every=config.log_every,
+            checkpoint_every=config.checkpoint_every,
+            show=tuple(name for name, weight in weights.items() if weight),
+            progress=context.progress,
+        )
+

@@ -1,0 +1,70 @@
+"""Loads the recording of an experiment, handing a virtual subject its deep features."""
+
+import os
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+
+from fmri_jax import data
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
+from fmri_jax.experiment import Experiment
+
+DEEP_LAYERS = ("relu4", "relu5")
+BLOCK = 64  # images in the network at a time
+
+
+def load(experiment: Experiment) -> Session:
+    """The recording that the experiment names.
+
+    Raises:
+        InputError: the recording cannot be used, or a path names a variable that is not set.
+    """
+    options = {name: _expanded(name, value) for name, value in experiment.data_options.items()}
+    if experiment.data_name == "virtual_subject":
+        options["features"] = deep_features
+    return data.load(experiment.data_name, **options)
+
+
+def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
+    """AlexNet's fourth and fifth convolution, which the virtual subject's higher areas mix.
+
+    Args:
+        images: (n, h, w, 3) uint8.
+
+    Returns:
+        layer -> (n, ...) float32.
+    """
+    import jax
+
+    from fmri_jax import pretrained
+    from fmri_jax.networks import AlexNet
+
+    params = pretrained.load("alexnet")
+
+    @jax.jit
+    def activations(params: Any, block: jax.Array) -> dict[str, jax.Array]:
+        layers = AlexNet().apply({"params": params}, block / np.float32(255))
+        return {name: layers[name] for name in DEEP_LAYERS}
+
+    padded = np.concatenate([images, np.zeros((-len(images) % BLOCK, *images.shape[1:]), np.uint8)])
+    blocks = [activations(params, block) for block in np.split(padded, len(padded) // BLOCK)]
+    return {
+        name: np.concatenate([np.asarray(block[name]) for block in blocks])[: len(images)]
+        for name in DEEP_LAYERS
+    }
+
+
+def _expanded(name: str, value: Any) -> Any:
+    """Replaces $VARIABLES and ~ in paths."""
+    if not isinstance(value, str) or name not in ("path", "images"):
+        return value
+    path = os.path.expandvars(value)
+    if missing := re.search(r"\$\{?(\w+)", path):
+        raise InputError(
+            f"config.data names {value!r} but the environment variable {missing[1]} is not set: "
+            f"set {missing[1]} to the folder of the recordings, or give the path of a file."
+        )
+    return str(pathlib.Path(path).expanduser())

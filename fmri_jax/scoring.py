@@ -1,0 +1,109 @@
+"""From the rows of a run to `scores.json`: every test set, every baseline, with intervals."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.crossvalidation import PREDICTIONS, Rows
+from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.perceptual import PerceptualWeights
+from fmri_jax.evaluation.scores import (
+    EvaluationConfig,
+    PerImage,
+    chance,
+    score_images,
+    summarise,
+)
+
+BASELINES = {"mean_image": "mean_image", "shuffled": "shuffled_fmri", "ridge": "ridge"}
+
+
+def score_run(
+    rows: Rows,
+    stimulus_names: Sequence[str],
+    n_train: int,
+    config: EvaluationConfig,
+    weights: PerceptualWeights | None,
+) -> dict[str, Any]:
+    """Scores all rows of a run.
+
+    Args:
+        rows: of all folds.
+        stimulus_names: one name an image of the recording.
+        n_train: distinct training images of a fold, for the chance level.
+        config: what is scored.
+        weights: AlexNet and LPIPS heads, for the perceptual metrics.
+
+    Returns:
+        The content of `scores.json`.
+    """
+    scores: dict[str, Any] = {}
+    per_image: list[dict[str, Any]] = []
+    for split in _splits(rows):
+        index = np.flatnonzero(rows.split == split)
+        part = rows.take(index)
+        result = _per_image(part, "reconstructions", config, weights)
+        scores[split] = summarise(result, part.stimulus, config.n_bootstrap, config.seed)
+        per_image += _lines(index, part, result, stimulus_names)
+    test = rows.take(rows.split == _splits(rows)[0])
+    scores["baselines"] = _baselines(test, config, weights)
+    scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
+    scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
+    return scores
+
+
+def _splits(rows: Rows) -> list[str]:
+    """The test sets, "test" first, then the training sample."""
+    names = dict.fromkeys(rows.split.tolist())
+    return sorted(names, key=lambda name: (name == "train", name != "test"))
+
+
+def _per_image(
+    rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
+) -> PerImage:
+    """Scores one prediction; identification among training images was counted fold by fold."""
+    images = getattr(rows, prediction)
+    result = score_images(rows.targets, images, None, weights, config)
+    if config.wants("identification_vs_train") and (rows.split != "train").all():
+        values = rows.vs_train[:, PREDICTIONS.index(prediction)]
+        result.values["identification_vs_train"] = values
+    return result
+
+
+def _baselines(
+    test: Rows, config: EvaluationConfig, weights: PerceptualWeights | None
+) -> dict[str, dict[str, float]]:
+    """The same scores of answers that need no fMRI, wrong fMRI, or a linear map only."""
+    results = {
+        name: _per_image(test, prediction, config, weights)
+        for prediction, name in BASELINES.items()
+    }
+    if is_binary(test.targets):
+        black = baselines.all_black(test.targets)
+        results["all_black"] = score_images(test.targets, black, None, weights, config)
+    return {
+        name: {
+            metric: entry["value"]
+            for metric, entry in summarise(result, test.stimulus, n_bootstrap=0).items()
+        }
+        for name, result in results.items()
+    }
+
+
+def _lines(
+    index: np.ndarray, rows: Rows, result: PerImage, stimulus_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One object a row, for tables and for tests between runs."""
+    return [
+        {
+            "index": int(row),
+            "stimulus": int(rows.stimulus[i]),
+            "stimulus_name": stimulus_names[rows.stimulus[i]],
+            "split": str(rows.split[i]),
+            "fold": str(rows.fold[i]),
+            **{name: round(float(values[i]), 6) for name, values in result.values.items()},
+        }
+        for i, row in enumerate(index)
+    ]
