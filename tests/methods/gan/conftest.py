@@ -1,0 +1,74 @@
+"""A small GAN on random trials, compiled once for all tests of this folder."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax import pretrained
+from fmri_jax.data.batches import Batch
+from fmri_jax.data.preparation import Trials
+from fmri_jax.methods.gan.config import Config
+from fmri_jax.methods.gan.method import GAN
+from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.step import TrainStep
+
+SMALL = Config(
+    n_steps=6,
+    batch_size=8,
+    image_weight=100.0,
+    feature_weight=1.0,
+    adversarial_weight=1.0,
+    comparator_layers=("relu2",),
+    width=1 / 16,
+    hidden=16,
+    discriminator_width=1 / 4,
+    learning_rate=1e-3,
+    log_every=2,
+    checkpoint_every=3,
+)
+
+
+@pytest.fixture(scope="session")
+def trials() -> Trials:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
+    stimulus = np.repeat(np.arange(12, dtype=np.int32), 2)
+    fmri = rng.normal(size=(24, 20)).astype(np.float32)
+    return Trials(fmri, stimulus, images, np.zeros(24, np.int32), tuple(map(str, range(12))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Everything that one step of the small GAN takes."""
+
+    step: TrainStep
+    state: object
+    batch: Batch
+    comparator: object
+    scale: PixelScale
+
+    def arguments(self):
+        """A fresh copy of the state, which a jitted step may donate, and the rest."""
+        copy = jax.tree.map(jnp.copy, self.state)
+        return copy, self.batch, self.comparator, self.scale
+
+
+@pytest.fixture
+def setting(trials):
+    def build(**changes) -> Setting:
+        config = dataclasses.replace(SMALL, **changes)
+        method = GAN(config)
+        networks = method.networks(32, 3)
+        batch = Batch(jnp.asarray(trials.fmri[:8]), jnp.asarray(trials.targets()[:8]))
+        return Setting(
+            TrainStep(networks, config),
+            method.initial_state(networks, trials, jax.random.key(1)),
+            batch,
+            pretrained.load("alexnet"),
+            PixelScale.of(trials.images),
+        )
+
+    return build

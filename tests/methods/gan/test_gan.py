@@ -1,0 +1,156 @@
+"""The GAN as a method: resuming, several devices, the gate, the published weights in one scale."""
+
+import dataclasses
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config
+from fmri_jax.methods.gan.losses import feature_loss, image_loss
+from fmri_jax.methods.gan.method import GAN
+from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
+from fmri_jax.methods.gan.state import Gate, learning_rate
+from fmri_jax.training.loop import NotFiniteError
+from fmri_jax.training.mesh import make_mesh
+from tests.methods.gan.conftest import SMALL
+
+
+def context(workdir, n_devices=1) -> RunContext:
+    mesh = make_mesh(n_devices)
+    return RunContext(workdir, "all", jax.random.key(3), mesh, progress=False)
+
+
+def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path):
+    whole = GAN(SMALL).fit(trials, context(tmp_path / "whole"))
+    GAN(dataclasses.replace(SMALL, n_steps=3)).fit(trials, context(tmp_path / "killed"))
+    resumed = GAN(SMALL).fit(trials, context(tmp_path / "killed"))
+    chex.assert_trees_all_equal(whole.params, resumed.params, strict=True)
+
+
+def test_one_and_four_devices_agree_to_rounding(trials, tmp_path):
+    config = dataclasses.replace(SMALL, n_steps=2)
+    one = GAN(config).fit(trials, context(tmp_path / "one", 1))
+    four = GAN(config).fit(trials, context(tmp_path / "four", 4))
+    # Adam divides by the gradient's size: a rounding error of a zero gradient moves by the rate.
+    chex.assert_trees_all_close(one.params, jax.device_get(four.params), atol=2.1e-3)
+    fmri = trials.fmri[:5]
+    close = np.abs(one.reconstruct(fmri) - jax.device_get(four.reconstruct(fmri)))
+    assert float(close.mean()) < 1e-4
+
+
+def test_reconstructions_are_images_and_rows_are_independent(trials, tmp_path):
+    fitted = GAN(dataclasses.replace(SMALL, n_steps=2)).fit(trials, context(tmp_path))
+    images = fitted.reconstruct(trials.fmri)
+    assert images.shape == (24, 32, 32, 3) and images.dtype == jnp.float32
+    assert float(images.min()) >= 0 and float(images.max()) <= 1
+    np.testing.assert_allclose(fitted.reconstruct(trials.fmri[7:8])[0], images[7], atol=1e-5)
+    copy = jax.tree.unflatten(jax.tree.structure(fitted), jax.tree.leaves(fitted))
+    np.testing.assert_array_equal(copy.reconstruct(trials.fmri[:1]), fitted.reconstruct(trials.fmri[:1]))
+
+
+def test_a_nan_names_step_and_term(trials, tmp_path):
+    config = dataclasses.replace(SMALL, learning_rate=1e30)
+    with pytest.raises(NotFiniteError, match=r"step \d+: .*image.* is not finite"):
+        GAN(config).fit(trials, context(tmp_path))
+
+
+def test_gate_follows_the_papers_ratio():
+    gate = Gate.open()
+    gate = gate.after(jnp.float32(0.05), jnp.float32(1.0))
+    assert (bool(gate.generator), bool(gate.discriminator)) == (True, False)
+    gate = gate.after(jnp.float32(0.3), jnp.float32(1.0))
+    assert not gate.discriminator, "between 0.1 and 0.5 a paused discriminator stays paused"
+    gate = gate.after(jnp.float32(0.6), jnp.float32(1.0))
+    assert bool(gate.discriminator)
+    gate = gate.after(jnp.float32(11.0), jnp.float32(1.0))
+    assert not gate.generator and bool(gate.discriminator)
+    assert bool(gate.after(jnp.float32(9.0), jnp.float32(1.0)).generator)
+
+
+def test_a_closed_gate_leaves_a_network_alone(setting):
+    small = setting(gate=True)
+    state, *rest = small.arguments()
+    state = state.replace(gate=Gate(generator=jnp.array(False), discriminator=jnp.array(False)))
+    after, _ = jax.jit(small.step.__call__)(state, *rest)
+    chex.assert_trees_all_equal(after.generator, state.generator)
+    chex.assert_trees_all_equal(after.discriminator, state.discriminator)
+    assert int(after.step) == 1
+
+
+def test_paper_weights_equal_caffes_euclidean_loss():
+    """Caffe: sum of squares / (2 x batch) on 0-255 pixels, weighed 2e-6; features 0.01."""
+    rng = np.random.default_rng(0)
+    made, seen = rng.random((2, 4, 227, 227, 3), np.float32)
+    caffe = 2e-6 * np.sum((255 * made.astype(float) - 255 * seen) ** 2) / (2 * 4)
+    np.testing.assert_allclose(PAPER_WEIGHTS["image"] * image_loss(made, seen), caffe, rtol=1e-3)
+    made, seen = rng.random((2, 4, 6, 6, 256), np.float32)
+    caffe = 0.01 * np.sum((made.astype(float) - seen) ** 2) / (2 * 4)
+    loss = feature_loss({"pool5": jnp.asarray(made)}, {"pool5": jnp.asarray(seen)})
+    np.testing.assert_allclose(PAPER_WEIGHTS["feature"] * loss, caffe, rtol=1e-3)
+
+
+def test_report_weights_equal_errors_on_imagenet_normalised_pixels():
+    rng = np.random.default_rng(0)
+    made, seen = rng.random((2, 4, 64, 64, 3), np.float32)
+    deviation = np.array([0.229, 0.224, 0.225], np.float32)
+    reports = 100 * np.mean(((made - seen) / deviation) ** 2)
+    np.testing.assert_allclose(REPORT_WEIGHTS["image"] * image_loss(made, seen), reports, rtol=1e-2)
+    assert REPORT_WEIGHTS["adversarial"] == 10_000 and REPORT_WEIGHTS["feature"] == 100
+
+
+def test_learning_rate_is_halved_or_falls_along_a_cosine():
+    halved = learning_rate(Config(halve_at=(10, 20)), 1.0)
+    assert [float(halved(t)) for t in (0, 10, 11, 21)] == [1.0, 1.0, 0.5, 0.25] or [
+        float(halved(t)) for t in (0, 9, 10, 20)
+    ] == [1.0, 1.0, 0.5, 0.25]
+    cosine = learning_rate(Config(n_steps=100, cosine_decay=True), 2.0)
+    np.testing.assert_allclose([cosine(t) for t in (0, 50, 100)], [2.0, 1.0, 0.0], atol=1e-6)
+
+
+def test_pixel_scale_is_measured_and_inverted():
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    scale = PixelScale.of(images)
+    units = scale.to_units(images / np.float32(255))
+    np.testing.assert_allclose(units.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(units.std((0, 1, 2)), 1, atol=1e-5)
+    np.testing.assert_allclose(scale.to_pixels(units), images / 255, atol=1e-6)
+    black = PixelScale.of(np.zeros((2, 8, 8, 1), np.uint8))
+    assert math.isfinite(float(black.to_units(jnp.zeros((1, 8, 8, 1))).sum()))
+
+
+def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
+    image = jnp.arange(100.0).reshape(1, 10, 10, 1)
+    assert resize(as_rgb(image), 64).shape == (1, 64, 64, 3)
+    assert resize(image, 0) is image
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"n_steps": 0}, "n_steps is 0: expected >= 1"),
+        ({"image_weight": -1.0}, "image_weight is -1.0: expected >= 0"),
+        (
+            {"image_weight": 0.0, "feature_weight": 0.0, "adversarial_weight": 0.0},
+            "the generator would learn nothing",
+        ),
+    ],
+)
+def test_useless_options_are_refused(changes, sentence):
+    with pytest.raises(InputError, match=sentence):
+        Config(**changes)
+
+
+def test_crop_and_devices_must_fit(trials, tmp_path):
+    with pytest.raises(InputError, match="crop is 64 but the prepared images have 32 pixels"):
+        GAN(dataclasses.replace(SMALL, crop=64)).fit(trials, context(tmp_path))
+    with pytest.raises(InputError, match="4"):
+        GAN(dataclasses.replace(SMALL, batch_size=6)).fit(trials, context(tmp_path, 4))
+    oblong = dataclasses.replace(trials, images=trials.images[:, :, :16])
+    with pytest.raises(InputError, match="32 x 16 pixels"):
+        GAN(SMALL).fit(oblong, context(tmp_path))

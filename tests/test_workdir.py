@@ -1,0 +1,69 @@
+"""A workdir belongs to one run, and files in it are whole or absent."""
+
+import json
+import os
+
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.workdir import Phases, claim, provenance, replacing, write_json
+
+CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
+
+
+def test_the_same_run_may_come_back(tmp_path):
+    assert claim(tmp_path / "a" / "b", CONFIG) is False
+    assert claim(tmp_path / "a" / "b", CONFIG) is True
+
+
+def test_another_run_is_refused_and_nothing_is_overwritten(tmp_path):
+    claim(tmp_path, CONFIG)
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(InputError, match="config.seed is 0 there and 1 here"):
+        claim(tmp_path, {**CONFIG, "seed": 1})
+    with pytest.raises(InputError, match="config.method.width is None there and 2 here"):
+        claim(tmp_path, {**CONFIG, "method": {**CONFIG["method"], "width": 2}})
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="is not empty and holds no config.json"):
+        claim(tmp_path, CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_damaged_config_and_a_file_in_the_way_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be used as --workdir"):
+        claim(tmp_path, CONFIG)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be used as --workdir"):
+        claim(tmp_path / "file" / "run", CONFIG)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "scores.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), replacing(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_phases_add_up_over_interruptions():
+    phases = Phases()
+    for _ in range(2):
+        with phases.measure("fit"):
+            sum(range(1000))
+    again = Phases(phases.done)
+    with again.measure("score"):
+        pass
+    assert [phase["name"] for phase in again.done] == ["fit", "score"]
+    assert all(phase["wall_s"] >= 0 and phase["cpu_s"] >= 0 for phase in again.done)
+
+
+def test_provenance_names_versions_and_devices():
+    found = provenance()
+    assert found["versions"]["jax"] and found["versions"]["python"].startswith("3.")
+    assert len(found["devices"]) == 4 or os.environ.get("XLA_FLAGS", "").find("=4") < 0
