@@ -1,0 +1,234 @@
+"""Solvers with a formula: least squares, ridge regression, the best single voxel.
+
+Every target may have its own features (`selected`). Where they share all features, one
+factorisation serves all targets.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh
+
+from fmri_jax.errors import InputError
+from fmri_jax.linear.blocks import map_targets
+from fmri_jax.linear.design import Design, centre_targets, check, design, original_units
+from fmri_jax.linear.model import LinearModel, SparseLinearModel
+from fmri_jax.linear.selection import correlate, f_scores, select_rows
+
+# (rows (k, n), targets (n, t), alpha (t,)) -> coefficients (k, t)
+Solver = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
+
+
+def least_squares(X: Any, Y: Any, selected: Any = None, *, mesh: Mesh | None = None) -> LinearModel:
+    """Least squares with intercept; of many solutions the one of smallest norm.
+
+    Args:
+        X: (samples, features).
+        Y: (samples, targets).
+        selected: (targets, k) features that each target may use; None for all.
+        mesh: mesh with an axis 'data' over which targets with their own features are dealt.
+
+    Returns:
+        `coef` (features, targets) and `intercept` (targets,), as scikit-learn's
+        `LinearRegression`. Singular values below max(samples, features) eps of the largest count
+        as zero.
+
+    Raises:
+        InputError: the arrays do not fit each other.
+    """
+    X, Y, selected = check(X, Y, selected)
+    return _solve(X, Y, selected, jnp.zeros(Y.shape[1], X.dtype), "least_squares", mesh)
+
+
+def ridge(
+    X: Any, Y: Any, alpha: Any = 1.0, selected: Any = None, *, mesh: Mesh | None = None
+) -> LinearModel:
+    """Ridge regression with intercept: least |Y - X w|^2 + alpha |w|^2 (Hoerl & Kennard 1970).
+
+    Args:
+        X: (samples, features).
+        Y: (samples, targets).
+        alpha: penalty, one for all or (targets,); positive.
+        selected: (targets, k) features that each target may use; None for all.
+        mesh: mesh with an axis 'data' over which targets with their own features are dealt.
+
+    Returns:
+        `coef` (features, targets) and `intercept` (targets,), as scikit-learn's `Ridge`.
+
+    Raises:
+        InputError: the arrays do not fit each other, or a penalty is not positive.
+    """
+    X, Y, selected = check(X, Y, selected)
+    alpha = check_alpha(alpha, Y)
+    return _solve(X, Y, selected, alpha, "ridge", mesh)
+
+
+def univariate(X: Any, Y: Any) -> LinearModel:
+    """Regression of each target on its one best feature, by F-test.
+
+    Args:
+        X: (samples, features).
+        Y: (samples, targets).
+
+    Returns:
+        `coef` (features, targets) with one entry a target, and `intercept` (targets,); as
+        scikit-learn's `SelectKBest(f_regression, k=1)` before `LinearRegression`.
+
+    Raises:
+        InputError: the arrays do not fit each other.
+    """
+    X, Y, _ = check(X, Y)
+    return _univariate(X, Y).dense(X.shape[1])
+
+
+def check_alpha(alpha: Any, Y: jax.Array) -> jax.Array:
+    """Ridge penalties as (targets,), or one sentence."""
+    if np.ndim(alpha) > 0 and np.shape(alpha) != Y.shape[1:]:
+        raise InputError(
+            f"alpha has shape {np.shape(alpha)}: expected one number or ({Y.shape[1]},)."
+        )
+    if not isinstance(alpha, jax.core.Tracer) and not np.all(np.asarray(alpha) > 0):
+        raise InputError(
+            f"alpha goes down to {np.min(alpha)}: expected positive penalties; "
+            "use least_squares for none."
+        )
+    return jnp.broadcast_to(jnp.asarray(alpha, Y.dtype), Y.shape[1:])
+
+
+@functools.partial(jax.jit, static_argnames=("solver", "mesh"))
+def _solve(X, Y, selected, alpha, solver: str, mesh: Mesh | None) -> LinearModel:
+    features = design(X, standardise=False)
+    targets, y_mean = centre_targets(Y)
+    if selected is not None:
+        indices, values = solve_selected(
+            SOLVERS[solver], features, targets, selected, alpha, X.shape[0], mesh
+        )
+        values, intercept = original_units(features, y_mean, indices, values)
+        return SparseLinearModel(indices, values, intercept).dense(X.shape[1])
+    shared = SHARED_SOLVERS[solver]
+    n = X.shape[0]
+    coef = shared(features.rows[:, :n], targets[:, :n].T, alpha)
+    return LinearModel(coef, y_mean - _matmul(features.mean, coef))
+
+
+def solve_selected(
+    solver: Solver,
+    features: Design,
+    targets: jax.Array,
+    selected: jax.Array,
+    alpha: jax.Array,
+    samples: int,
+    mesh: Mesh | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """Runs a solver for each target on its own features.
+
+    Returns:
+        (indices (targets, k), values (targets, k)) in the units of the design.
+    """
+
+    def one_target(rows: jax.Array, mine: tuple[jax.Array, ...]) -> jax.Array:
+        target, own, penalty = mine
+        return solver(rows[own[0], :samples], target[:, :samples].T, penalty).T
+
+    # One target at a time: its gathered rows stay in the cache, and LAPACK takes no batches anyway.
+    return selected, map_targets(one_target, features.rows, (targets, selected, alpha), 1, mesh)
+
+
+def svd_least_squares(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Least squares of smallest norm by singular values; `alpha` is not used."""
+    left, sizes, right = jnp.linalg.svd(rows, full_matrices=False)
+    smallest = max(rows.shape) * jnp.finfo(rows.dtype).eps * sizes[0]
+    inverse = jnp.where(sizes > smallest, 1 / jnp.where(sizes > smallest, sizes, 1), 0)
+    return _matmul(left, inverse[:, None] * _matmul(right, targets))
+
+
+def gram_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Ridge for one common penalty, by Cholesky's factor of the smaller Gram matrix."""
+    return _gram_solve(rows, targets, alpha[0])[0]
+
+
+def spectral_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Ridge with a penalty a target, by the eigenvectors of the smaller Gram matrix."""
+    dual = rows.shape[1] <= rows.shape[0]
+    side = rows.T if dual else rows
+    sizes, vectors = jnp.linalg.eigh(_matmul(side, side.T))
+    weights = 1 / (jnp.maximum(sizes, 0)[:, None] + alpha)
+
+    def inverse(right: jax.Array) -> jax.Array:
+        return _matmul(vectors, weights * _matmul(vectors.T, right))
+
+    return _refined(rows, targets, alpha, inverse, dual)
+
+
+def quick_least_squares(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Least squares by Cholesky's factor, or by singular values where that is near singular."""
+    coef, pivot = _gram_solve(rows, targets, jnp.zeros((), rows.dtype))
+    safe = pivot > 1e3 * jnp.finfo(rows.dtype).eps
+    return lax.cond(safe, lambda: coef, lambda: svd_least_squares(rows, targets, alpha))
+
+
+def _gram_solve(
+    rows: jax.Array, targets: jax.Array, alpha: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """(coefficients, smallest pivot of the Gram matrix over its largest diagonal element)."""
+    dual = rows.shape[1] <= rows.shape[0]
+    side = rows.T if dual else rows
+    gram = _matmul(side, side.T)
+    largest = jnp.maximum(jnp.max(jnp.diagonal(gram)), jnp.finfo(rows.dtype).tiny)
+    gram = gram + alpha * jnp.eye(len(gram), dtype=gram.dtype)
+    if dual:
+        # Centred samples add up to zero: lift that direction, along which targets are zero too.
+        gram = gram + largest / len(gram)
+    factor = jnp.linalg.cholesky(gram)
+    coef = _refined(
+        rows, targets, alpha, lambda right: jax.scipy.linalg.cho_solve((factor, True), right), dual
+    )
+    pivot = jnp.square(jnp.min(jnp.diagonal(factor))) / largest
+    return coef, jnp.where(jnp.isfinite(pivot), pivot, 0)
+
+
+def _refined(
+    rows: jax.Array,
+    targets: jax.Array,
+    alpha: jax.Array,
+    inverse: Callable[[jax.Array], jax.Array],
+    dual: bool,
+) -> jax.Array:
+    """Solves with an inverse of the Gram matrix, then corrects by the rows' own residual.
+
+    A Gram matrix squares the condition number; one correction computed from the rows themselves
+    undoes that (corrected semi-normal equations, Bjorck 1987).
+    """
+    if dual:
+        weights = inverse(targets)
+        residual = targets - _matmul(rows.T, _matmul(rows, weights)) - alpha * weights
+        return _matmul(rows, weights + inverse(residual))
+    coef = inverse(_matmul(rows, targets))
+    residual = _matmul(rows, targets - _matmul(rows.T, coef)) - alpha * coef
+    return coef + inverse(residual)
+
+
+SOLVERS: dict[str, Solver] = {"least_squares": quick_least_squares, "ridge": gram_ridge}
+SHARED_SOLVERS: dict[str, Solver] = {"least_squares": svd_least_squares, "ridge": spectral_ridge}
+
+
+@jax.jit
+def _univariate(X: jax.Array, Y: jax.Array) -> SparseLinearModel:
+    features = design(X, standardise=True)
+    targets, y_mean = centre_targets(Y)
+    products = correlate(targets, features)
+    indices = select_rows(f_scores(features, targets, products, X.shape[0]), 1)
+    values = single_best(products, indices, X.shape[0])
+    return SparseLinearModel(indices, *original_units(features, y_mean, indices, values))
+
+
+def single_best(products: jax.Array, indices: jax.Array, samples: int) -> jax.Array:
+    """Slopes (targets, 1) on a standardised feature, whose squared norm is the sample count."""
+    return jnp.take_along_axis(products, indices, axis=1) / samples

@@ -1,0 +1,145 @@
+"""From what the caller gives to what the solvers work on: checked, centred, one row a feature.
+
+A solver looks features up by number (an atom, a target's voxel subset). With one row a feature such
+a look-up reads one contiguous stretch of memory, and `targets @ features.T` is the matrix product
+that CPUs and GPUs like best. Rows are padded with zeros to a multiple of `LANES` samples: after
+centring a zero adds nothing to any inner product, and sums can be taken in two levels.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+
+LANES = 32  # samples summed together before the second level of a sum
+
+
+class Design(NamedTuple):
+    """Centred (and possibly scaled) features.
+
+    Attributes:
+        rows: (features, padded samples), (x - mean) / scale.
+        mean: (features,) over samples.
+        scale: (features,); population standard deviation, or 1 where nothing is scaled.
+    """
+
+    rows: jax.Array
+    mean: jax.Array
+    scale: jax.Array
+
+
+def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """Returns the arrays as floating point (and int32), or raises one sentence.
+
+    Args:
+        X: (samples, features).
+        Y: (samples, targets).
+        selected: (targets, k) features that each target may use; None for all.
+
+    Raises:
+        InputError: a wrong number of dimensions, differing sample or target counts, an index that
+            is not an integer or is out of range (checked where `selected` is a NumPy array).
+    """
+    X, Y = _floating(X, "X"), _floating(Y, "Y")
+    if X.shape[0] != Y.shape[0]:
+        raise InputError(
+            f"X has {X.shape[0]} samples and Y has {Y.shape[0]}: give one row of each for a trial."
+        )
+    if X.shape[0] < 2 or X.shape[1] < 1 or Y.shape[1] < 1:
+        raise InputError(
+            f"X is {X.shape} and Y is {Y.shape}: expected at least 2 samples, 1 feature, 1 target."
+        )
+    dtype = jnp.promote_types(X.dtype, Y.dtype)
+    X, Y = X.astype(dtype), Y.astype(dtype)
+    if selected is None:
+        return X, Y, None
+    if np.ndim(selected) != 2 or np.shape(selected)[0] != Y.shape[1] or not np.shape(selected)[1]:
+        raise InputError(
+            f"selected has shape {np.shape(selected)}: expected ({Y.shape[1]}, k), "
+            "the feature indices of each target."
+        )
+    if isinstance(selected, np.ndarray) and (
+        selected.dtype.kind not in "iu" or selected.min() < 0 or selected.max() >= X.shape[1]
+    ):
+        raise InputError(
+            f"selected holds {selected.dtype} values from {selected.min()} to {selected.max()}: "
+            f"expected integer feature indices from 0 to {X.shape[1] - 1}."
+        )
+    return X, Y, jnp.asarray(selected, jnp.int32)
+
+
+def _floating(values: Any, name: str) -> jax.Array:
+    values = jnp.asarray(values)
+    if values.ndim != 2:
+        kind = "features" if name == "X" else "targets"
+        raise InputError(f"{name} has shape {values.shape}: expected (samples, {kind}).")
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        raise InputError(f"{name} is complex: expected real numbers.")
+    return values if values.dtype in (jnp.float32, jnp.float64) else values.astype(jnp.float32)
+
+
+def design(X: jax.Array, standardise: bool) -> Design:
+    """Centres the features (samples, features), divides by their deviation if asked for.
+
+    A constant feature becomes a row of zeros with scale 1, as scikit-learn's `StandardScaler` has
+    it: `max - min` within rounding of zero, because a variance of rounding errors is not zero.
+    """
+    mean, centred = _centre(X)
+    spread = jnp.max(X, axis=0) - jnp.min(X, axis=0)
+    constant = spread <= 4 * jnp.finfo(X.dtype).eps * jnp.max(jnp.abs(X), axis=0)
+    scale = jnp.ones_like(mean)
+    if standardise:
+        deviation = jnp.sqrt(jnp.mean(jnp.square(centred), axis=0))
+        scale = jnp.where(constant, 1, deviation)
+    rows = jnp.where(constant[:, None], 0, (centred / scale).T)
+    return Design(pad_samples(rows), mean, scale)
+
+
+def centre_targets(Y: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Targets (samples, targets) as centred rows (targets, padded samples), and their means.
+
+    A constant target becomes exactly zero, so that no solver explains rounding errors.
+    """
+    mean, centred = _centre(Y)
+    constant = jnp.max(Y, axis=0) == jnp.min(Y, axis=0)
+    return pad_samples(jnp.where(constant[:, None], 0, centred.T)), mean
+
+
+def _centre(values: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Mean over samples and what is left, the mean corrected once for its own rounding."""
+    mean = jnp.mean(values, axis=0)
+    mean = mean + jnp.mean(values - mean, axis=0)
+    return mean, values - mean
+
+
+def pad_samples(rows: jax.Array) -> jax.Array:
+    """Appends zeros to the last axis up to a multiple of `LANES`."""
+    return jnp.pad(rows, ((0, 0), (0, -rows.shape[1] % LANES)))
+
+
+def inner(a: jax.Array, b: jax.Array) -> jax.Array:
+    """Inner products over the last (padded) axis, summed in two levels.
+
+    The rounding error grows with sqrt(LANES) + sqrt(n / LANES) instead of sqrt(n): at 1,320 samples
+    about five times smaller than that of a plain float32 matrix product.
+    """
+    products = a * b
+    shape = products.shape[:-1] + (products.shape[-1] // LANES, LANES)
+    return jnp.sum(jnp.sum(products.reshape(shape), axis=-1), axis=-1)
+
+
+def original_units(design_: Design, y_mean: jax.Array, indices: jax.Array, values: jax.Array):
+    """Coefficients of `rows` as (values, intercept) for the features as they were given.
+
+    Args:
+        design_: the design that the coefficients belong to.
+        y_mean: (targets,).
+        indices: (targets, k) features, -1 where unused.
+        values: (targets, k) coefficients of the design's rows.
+    """
+    places = jnp.maximum(indices, 0)
+    values = values / design_.scale[places]
+    return values, y_mean - jnp.sum(values * design_.mean[places], axis=1)

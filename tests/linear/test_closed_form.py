@@ -1,0 +1,108 @@
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, Ridge
+
+from fmri_jax.errors import InputError
+from fmri_jax.linear import least_squares, ridge, univariate
+from tests.linear.peers import each_target, problem
+
+SHAPES = {"tall": {"samples": 80, "features": 20}, "wide": {"samples": 24, "features": 60}}
+
+
+def subsets(X, Y, k):
+    rng = np.random.default_rng(1)
+    return np.sort([rng.permutation(X.shape[1])[:k] for _ in range(Y.shape[1])], axis=1)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_least_squares(shape, own):
+    X, Y = problem(**SHAPES[shape])
+    selected = subsets(X, Y, 15 if shape == "tall" else 40) if own else None
+    coef, intercept = least_squares(X, Y, selected)
+    theirs, their_intercept = each_target(LinearRegression(), X, Y, selected)
+    np.testing.assert_allclose(coef, theirs, atol=1e-4)
+    np.testing.assert_allclose(intercept, their_intercept, atol=1e-3)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_least_squares_of_dependent_columns_has_the_smallest_norm(own):
+    X, Y = problem(features=20)
+    X[:, 9] = X[:, 4]
+    X[:, 2] = 0.1
+    selected = np.tile(np.arange(20), (Y.shape[1], 1)) if own else None
+    coef, _ = least_squares(X, Y, selected)
+    theirs, _ = each_target(LinearRegression(), X, Y)
+    np.testing.assert_allclose(coef, theirs, atol=1e-4)
+    np.testing.assert_allclose(coef[9], coef[4], atol=1e-5)
+    np.testing.assert_allclose(coef[2], 0, atol=1e-5)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_ridge(shape, own):
+    X, Y = problem(**SHAPES[shape])
+    selected = subsets(X, Y, 15 if shape == "tall" else 40) if own else None
+    alpha = np.geomspace(0.1, 100, Y.shape[1])
+    coef, intercept = ridge(X, Y, alpha, selected)
+    for t in range(Y.shape[1]):
+        one = None if selected is None else selected[t : t + 1]
+        theirs, their_intercept = each_target(Ridge(alpha[t]), X, Y[:, t : t + 1], one)
+        np.testing.assert_allclose(coef[:, t], theirs[:, 0], atol=1e-4)
+        np.testing.assert_allclose(intercept[t], their_intercept[0], atol=1e-3)
+
+
+def test_one_penalty_for_all(random_problem):
+    X, Y = random_problem
+    np.testing.assert_allclose(ridge(X, Y, 3.0).coef, each_target(Ridge(3.0), X, Y)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer"), [(least_squares, LinearRegression()), (ridge, Ridge())], ids=["ls", "ridge"]
+)
+def test_float64(ours, peer):
+    with jax.enable_x64(True):
+        X, Y = (values.astype(np.float64) for values in problem(features=20))
+        for selected in (None, subsets(X, Y, 12)):
+            options = {} if selected is None else {"selected": selected}
+            coef, intercept = ours(X, Y, **options)
+            theirs, their_intercept = each_target(peer, X, Y, selected)
+            np.testing.assert_allclose(coef, theirs, atol=1e-8)
+            np.testing.assert_allclose(intercept, their_intercept, atol=1e-8)
+
+
+def test_real_recording(miyawaki):
+    X, Y = miyawaki[0], miyawaki[1][:, ::40]
+    for ours, peer in ((least_squares, LinearRegression()), (ridge, Ridge())):
+        np.testing.assert_allclose(ours(X, Y).coef, each_target(peer, X, Y)[0], atol=1e-4)
+
+
+def test_own_features_over_devices(random_problem):
+    X, Y = random_problem
+    selected = subsets(X, Y, 12)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = ridge(X, Y, selected=selected, mesh=mesh)
+    np.testing.assert_allclose(split.coef, ridge(X, Y, selected=selected).coef, atol=1e-6)
+
+
+def test_univariate_is_the_regression_on_the_best_feature(random_problem):
+    X, Y = (values.copy() for values in random_problem)
+    Y[:, 1] = 2.0
+    coef, intercept = (np.asarray(part) for part in univariate(X, Y))
+    for t in (0, 2, 3, 4, 5):
+        r = [abs(np.corrcoef(x, Y[:, t])[0, 1]) for x in X.T]
+        assert list(np.flatnonzero(coef[:, t])) == [np.argmax(r)]
+        slope, offset = np.polyfit(X[:, np.argmax(r)], Y[:, t], 1)
+        np.testing.assert_allclose(
+            [coef[np.argmax(r), t], intercept[t]], [slope, offset], rtol=1e-4
+        )
+    assert np.all(coef[:, 1] == 0) and intercept[1] == 2
+
+
+def test_refuses_a_penalty_that_is_not_positive(random_problem):
+    X, Y = random_problem
+    with pytest.raises(InputError, match="expected positive penalties"):
+        ridge(X, Y, 0.0)
+    with pytest.raises(InputError, match=r"expected one number or \(6,\)"):
+        ridge(X, Y, np.ones(3))

@@ -1,0 +1,66 @@
+import jax
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit, Ridge
+
+from fmri_jax.errors import InputError
+from fmri_jax.linear import fit_selected, fit_selected_sparse
+from tests.linear.peers import each_pipeline, same_supports
+
+PEERS = {
+    "omp": OrthogonalMatchingPursuit(n_nonzero_coefs=10),
+    "least_squares": LinearRegression(),
+    "ridge": Ridge(),
+    "univariate": LinearRegression(),
+}
+
+
+def compare(model, X, Y, decoder, k, atol=1e-4):
+    theirs = each_pipeline(PEERS[decoder], X, Y, 1 if decoder == "univariate" else k)
+    coef, intercept = (np.asarray(part) for part in model)
+    assert same_supports(coef, theirs[0])
+    np.testing.assert_allclose(coef, theirs[0], atol=atol)
+    np.testing.assert_allclose(intercept, theirs[1], atol=10 * atol)
+
+
+@pytest.mark.parametrize("decoder", PEERS)
+def test_random_problem(random_problem, decoder):
+    X, Y = random_problem
+    compare(fit_selected(X, Y, decoder, 30), X, Y, decoder, 30)
+
+
+def test_real_recording_all_elements(miyawaki):
+    X, Y = miyawaki
+    assert Y.shape == (120, 361)
+    compare(fit_selected(X, Y), X, Y, "omp", 500)
+
+
+@pytest.mark.parametrize("decoder", ["least_squares", "ridge", "univariate"])
+def test_real_recording(miyawaki, decoder):
+    X, Y = miyawaki[0], miyawaki[1][:, 10::50]
+    compare(fit_selected(X, Y, decoder), X, Y, decoder, 500)
+
+
+def test_float64(random_problem):
+    with jax.enable_x64(True):
+        X, Y = (values.astype(np.float64) for values in random_problem)
+        compare(fit_selected(X, Y, "omp", 30), X, Y, "omp", 30, atol=1e-8)
+
+
+def test_blocks_devices_and_sparse_form(random_problem):
+    X, Y = random_problem
+    whole = fit_selected(X, Y, "omp", 30)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = fit_selected(X, Y, "omp", 30, mesh=mesh)
+    assert same_supports(split.coef, np.asarray(whole.coef))
+    np.testing.assert_allclose(split.coef, whole.coef, atol=1e-6)
+    blocks = fit_selected_sparse(X, Y, "omp", 30, block=4)
+    np.testing.assert_allclose(blocks.dense(X.shape[1]).coef, whole.coef, atol=1e-6)
+
+
+def test_refusals(random_problem):
+    X, Y = random_problem
+    with pytest.raises(InputError, match="decoder is 'lasso': expected one of omp"):
+        fit_selected(X, Y, "lasso")
+    with pytest.raises(InputError, match="n_voxels is 0"):
+        fit_selected(X, Y, n_voxels=0)
