@@ -86,9 +86,9 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _check_axes(fmri: np.ndarray, stimulus: np.ndarray) -> None:
-    if fmri.ndim == 2 and len(fmri) != len(stimulus) == fmri.shape[1]:
+    if len(fmri) != stimulus.size == fmri.shape[1]:
         raise InputError(
-            f"fmri has shape {fmri.shape} for {len(stimulus)} entries of stimulus: expected "
+            f"fmri has shape {fmri.shape} for {stimulus.size} entries of stimulus: expected "
             "(trials, voxels); its axes seem swapped, so store fmri.T."
         )
 
@@ -96,6 +96,8 @@ def _check_axes(fmri: np.ndarray, stimulus: np.ndarray) -> None:
 def _responses(fmri: np.ndarray) -> np.ndarray:
     if fmri.dtype.kind not in "fiu":
         raise InputError(f"fmri is {fmri.dtype}: expected real numbers, such as float32.")
+    if fmri.ndim != 2:
+        raise InputError(f"fmri has shape {fmri.shape}: expected (trials, voxels).")
     with np.errstate(over="ignore"):  # what overflows float32 is refused as not finite
         return fmri.astype(np.float32, copy=False)
 
@@ -117,7 +119,9 @@ def _pixels(images: np.ndarray) -> np.ndarray:
             f"images has shape {shape}: expected (stimuli, height, width, channels); grey images "
             "need their channel axis, images[..., None]."
         )
-    if images.ndim == 4 and shape[1] in (1, 3) and shape[3] not in (1, 3):
+    if len(shape) != 4:
+        raise InputError(f"images has shape {shape}: expected (stimuli, height, width, channels).")
+    if shape[1] in (1, 3) and shape[3] not in (1, 3):
         raise InputError(
             f"images has shape {shape}: expected (stimuli, height, width, channels); the channels "
             "seem to come first, so store np.moveaxis(images, 1, -1)."

@@ -1,9 +1,23 @@
-"""Stimulus images: stacks of one size, and folders or zips of files."""
+"""Stimulus images: stacks of one size, from folders or zips of files.
+
+Files are decoded in memory; nothing that a zip holds is ever written to disk.
+"""
+
+import contextlib
+import io
+import pathlib
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from PIL import Image
 
 from fmri_jax.errors import InputError
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+_CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits a channel, no transparency
+_LARGEST_FILE = 256 * 2**20  # bytes; a photograph has a few million
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:
@@ -21,14 +35,154 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     Raises:
         InputError: `size` is not positive.
     """
-    if size < 1:
-        raise InputError(f"image size is {size} px: expected at least 1.")
+    _check_size(size)
     n, height, width, channels = images.shape
     if (height, width) == (size, size):
         return images
     resized = np.empty((n, size, size, channels), np.uint8)
     for source, target in zip(images, resized, strict=True):
         picture = Image.fromarray(source if channels == 3 else source[..., 0])
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-        target[...] = np.asarray(picture).reshape(size, size, channels)
+        target[...] = _square(picture, size).reshape(size, size, channels)
     return resized
+
+
+def read_images(
+    path: str, size: int, limit: int | None = None, seed: int = 0
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Reads the images of a folder (and its subfolders) or of a zip, in the order of their names.
+
+    Grey, palette and CMYK images become RGB. What has no single meaning as eight-bit RGB is
+    refused: 16-bit and floating-point images, and images that are partly transparent.
+
+    Args:
+        path: a folder or a `.zip` file.
+        size: px, the side of the square that every image is resized to.
+        limit: how many to take, drawn at random; all when None.
+        seed: of that draw.
+
+    Returns:
+        (n, size, size, 3) uint8, and the n names relative to the folder, with "/" between parts.
+
+    Raises:
+        InputError: the folder or zip cannot be read or holds too few images, or an image is
+            damaged or of a kind that is refused.
+    """
+    _check_size(size)
+    with _files(path) as (names, open_file):
+        if not names or len(names) < (limit or 0):
+            raise InputError(
+                f"{path} holds {len(names)} images ({', '.join(sorted(_SUFFIXES))}): expected "
+                f"{limit or 'at least one'}."
+            )
+        if limit is not None:
+            drawn = np.random.default_rng(seed).choice(len(names), limit, replace=False)
+            names = [names[i] for i in sorted(drawn)]
+        images = np.empty((len(names), size, size, 3), np.uint8)
+        for name, image in zip(names, images, strict=True):
+            image[...] = _decode(open_file(name), f"{path}: {name}", size)
+    return images, tuple(names)
+
+
+Files = tuple[list[str], Callable[[str], bytes]]  # sorted names, and what reads one of them
+
+
+@contextlib.contextmanager
+def _files(path: str) -> Iterator[Files]:
+    """The image files of a folder or zip."""
+    root = pathlib.Path(path)
+    if root.is_dir():
+        found = (file for file in root.rglob("*") if file.is_file())
+        names = sorted(file.relative_to(root).as_posix() for file in found)
+        yield _images_among(names), lambda name: (root / name).read_bytes()
+    elif root.is_file():
+        try:
+            archive = zipfile.ZipFile(root)
+        except zipfile.BadZipFile:
+            raise InputError(
+                f"{path} is not a zip: expected a folder or a zip of images."
+            ) from None
+        with archive:
+            yield _zip_names(archive, path), lambda name: _from_zip(archive, name, path)
+    else:
+        raise InputError(f"{path} does not exist: expected a folder or a zip of images.")
+
+
+def _images_among(names: list[str]) -> list[str]:
+    """Those names that are images; hidden files and what macOS adds to zips are none."""
+    return [
+        name
+        for name in names
+        if pathlib.PurePosixPath(name).suffix.lower() in _SUFFIXES
+        and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+    ]
+
+
+def _zip_names(archive: zipfile.ZipFile, path: str) -> list[str]:
+    """The images of a zip; a name that points outside of it makes the whole zip untrustworthy."""
+    names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    for name in names:
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or parts[0] == "" or ":" in parts[0]:
+            raise InputError(
+                f"{path} holds {name!r}, a path outside of the zip: expected relative names; do "
+                "not use this file."
+            )
+    if len(set(names)) < len(names):
+        twice = next(name for name in sorted(names) if names.count(name) > 1)
+        raise InputError(f"{path} holds {twice!r} twice: expected each name once; pack it again.")
+    return _images_among(sorted(names))
+
+
+def _from_zip(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
+    size = archive.getinfo(name).file_size
+    if size > _LARGEST_FILE:
+        raise InputError(f"{path}: {name} unpacks to {size} bytes: expected an image.")
+    try:
+        return archive.read(name)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        raise InputError(f"{path}: {name} cannot be unpacked ({error}): pack it again.") from None
+
+
+def _decode(content: bytes, where: str, size: int) -> np.ndarray:
+    """The (size, size, 3) uint8 image in one file's content."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as picture:
+                picture.load()
+                return _square(_as_rgb(picture, where), size)
+    except InputError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{where} is too large ({error}): shrink it.") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        reason = "it is no image" if isinstance(error, Image.UnidentifiedImageError) else error
+        raise InputError(
+            f"{where} cannot be decoded ({reason}): the file is damaged; replace or remove it."
+        ) from None
+
+
+def _as_rgb(picture: Image.Image, where: str) -> Image.Image:
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        if picture.getchannel("A").getextrema() != (255, 255):
+            raise InputError(
+                f"{where} is partly transparent: expected an opaque image; flatten it onto the "
+                "background that the subject saw."
+            )
+        return picture.convert("RGB")
+    if picture.mode not in _CONVERTIBLE:
+        raise InputError(
+            f"{where} has mode {picture.mode} (16-bit or floating point): expected 8 bits a "
+            "channel; convert it."
+        )
+    return picture.convert("RGB")
+
+
+def _square(picture: Image.Image, size: int) -> np.ndarray:
+    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def _check_size(size: int) -> None:
+    if size < 1:
+        raise InputError(f"image size is {size} px: expected at least 1.")

@@ -60,7 +60,7 @@ def save_npz(session: Session, path: str | os.PathLike[str]) -> None:
     partial = pathlib.Path(f"{os.fspath(path)}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(file, allow_pickle=False, **arrays)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -68,20 +68,21 @@ def save_npz(session: Session, path: str | os.PathLike[str]) -> None:
 
 def _read(path: str) -> dict[str, np.ndarray]:
     """The arrays of the file; large ones that a session does not use are left on disk."""
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is no .npz file, or its end is missing: expected what numpy.savez writes; "
+            "copy or write it again."
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise InputError(
-                    f"{path} holds a single array: expected an .npz with named arrays."
-                )
             unused = {key: np.empty(0) for key in file.files if key not in (*REQUIRED, *OPTIONAL)}
             return unused | {key: file[key] for key in file.files if key not in unused}
-    except InputError:
-        raise
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error).lower():
             raise InputError(
-                f"{path} holds Python objects or is no .npz file: expected plain arrays, "
-                "written by numpy.savez without dtype=object."
+                f"{path} holds Python objects: expected plain arrays of numbers or text; write "
+                "them without dtype=object."
             ) from None
-        raise InputError(f"{path} cannot be read ({error}): the file is damaged.") from None
+        raise InputError(
+            f"{path} cannot be read ({error}): the file is damaged; copy or write it again."
+        ) from None

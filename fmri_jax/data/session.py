@@ -94,7 +94,7 @@ class Session:
     def distinct_images(self) -> np.ndarray:
         """(stimuli,) int32: for each image, the first one that has exactly the same pixels."""
         first: dict[bytes, int] = {}
-        digests = (hashlib.blake2b(np.ascontiguousarray(image)).digest() for image in self.images)
+        digests = (hashlib.blake2b(image.tobytes()).digest() for image in self.images)
         return np.asarray([first.setdefault(d, i) for i, d in enumerate(digests)], np.int32)
 
     def fingerprint(self) -> str:
@@ -110,7 +110,7 @@ class Session:
         arrays = (self.fmri, self.stimulus, self.images, self.run, *self.rois.values())
         for array in arrays:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 

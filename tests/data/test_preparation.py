@@ -1,0 +1,231 @@
+import dataclasses
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.preprocessing import StandardScaler
+
+from fmri_jax.data import load
+from fmri_jax.data.preparation import Fold, PreparationConfig, folds
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
+
+MakeSession = Callable[..., Session]
+
+
+def only_fold(session: Session, **options: object) -> Fold:
+    (fold,) = folds(session, PreparationConfig(**options))  # type: ignore[arg-type]
+    return fold
+
+
+def test_training_and_test_are_standardised_by_training_like_scikit_learn(
+    make_session: MakeSession,
+) -> None:
+    session = make_session()
+    fold = only_fold(session, average_repeats="none", roi="V2")
+    train = session.split == "train"
+    v2 = session.fmri[:, session.rois["V2"]]
+    scaler = StandardScaler().fit(v2[train])
+    np.testing.assert_allclose(fold.train.fmri, scaler.transform(v2[train]), atol=1e-5)
+    np.testing.assert_allclose(fold.tests["test"].fmri, scaler.transform(v2[~train]), atol=1e-5)
+    np.testing.assert_array_equal(fold.voxels, session.rois["V2"])
+    assert fold.train.fmri.dtype == np.float32
+    np.testing.assert_allclose(
+        fold.train.targets(), session.images[session.stimulus[train]] / 255, rtol=1e-6
+    )
+    assert fold.train.targets().dtype == np.float32
+
+
+def test_test_repeats_are_averaged_then_scaled_by_the_root_of_their_number(
+    make_session: MakeSession,
+) -> None:
+    session = make_session()
+    raw = only_fold(session, average_repeats="none").tests["test"]
+    plain = only_fold(session, noise_scaling=False).tests["test"]
+    scaled = only_fold(session).tests["test"]
+    assert plain.stimulus.tolist() == scaled.stimulus.tolist() == [4, 5]
+    for row, stimulus in enumerate([4, 5]):
+        mean = raw.fmri[raw.stimulus == stimulus].mean(axis=0)
+        np.testing.assert_allclose(plain.fmri[row], mean, atol=1e-5)
+        np.testing.assert_allclose(scaled.fmri[row], mean * 2, atol=1e-5)  # 4 repeats
+    assert scaled.run.tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("average", ["none", "test", "all"])
+def test_training_never_sees_test_data(make_session: MakeSession, average: str) -> None:
+    session = make_session()
+    other = session.fmri.copy()
+    other[session.split == "test"] *= 1000
+    images = session.images.copy()
+    images[4:] = 255 - images[4:]
+    changed = dataclasses.replace(session, fmri=other, images=images)
+    before = only_fold(session, average_repeats=average).train
+    after = only_fold(changed, average_repeats=average).train
+    np.testing.assert_array_equal(before.fmri, after.fmri)
+    np.testing.assert_array_equal(before.targets(), after.targets())
+
+
+@pytest.mark.parametrize("average", ["none", "test", "all"])
+def test_a_test_trial_is_the_same_alone_as_among_others(
+    make_session: MakeSession, average: str
+) -> None:
+    session = make_session()
+    keep = (session.split == "train") | (session.stimulus == 5)
+    if average == "none":
+        keep &= (session.split == "train") | (session.run == 3)
+    alone = dataclasses.replace(
+        session,
+        **{name: getattr(session, name)[keep] for name in ("fmri", "stimulus", "run", "split")},
+    )
+    among = only_fold(session, average_repeats=average).tests["test"].fmri[-1:]
+    np.testing.assert_array_equal(
+        only_fold(alone, average_repeats=average).tests["test"].fmri, among
+    )
+
+
+def noise_recording(rng: np.random.Generator, train_repeats: int, test_repeats: int) -> Session:
+    """Responses that are a strong signal of each image plus noise of standard deviation 1."""
+    n_train, n_test, voxels = 60, 60, 40
+    repeats = np.repeat([train_repeats, test_repeats], [n_train, n_test])
+    stimulus = np.repeat(np.arange(n_train + n_test, dtype=np.int32), repeats)
+    signal = np.zeros((n_train + n_test, voxels))
+    signal[:n_train] = (
+        rng.normal(size=(n_train, voxels)) * 2
+    )  # test images evoke no response at all
+    return Session(
+        fmri=(5 + signal[stimulus] + rng.normal(size=(len(stimulus), voxels))).astype(np.float32),
+        stimulus=stimulus,
+        images=rng.integers(0, 256, (n_train + n_test, 4, 4, 1), dtype=np.uint8),
+        run=np.zeros(len(stimulus), np.int32),
+        rois={},
+        stimulus_names=tuple(map(str, range(n_train + n_test))),
+        split=np.where(stimulus < n_train, "train", "test"),
+    )
+
+
+@pytest.mark.parametrize("train_repeats", [1, 5])
+@pytest.mark.parametrize("average", ["test", "all"])
+def test_simulated_noise_is_as_large_in_testing_as_in_training(
+    average: str, train_repeats: int
+) -> None:
+    rng = np.random.default_rng(1)
+    session = noise_recording(rng, train_repeats, test_repeats=24)
+    fold = only_fold(session, average_repeats=average)
+    # In units of the training z-score, a training row's noise has this standard deviation:
+    m = train_repeats if average == "all" else 1
+    signal_and_noise = session.fmri[session.split == "train"].astype(float)
+    if m > 1:
+        signal_and_noise = signal_and_noise.reshape(60, m, -1).mean(axis=1)
+    training_noise = (1 / np.sqrt(m)) / signal_and_noise.std(axis=0)
+    test_noise = fold.tests["test"].fmri.std(axis=0)  # nothing but noise, by construction
+    assert np.mean(test_noise / training_noise) == pytest.approx(1, abs=0.05)
+    unscaled = only_fold(session, average_repeats=average, noise_scaling=False).tests["test"]
+    assert np.mean(unscaled.fmri.std(axis=0) / training_noise) == pytest.approx(
+        np.sqrt(m / 24), rel=0.05
+    )
+
+
+def test_without_standardising_the_noise_grows_about_the_training_mean(
+    make_session: MakeSession,
+) -> None:
+    session = make_session()
+    plain = only_fold(session, standardise=False, noise_scaling=False)
+    scaled = only_fold(session, standardise=False)
+    np.testing.assert_allclose(plain.train.fmri, session.fmri[session.split == "train"], rtol=1e-5)
+    mean = session.fmri[session.split == "train"].mean(axis=0)
+    np.testing.assert_allclose(
+        scaled.tests["test"].fmri - mean, 2 * (plain.tests["test"].fmri - mean), atol=1e-5
+    )
+
+
+def test_constant_voxels_become_zero_with_a_warning_that_counts_them(
+    make_session: MakeSession,
+) -> None:
+    fmri = make_session().fmri.copy()
+    train = make_session().split == "train"
+    fmri[train, 0] = 0.1  # but not in the test trials
+    fmri[:, 1] = 0
+    fmri[train, 2] = 1000
+    fmri[0, 2] = np.nextafter(np.float32(1000), np.float32(2000))  # rounding is no signal
+    with pytest.warns(UserWarning, match="3 of 10 voxels are constant over the training trials"):
+        fold = only_fold(make_session(fmri=fmri))
+    for trials in (fold.train, fold.tests["test"]):
+        assert np.isfinite(trials.fmri).all()
+        assert (trials.fmri[:, :3] == 0).all() and (trials.fmri[:, 3:] != 0).any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        only_fold(make_session())
+
+
+def test_leaving_stimuli_out_keeps_identical_images_together(make_session: MakeSession) -> None:
+    images = make_session().images.copy()
+    images[3] = images[0]
+    session = make_session(images=images, split=np.full(24, "train"))
+    made = list(folds(session, PreparationConfig(split="stimulus")))
+    assert [fold.name for fold in made] == [f"stimulus {i}" for i in (0, 1, 2, 4, 5)]
+    assert made[0].tests["test"].stimulus.tolist() == [0, 3]
+    for fold in made:
+        assert fold.shared_stimuli == 0
+        assert not set(fold.train.stimulus) & set(fold.tests["test"].stimulus)
+    assert sum(len(fold.tests["test"].stimulus) for fold in made) == 6
+
+
+def test_groups_are_dealt_into_folds_and_test_sets_stay_unseen(make_session: MakeSession) -> None:
+    made = list(folds(make_session(), PreparationConfig(split="stimulus", n_folds=2)))
+    assert [fold.name for fold in made] == ["stimulus 0, 2", "stimulus 1, 3"]
+    for fold in made:
+        shown = set(fold.train.stimulus) | set(fold.tests["test"].stimulus)
+        assert shown == {0, 1, 2, 3}
+
+
+def test_leaving_runs_out_counts_the_stimuli_on_both_sides(make_session: MakeSession) -> None:
+    made = list(folds(make_session(), PreparationConfig(split="run")))
+    assert [fold.name for fold in made] == ["run 0", "run 1", "run 2", "run 3"]
+    for run, fold in enumerate(made):
+        assert fold.shared_stimuli == 4  # each run shows each image
+        assert set(fold.tests["test"].run) == {run} and run not in fold.train.run
+
+
+def test_named_test_sets_follow_the_first(make_session: MakeSession) -> None:
+    stimulus = make_session().stimulus
+    split = np.choose(stimulus, ["train", "train", "train", "letters", "test", "shapes"])
+    fold = only_fold(make_session(split=split))
+    assert list(fold.tests) == ["test", "letters", "shapes"]
+    assert fold.name == "all"
+
+
+@pytest.mark.parametrize("options", [{"n_folds": 1}, {"n_folds": 5}])
+def test_impossible_folds_are_refused(make_session: MakeSession, options: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="hold 4 groups"):
+        list(folds(make_session(), PreparationConfig(split="stimulus", **options)))
+
+
+def test_one_class_of_stimulus_or_no_test_set_is_refused(make_session: MakeSession) -> None:
+    one = make_session(stimulus=np.zeros(24, np.int32), split=np.full(24, "train"))
+    with pytest.raises(InputError, match="hold 1 groups"):
+        list(folds(one, PreparationConfig(split="stimulus")))
+    with pytest.raises(InputError, match="names no test trials"):
+        list(folds(one, PreparationConfig()))
+
+
+def test_images_are_prepared_at_the_chosen_size(make_session: MakeSession) -> None:
+    fold = only_fold(make_session(), image_size=5)
+    assert fold.train.images.shape == (6, 5, 5, 3)
+    assert fold.train.images is fold.tests["test"].images
+
+
+def test_real_recordings(recordings: Path) -> None:
+    miyawaki = load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
+    assert miyawaki.fmri.shape == (120, 967) and not miyawaki.simulated
+    by_image = list(folds(miyawaki, PreparationConfig(split="stimulus")))
+    by_run = list(folds(miyawaki, PreparationConfig(split="run")))
+    assert (len(by_image), len(by_run)) == (20, 12)
+    assert all(fold.shared_stimuli == 0 for fold in by_image)
+    assert all(fold.shared_stimuli > 0 for fold in by_run)
+    object2vec = load(str(recordings / "object2vec_subj001.npz"))
+    by_fold = list(folds(object2vec, PreparationConfig(split="run", roi="EVC + LOC")))
+    assert len(by_fold) == 9 and all(fold.shared_stimuli == 0 for fold in by_fold)
+    both = object2vec.rois["EVC"] | object2vec.rois["LOC"]
+    assert by_fold[0].train.fmri.shape == (72, both.sum())
