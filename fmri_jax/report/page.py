@@ -1,0 +1,233 @@
+"""`report.html` and `figures/` of one run."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from fmri_jax.report import charts, curves, metric_names, pictures, tables, words
+from fmri_jax.report.theme import DARK, LIGHT, Theme, png, stamp
+from fmri_jax.report.workdir import Workdir, read
+
+_FOLDER = pathlib.Path(__file__).parent
+
+# Scores for the large figures at the head of the page, as far as the run has them.
+_HEADLINES = ("pixel_correlation", "identification_2way", "f1", "ssim", "alexnet5", "lpips")
+_N_HEADLINES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A figure for light and for dark screens, as `data:` addresses."""
+
+    light: str
+    dark: str
+    alt: str
+    width: int
+    height: int
+
+
+def write_page(path: pathlib.Path) -> pathlib.Path:
+    """Writes `report.html` and `figures/*.png` into the workdir and returns the page's path."""
+    run = read(path)
+    (path / "figures").mkdir(exist_ok=True)
+    (path / "figures" / "reconstructions.png").write_bytes(png(pictures.montage(run, LIGHT)))
+    page = render("page.html", context(run, _charts(run)))
+    return write_whole(path / "report.html", page)
+
+
+def write_whole(path: pathlib.Path, text: str) -> pathlib.Path:
+    """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+    return path
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """Fills a template of this folder; text is escaped, unknown names are an error."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **values)
+
+
+def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
+    """Everything that the template shows."""
+    return {
+        "run": run,
+        "title": run.title,
+        "summary": words.summary(run),
+        "remarks": words.remarks(run),
+        "headlines": _headlines(run),
+        "highlights": pictures.highlights(run),
+        "galleries": pictures.galleries(run),
+        "pixelated": max(run.targets.shape[1:3]) <= 32,
+        "scores": tables.against_baselines(run.scores),
+        "sets": tables.by_set(run.scores) if len(run.scores.sets) > 1 else None,
+        "charts": drawn,
+        "data": _data(run),
+        "rois": _rois(run.data.get("rois")),
+        "phases": _phases(run.run.get("phases") or []),
+        "software": _software(run),
+        "config": json.dumps(run.config, indent=2, ensure_ascii=False, default=str),
+        "commands": _commands(run),
+    }
+
+
+def draw(run: Workdir, name: str, alt: str, chart: Callable[[Workdir, Theme], Any]) -> Chart:
+    """Draws a chart of the run in both themes; the light one also goes to `figures/`."""
+    addresses = {}
+    for theme in (LIGHT, DARK):
+        drawing = chart(run, theme)
+        if run.simulated:
+            stamp(drawing, theme, "Simulated data")
+        content = png(drawing)
+        addresses[theme.name] = pictures.data_address(content)
+        if theme is LIGHT:
+            (run.path / "figures" / f"{name}.png").write_bytes(content)
+    width, height = (round(inches * 100) for inches in drawing.get_size_inches())
+    return Chart(addresses["light"], addresses["dark"], alt, width, height)
+
+
+def _charts(run: Workdir) -> dict[str, Chart]:
+    """The figures of the page by name; those without data are left out."""
+    alts = {
+        "scores": "Bars of each test score with its 95 % interval beside the baselines and "
+        "chance; the same numbers stand in the table above."
+    }
+    if any(metric in row for row in run.scores.per_image for metric in charts.PER_IMAGE):
+        alts["images"] = (
+            "Each image as a dot: pixel correlation and 2-way identification of every test set, "
+            "with medians, baselines and chance as lines."
+        )
+    if len(run.fold_names) > 1 and charts.by_fold(run, "pixel_correlation"):
+        alts["folds"] = "Pixel correlation of the test images in each fold, best fold first."
+    if found := curves.shown(run.curves):
+        alts["curves"] = "Training curves: " + ", ".join(map(metric_names.curve, found))
+    drawers: dict[str, Callable[[Workdir, Theme], Any]] = {
+        "scores": charts.score_bars,
+        "images": charts.distributions,
+        "folds": charts.folds,
+        "curves": curves.training_curves,
+    }
+    return {name: draw(run, name, alt, drawers[name]) for name, alt in alts.items()}
+
+
+def _headlines(run: Workdir) -> list[dict[str, Any]]:
+    """The large figures: value, interval, and what baselines and chance score."""
+    found = []
+    for metric in [m for m in _HEADLINES if m in run.scores.test][:_N_HEADLINES]:
+        name, shown = metric_names.metric(metric), tables.cell(metric, run.scores.test[metric])
+        beside = [
+            f"{metric_names.baseline(baseline)} {name.text(values[metric].value)}"
+            for baseline, values in run.scores.baselines.items()
+            if metric in values and baseline in ("ridge", "mean_image")
+        ]
+        if metric in run.scores.chance:
+            beside.append(f"chance {name.text(run.scores.chance[metric])}")
+        found.append(
+            {
+                "label": f"{name.label} {name.arrow}",
+                "value": shown.text,
+                "interval": shown.interval,
+                "beside": beside,
+                "explanation": name.explanation,
+            }
+        )
+    return found
+
+
+def _data(run: Workdir) -> list[tuple[str, str]]:
+    """What data this is, as pairs for a definition list."""
+    data, shape = run.data, run.targets.shape
+    pairs = {
+        "Recording": data.get("name"),
+        "Description": data.get("description"),
+        "Origin": "simulated, no brain was scanned" if run.simulated else "recorded",
+        "Trials": _number(data.get("trials")),
+        "Voxels": _number(data.get("voxels")),
+        "Region": data.get("roi"),
+        "Images": f"{shape[1]} × {shape[2]} pixels, "
+        + ("black and white" if run.binary else "grey" if shape[3] == 1 else "RGB"),
+        "Test images": ", ".join(
+            f"{split}: {words.count(words.n_stimuli(run, split), 'image')} in "
+            f"{words.count(len(run.rows(split)), 'reconstruction')}"
+            for split in run.test_sets
+        ),
+        "Folds": str(len(run.fold_names)) if len(run.fold_names) > 1 else None,
+        "Fingerprint": data.get("fingerprint"),
+    }
+    return [(label, str(value)) for label, value in pairs.items() if value]
+
+
+def _rois(rois: Any) -> list[tuple[str, str]]:
+    """Regions of interest with their numbers of voxels, as far as they are given."""
+    if isinstance(rois, dict):
+        return [(str(name), _number(size)) for name, size in rois.items()]
+    return [(str(name), "") for name in rois or []]
+
+
+def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The wall time of each phase and its share of the whole."""
+    seconds = [float(phase.get("wall_s") or 0.0) for phase in phases]
+    total = max(sum(seconds), 1e-9)
+    return [
+        {"name": phase.get("name", ""), "time": _duration(wall), "share": 100 * wall / total}
+        for phase, wall in zip(phases, seconds, strict=True)
+    ]
+
+
+def _software(run: Workdir) -> list[tuple[str, str]]:
+    """Versions, devices, commit and seed, as pairs for a definition list."""
+    versions = run.run.get("versions") or {}
+    devices = run.run.get("devices") or []
+    pairs = {
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        "Devices": devices if isinstance(devices, str) else ", ".join(map(str, devices)),
+        "Commit": run.run.get("commit"),
+        "Seed": run.run.get("seed"),
+    }
+    return [(name, str(value)) for name, value in pairs.items() if value not in (None, "")]
+
+
+def _commands(run: Workdir) -> list[str]:
+    """How to run it again, and how to write this page again."""
+    name, _, argument = str(run.run.get("experiment") or "").partition(":")
+    if run.run.get("command"):
+        command = str(run.run["command"])
+    elif name:
+        file = name if name.endswith(".py") else f"experiments/{name}.py"
+        config = f"{file}:{argument}" if argument else file
+        command = f"python launch.py --config={shlex.quote(config)}"
+    else:  # from the resolved config alone, into a new folder
+        code = (
+            "import json, pathlib; from fmri_jax.run import run; run(json.loads(pathlib.Path("
+            f"{str(run.path / 'config.json')!r}).read_text()), pathlib.Path('runs/again'))"
+        )
+        command = f"python -c {shlex.quote(code)}"
+    return [command, f"python -m fmri_jax.report {shlex.quote(str(run.path))}"]
+
+
+def _number(value: Any) -> str:
+    """An integer with thousands separated; anything else as it is."""
+    return f"{value:,}" if isinstance(value, int) else str(value or "")
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

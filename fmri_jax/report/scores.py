@@ -1,0 +1,165 @@
+"""`scores.json`, checked: scores with intervals, baselines, chance, and one row an image."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.report import metric_names
+
+Verdict = Literal["beaten", "open", "not beaten", ""]
+
+_NOT_SETS = ("baselines", "per_image", "chance", "notes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """A score and its 95 % bootstrap interval over stimuli; NaN where undefined or not given."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are known."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """The content of `scores.json`.
+
+    Attributes:
+        sets: test set -> metric -> score: 'test' first, other test sets, 'train' last.
+        baselines: baseline -> metric -> score on the test set.
+        chance: metric -> value of a guess.
+        per_image: one mapping an image, with `index`, the row in `reconstructions.npz`.
+        notes: sentences that the run left for the reader.
+    """
+
+    sets: dict[str, dict[str, Score]]
+    baselines: dict[str, dict[str, Score]]
+    chance: dict[str, float]
+    per_image: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+    @property
+    def test(self) -> dict[str, Score]:
+        """The scores of the main test set."""
+        return self.sets["test"]
+
+    @property
+    def metrics(self) -> list[str]:
+        """Every metric of the main test set, in the order of the field's tables."""
+        return metric_names.ordered(set(self.test))
+
+    def column(self, metric: str, n_rows: int) -> np.ndarray:
+        """One metric for each row of `reconstructions.npz`, (n_rows,), NaN where not scored."""
+        values = np.full(n_rows, np.nan)
+        for row in self.per_image:
+            values[row["index"]] = _number(row.get(metric))
+        return values
+
+    def verdict(self, metric: str, baseline: str) -> Verdict:
+        """Whether the method beats a baseline on one metric of the test set.
+
+        'open' means that the method's value is the better one but its 95 % interval holds the
+        baseline's value. '' means that the two cannot be compared.
+        """
+        name = metric_names.metric(metric)
+        ours = self.test[metric]
+        theirs = self.baselines[baseline].get(metric, Score(math.nan)).value
+        if not (name.better and math.isfinite(ours.value) and math.isfinite(theirs)):
+            return ""
+        if not name.is_better(ours.value, theirs):
+            return "not beaten"
+        return "open" if ours.has_interval and ours.low <= theirs <= ours.high else "beaten"
+
+
+def parse(content: Any, n_rows: int, where: str) -> Scores:
+    """Checks the content of `scores.json`.
+
+    Args:
+        content: the decoded JSON.
+        n_rows: the number of rows of `reconstructions.npz`.
+        where: the file's path, for messages.
+
+    Raises:
+        InputError: a part is missing or has another form than the report reads.
+    """
+    content = _mapping(content, where, "test sets, baselines and per_image")
+    if not content.get("test"):
+        raise InputError(
+            f"{where} has no scores under 'test': expected "
+            '{"test": {metric: {"value", "low", "high"}}, ...}; score the run again.'
+        )
+    others = sorted(set(content) - {"test", "train", *_NOT_SETS})
+    sets = {
+        name: _scores(content[name], f"{where}: {name}")
+        for name in ["test", *others, "train"]
+        if content.get(name)
+    }
+    baselines = _mapping(content.get("baselines") or {}, f"{where}: baselines", "name -> scores")
+    chance = _mapping(content.get("chance") or {}, f"{where}: chance", "metric -> value")
+    return Scores(
+        sets=sets,
+        baselines={
+            name: _scores(baselines[name], f"{where}: baselines.{name}")
+            for name in metric_names.ordered_baselines(set(baselines))
+        },
+        chance={name: _checked_number(v, f"{where}: chance.{name}") for name, v in chance.items()},
+        per_image=_per_image(content.get("per_image") or [], n_rows, where),
+        notes=tuple(str(note) for note in content.get("notes") or ()),
+    )
+
+
+def _scores(values: Any, where: str) -> dict[str, Score]:
+    """Metric -> score, from numbers or from {"value", "low", "high"}."""
+    scores = {}
+    for metric, entry in _mapping(values, where, "metric -> score").items():
+        place = f"{where}.{metric}"
+        if not isinstance(entry, Mapping):
+            scores[metric] = Score(_checked_number(entry, place))
+        elif "value" not in entry:
+            raise InputError(f"{place} has the keys {sorted(entry)}: expected value, low and high.")
+        else:
+            parts = (_checked_number(entry.get(key), place) for key in ("value", "low", "high"))
+            scores[metric] = Score(*parts)
+    return scores
+
+
+def _per_image(rows: Any, n_rows: int, where: str) -> tuple[dict[str, Any], ...]:
+    """The rows of `per_image`, each with an index that exists."""
+    for i, row in enumerate(rows):
+        index = row.get("index") if isinstance(row, Mapping) else None
+        if not isinstance(index, int) or not 0 <= index < n_rows:
+            raise InputError(
+                f"{where}: per_image[{i}] has index {index!r}: expected a row of "
+                f"reconstructions.npz, 0 to {n_rows - 1}."
+            )
+    return tuple(dict(row) for row in rows)
+
+
+def _mapping(value: Any, where: str, expected: str) -> Mapping[str, Any]:
+    """`value` if it is a mapping."""
+    if not isinstance(value, Mapping):
+        raise InputError(
+            f"{where} is a {type(value).__name__}: expected an object that holds {expected}."
+        )
+    return value
+
+
+def _checked_number(value: Any, where: str) -> float:
+    """A JSON number as a float; null is NaN."""
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+        raise InputError(f"{where} is {value!r}: expected a number.")
+    return _number(value)
+
+
+def _number(value: Any) -> float:
+    """A float, NaN for what is not a number."""
+    return float(value) if isinstance(value, (int, float)) else math.nan

@@ -1,0 +1,100 @@
+"""The score tables of the page."""
+
+import dataclasses
+import math
+
+from fmri_jax.report import metric_names
+from fmri_jax.report.scores import Score, Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One entry: the value, its interval, and how it stands out.
+
+    Attributes:
+        text: the printed value.
+        interval: the printed 95 % interval, or ''.
+        best: whether no other entry of the row is better.
+        note: 'not beaten' or 'open' for a baseline that the run does not clearly beat.
+    """
+
+    text: str
+    interval: str = ""
+    best: bool = False
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One metric."""
+
+    metric: metric_names.MetricName
+    cells: tuple[Cell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Column heads, each with an explanation or '', and rows."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+
+
+def against_baselines(scores: Scores) -> Table:
+    """The test set: this run, each baseline, chance. The best of the run and baselines is bold."""
+    columns = [("this run", "95 % bootstrap interval over stimuli")]
+    columns += [
+        (metric_names.baseline(name), metric_names.BASELINE_EXPLANATIONS.get(name, ""))
+        for name in scores.baselines
+    ]
+    columns.append(("chance", "what a guess scores on average"))
+    rows = [_baseline_row(scores, metric) for metric in scores.metrics]
+    return Table(tuple(columns), tuple(rows))
+
+
+def by_set(scores: Scores) -> Table:
+    """Every test set and the training images, this run only."""
+    metrics = metric_names.ordered({metric for values in scores.sets.values() for metric in values})
+    rows = [
+        Row(
+            metric_names.metric(metric),
+            tuple(
+                cell(metric, values.get(metric, Score(math.nan))) for values in scores.sets.values()
+            ),
+        )
+        for metric in metrics
+    ]
+    return Table(tuple((name, "") for name in scores.sets), tuple(rows))
+
+
+def cell(metric: str, score: Score, best: bool = False, note: str = "") -> Cell:
+    """A score as it is printed."""
+    name = metric_names.metric(metric)
+    interval = f"{name.text(score.low)} – {name.text(score.high)}" if score.has_interval else ""
+    return Cell(name.text(score.value), interval.replace(" % –", " –"), best, note)
+
+
+def best_of(metric: str, values: list[float]) -> list[bool]:
+    """Which of the values are the best; none where the direction is unknown."""
+    name = metric_names.metric(metric)
+    known = [value for value in values if math.isfinite(value)]
+    if not name.better or len(known) < 2:
+        return [False] * len(values)
+    return [
+        math.isfinite(value) and not any(name.is_better(other, value) for other in known)
+        for value in values
+    ]
+
+
+def _baseline_row(scores: Scores, metric: str) -> Row:
+    """One metric of the test set beside its baselines."""
+    entries = [scores.test[metric]]
+    entries += [values.get(metric, Score(math.nan)) for values in scores.baselines.values()]
+    best = best_of(metric, [entry.value for entry in entries])
+    verdicts = ["", *(scores.verdict(metric, name) for name in scores.baselines)]
+    cells = [
+        cell(metric, entry, bold, verdict if verdict != "beaten" else "")
+        for entry, bold, verdict in zip(entries, best, verdicts, strict=True)
+    ]
+    chance = cell(metric, Score(scores.chance.get(metric, math.nan)))
+    return Row(metric_names.metric(metric), (*cells, chance))

@@ -1,0 +1,64 @@
+"""Colours and axes of the charts, on light and on dark paper."""
+
+import dataclasses
+import io
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 160
+
+
+@dataclasses.dataclass(frozen=True)
+class Theme:
+    """Colours that can be told apart with colour-blind eyes and in grey print."""
+
+    name: str
+    paper: str
+    ink: str
+    muted: str
+    grid: str
+    accent: str
+    ridge: str
+    other: str
+
+
+LIGHT = Theme("light", "#ffffff", "#1b2430", "#5d6876", "#e3e7ec", "#0f6b78", "#d07a1f", "#aab4c0")
+DARK = Theme("dark", "#161b22", "#e6eaef", "#9aa5b1", "#2c343e", "#56bccb", "#eba14b", "#5f6b79")
+
+
+def figure(width: float, height: float, theme: Theme) -> "Figure":
+    """An empty figure, inches, without pyplot's global state."""
+    from matplotlib.figure import Figure
+
+    drawing = Figure(figsize=(width, height), dpi=DPI, facecolor=theme.paper)
+    drawing.set_layout_engine("constrained", h_pad=0.08, w_pad=0.08)
+    return drawing
+
+
+def style(axes: "Axes", theme: Theme, title: str = "", grid: Literal["x", "y"] = "x") -> None:
+    """Quiet axes: no box, a light grid along `grid`, the title set to the left."""
+    axes.set_facecolor(theme.paper)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(colors=theme.muted, labelcolor=theme.muted, length=0, labelsize=8)
+    axes.set_axisbelow(True)
+    axes.grid(axis=grid, color=theme.grid, linewidth=0.8)
+    if title:
+        axes.set_title(title, loc="left", fontsize=9.5, color=theme.ink, fontweight="bold")
+
+
+def stamp(drawing: "Figure", theme: Theme, text: str) -> None:
+    """Says `text` on the figure itself, for wherever it is copied to."""
+    drawing.supxlabel(text, fontsize=8.5, color=theme.ridge, x=0.995, ha="right")
+
+
+def png(drawing: "Figure") -> bytes:
+    """The figure as a PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    FigureCanvasAgg(drawing).print_png(buffer)
+    return buffer.getvalue()
