@@ -18,7 +18,8 @@ class VirtualSubjectConfig:
 
     Three settings make subjects whose scores are known beforehand: `noise_ceiling=0` responds to
     nothing, `noise_ceiling=1` responds without noise, and `n_categories=k` tells apart nothing but
-    k clusters of images.
+    k clusters of images. LOC, FFA and PPA mix AlexNet's activations, which `features` computes:
+    'relu4' and 'relu5', each (n, side, side, channels), of images (n, h, w, 3) uint8.
     """
 
     images: str = "embedded"  # 'embedded', or a folder or zip of photographs
@@ -36,7 +37,7 @@ class VirtualSubjectConfig:
     drift: float = 0.1  # share of the noise variance that drifts slowly over the recording
     n_categories: int = 0  # above 0: voxels tell only which of so many clusters an image is in
     seed: int = 0  # of the subject, the choice of images, the order of trials and the noise
-    features: FeatureFunction | None = None  # images uint8 -> {'relu4', 'relu5'}, for LOC, FFA, PPA
+    features: FeatureFunction | None = None  # images (n, h, w, 3) uint8 -> relu4, relu5
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():

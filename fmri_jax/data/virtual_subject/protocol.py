@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
+from fmri_jax.data.images import read_images
 from fmri_jax.data.virtual_subject import artificial, photographs
 from fmri_jax.data.virtual_subject.options import VirtualSubjectConfig
 from fmri_jax.errors import InputError
 
 TRIALS_A_RUN = 50
-SPARE = 32  # photographs read beyond those needed, in case some are copies of others
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,22 +96,25 @@ def _read_photographs(
     options: VirtualSubjectConfig, rng: np.random.Generator
 ) -> tuple[Named, Named]:
     """Training and test photographs: different files, and different pixels."""
-    from fmri_jax.data import images as files
-
-    wanted = options.n_training + options.n_test
-    images, names = files.read_images(
-        options.images, options.image_size, limit=wanted + SPARE, seed=options.seed
-    )
-    _, distinct = np.unique(images.reshape(len(images), -1), axis=0, return_index=True)
+    wanted, path, size = options.n_training + options.n_test, options.images, options.image_size
+    images, names = read_images(path, size, limit=wanted, seed=options.seed)
+    distinct = _distinct(images)
+    if len(distinct) < wanted:  # copies among those drawn: look among all files
+        images, names = read_images(path, size)
+        distinct = _distinct(images)
     if len(distinct) < wanted:
         raise InputError(
-            f"{options.images} holds {len(distinct)} distinct images: expected n_training + n_test "
-            f"= {wanted}; give more photographs or ask for fewer."
+            f"{path} holds {len(distinct)} distinct images: expected n_training + n_test = "
+            f"{wanted}; give more photographs or ask for fewer."
         )
-    chosen = rng.permutation(np.sort(distinct))[:wanted]
-    rgb = np.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
+    chosen = rng.permutation(distinct)[:wanted]
 
     def take(indices: np.ndarray) -> Named:
-        return rgb[indices], [names[i] for i in indices]
+        return images[indices], [names[i] for i in indices]
 
     return take(chosen[: options.n_training]), take(chosen[options.n_training :])
+
+
+def _distinct(images: np.ndarray) -> np.ndarray:
+    """Indices of the images without later copies of the same pixels."""
+    return np.sort(np.unique(images.reshape(len(images), -1), axis=0, return_index=True)[1])

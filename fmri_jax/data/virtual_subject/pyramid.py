@@ -2,9 +2,10 @@
 
 The energy model of a complex cell is the magnitude of a quadrature pair of Gabor filters (Adelson &
 Bergen 1985, JOSA A 2:284-299); Kay, Naselaris, Prenger & Gallant (2008, Identifying natural images
-from human brain activity, Nature 452:352-355) predict voxels of V1-V3 by a pyramid of them. A Gabor
-filter with a round envelope is separable: it is one complex matrix product along the rows of an
-image and one along its columns, which is how the pyramid is computed here, for a batch at a time.
+from human brain activity, Nature 452:352-355) predict voxels of V1-V3 by a pyramid of them. Each
+level of the pyramid here halves the image of the level before and filters it with the same four
+Gabors. A Gabor filter with a round envelope is separable: it is one complex matrix product along
+the rows of an image and one along its columns, for a whole batch at a time.
 
 Energy cannot tell black from white. Signed channels can: contrast of luminance, red against green
 and blue against yellow (Derrington, Krauskopf & Lennie 1984, Journal of Physiology 357:241-265),
@@ -20,56 +21,77 @@ import numpy as np
 from fmri_jax.data.virtual_subject.areas import FIELD
 
 PIXELS = 64  # side of the image that the pyramid sees, whatever the size of the recorded one
-CELLS = 32  # side of the grid on which its channels are sampled
-FREQUENCIES = (0.25, 0.5, 1.0, 2.0)  # cycles per degree
-ORIENTATIONS = tuple(np.deg2rad((0.0, 45.0, 90.0, 135.0)))  # of the grating's axis
-BANDS = tuple((f, o) for f in FREQUENCIES for o in ORIENTATIONS)
-# Envelope of a Gabor filter of one octave's bandwidth, in periods of its grating.
-ENVELOPE = np.sqrt(np.log(2) / 2) / np.pi * 3
+CELLS = PIXELS // 2  # side of the grid of the finest level and of the signed channels
+LEVELS = 4  # each level down halves image and grid
+ORIENTATIONS = tuple(np.deg2rad((0.0, 45.0, 90.0, 135.0)))  # across the bars of the grating
+WAVE = 3 / 8  # cycles per pixel of a level's image
+FREQUENCIES = tuple(WAVE * PIXELS / FIELD / 2**level for level in range(LEVELS))  # cycles / deg
+# Deviation of a Gabor's envelope, in pixels: one octave's bandwidth at half height.
+ENVELOPE = np.sqrt(np.log(2) / 2) / np.pi * 3 / WAVE
 
 
 @functools.cache
-def gabor_factors() -> tuple[np.ndarray, np.ndarray]:
-    """The filters along rows and along columns.
+def gabor_factors(pixels: int) -> tuple[np.ndarray, np.ndarray]:
+    """The filters along rows and along columns, for images of one level.
+
+    Args:
+        pixels: side of the level's image.
 
     Returns:
-        Two arrays (bands, 2, CELLS, PIXELS) float32; the second axis holds the real (even) and
-        imaginary (odd) part. A grating of the band's own frequency and orientation with amplitude a
-        has energy a * frequency: amplitudes of natural images fall as 1 / frequency (Field 1987,
-        JOSA A 4:2379-2394), so this puts all bands on one scale.
+        Two arrays (orientations, 2, pixels / 2, pixels) float32; the second axis holds the real
+        (even) and imaginary (odd) part. The filters' magnitude at a grating of their own frequency
+        and orientation is its amplitude.
     """
-    pixels = (np.arange(PIXELS) + 0.5) * FIELD / PIXELS
-    cells = (np.arange(CELLS) + 0.5) * FIELD / CELLS
-    distance = pixels - cells[:, None]
-    across: list[np.ndarray] = []
-    down: list[np.ndarray] = []
-    for frequency, orientation in BANDS:
-        envelope = np.exp(-0.5 * (distance * frequency / ENVELOPE) ** 2)
-        envelope *= FIELD / PIXELS * frequency / (ENVELOPE * np.sqrt(2 * np.pi))
-        for factors, wave in ((across, np.cos(orientation)), (down, np.sin(orientation))):
-            carrier = 2 * np.pi * frequency * wave * distance
-            factors.append(np.stack([envelope * np.cos(carrier), envelope * np.sin(carrier)]))
-    scale = 2 * np.asarray([frequency for frequency, _ in BANDS])[:, None, None, None]
-    return np.asarray(scale * across, np.float32), np.asarray(down, np.float32)
+    distance = np.arange(pixels) + 0.5 - 2 * (np.arange(pixels // 2)[:, None] + 0.5)
+    envelope = np.exp(-0.5 * (distance / ENVELOPE) ** 2) / (ENVELOPE * np.sqrt(2 * np.pi))
+
+    def factors(cycles: float, scale: float) -> np.ndarray:
+        carrier = 2 * np.pi * cycles * distance
+        return scale * np.stack([envelope * np.cos(carrier), envelope * np.sin(carrier)])
+
+    across = [factors(WAVE * np.cos(angle), 2.0) for angle in ORIENTATIONS]
+    down = [factors(WAVE * np.sin(angle), 1.0) for angle in ORIENTATIONS]
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
 def gabor_energy(luminance: jax.Array, across: jax.Array, down: jax.Array) -> jax.Array:
-    """Local energy in each band of frequency and orientation.
+    """Local energy in each orientation, at one level.
 
     Args:
-        luminance: (n, PIXELS, PIXELS), contrast around 0.
+        luminance: (n, pixels, pixels), contrast around 0.
         across: first result of `gabor_factors`.
         down: second result of `gabor_factors`.
 
     Returns:
-        (n, bands, CELLS, CELLS), the magnitude of a quadrature pair.
+        (n, orientations, pixels / 2, pixels / 2), the magnitude of a quadrature pair.
     """
-    rows = jnp.einsum("nyx,bkpx->nbkyp", luminance, across, precision="highest")
+    rows = jnp.einsum("nyx,okpx->nokyp", luminance, across, precision="highest")
     # Real and imaginary parts of (row + i row') (column + i column').
-    parts = jnp.einsum("nbkyp,bjqy->nbkjqp", rows, down, precision="highest")
+    parts = jnp.einsum("nokyp,ojqy->nokjqp", rows, down, precision="highest")
     even = parts[:, :, 0, 0] - parts[:, :, 1, 1]
     odd = parts[:, :, 0, 1] + parts[:, :, 1, 0]
     return jnp.sqrt(even**2 + odd**2)
+
+
+def halved(images: jax.Array) -> jax.Array:
+    """The next level's images: each pixel the mean of four, (n, h, w) to (n, h / 2, w / 2)."""
+    n, height, width = images.shape
+    return images.reshape(n, height // 2, 2, width // 2, 2).mean((2, 4))
+
+
+@functools.cache
+def interpolation(cells: int) -> np.ndarray:
+    """Linear interpolation from a level's grid to the finest one.
+
+    Args:
+        cells: side of the level's grid.
+
+    Returns:
+        (CELLS * CELLS, cells * cells) float32; beyond the outermost centres the edge is repeated.
+    """
+    fine = (np.arange(CELLS) + 0.5) * cells / CELLS - 0.5
+    line = np.stack([np.interp(fine, np.arange(cells), one) for one in np.eye(cells)], axis=1)
+    return np.kron(line, line).astype(np.float32)
 
 
 def signed_contrasts(images: jax.Array) -> jax.Array:

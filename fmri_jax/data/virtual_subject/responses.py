@@ -66,22 +66,31 @@ def early_responses(
 def _band_tuning(
     fields: ReceptiveFields, period: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """(bands, voxels) float32: a bell over octaves, times a weak preference for an orientation."""
-    frequency, orientation = np.asarray(pyramid.BANDS).T[:, :, None]
+    """(levels, orientations, voxels) float32: a bell over octaves, times a weak orientation cosine.
+
+    Amplitudes of natural images fall as 1 / frequency (Field 1987, JOSA A 4:2379-2394); a factor
+    frequency puts the levels on one scale.
+    """
     n = len(period)
     # Broderick et al. (2022) find a preferred period near 0.35 deg + 0.12 eccentricity in V1.
     preferred = period * (0.35 + 0.12 * fields.eccentricity) * rng.lognormal(0.0, 0.3, n)
-    octaves = np.log2(frequency * preferred)
-    cosine = np.cos(2 * (orientation - rng.uniform(0, np.pi, n)))
-    tuning = np.exp(-0.5 * octaves**2) * (1 + rng.uniform(0, 0.5, n) * cosine)
-    return (tuning / tuning.sum(0)).astype(np.float32)
+    frequency = np.asarray(pyramid.FREQUENCIES)[:, None]
+    bell = frequency * np.exp(-0.5 * np.log2(frequency * preferred) ** 2)
+    angle = np.asarray(pyramid.ORIENTATIONS)[:, None] - rng.uniform(0, np.pi, n)
+    cosine = 1 + rng.uniform(0, 0.5, n) * np.cos(2 * angle)
+    return (bell[:, None] * cosine).astype(np.float32)
 
 
 def _pooled(
     images: np.ndarray, tuning: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tuned energy (n, voxels) and signed contrasts (n, 3, voxels) in each receptive field."""
-    constants = [jnp.asarray(a) for a in (tuning, weights.T, *pyramid.gabor_factors())]
+    levels = []
+    for level, tuned in enumerate(tuning):
+        pixels = pyramid.PIXELS >> level
+        coarse = (weights @ pyramid.interpolation(pixels // 2)).T if level else weights.T
+        levels.append((*pyramid.gabor_factors(pixels), coarse, tuned))
+    constants = jax.device_put((levels, weights.T))
     energies, contrasts = [], []
     batch = min(BATCH, len(images))
     for start in range(0, len(images), batch):
@@ -97,15 +106,25 @@ def _pooled(
 
 @jax.jit
 def _pool_batch(
-    images: jax.Array, tuning: jax.Array, weights: jax.Array, across: jax.Array, down: jax.Array
+    images: jax.Array, levels: list[tuple[jax.Array, ...]], weights: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
+    """One batch of `_pooled`; a level is (across, down, receptive fields on its grid, tuning)."""
     seen = pyramid.as_seen(images)
     signed = pyramid.signed_contrasts(seen)
-    energy = pyramid.gabor_energy(2 * seen.mean(-1) - 1, across, down)
-    flat = energy.reshape(*energy.shape[:2], -1)
-    pooled = jnp.einsum("nbp,pv->nbv", flat, weights, precision="highest")
-    contrast = signed.reshape(*signed.shape[:2], -1) @ weights
-    return jnp.einsum("nbv,bv->nv", pooled, tuning, precision="highest"), contrast
+    contrast = _sum_cells(signed, weights)
+    luminance = 2 * seen.mean(-1) - 1
+    total = jnp.zeros((len(images), weights.shape[1]))
+    for across, down, fields, tuned in levels:
+        energy = _sum_cells(pyramid.gabor_energy(luminance, across, down), fields)
+        total += (energy * tuned).sum(1)
+        luminance = pyramid.halved(luminance)
+    return total, contrast
+
+
+def _sum_cells(channels: jax.Array, weights: jax.Array) -> jax.Array:
+    """Weighs (n, channels, cells, cells) by (cells * cells, voxels): (n, channels, voxels)."""
+    flat = channels.reshape(*channels.shape[:2], -1)
+    return jnp.einsum("ncp,pv->ncv", flat, weights, precision="highest")
 
 
 def higher_responses(
@@ -116,7 +135,7 @@ def higher_responses(
 ) -> np.ndarray:
     """Responses of voxels in LOC, FFA and PPA.
 
-    A voxel takes one deep layer, weights that layer's positions by its receptive field and mixes a
+    A voxel takes one deep layer, weighs that layer's positions by its receptive field and mixes a
     few random channels with random signs. Later areas take more of the deeper layer (Guclu & van
     Gerven 2015).
 
@@ -133,8 +152,10 @@ def higher_responses(
     responses = np.empty((len(features[LAYERS[0]]), len(area_of)), np.float32)
     for layer, chosen in zip(LAYERS, (fourth, ~fourth), strict=True):
         voxels = np.flatnonzero(chosen)
-        units = _reduced(features[layer])
+        # The root compresses as cortex does (Kay et al. 2013); else rare, strong units rule.
+        units = _reduced(np.sqrt(features[layer]))
         n, cells, _, channels = units.shape
+        units = standardised(units.reshape(-1, channels)).reshape(n, -1)
         space = fields[voxels].weights(cells)
         space /= space.sum(1, keepdims=True)  # a coarse grid samples a narrow field unevenly
         mixture = np.zeros((len(voxels), channels), np.float32)
@@ -142,7 +163,7 @@ def higher_responses(
             mixed = rng.choice(channels, min(MIXED_CHANNELS, channels), replace=False)
             row[mixed] = rng.normal(size=len(mixed))
         joint = (space[:, :, None] * mixture[:, None, :]).reshape(len(voxels), -1)
-        responses[:, voxels] = standardised(units.reshape(n, -1)) @ joint.T
+        responses[:, voxels] = units @ joint.T
     return responses
 
 
@@ -161,10 +182,15 @@ def checked_features(features: dict[str, np.ndarray], n_images: int) -> dict[str
             )
         array = np.asarray(features[layer], np.float32)
         square = array.ndim == 4 and array.shape[1] == array.shape[2]
-        if not square or len(array) != n_images or not np.isfinite(array).all():
+        if not square or len(array) != n_images:
             raise InputError(
-                f"features gave {layer} of shape {array.shape}: expected finite activations of "
-                f"shape ({n_images}, side, side, channels)."
+                f"features gave {layer} of shape {array.shape}: expected ({n_images}, side, side, "
+                "channels), one row an image."
+            )
+        if not (np.isfinite(array).all() and (array >= 0).all()):
+            raise InputError(
+                f"features gave {layer} with negative or non-finite values: expected activations "
+                "after the ReLU."
             )
         checked[layer] = array
     return checked
