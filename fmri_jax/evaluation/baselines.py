@@ -113,9 +113,7 @@ def ridge(
     rows, seen = average_by_stimulus(fmri, stimulus)
     if len(seen) < 2:
         raise InputError("the ridge baseline found one training stimulus: expected at least two.")
-    pixels = images[seen].reshape(len(seen), -1)
-    solved = _solve(jnp.asarray(rows), jnp.asarray(pixels), jnp.asarray(penalties, rows.dtype))
-    return RidgeBaseline(*solved, shape=np.asarray(images.shape[1:]))
+    return _solve(rows, images[seen], np.asarray(penalties, rows.dtype))
 
 
 def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -130,6 +128,7 @@ def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarra
         (stimuli,) in rising order.
     """
     fmri = np.asarray(fmri)
+    fmri = fmri if fmri.dtype == np.float64 else fmri.astype(np.float32)
     seen, group, trials = np.unique(stimulus, return_inverse=True, return_counts=True)
     order = np.argsort(group, kind="stable")
     starts = np.concatenate([[0], np.cumsum(trials)[:-1]])
@@ -144,13 +143,15 @@ def _predict(fitted: RidgeBaseline, fmri: jax.Array) -> jax.Array:
 
 
 @jax.jit
-def _solve(x: jax.Array, y: jax.Array, penalties: jax.Array) -> tuple[jax.Array, ...]:
-    """Centres, decomposes, chooses the penalty; returns the first fields of `RidgeBaseline`."""
+def _solve(x: jax.Array, images: jax.Array, penalties: jax.Array) -> RidgeBaseline:
+    """Centres, decomposes and chooses the penalty, for one row and one image a stimulus."""
+    y = images.reshape(len(images), -1)
     x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     x, y = x - x_mean, y - y_mean
     left, variance, right = _decompose(x)
     projected = _product(left.T, y)  # (components, pixels)
-    alphas = penalties * jnp.sum(variance) / len(x)
+    total = jnp.sum(variance)
+    alphas = penalties * jnp.where(total > 0, total / len(x), 1)  # 1: no voxel ever changes
 
     # Ridge leaves of y all that is outside the components, and inside of them the share
     # alpha / (variance + alpha). Summing what is left, not 1 minus what is explained, keeps
@@ -167,7 +168,8 @@ def _solve(x: jax.Array, y: jax.Array, penalties: jax.Array) -> tuple[jax.Array,
 
     alpha = alphas[jnp.argmin(jax.lax.map(leave_one_out, alphas))]
     to_components = right * (jnp.sqrt(variance) / (variance + alpha))
-    return x_mean, to_components, projected, y_mean, alpha
+    shape = jnp.asarray(images.shape[1:])
+    return RidgeBaseline(x_mean, to_components, projected, y_mean, alpha, shape)
 
 
 def _outside(

@@ -20,6 +20,8 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images, as_pair, image_ids, in_blocks
 from fmri_jax.evaluation.metrics import unit_rows
 
+Array = np.ndarray | jax.Array
+
 # Correlations closer than this are tied: float32 rounding reaches some 1e-7.
 TIE = 1e-6
 
@@ -27,9 +29,9 @@ TIE = 1e-6
 class Ranks(NamedTuple):
     """How the own image of each reconstruction stands among its distractors; (n,) each."""
 
-    below: np.ndarray  # distractors that are less similar than the own image
-    tied: np.ndarray  # distractors that are exactly as similar
-    distractors: np.ndarray  # all distractors
+    below: Array  # distractors that are less similar than the own image
+    tied: Array  # distractors that are exactly as similar
+    distractors: Array  # all distractors
 
 
 def ranks(targets: Any, reconstructions: Any, candidates: Any = None, block: int = 256) -> Ranks:
@@ -96,11 +98,11 @@ def _correlate(rows: jax.Array, unit_candidates: jax.Array) -> jax.Array:
 
 @jax.jit
 def block_ranks(
-    own: jax.Array,
-    decoded: jax.Array,
-    own_ids: jax.Array,
-    unit_candidates: jax.Array,
-    candidate_ids: jax.Array,
+    own: Array,
+    decoded: Array,
+    own_ids: Array,
+    unit_candidates: Array,
+    candidate_ids: Array,
 ) -> Ranks:
     """Ranks one block of rows of features (pixels or activations).
 

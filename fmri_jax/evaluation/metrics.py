@@ -35,7 +35,7 @@ def pixel_correlation(targets: jax.Array, reconstructions: jax.Array) -> jax.Arr
     return jnp.sum(rows, axis=1)
 
 
-def unit_rows(rows: jax.Array) -> jax.Array:
+def unit_rows(rows: jax.Array | np.ndarray) -> jax.Array:
     """Centres each row and scales it to length 1, so that inner products are correlations.
 
     A constant row becomes zeros, so that its correlation with anything is 0.

@@ -18,7 +18,6 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
 from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
 from fmri_jax.evaluation.metrics import unit_rows
-from fmri_jax.networks import AlexNet
 
 SMALLEST = 64  # pixels of the shorter side
 LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
@@ -172,6 +171,8 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
 
 
 def _activations(params: Mapping[str, Any], images: jax.Array, size: int) -> dict[str, jax.Array]:
+    from fmri_jax.networks import AlexNet  # Flax: not needed for the other metrics
+
     return AlexNet().apply({"params": params}, prepare(images, size))
 
 

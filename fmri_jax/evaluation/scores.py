@@ -150,7 +150,7 @@ def chance(n_stimuli: int, n_train: int = 0) -> dict[str, float]:
     Returns:
         metric -> chance level, for those metrics that can be computed.
     """
-    levels = {}
+    levels: dict[str, float] = {}
     if n_stimuli >= 2:
         levels |= {name: 0.5 for name in ("identification_2way", "alexnet2", "alexnet5")}
     if n_stimuli >= 10:
@@ -164,7 +164,7 @@ def _identification(
     targets: np.ndarray, reconstructions: np.ndarray, training: Any, config: EvaluationConfig
 ) -> dict[str, np.ndarray]:
     """The identification metrics that these images allow."""
-    values = {}
+    values: dict[str, np.ndarray] = {}
     if config.wants("identification_2way", "identification_10way"):
         among_test = ranks(targets, reconstructions)
         values |= _choices(among_test)

@@ -82,6 +82,8 @@ def test_constant_voxels_and_constant_pixels_do_no_harm():
     decoded = baselines.ridge(fmri, stimulus, images).reconstruct(fmri)
     assert np.isfinite(decoded).all()
     np.testing.assert_allclose(decoded[:, 0], 1, atol=1e-6)
+    blind = baselines.ridge(np.zeros_like(fmri), stimulus, images).reconstruct(fmri)
+    np.testing.assert_allclose(blind, np.broadcast_to(images.mean(axis=0), blind.shape), atol=1e-6)
 
 
 def test_mean_and_black_images():

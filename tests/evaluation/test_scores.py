@@ -1,0 +1,121 @@
+"""The one entry: what it reports, what it leaves out and that it agrees with its parts."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fmri_jax.evaluation as evaluation
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary, metrics
+from fmri_jax.evaluation.identification import n_way, pairwise, ranks
+
+RGB = {
+    "pixel_correlation",
+    "ssim",
+    "mse",
+    "identification_2way",
+    "identification_10way",
+    "identification_vs_train",
+}
+
+
+@pytest.fixture(scope="module")
+def coloured():
+    rng = np.random.default_rng(0)
+    images = rng.uniform(size=(32, 12, 12, 3)).astype(np.float32)
+    targets = images[:12]
+    decoded = 0.4 * targets + 0.6 * rng.uniform(size=targets.shape).astype(np.float32)
+    return targets, decoded, images[12:]
+
+
+def test_score_is_the_mean_of_its_parts(coloured):
+    targets, decoded, training = coloured
+    found = evaluation.score(targets, decoded, training_images=training)
+    assert set(found) == RGB and json.dumps(found, allow_nan=False)
+    for name in ("pixel_correlation", "ssim", "mse"):
+        assert found[name] == pytest.approx(getattr(metrics, name)(targets, decoded).mean())
+    ranked = ranks(targets, decoded)
+    assert found["identification_2way"] == pytest.approx(pairwise(ranked).mean())
+    assert found["identification_10way"] == pytest.approx(n_way(ranked, 10).mean())
+    unseen = ranks(targets, decoded, training)
+    assert found["identification_vs_train"] == pytest.approx(n_way(unseen, 21).mean())
+
+
+def test_what_cannot_be_computed_is_left_out(coloured):
+    targets, decoded, training = coloured
+    assert set(evaluation.score(targets[:4], decoded[:4])) == {
+        "pixel_correlation",
+        "ssim",
+        "mse",
+        "identification_2way",
+    }
+    alone = evaluation.score(targets[:1], decoded[:1], training_images=targets[:1])
+    assert set(alone) == {"pixel_correlation", "ssim", "mse"}
+
+
+def test_training_images_are_scored_among_the_others(coloured):
+    targets, decoded, _ = coloured
+    trained = evaluation.score(targets, decoded, training_images=targets)
+    expected = n_way(ranks(targets, decoded), 12).mean()
+    assert trained["identification_vs_train"] == pytest.approx(expected)
+
+
+def test_only_binary_targets_have_binary_scores():
+    rng = np.random.default_rng(1)
+    targets = (rng.uniform(size=(12, 10, 10, 1)) < 0.3).astype(np.float32)
+    decoded = np.clip(0.5 * targets + 0.6 * rng.uniform(size=targets.shape), 0, 1)
+    found = evaluation.score(targets, decoded)
+    pooled = np.asarray(binary.counts(targets, decoded)).sum(axis=0)
+    for name, function in binary.SCORES.items():
+        assert found[name] == pytest.approx(function(pooled))
+    assert "accuracy" not in evaluation.score(0.9 * targets, decoded)
+    black = evaluation.score(targets, np.zeros_like(targets))
+    assert "precision" not in black and black["recall"] == black["f1"] == 0
+    assert black["accuracy"] == pytest.approx(1 - targets.mean())
+    assert black["identification_2way"] == 0.5
+
+
+def test_summary_resamples_stimuli(coloured):
+    targets, decoded, training = coloured
+    per_image = evaluation.score_images(targets, decoded, training)
+    once = evaluation.summarise(per_image, np.arange(12), n_bootstrap=300, seed=3)
+    assert once == evaluation.summarise(per_image, np.arange(12), n_bootstrap=300, seed=3)
+    for entry in once.values():
+        assert entry["low"] <= entry["value"] <= entry["high"]
+    twice = evaluation.score_images(np.repeat(targets, 2, axis=0), np.repeat(decoded, 2, axis=0))
+    repeated = evaluation.summarise(twice, np.repeat(np.arange(12), 2), n_bootstrap=300, seed=3)
+    for name, entry in repeated.items():
+        assert entry == pytest.approx(once[name])
+
+
+def test_the_metrics_asked_for_and_no_others(coloured):
+    targets, decoded, training = coloured
+    config = evaluation.EvaluationConfig(metrics=("ssim", "identification_vs_train_rank"))
+    found = evaluation.score(targets, decoded, training, config=config)
+    assert set(found) == {"ssim", "identification_vs_train_rank"}
+    expected = pairwise(ranks(targets, decoded, training)).mean()
+    assert found["identification_vs_train_rank"] == pytest.approx(expected)
+    with pytest.raises(InputError, match="did you mean 'lpips'"):
+        evaluation.EvaluationConfig(metrics=("lpip",))
+    for name, missing in (("lpips", "weights"), ("identification_vs_train", "training_images")):
+        with pytest.raises(InputError, match=f"metric '{name}' needs .*{missing}"):
+            named = evaluation.EvaluationConfig(metrics=(name,))
+            evaluation.score(targets, decoded, config=named)
+
+
+def test_chance_is_what_uninformed_answers_score(coloured):
+    targets, _, training = coloured
+    guesses = np.broadcast_to(training.mean(axis=0), targets.shape)
+    found = evaluation.score(targets, guesses)
+    levels = evaluation.chance(n_stimuli=12, n_train=20)
+    for name in ("identification_2way", "identification_10way"):
+        assert found[name] == pytest.approx(levels[name])
+    assert levels["identification_vs_train"] == 1 / 21
+    assert evaluation.chance(n_stimuli=1) == {}
+
+
+def test_the_room_is_light_to_import_and_names_its_public_functions():
+    assert evaluation.score is evaluation.scores.score
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        evaluation.nothing  # noqa: B018
