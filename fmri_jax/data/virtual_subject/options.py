@@ -59,6 +59,11 @@ class VirtualSubjectConfig:
                 f"shared_noise + drift is {self.shared_noise + self.drift:g}: both are shares of "
                 "the same noise, so expected at most 1 together."
             )
+        if self.features is not None and not callable(self.features):
+            raise InputError(
+                f"features is {self.features!r}: expected a function from images to "
+                "{'relu4', 'relu5'}."
+            )
         self._check_areas()
 
     def _check_areas(self) -> None:

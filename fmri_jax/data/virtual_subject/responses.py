@@ -24,7 +24,7 @@ from fmri_jax.data.virtual_subject import areas, pyramid
 from fmri_jax.data.virtual_subject.areas import ReceptiveFields
 from fmri_jax.errors import InputError
 
-BATCH = 256  # images a step: bounds memory
+BATCH = 128  # images a step: bounds memory
 LAYERS = ("relu4", "relu5")
 MIXED_CHANNELS = 24  # deep channels that one voxel mixes
 THUMBNAIL = 8  # px, side of the thumbnails by which categories are told apart
@@ -92,11 +92,10 @@ def _pooled(
         levels.append((*pyramid.gabor_factors(pixels), coarse, tuned))
     constants = jax.device_put((levels, weights.T))
     energies, contrasts = [], []
-    batch = min(BATCH, len(images))
-    for start in range(0, len(images), batch):
-        part = images[start : start + batch]
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
         # Every batch has one shape, so that there is one compilation.
-        padded = np.zeros((batch, *images.shape[1:]), np.uint8)
+        padded = np.zeros((BATCH, *images.shape[1:]), np.uint8)
         padded[: len(part)] = part
         energy, contrast = _pool_batch(padded, *constants)
         energies.append(np.asarray(energy)[: len(part)])
@@ -201,8 +200,9 @@ def category_responses(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Responses that tell only which cluster an image belongs to.
 
-    Images are clustered by how they look from afar (k-means on thumbnails of the training images),
-    and each cluster gets one random pattern.
+    Images are clustered by how they look from afar (k-means on the training images' thumbnails,
+    each standardised, so that clusters hold images that correlate), and each cluster gets one
+    random pattern.
 
     Args:
         images: (n, h, w, 3) uint8, the training images first.
@@ -216,7 +216,7 @@ def category_responses(
     """
     from sklearn.cluster import KMeans  # slow to import, and rarely needed
 
-    thumbnails = resize(images, THUMBNAIL).reshape(len(images), -1) / 255
+    thumbnails = standardised(resize(images, THUMBNAIL).reshape(len(images), -1).T / 255).T
     seed = int(rng.integers(2**31))
     means = KMeans(n_categories, n_init=4, random_state=seed).fit(thumbnails[:n_training])
     category = means.predict(thumbnails)
