@@ -118,8 +118,9 @@ def _check_responses(fmri: np.ndarray) -> None:
     _check_array("fmri", fmri, np.dtype(np.float32), "(trials, voxels)", 2)
     if 0 in fmri.shape:
         raise InputError(f"fmri has shape {fmri.shape}: expected at least one trial and one voxel.")
-    bad = np.argwhere(~np.isfinite(fmri))
-    if len(bad):
+    finite = np.isfinite(fmri)
+    if not finite.all():
+        bad = np.argwhere(~finite)
         trial, voxel = bad[0]
         raise InputError(
             f"fmri holds {len(bad)} values that are not finite, the first at trial {trial}, voxel "

@@ -1,0 +1,1 @@
+"""Recordings that are fetched, converted once and read back: one folder a data set."""
