@@ -1,0 +1,84 @@
+"""Simulated subjects whose scores are known beforehand, through preparation, ridge and scores."""
+
+import functools
+
+import numpy as np
+import pytest
+
+from fmri_jax.data import virtual_subject
+from fmri_jax.data.preparation import PreparationConfig, folds
+from fmri_jax.evaluation import EvaluationConfig, baselines, chance, score
+from fmri_jax.evaluation.noise_ceiling import noise_ceiling, pattern_identification
+from fmri_jax.evaluation.permutation import identification_p
+from fmri_jax.evaluation.span import best_in_span
+
+N_TRAIN, N_TEST = 200, 30
+PIXELS_ONLY = EvaluationConfig(perceptual=False)
+
+
+@functools.cache
+def decoded(noise: float, n_categories: int = 0):
+    """Targets, ridge reconstructions, training images and the session of a simulated subject."""
+    session = virtual_subject.load(
+        image_size=16,
+        n_training=N_TRAIN,
+        training_repeats=2,
+        n_test=N_TEST,
+        test_repeats=2,
+        shape_repeats=0,
+        letter_repeats=0,
+        n_voxels=300,
+        areas=("V1", "V2", "V3", "V4"),
+        noise_ceiling=1 - noise,
+        n_categories=n_categories,
+    )
+    (fold,) = folds(session, PreparationConfig())
+    test = fold.tests["test"]
+    fitted = baselines.ridge(fold.train.fmri, fold.train.stimulus, fold.train.images)
+    seen = fold.train.images[np.unique(fold.train.stimulus)]
+    return test.targets(), fitted.reconstruct(test.fmri), seen, session
+
+
+def test_noise_is_at_chance():
+    targets, reconstructions, seen, session = decoded(noise=1)
+    found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
+    for name, level in chance(N_TEST, N_TRAIN).items():
+        if name in found:
+            assert found[name] == pytest.approx(level, abs=0.1)
+    assert identification_p(targets, reconstructions) > 0.05
+    trials = session.split == "test"
+    assert noise_ceiling(session.fmri[trials], session.stimulus[trials]).explainable().mean() < 0.1
+    assert pattern_identification(
+        session.fmri[trials], session.stimulus[trials]
+    ).mean() == pytest.approx(0.5, abs=0.15)
+
+
+def test_without_noise_scores_approach_the_ceiling():
+    targets, reconstructions, seen, session = decoded(noise=0)
+    found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
+    limit = score(targets, best_in_span(seen, targets), seen, config=PIXELS_ONLY)
+    assert found["identification_2way"] > 0.98 and found["identification_vs_train"] > 0.8
+    assert 0.8 * limit["pixel_correlation"] < found["pixel_correlation"]
+    assert found["mse"] > limit["mse"]
+    trials = session.split == "test"
+    ceiling = noise_ceiling(session.fmri[trials], session.stimulus[trials]).explainable()
+    np.testing.assert_allclose(ceiling, 1, atol=1e-6)
+
+
+def test_more_noise_scores_lower():
+    scores = [score(*decoded(noise)[:3], config=PIXELS_ONLY) for noise in (0, 0.8, 1)]
+    for name in ("pixel_correlation", "ssim", "identification_2way", "identification_10way"):
+        clear, usual, drowned = (found[name] for found in scores)
+        assert clear > usual > drowned
+
+
+def test_a_subject_that_tells_only_categories_is_unmasked():
+    """Significant, impressive in pairs, and gone against the training images."""
+    targets, reconstructions, seen, _ = decoded(noise=0, n_categories=10)
+    found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
+    assert identification_p(targets, reconstructions) < 0.01
+    assert found["identification_2way"] > 0.75
+    assert found["identification_10way"] < 0.6
+    assert found["identification_vs_train"] < 0.1
+    honest = score(*decoded(noise=0.8)[:3], config=PIXELS_ONLY)
+    assert honest["identification_vs_train"] > 2 * found["identification_vs_train"]
