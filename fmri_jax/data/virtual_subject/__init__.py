@@ -2,6 +2,10 @@
 
 It views images in the protocol of Shen et al. (2019). `load` returns its recording as a `Session`,
 `simulate` also the truth behind it. Whatever comes out of here is marked as simulated.
+
+A virtual subject shows that a pipeline works and which orderings it ought to find; it does not
+predict scores on people. Its voxels follow the model exactly, its noise is Gaussian, and it never
+moves, blinks or tires, so that decoding it is easier than decoding anybody.
 """
 
 from fmri_jax.data.virtual_subject.options import VirtualSubjectConfig
