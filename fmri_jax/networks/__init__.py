@@ -1,1 +1,7 @@
-"""Flax Linen networks: generator, discriminator and comparators."""
+"""Flax Linen networks: generator, discriminator and comparators, as pure functions of parameters."""
+
+from fmri_jax.networks.alexnet import AlexNet
+from fmri_jax.networks.discriminator import Discriminator
+from fmri_jax.networks.generator import Generator
+
+__all__ = ["AlexNet", "Discriminator", "Generator"]

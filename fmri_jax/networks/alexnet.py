@@ -1,0 +1,60 @@
+"""AlexNet, the comparator: torchvision's layout of Krizhevsky (2014), convolutions only."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from fmri_jax.errors import InputError
+from fmri_jax.networks.modules import Conv
+
+# ImageNet's channel means and standard deviations, RGB in [0, 1], as torchvision's weights expect.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+# Channels, kernel, stride, padding; and which layers are followed by a 3 x 3 max-pool of stride 2.
+LAYERS = ((64, 11, 4, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
+POOLED = (1, 2, 5)
+
+
+class AlexNet(nn.Module):
+    """Activations of AlexNet by name, as far as the image size lets them exist.
+
+    At 227 px: relu1 56, pool1 27, relu2 27, pool2 13, relu3, relu4, relu5 13, pool5 6. At 64 px
+    pool5 is one pixel; at 32 px there is none.
+
+    Attributes:
+        dtype: of the arithmetic; parameters are float32.
+
+    References:
+        Krizhevsky (2014), "One weird trick for parallelizing convolutional neural networks",
+        arXiv:1404.5997.
+    """
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x_BHWC: jax.Array) -> dict[str, jax.Array]:
+        """RGB images (n, h, w, 3) in [0, 1] -> {'relu1': ..., 'relu5', 'pool5'}.
+
+        Raises:
+            InputError: the images are not RGB, or too small for the first layer.
+        """
+        _, height, width, channels = x_BHWC.shape
+        if channels != 3 or min(height, width) < 7:
+            raise InputError(
+                f"AlexNet was given images of {height} x {width} pixels and {channels} channels: "
+                "expected RGB images of at least 7 x 7 pixels."
+            )
+        x = (x_BHWC - jnp.asarray(MEAN)) / jnp.asarray(DEVIATION)
+        activations = {}
+        for i, (features, size, stride, padding) in enumerate(LAYERS, start=1):
+            x = nn.relu(Conv(features, size, stride, padding, self.dtype, name=f"conv{i}")(x))
+            activations[f"relu{i}"] = x
+            if i in POOLED:
+                if min(x.shape[1:3]) < 3:
+                    break
+                x = nn.max_pool(x, (3, 3), (2, 2))
+                activations[f"pool{i}"] = x
+        return activations

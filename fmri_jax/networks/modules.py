@@ -1,0 +1,66 @@
+"""The two layers that every network here is made of, as Flax modules over `layers`."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+
+from fmri_jax.networks import layers
+
+HE = nn.initializers.he_normal()
+
+
+class Conv(nn.Module):
+    """Convolution with bias and a square kernel; parameters `kernel` (k, k, in, out) and `bias`.
+
+    Attributes:
+        features: channels out.
+        size: side of the kernel.
+        stride: step in pixels.
+        padding: zeros added on each side.
+        dtype: of the arithmetic; parameters are float32.
+    """
+
+    features: int
+    size: int
+    stride: int = 1
+    padding: int = 0
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x_BHWC: jax.Array) -> jax.Array:
+        """(n, h, w, in) -> (n, h', w', out)."""
+        shape = (self.size, self.size, x_BHWC.shape[-1], self.features)
+        kernel = self.param("kernel", HE, shape)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
+        return layers.conv(x_BHWC, kernel, self.stride, self.padding) + bias
+
+
+class ConvTranspose(nn.Module):
+    """Transposed convolution that doubles the image: kernel 4, stride 2, padding 1.
+
+    Its bias is a parameter that gradients do not reach: the published generator keeps it fixed.
+
+    Attributes:
+        features: channels out.
+        dtype: of the arithmetic; parameters are float32.
+    """
+
+    features: int
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x_BHWC: jax.Array) -> jax.Array:
+        """(n, h, w, in) -> (n, 2 h, 2 w, out)."""
+        kernel = self.param("kernel", _he_of_doubling, (4, 4, x_BHWC.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
+        return layers.conv_transpose(x_BHWC, kernel, stride=2, padding=1) + jax.lax.stop_gradient(
+            bias
+        )
+
+
+def _he_of_doubling(key: jax.Array, shape: tuple[int, ...], dtype: Any = float) -> jax.Array:
+    """He initialisation (He et al. 2015): each output pixel sees only 2 x 2 of the 4 x 4 taps."""
+    return 2 * HE(key, shape, dtype)
