@@ -5,11 +5,12 @@ The room reads the files of a workdir and nothing else, so a page can be written
 """
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fmri_jax.report.comparison import Comparison
+    from fmri_jax.report.variants import Claim, Paths
 
 
 def write(workdir: pathlib.Path) -> pathlib.Path:
@@ -30,21 +31,31 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     return write_page(pathlib.Path(workdir))
 
 
-def compare(workdirs: Mapping[str, pathlib.Path], out: pathlib.Path) -> "Comparison":
+def compare(
+    workdirs: "Mapping[str, Paths]",
+    out: pathlib.Path,
+    title: str = "Comparison",
+    text: str = "",
+    claims: "Sequence[Claim]" = (),
+) -> "Comparison":
     """Writes one table and one page over several finished runs.
 
     Args:
-        workdirs: name of each variant -> its workdir, in the order in which they are shown; the
-            first is the one that the others are tested against.
+        workdirs: name of each variant -> its workdir, or one workdir a seed, in the order in which
+            they are shown; the first variant is the one that the others are tested against.
         out: the folder for `comparison.html`, `comparison.csv`, `comparison.md` and `figures/`.
+        title: heading of the page.
+        text: a sentence or two below it.
+        claims: orderings that were expected (`fmri_jax.report.variants.Claim`); the page says of
+            each whether it holds, with the numbers.
 
     Returns:
-        The paths of the files and the table as Markdown, for the terminal.
+        The paths of the page and of the CSV, and the table as Markdown, for the terminal.
 
     Raises:
-        InputError: there is no variant, or a workdir cannot be read.
+        InputError: there is no variant, a workdir cannot be read, or a claim names a variant or
+            score that is not there.
     """
     from fmri_jax.report.comparison import write_comparison
 
-    paths = {name: pathlib.Path(path) for name, path in workdirs.items()}
-    return write_comparison(paths, pathlib.Path(out))
+    return write_comparison(workdirs, pathlib.Path(out), title, text, claims)

@@ -6,9 +6,13 @@ Several workdirs, each optionally as `NAME=WORKDIR`, and `--out FOLDER` write a 
 import argparse
 import pathlib
 import sys
+from typing import TYPE_CHECKING
 
 from fmri_jax import report
 from fmri_jax.errors import InputError
+
+if TYPE_CHECKING:
+    from fmri_jax.report.variants import Paths
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,7 +37,7 @@ def _write(workdirs: list[str], out: pathlib.Path | None) -> pathlib.Path:
         )
     if out is None:
         return report.write(pathlib.Path(workdirs[0]))
-    variants: dict[str, pathlib.Path] = {}
+    variants: dict[str, Paths] = {}
     for argument in workdirs:
         name, _, path = argument.rpartition("=")
         name = name or pathlib.Path(path).name

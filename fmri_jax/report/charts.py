@@ -8,7 +8,7 @@ import numpy as np
 
 from fmri_jax.report import metric_names
 from fmri_jax.report.scores import Score, Scores
-from fmri_jax.report.theme import Theme, figure, style
+from fmri_jax.report.theme import Theme, figure, panels_per_row, style
 from fmri_jax.report.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -18,35 +18,45 @@ if TYPE_CHECKING:
 # Scores of single images that the distribution chart shows, where they exist.
 PER_IMAGE = ("pixel_correlation", "identification_2way")
 
-_COLUMNS = 3
 _UNKNOWN = Score(math.nan)
 _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
 
 def score_bars(run: Workdir, theme: Theme) -> "Figure":
     """One panel a metric: this run with its interval above the baselines, chance as a line."""
-    scores = run.scores
-    n_rows = math.ceil(len(scores.metrics) / _COLUMNS)
-    n_bars = 1 + len(scores.baselines)
+    panels = {}
+    for metric in run.scores.metrics:
+        panels[metric] = {"this run": run.scores.test[metric]}
+        for baseline, known in run.scores.baselines.items():
+            panels[metric][metric_names.baseline(baseline)] = known.get(metric, _UNKNOWN)
+    return bar_panels(panels, run.scores.chance, theme)
+
+
+def bar_panels(
+    panels: dict[str, dict[str, Score]], chance: dict[str, float], theme: Theme
+) -> "Figure":
+    """One panel a metric with one bar a label; the first label stands out."""
+    n_columns = panels_per_row(len(panels))
+    n_rows = math.ceil(len(panels) / n_columns)
+    n_bars = len(next(iter(panels.values())))
     drawing = figure(10.5, n_rows * (0.85 + 0.24 * n_bars), theme)
-    panels = drawing.subplots(n_rows, _COLUMNS, squeeze=False)
-    for axes, metric in zip(panels.flat, scores.metrics, strict=False):
-        _bar_panel(axes, scores, metric, theme)
-    for axes in panels.flat[len(scores.metrics) :]:
+    grid = drawing.subplots(n_rows, n_columns, squeeze=False)
+    for axes, (metric, bars) in zip(grid.flat, panels.items(), strict=False):
+        _bar_panel(axes, metric, bars, chance.get(metric, math.nan), theme)
+    for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     return drawing
 
 
-def _bar_panel(axes: "Axes", scores: Scores, metric: str, theme: Theme) -> None:
+def _bar_panel(
+    axes: "Axes", metric: str, bars: dict[str, Score], chance: float, theme: Theme
+) -> None:
     """Horizontal bars of one metric; the interval as a line, each value in print."""
     name = metric_names.metric(metric)
     style(axes, theme, f"{name.label} {name.arrow}")
-    bars = {"this run": scores.test[metric]}
-    for baseline, known in scores.baselines.items():
-        bars[metric_names.baseline(baseline)] = known.get(metric, _UNKNOWN)
     for place, (label, score) in enumerate(bars.items()):
-        _bar(axes, place, score, name, _bar_colour(label, theme), theme)
-    chance = scores.chance.get(metric, math.nan)
+        colour = theme.accent if place == 0 else theme.ridge if label == "ridge" else theme.other
+        _bar(axes, place, score, name, colour, theme)
     if math.isfinite(chance):
         axes.axvline(chance, color=theme.muted, linewidth=1, linestyle=(0, (3, 2)))
     axes.set_yticks(range(len(bars)), list(bars))
@@ -81,11 +91,6 @@ def _bar(
         color=theme.ink if place == 0 else theme.muted,
         bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 0.8},
     )
-
-
-def _bar_colour(label: str, theme: Theme) -> str:
-    """This run stands out; ridge, the baseline to beat, has a colour of its own."""
-    return {"this run": theme.accent, "ridge": theme.ridge}.get(label, theme.other)
 
 
 def distributions(run: Workdir, theme: Theme) -> "Figure":

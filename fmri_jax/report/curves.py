@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmri_jax.report import metric_names
-from fmri_jax.report.theme import Theme, figure, style
+from fmri_jax.report.theme import Theme, figure, panels_per_row, style
 from fmri_jax.report.workdir import Curve, Workdir
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLUMNS = 3
 _POINTS = 300  # a line of more points than this is drawn as means of neighbours
 _LOG_RATIO = 20.0  # a positive metric that spans more than this gets a logarithmic axis
 
@@ -21,10 +20,10 @@ _LOG_RATIO = 20.0  # a positive metric that spans more than this gets a logarith
 def training_curves(run: Workdir, theme: Theme) -> "Figure":
     """One panel a metric; several folds as thin lines under their median."""
     curves = shown(run.curves)
-    panels_per_row = min(len(curves), 2 if len(curves) == 4 else _COLUMNS)
-    n_rows = math.ceil(len(curves) / panels_per_row)
+    n_columns = panels_per_row(len(curves))
+    n_rows = math.ceil(len(curves) / n_columns)
     drawing = figure(10.5, 2.05 * n_rows + 0.2, theme)
-    panels = drawing.subplots(n_rows, panels_per_row, squeeze=False, sharex=True)
+    panels = drawing.subplots(n_rows, n_columns, squeeze=False, sharex=True)
     for axes, (metric, folds) in zip(panels.flat, curves.items(), strict=False):
         _panel(axes, metric, folds, theme)
     for axes in panels.flat[len(curves) :]:

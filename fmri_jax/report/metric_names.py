@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from typing import Literal
 
 
@@ -28,6 +29,12 @@ class MetricName:
     def arrow(self) -> str:
         """An arrow towards better."""
         return {"higher": "↑", "lower": "↓", "": ""}[self.better]
+
+    @property
+    def in_sentence(self) -> str:
+        """The label inside a sentence: `pixel correlation`, but `SSIM` and `AlexNet(2)`."""
+        word = re.match(r"[A-Z][a-z]+\b", self.label)  # no capital but the first one
+        return self.label[:1].lower() + self.label[1:] if word else self.label
 
     def text(self, value: float) -> str:
         """The value as it is printed, a dash where it is undefined."""

@@ -1,65 +1,29 @@
 """`report.html` and `figures/` of one run."""
 
-import dataclasses
+import functools
 import json
-import os
 import pathlib
 import shlex
 from collections.abc import Callable
 from typing import Any
 
-from fmri_jax.report import charts, curves, metric_names, pictures, tables, words
-from fmri_jax.report.theme import DARK, LIGHT, Theme, png, stamp
+from fmri_jax.report import charts, curves, metric_names, montage, pictures, tables, words
+from fmri_jax.report.rendering import Chart, draw, render, write_whole
+from fmri_jax.report.theme import LIGHT, Theme, png
 from fmri_jax.report.workdir import Workdir, read
-
-_FOLDER = pathlib.Path(__file__).parent
 
 # Scores for the large figures at the head of the page, as far as the run has them.
 _HEADLINES = ("pixel_correlation", "identification_2way", "f1", "ssim", "alexnet5", "lpips")
 _N_HEADLINES = 4
 
 
-@dataclasses.dataclass(frozen=True)
-class Chart:
-    """A figure for light and for dark screens, as `data:` addresses."""
-
-    light: str
-    dark: str
-    alt: str
-    width: int
-    height: int
-
-
 def write_page(path: pathlib.Path) -> pathlib.Path:
     """Writes `report.html` and `figures/*.png` into the workdir and returns the page's path."""
     run = read(path)
     (path / "figures").mkdir(exist_ok=True)
-    (path / "figures" / "reconstructions.png").write_bytes(png(pictures.montage(run, LIGHT)))
+    (path / "figures" / "reconstructions.png").write_bytes(png(montage.of_run(run, LIGHT)))
     page = render("page.html", context(run, _charts(run)))
     return write_whole(path / "report.html", page)
-
-
-def write_whole(path: pathlib.Path, text: str) -> pathlib.Path:
-    """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
-    return path
-
-
-def render(template: str, values: dict[str, Any]) -> str:
-    """Fills a template of this folder; text is escaped, unknown names are an error."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(style=style, **values)
 
 
 def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
@@ -85,21 +49,6 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
     }
 
 
-def draw(run: Workdir, name: str, alt: str, chart: Callable[[Workdir, Theme], Any]) -> Chart:
-    """Draws a chart of the run in both themes; the light one also goes to `figures/`."""
-    addresses = {}
-    for theme in (LIGHT, DARK):
-        drawing = chart(run, theme)
-        if run.simulated:
-            stamp(drawing, theme, "Simulated data")
-        content = png(drawing)
-        addresses[theme.name] = pictures.data_address(content)
-        if theme is LIGHT:
-            (run.path / "figures" / f"{name}.png").write_bytes(content)
-    width, height = (round(inches * 100) for inches in drawing.get_size_inches())
-    return Chart(addresses["light"], addresses["dark"], alt, width, height)
-
-
 def _charts(run: Workdir) -> dict[str, Chart]:
     """The figures of the page by name; those without data are left out."""
     alts = {
@@ -121,7 +70,11 @@ def _charts(run: Workdir) -> dict[str, Chart]:
         "folds": charts.folds,
         "curves": curves.training_curves,
     }
-    return {name: draw(run, name, alt, drawers[name]) for name, alt in alts.items()}
+    folder, mark = run.path / "figures", "Simulated data" if run.simulated else ""
+    return {
+        name: draw(folder / f"{name}.png", alt, functools.partial(drawers[name], run), mark)
+        for name, alt in alts.items()
+    }
 
 
 def _headlines(run: Workdir) -> list[dict[str, Any]]:
@@ -183,7 +136,7 @@ def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     seconds = [float(phase.get("wall_s") or 0.0) for phase in phases]
     total = max(sum(seconds), 1e-9)
     return [
-        {"name": phase.get("name", ""), "time": _duration(wall), "share": 100 * wall / total}
+        {"name": phase.get("name", ""), "time": words.duration(wall), "share": 100 * wall / total}
         for phase, wall in zip(phases, seconds, strict=True)
     ]
 
@@ -222,12 +175,3 @@ def _commands(run: Workdir) -> list[str]:
 def _number(value: Any) -> str:
     """An integer with thousands separated; anything else as it is."""
     return f"{value:,}" if isinstance(value, int) else str(value or "")
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"

@@ -1,25 +1,19 @@
-"""Seen images beside their reconstructions, as small PNGs and as one figure for a README."""
+"""Seen images beside what was made of them, as small PNGs for a page."""
 
-import base64
 import dataclasses
 import io
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmri_jax.report import metric_names
-from fmri_jax.report.theme import Theme, figure
+from fmri_jax.report.rendering import data_address
 from fmri_jax.report.workdir import Workdir
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 # All small images together: the page stays under 8 MB with its charts and base64's third more.
 PIXEL_BUDGET_BYTES = 4_000_000
 MOST_IMAGES = 200  # of one test set; the page says when there are more
 TRAIN_IMAGES = 10
-MONTAGE_IMAGES = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +47,10 @@ class Gallery:
 
 def galleries(run: Workdir) -> list[Gallery]:
     """One gallery a test set, and one with a few training images if the run kept any."""
-    chosen = {split: _spread(ranked(run, split), MOST_IMAGES) for split in run.test_sets}
-    chosen["train"] = _spread(ranked(run, "train"), TRAIN_IMAGES)
-    n_pictures = sum(map(len, chosen.values())) * len(_layers(run))
-    side = _side(run, n_pictures)
+    chosen = {split: spread(ranked(run, split), MOST_IMAGES) for split in run.test_sets}
+    chosen["train"] = spread(ranked(run, "train"), TRAIN_IMAGES)
+    n_pictures = sum(map(len, chosen.values())) * len(layers(run))
+    side = affordable_side(run, n_pictures)
     return [
         Gallery(split, tuple(stack(run, row, side) for row in rows), len(run.rows(split)))
         for split, rows in chosen.items()
@@ -91,21 +85,21 @@ def stack(run: Workdir, row: int, side: int, rank: str = "") -> Stack:
         if isinstance(scored[metric], (int, float))
     )
     pictures = []
-    for kind, images in _layers(run).items():
+    for kind, images in layers(run).items():
         if np.isfinite(images[row]).all():
-            alt = f"{kind}: {name}" + (f", correlation {value}" if kind != "seen" else "")
+            alt = f"{kind}: {name}" + (f", correlation {value}" if kind == "reconstructed" else "")
             pictures.append(Picture(source(images[row], side), alt, kind))
     return Stack(name, tuple(pictures), value, listed, rank)
 
 
-def _layers(run: Workdir) -> dict[str, np.ndarray]:
+def layers(run: Workdir) -> dict[str, np.ndarray]:
     """What stands side by side for each row."""
-    layers = {"seen": run.targets, "reconstructed": run.reconstructions}
+    found = {"seen": run.targets, "reconstructed": run.reconstructions}
     if run.binary:
-        layers["cut at 0.5"] = (run.reconstructions > 0.5).astype(np.float32)
+        found["cut at 0.5"] = (run.reconstructions > 0.5).astype(np.float32)
     if run.ridge is not None:
-        layers["ridge"] = run.ridge
-    return layers
+        found["ridge"] = run.ridge
+    return found
 
 
 def source(image: np.ndarray, side: int) -> str:
@@ -128,63 +122,14 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-def data_address(png: bytes) -> str:
-    """A PNG as a `data:` address."""
-    return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def _side(run: Workdir, n_pictures: int) -> int:
+def affordable_side(run: Workdir, n_pictures: int) -> int:
     """The largest side at which all small images fit the budget even if nothing compresses."""
     worst = PIXEL_BUDGET_BYTES / max(n_pictures, 1) / run.targets.shape[-1]
     return max(min(max(run.targets.shape[1:3]), math.isqrt(int(worst))), 16)
 
 
-def _spread(rows: np.ndarray, most: int) -> np.ndarray:
+def spread(rows: np.ndarray, most: int) -> np.ndarray:
     """At most `most` of the rows, evenly over their order, the first and the last among them."""
     if len(rows) <= most:
         return rows
     return rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
-
-
-def montage(run: Workdir, theme: Theme) -> "Figure":
-    """Test images evenly spaced from best to worst: seen, reconstructed and ridge in rows."""
-    rows = _spread(ranked(run, "test"), MONTAGE_IMAGES)
-    layers = _layers(run)
-    canvas, pitch, size = _tiled([images[rows] for images in layers.values()])
-    n = len(rows)
-    drawing = figure(0.9 + 0.95 * n, 0.42 + 0.95 * len(layers), theme)
-    axes = drawing.subplots()
-    axes.imshow(canvas, interpolation="nearest")
-    axes.set_yticks([size / 2 + i * pitch for i in range(len(layers))], list(layers))
-    values = metric_names.metric("pixel_correlation")
-    axes.set_xticks(
-        [size / 2 + i * pitch for i in range(n)],
-        [values.text(float(run.pixel_correlation[row])) for row in rows],
-    )
-    axes.tick_params(length=0, labelsize=8, labelcolor=theme.ink)
-    axes.tick_params(axis="x", labelcolor=theme.muted)
-    axes.set_frame_on(False)
-    title = "Test images from best to worst pixel correlation (below)"
-    axes.set_title(
-        title + (", simulated data" if run.simulated else ""),
-        loc="left",
-        fontsize=9,
-        color=theme.muted,
-    )
-    return drawing
-
-
-def _tiled(layers: list[np.ndarray]) -> tuple[np.ndarray, int, int]:
-    """Rows of images (n, h, w, c) as one RGBA canvas with clear gaps; also pitch and size."""
-    zoom = max(1, 96 // max(layers[0].shape[1:3]))
-    tiles = [np.nan_to_num(layer, nan=1.0).repeat(zoom, 1).repeat(zoom, 2) for layer in layers]
-    n, height, width, _ = tiles[0].shape
-    gap = max(height // 16, 2)
-    pitch, size = max(height, width) + gap, max(height, width)
-    canvas = np.zeros((pitch * len(tiles) - gap, pitch * n - gap, 4), np.float32)
-    for i, layer in enumerate(tiles):
-        for j, image in enumerate(layer):
-            top, left = i * pitch, j * pitch
-            canvas[top : top + height, left : left + width, :3] = np.clip(image, 0, 1)
-            canvas[top : top + height, left : left + width, 3] = 1
-    return canvas, pitch, size

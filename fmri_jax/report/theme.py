@@ -38,6 +38,11 @@ def figure(width: float, height: float, theme: Theme) -> "Figure":
     return drawing
 
 
+def panels_per_row(n: int) -> int:
+    """How many of `n` panels stand side by side: up to three, four as two by two."""
+    return 2 if n == 4 else min(n, 3)
+
+
 def style(axes: "Axes", theme: Theme, title: str = "", grid: Literal["x", "y"] = "x") -> None:
     """Quiet axes: no box, a light grid along `grid`, the title set to the left."""
     axes.set_facecolor(theme.paper)

@@ -69,6 +69,15 @@ def joined(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
 def _what(run: Workdir) -> str:
     """What was reconstructed from what."""
     images = count(n_stimuli(run, "test"), "test image")
@@ -176,7 +185,7 @@ def _pair(run: Workdir, metric: str, baseline: str) -> str:
     name = metric_names.metric(metric)
     ours = name.text(run.scores.test[metric].value)
     theirs = name.text(run.scores.baselines[baseline][metric].value)
-    return f"{name.label} ({ours} against {theirs})"
+    return f"{name.in_sentence} ({ours} against {theirs})"
 
 
 def _leaks(run: Workdir) -> list[str]:

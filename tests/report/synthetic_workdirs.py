@@ -17,9 +17,18 @@ COLOURS = ("red", "green", "blue", "white", "yellow")
 
 
 def write_photographs(
-    folder: pathlib.Path, n_test: int = 50, size: int = 64, simulated: bool = True
+    folder: pathlib.Path,
+    n_test: int = 50,
+    size: int = 64,
+    simulated: bool = True,
+    strength: float = 1.0,
+    seed: int = 0,
 ) -> pathlib.Path:
-    """A simulated RGB run: 'test', 'shapes' and 'letters', ridge beside it, training curves."""
+    """A simulated RGB run: 'test', 'shapes' and 'letters', ridge beside it, training curves.
+
+    The images depend on `n_test` and `size` alone; the reconstructions on `seed`, and they are the
+    closer to the images the greater `strength`.
+    """
     rng = np.random.default_rng(0)
     parts = {
         "test": (crops(rng, n_test, size), 0.55),
@@ -30,7 +39,8 @@ def write_photographs(
     targets = np.concatenate([images for images, _ in parts.values()])
     split = np.repeat(list(parts), [len(images) for images, _ in parts.values()])
     quality = np.repeat([q for _, q in parts.values()], [len(i) for i, _ in parts.values()])
-    quality = np.clip(quality + 0.18 * rng.standard_normal(len(targets)), 0.03, 0.97)
+    rng = np.random.default_rng(seed)
+    quality = np.clip(strength * quality + 0.18 * rng.standard_normal(len(targets)), 0.03, 0.97)
     arrays = {
         "targets": targets,
         "reconstructions": degraded(rng, targets, quality, blur=size / 24),

@@ -1,0 +1,172 @@
+"""The table of a comparison: on the page, as CSV, and as Markdown for a terminal."""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Sequence
+
+from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.report import metric_names, tables
+from fmri_jax.report.scores import Score
+from fmri_jax.report.variants import SIGNIFICANT, Variant, difference, p_text
+
+_UNKNOWN = Score(math.nan)
+_TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
+
+_CSV_HEADER = (
+    *("variant", "kind", "set", "metric", "value", "low", "high", "sd_over_seeds"),
+    *("difference", "difference_low", "difference_high", "p"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One row of the table: a variant, or a baseline of the first variant.
+
+    Attributes:
+        name: what it is called.
+        sets: 'test' and 'train' -> metric -> score.
+        differences: metric -> paired difference from the first variant on the test set.
+        spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
+        baseline: whether this is a baseline.
+    """
+
+    name: str
+    sets: dict[str, dict[str, Score]]
+    differences: dict[str, Difference] = dataclasses.field(default_factory=dict)
+    spread: dict[str, float] = dataclasses.field(default_factory=dict)
+    baseline: bool = False
+
+    def score(self, split: str, metric: str) -> Score:
+        """A score, NaN where there is none."""
+        return self.sets.get(split, {}).get(metric, _UNKNOWN)
+
+    def differs(self, metric: str) -> bool:
+        """Whether a test score differs from the first variant's, p < .05."""
+        return metric in self.differences and self.differences[metric].p < SIGNIFICANT
+
+    def note(self, metric: str) -> str:
+        """The difference from the first variant and the spread over seeds, in words."""
+        name, parts = metric_names.metric(metric), []
+        if found := self.differences.get(metric):
+            parts.append(f"difference {name.text(found.value)}, {p_text(found.p)}")
+        if math.isfinite(self.spread.get(metric, math.nan)):
+            parts.append(f"standard deviation over seeds {name.text(self.spread[metric])}")
+        return "; ".join(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One row as the page shows it; each cell with a note and whether it bears a star."""
+
+    name: str
+    baseline: bool
+    cells: tuple[tuple[tables.Cell, str, bool], ...]
+
+
+def entries(variants: Sequence[Variant]) -> list[Entry]:
+    """The numbers of every variant, then of the first one's baselines."""
+    baselines = variants[0].first.scores.baselines
+    return [_entry(variant, variants[0]) for variant in variants] + [
+        Entry(metric_names.baseline(name), {"test": dict(scores)}, baseline=True)
+        for name, scores in baselines.items()
+    ]
+
+
+def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
+    """Which rows are the best on the test set; baselines are never marked."""
+    values = [math.nan if row.baseline else row.score("test", metric).value for row in rows]
+    return tables.best_of(metric, values)
+
+
+def page_columns(metrics: Sequence[str]) -> list[tuple[str, metric_names.MetricName]]:
+    """Image set and metric of each column: the test scores, then two of the training images."""
+    return [
+        (split, metric_names.metric(metric))
+        for split, listed in (("test", metrics), ("train", _TRAIN))
+        for metric in listed
+        if metric in metrics
+    ]
+
+
+def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
+    """The rows of the page, cell by cell as `page_columns`."""
+    best = {metric: best_runs(rows, metric) for metric in metrics}
+    shown = []
+    for i, row in enumerate(rows):
+        cells = [
+            (
+                tables.cell(metric, row.score("test", metric), best[metric][i]),
+                row.note(metric),
+                row.differs(metric),
+            )
+            for metric in metrics
+        ]
+        cells += [
+            (tables.cell(metric, row.score("train", metric)), "", False)
+            for metric in _TRAIN
+            if metric in metrics
+        ]
+        shown.append(Row(row.name, row.baseline, tuple(cells)))
+    return shown
+
+
+def as_csv(rows: Sequence[Entry]) -> str:
+    """Every score in one long table: a line for each variant, image set and metric."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_CSV_HEADER)
+    for row in rows:
+        for split, scores in row.sets.items():
+            for metric, score in scores.items():
+                numbers = [score.value, score.low, score.high]
+                if split == "test":
+                    numbers.append(row.spread.get(metric, math.nan))
+                    numbers += row.differences.get(metric, ())
+                texts = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
+                kind = "baseline" if row.baseline else "run"
+                line = [row.name, kind, split, metric, *texts]
+                writer.writerow(line + [""] * (len(_CSV_HEADER) - len(line)))
+    return stream.getvalue()
+
+
+def as_markdown(rows: Sequence[Entry], metrics: Sequence[str]) -> str:
+    """The test scores with their intervals, in the columns `metrics`."""
+    heads = [f"{metric_names.metric(m).label} {metric_names.metric(m).arrow}" for m in metrics]
+    best = {metric: best_runs(rows, metric) for metric in metrics}
+    lines = ["| variant | " + " | ".join(heads) + " |", "|---" + "|---:" * len(metrics) + "|"]
+    for i, row in enumerate(rows):
+        name = row.name.replace("|", "/")
+        cells = [_markdown_cell(row, metric, best[metric][i]) for metric in metrics]
+        lines.append(f"| {f'*{name}*' if row.baseline else name} | " + " | ".join(cells) + " |")
+    lines += [
+        "",
+        "Test images, 95 % bootstrap intervals over stimuli. Bold: best run; italic: baselines. "
+        f"Star: differs from {rows[0].name}, p < .05, paired permutation over stimuli, not "
+        "corrected for the number of rows.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(row: Entry, metric: str, best: bool) -> str:
+    """`**0.273** (0.24 – 0.30) *`."""
+    shown = tables.cell(metric, row.score("test", metric))
+    text = f"**{shown.text}**" if best else shown.text
+    text += f" ({shown.interval})" if shown.interval else ""
+    return text + (" \\*" if row.differs(metric) else "")
+
+
+def _entry(variant: Variant, reference: Variant) -> Entry:
+    """The numbers of one variant beside the first one."""
+    sets = {
+        split: {
+            metric: variant.score(split, metric)
+            for metric in metric_names.ordered(set(variant.first.scores.sets.get(split, {})))
+        }
+        for split in ("test", "train")
+    }
+    found = {metric: difference(variant, reference, metric) for metric in sets["test"]}
+    differences = {metric: value for metric, value in found.items() if value is not None}
+    spread = {metric: variant.spread(metric) for metric in sets["test"]}
+    return Entry(variant.name, sets, differences, spread)

@@ -1,0 +1,69 @@
+"""From charts and values to a self-contained HTML file."""
+
+import base64
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax.report.theme import DARK, LIGHT, Theme, png, stamp
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_FOLDER = pathlib.Path(__file__).parent
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A figure for light and for dark screens, as `data:` addresses; the size in CSS pixels."""
+
+    light: str
+    dark: str
+    alt: str
+    width: int
+    height: int
+
+
+def draw(path: pathlib.Path, alt: str, chart: Callable[[Theme], "Figure"], mark: str) -> Chart:
+    """Draws a chart for light and dark, `mark` in a corner; writes the light one to `path`."""
+    addresses = {}
+    for theme in (LIGHT, DARK):
+        drawing = chart(theme)
+        if mark:
+            stamp(drawing, theme, mark)
+        content = png(drawing)
+        addresses[theme.name] = data_address(content)
+        if theme is LIGHT:
+            path.write_bytes(content)
+    width, height = (round(inches * 100) for inches in drawing.get_size_inches())
+    return Chart(addresses["light"], addresses["dark"], alt, width, height)
+
+
+def data_address(png_bytes: bytes) -> str:
+    """A PNG as a `data:` address."""
+    return "data:image/png;base64," + base64.b64encode(png_bytes).decode()
+
+
+def render(template: str, values: dict[str, Any]) -> str:
+    """Fills a template of this folder; text is escaped, unknown names are an error."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
+    return environment.get_template(template).render(style=style, **values)
+
+
+def write_whole(path: pathlib.Path, text: str) -> pathlib.Path:
+    """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+    return path

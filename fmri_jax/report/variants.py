@@ -1,0 +1,191 @@
+"""Several runs of one experiment side by side: mean scores, and tests on the images they share."""
+
+import dataclasses
+import functools
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary
+from fmri_jax.evaluation.intervals import Statistic, bootstrap, mean_of_sums, with_ones
+from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.evaluation.permutation import compare as paired
+from fmri_jax.report import metric_names
+from fmri_jax.report.scores import Score
+from fmri_jax.report.workdir import Workdir, read
+
+SIGNIFICANT = 0.05
+
+Outcome = Literal["holds", "fails", "open"]
+
+# One workdir, or one for each seed.
+Paths = pathlib.Path | Sequence[pathlib.Path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """An ordering that was expected before the runs, to be held against their numbers.
+
+    Attributes:
+        better: the variant that should score better on the test set.
+        worse: the variant that should score worse.
+        metric: by which score.
+        text: why, or where the claim is from; '' shows the ordering alone.
+    """
+
+    better: str
+    worse: str
+    metric: str
+    text: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One row of the comparison: the runs of one config, one for each seed."""
+
+    name: str
+    runs: tuple[Workdir, ...]
+
+    @property
+    def first(self) -> Workdir:
+        """The run whose pictures are shown."""
+        return self.runs[0]
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        """The test rows by stimulus, so that variants can be paired row by row."""
+        rows = self.first.rows("test")
+        return rows[np.argsort(self.first.stimulus[rows], kind="stable")]
+
+    @functools.cached_property
+    def stimulus(self) -> np.ndarray:
+        """The stimulus of each of `rows`."""
+        return self.first.stimulus[self.rows]
+
+    def score(self, split: str, metric: str) -> Score:
+        """The mean over seeds.
+
+        The interval is the run's own where there is one seed. With several it is a bootstrap over
+        stimuli of the per-image values, averaged over seeds first: seeds are no further evidence
+        about other images.
+        """
+        found = [run.scores.sets.get(split, {}).get(metric) for run in self.runs]
+        scores = [score for score in found if score is not None]
+        if len(scores) < len(self.runs):
+            return Score(math.nan)
+        if len(scores) == 1:
+            return scores[0]
+        value = float(np.mean([score.value for score in scores]))
+        sums = self.sums(metric) if split == "test" else None
+        if sums is None:
+            return Score(value)
+        interval = bootstrap(*sums, self.stimulus)
+        return Score(value, interval.low, interval.high)
+
+    def spread(self, metric: str) -> float:
+        """Standard deviation of a test score over seeds; NaN for a single seed."""
+        values = [run.scores.test.get(metric, Score(math.nan)).value for run in self.runs]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+    def sums(self, metric: str) -> tuple[np.ndarray, Statistic] | None:
+        """Columns of each test row whose sums give the score, averaged over seeds.
+
+        Returns:
+            (rows, columns) and the function of the summed columns; None where the run has no value
+            of some image.
+        """
+        if metric in binary.SCORES:
+            counts = [
+                np.asarray(binary.counts(run.targets[self.rows], run.reconstructions[self.rows]))
+                for run in self.runs
+            ]
+            return np.mean(counts, axis=0), binary.SCORES[metric]
+        values = [run.scores.column(metric, len(run.split))[self.rows] for run in self.runs]
+        mean = np.mean(values, axis=0)
+        return (with_ones(mean), mean_of_sums) if np.isfinite(mean).all() else None
+
+
+def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
+    """Reads the runs of every variant.
+
+    Raises:
+        InputError: there is no variant, a workdir cannot be read, or the seeds of a variant were
+            tested on different images.
+    """
+    if not workdirs:
+        raise InputError("There is nothing to compare: give at least one finished run.")
+    variants = []
+    for name, paths in workdirs.items():
+        listed = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
+        if not listed:
+            raise InputError(f"Variant {name!r} has no workdir: give at least one finished run.")
+        runs = tuple(read(pathlib.Path(path)) for path in listed)
+        for run in runs[1:]:
+            same = np.array_equal(run.stimulus, runs[0].stimulus)
+            if not (same and np.array_equal(run.split, runs[0].split)):
+                raise InputError(
+                    f"{run.path} and {runs[0].path} are seeds of variant {name!r} but were tested "
+                    "on different images: give them names of their own."
+                )
+        variants.append(Variant(name, runs))
+    return variants
+
+
+def difference(variant: Variant, other: Variant, metric: str) -> Difference | None:
+    """Paired comparison of two variants over the test stimuli; None where they cannot be paired."""
+    if variant is other or not same_images(variant, other):
+        return None
+    if metric not in variant.first.scores.test or metric not in other.first.scores.test:
+        return None
+    ours, theirs = variant.sums(metric), other.sums(metric)
+    if ours is None or theirs is None:
+        return None
+    columns, statistic = ours
+    return paired(columns, theirs[0], variant.stimulus, statistic)
+
+
+def same_images(variant: Variant, other: Variant) -> bool:
+    """Whether both were tested on the same trials of the same images, at whatever size."""
+    if not np.array_equal(variant.stimulus, other.stimulus):
+        return False
+    ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
+    return ours.shape != theirs.shape or np.allclose(ours, theirs, atol=1e-3)
+
+
+def judge(claim: Claim, variants: Sequence[Variant]) -> tuple[Outcome, str]:
+    """Holds a claim against the numbers.
+
+    Returns:
+        'holds' if the ordering came out with p < .05, 'fails' if the opposite or a tie came out,
+        'open' if the ordering came out but not with p < .05; and a sentence with the numbers.
+
+    Raises:
+        InputError: the claim names a variant or metric that is not there.
+    """
+    named = {variant.name: variant for variant in variants}
+    for name in (claim.better, claim.worse):
+        if name not in named:
+            raise InputError(f"A claim names variant {name!r}: there are {', '.join(named)}.")
+    better, worse = named[claim.better], named[claim.worse]
+    if any(claim.metric not in variant.first.scores.test for variant in (better, worse)):
+        raise InputError(f"A claim names the score {claim.metric!r}, which a variant has not.")
+    metric = metric_names.metric(claim.metric)
+    ours, theirs = (variant.score("test", claim.metric).value for variant in (better, worse))
+    sentence = f"{metric.label}: {metric.text(ours)} against {metric.text(theirs)}"
+    found = difference(better, worse, claim.metric)
+    if found is None:
+        sentence += ", not tested because the test images differ"
+    else:
+        sentence += f", {p_text(found.p)}"
+    if not metric.is_better(ours, theirs):
+        return "fails", sentence
+    return ("holds" if found is not None and found.p < SIGNIFICANT else "open"), sentence
+
+
+def p_text(p: float) -> str:
+    """A p-value as it is printed; 1,000 permutations do not tell apart what lies below .001."""
+    return "p ≤ 0.001" if p < 0.0015 else f"p = {p:.3f}"
