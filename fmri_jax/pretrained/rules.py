@@ -1,0 +1,114 @@
+"""Strict porting: every array of the source finds its place, every place is filled once."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+
+Transform = Callable[[np.ndarray], np.ndarray]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def keep(array: np.ndarray) -> np.ndarray:
+    """As it is."""
+    return array
+
+
+def from_oihw(kernel: np.ndarray) -> np.ndarray:
+    """A convolution kernel of PyTorch or Caffe (out, in, h, w) -> Flax (h, w, in, out)."""
+    return kernel.transpose(2, 3, 1, 0)
+
+
+def vector(array: np.ndarray) -> np.ndarray:
+    """Any shape with one axis that matters -> (n,)."""
+    return array.reshape(-1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Where an array goes.
+
+    Attributes:
+        pattern: regular expression that matches the whole source name.
+        name: parameter name "layer/kernel", with the pattern's groups as \\1; None leaves the
+            array out on purpose.
+        transform: from the source's layout to ours.
+    """
+
+    pattern: str
+    name: str | None
+    transform: Transform = keep
+
+
+def port(
+    source: Mapping[str, np.ndarray], rules: Sequence[Rule], shapes: Shapes, origin: object
+) -> dict[str, np.ndarray]:
+    """Maps a source's arrays onto parameter names.
+
+    Args:
+        source: name -> array.
+        rules: tried in order; the first whose pattern matches decides.
+        shapes: parameter name -> shape, all that must be filled.
+        origin: named in messages.
+
+    Returns:
+        Parameter name -> float32 array.
+
+    Raises:
+        InputError: a source name matches no rule, two go to one place, a shape differs, a value
+            is not finite, or a place stays empty.
+    """
+    ported: dict[str, np.ndarray] = {}
+    for source_name, array in source.items():
+        rule = next((rule for rule in rules if re.fullmatch(rule.pattern, source_name)), None)
+        if rule is None:
+            raise _refusal(origin, f"holds {source_name!r}, which no rule maps")
+        if rule.name is None:
+            continue
+        name = re.sub(rule.pattern, rule.name, source_name)
+        if name not in shapes:
+            raise _refusal(origin, f"maps {source_name!r} to {name!r}, which does not exist")
+        if name in ported:
+            raise _refusal(origin, f"maps {source_name!r} to {name!r}, which is filled already")
+        value = np.ascontiguousarray(rule.transform(np.asarray(array)), np.float32)
+        if value.shape != tuple(shapes[name]):
+            raise _refusal(origin, f"gives {name!r} shape {value.shape}, not {shapes[name]}")
+        if not np.isfinite(value).all():
+            raise _refusal(origin, f"gives {name!r} values that are not finite")
+        ported[name] = value
+    if missing := sorted(set(shapes) - set(ported)):
+        raise _refusal(origin, f"leaves {', '.join(missing)} empty")
+    return ported
+
+
+def _refusal(origin: object, found: str) -> InputError:
+    return InputError(
+        f"{origin} {found}: expected the published weights of this network; get the file again."
+    )
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts -> one dict with names "layer/kernel"."""
+    flat = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}/")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def unflatten(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    tree: dict[str, Any] = {}
+    for name, value in flat.items():
+        *path, last = name.split("/")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})
+        branch[last] = value
+    return tree
