@@ -8,7 +8,6 @@ Where the trials fit they live on the device, as uint8 images and one index a tr
 a gather there. Where they do not, `grain` reads ahead on the host, in the same order.
 """
 
-import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fmri_jax.data.preparation import Trials
+from fmri_jax.data.shuffle import shuffled
 from fmri_jax.errors import InputError
 
 _READ_AHEAD = 8  # batches that the host keeps ready
@@ -47,17 +47,10 @@ def batch_trials(key: jax.Array, step: jax.Array | int, n_trials: int, size: int
         (size,) int32 indices of trials.
     """
     # Whole epochs and the rest apart, so that `step * size` never overflows int32 in a long run.
-    start = (step % n_trials) * size
-    first = (step // n_trials) * size + start // n_trials
-    position = start % n_trials + jnp.arange(size)
-    n_epochs = 1 if n_trials % size == 0 else (size - 2) // n_trials + 2
-    orders = jax.vmap(lambda epoch: epoch_order(key, epoch, n_trials))(first + jnp.arange(n_epochs))
-    return orders[position // n_trials, position % n_trials]
-
-
-def epoch_order(key: jax.Array, epoch: jax.Array | int, n_trials: int) -> jax.Array:
-    """The order in which one epoch takes the trials, (n_trials,) int32."""
-    return jax.random.permutation(jax.random.fold_in(key, epoch), n_trials)
+    position = step % n_trials * size + jnp.arange(size)
+    epoch = step // n_trials * size + position // n_trials
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, epoch)
+    return shuffled(keys, position % n_trials, n_trials)
 
 
 def random_crop(key: jax.Array, images: jax.Array, size: int) -> jax.Array:
@@ -214,20 +207,27 @@ class _HostTrials:
         batch_size: int,
     ):
         self.fmri, self.stimulus, self.images, self.batch_size = fmri, stimulus, images, batch_size
-        self.order = functools.lru_cache(maxsize=4)(
-            lambda epoch: np.asarray(epoch_order(key, epoch, len(stimulus)))
-        )
+        self.key = jax.device_put(key, _reading_device())
 
     def __len__(self) -> int:
         return _ENDLESS
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        position = step * self.batch_size + np.arange(self.batch_size)
-        epochs, within = np.divmod(position, len(self.stimulus))
         trials = np.asarray(
-            [self.order(int(epoch))[i] for epoch, i in zip(epochs, within, strict=True)]
+            _jitted_batch_trials(self.key, step, len(self.stimulus), self.batch_size)
         )
         return self.fmri[trials], self.images[self.stimulus[trials]]
+
+
+def _reading_device() -> jax.Device | None:
+    """The host's processor: on an accelerator a reader would queue behind the training steps."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:  # JAX_PLATFORMS leaves the processor out
+        return None
+
+
+_jitted_batch_trials = jax.jit(batch_trials, static_argnums=(2, 3))
 
 
 @jax.jit

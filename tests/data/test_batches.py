@@ -119,7 +119,7 @@ from fmri_jax.data.batches import Batches
 from fmri_jax.data.preparation import Trials
 z = np.zeros
 trials = Trials(z((9, 4), 'f4'), z(9, 'i4'), z((1, 8, 8, 3), 'u1'), z(9, 'i4'), ('a',))
-mesh = jax.make_mesh((1,), ('data',), devices=jax.devices()[:1])
+mesh = jax.make_mesh((1,), ('data',), axis_types=(jax.sharding.AxisType.Auto,))
 batches = Batches(trials, 4, 0, mesh, device_limit_bytes=0)
 print(batches(0).fmri.shape)
 """
