@@ -32,19 +32,24 @@ MOST_CELLS = 7  # side of the grid to which deep features are reduced
 
 
 def early_responses(
-    images: np.ndarray, area_of: np.ndarray, fields: ReceptiveFields, rng: np.random.Generator
+    images: np.ndarray,
+    area_of: np.ndarray,
+    fields: ReceptiveFields,
+    rng: np.random.Generator,
+    reference: slice = slice(None),
 ) -> np.ndarray:
     """Responses of voxels in V1-V4.
 
     Within its receptive field a voxel sums Gabor energy over bands by its (broad) tuning and
     compresses the sum by its area's exponent; to that it adds signed contrasts of luminance and of
-    two opponent colours. Each of the four parts is standardised over images before they are added.
+    two opponent colours. Each of the four parts is standardised before they are added.
 
     Args:
         images: (n, h, w, 3) uint8.
         area_of: (voxels,) str, names of early areas.
         fields: their receptive fields.
         rng: draws the voxels' tuning.
+        reference: the images (of training) whose mean and deviation standardise.
 
     Returns:
         (n, voxels) float32.
@@ -57,9 +62,9 @@ def early_responses(
     tuning = _band_tuning(fields, period, rng)
     energy, signed = _pooled(images, tuning, fields.weights(pyramid.CELLS))
     sign = rng.normal(size=(3, len(table)))
-    mixture = np.abs(rng.normal(1.0, 0.3, len(table))) * standardised(energy**exponent)
+    mixture = np.abs(rng.normal(1.0, 0.3, len(table))) * standardised(energy**exponent, reference)
     for channel, weight in enumerate((luminance, colour, colour)):
-        mixture += weight * sign[channel] * standardised(signed[:, channel])
+        mixture += weight * sign[channel] * standardised(signed[:, channel], reference)
     return mixture.astype(np.float32)
 
 
@@ -131,6 +136,7 @@ def higher_responses(
     area_of: np.ndarray,
     fields: ReceptiveFields,
     rng: np.random.Generator,
+    reference: slice = slice(None),
 ) -> np.ndarray:
     """Responses of voxels in LOC, FFA and PPA.
 
@@ -143,6 +149,7 @@ def higher_responses(
         area_of: (voxels,) str, names of higher areas.
         fields: their receptive fields.
         rng: draws the voxels' layers and mixtures.
+        reference: the images (of training) whose mean and deviation standardise.
 
     Returns:
         (n, voxels) float32.
@@ -154,7 +161,9 @@ def higher_responses(
         # The root compresses as cortex does (Kay et al. 2013); else rare, strong units rule.
         units = _reduced(np.sqrt(features[layer]))
         n, cells, _, channels = units.shape
-        units = standardised(units.reshape(-1, channels)).reshape(n, -1)
+        seen = units[reference]
+        deviation = np.maximum(seen.std((0, 1, 2)), 1e-6)
+        units = ((units - seen.mean((0, 1, 2))) / deviation).reshape(n, -1)
         space = fields[voxels].weights(cells)
         space /= space.sum(1, keepdims=True)  # a coarse grid samples a narrow field unevenly
         mixture = np.zeros((len(voxels), channels), np.float32)

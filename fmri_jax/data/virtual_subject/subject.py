@@ -101,8 +101,7 @@ def _subject(images: np.ndarray, options: VirtualSubjectConfig, rng: np.random.G
         )
     else:
         raw = _image_responses(images, area_of, fields, options, rng)
-    training = slice(options.n_training)
-    clean = responses.standardised(raw, training).astype(np.float32)
+    clean = responses.standardised(raw, slice(options.n_training)).astype(np.float32)
     return Truth(clean, ceiling, gain, area_of, fields, category)
 
 
@@ -116,22 +115,26 @@ def _image_responses(
     """(stimuli, voxels) float32, early and higher areas side by side."""
     raw = np.empty((len(images), len(area_of)), np.float32)
     early = np.isin(area_of, areas.EARLY)
+    training = slice(options.n_training)
     if early.any():
-        raw[:, early] = responses.early_responses(images, area_of[early], fields[early], rng)
+        raw[:, early] = responses.early_responses(
+            images, area_of[early], fields[early], rng, training
+        )
     if not early.all():
         assert options.features is not None  # the options have checked it
         features = responses.checked_features(options.features(images), len(images))
-        raw[:, ~early] = responses.higher_responses(features, area_of[~early], fields[~early], rng)
+        raw[:, ~early] = responses.higher_responses(
+            features, area_of[~early], fields[~early], rng, training
+        )
     return raw
 
 
 def _rois(area_of: np.ndarray) -> dict[str, np.ndarray]:
-    """Masks of the areas, and of their unions as far as their members are recorded."""
+    """Masks of the areas, of the unions whose members are all recorded, and VC, every voxel."""
     rois = {name: area_of == name for name in dict.fromkeys(area_of.tolist())}
     for name, members in areas.UNIONS.items():
-        mask = np.isin(area_of, members)
-        if mask.any():
-            rois[name] = mask
+        if name == "VC" or all(member in rois for member in members):
+            rois[name] = np.isin(area_of, members)
     return rois
 
 
