@@ -8,7 +8,7 @@ otherwise. Papers on the Natural Scenes Dataset use 256: scores at different siz
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
 from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
 from fmri_jax.evaluation.metrics import unit_rows
+from fmri_jax.networks import AlexNet
 
 SMALLEST = 64  # pixels of the shorter side
 LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
@@ -171,9 +172,9 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
 
 
 def _activations(params: Mapping[str, Any], images: jax.Array, size: int) -> dict[str, jax.Array]:
-    from fmri_jax.networks import AlexNet  # Flax: not needed for the other metrics
-
-    return AlexNet().apply({"params": params}, prepare(images, size))
+    with jax.default_matmul_precision("highest"):  # a GPU's score must be a CPU's
+        activations = AlexNet().apply({"params": params}, prepare(images, size))
+    return cast(dict[str, jax.Array], activations)
 
 
 def _flat(x_NHWC: jax.Array) -> jax.Array:

@@ -10,14 +10,21 @@ from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics, perceptual
 from fmri_jax.evaluation.identification import Ranks, against_all, n_way, pairwise, ranks
-from fmri_jax.evaluation.images import as_images, as_pair, is_binary
+from fmri_jax.evaluation.images import as_images, as_pair, in_blocks, is_binary
 from fmri_jax.evaluation.intervals import Interval, bootstrap, mean_interval
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 
+PIXEL_METRICS = {
+    "pixel_correlation": metrics.pixel_correlation,
+    "ssim": metrics.ssim,
+    "mse": metrics.mse,
+}
 IDENTIFICATION = ("identification_2way", "identification_10way", "identification_vs_train")
-DEFAULT = ("pixel_correlation", "ssim", "mse", *IDENTIFICATION, *perceptual.NAMES)
+DEFAULT = (*PIXEL_METRICS, *IDENTIFICATION, *perceptual.NAMES)
 # The percentile rank of the own image among the training images: kinder than "beats them all".
 METRICS = (*DEFAULT, "identification_vs_train_rank", *binary.SCORES)
+
+BLOCK = 256  # images whose pixels are compared at a time, which bounds memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,20 +99,22 @@ def score_images(
     config = config or EvaluationConfig()
     targets, reconstructions = as_pair(targets, reconstructions)
     _check_given(config, training_images, weights)
-    values: dict[str, Any] = {}
-    for name, metric in (
-        ("pixel_correlation", metrics.pixel_correlation),
-        ("ssim", metrics.ssim),
-        ("mse", metrics.mse),
-    ):
-        if config.wants(name):
-            values[name] = metric(targets, reconstructions)
+    wanted_pixels = [name for name in PIXEL_METRICS if config.wants(name)]
+    values = in_blocks(
+        lambda *pair: {name: PIXEL_METRICS[name](*pair) for name in wanted_pixels},
+        (targets, reconstructions),
+        min(BLOCK, len(targets)),
+    )
     values |= _identification(targets, reconstructions, training_images, config)
     if weights is not None and config.perceptual and config.wants(*perceptual.NAMES):
         values |= perceptual.perceptual_values(
             targets, reconstructions, weights, size=config.perceptual_size
         )
-    wanted = {name: np.asarray(v, np.float64) for name, v in values.items() if config.wants(name)}
+    wanted = {
+        name: np.asarray(values[name], np.float64)
+        for name in METRICS
+        if name in values and config.wants(name)
+    }
     pooled = tuple(name for name in binary.SCORES if config.wants(name) and is_binary(targets))
     counts = np.asarray(binary.counts(targets, reconstructions)) if pooled else None
     return PerImage(wanted, counts, pooled)

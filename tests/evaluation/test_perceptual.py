@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from fmri_jax import pretrained
+from fmri_jax import evaluation, pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
 from fmri_jax.evaluation.perceptual import PerceptualWeights
@@ -139,3 +139,13 @@ def test_photographs_are_identified_until_they_drown_in_noise(weights, recording
     for name in ("alexnet2", "alexnet5"):
         assert clear[name].mean() > 0.95 > drowned[name].mean()
     assert clear["lpips"].mean() < drowned["lpips"].mean()
+
+
+def test_the_one_entry_scores_perception_where_weights_are_given(weights, crops):
+    decoded = distort(crops, 0.2)
+    found = evaluation.score(crops, decoded, weights=weights)
+    parts = perceptual.perceptual_values(crops, decoded, weights)
+    for name in ("alexnet2", "alexnet5", "lpips"):
+        assert found[name] == pytest.approx(parts[name].mean())
+    off = evaluation.EvaluationConfig(perceptual=False)
+    assert not set(parts) & set(evaluation.score(crops, decoded, weights=weights, config=off))
