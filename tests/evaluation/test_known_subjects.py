@@ -1,5 +1,6 @@
 """Simulated subjects whose scores are known beforehand, through preparation, ridge and scores."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from fmri_jax.data import virtual_subject
 from fmri_jax.data.preparation import PreparationConfig, folds
 from fmri_jax.evaluation import EvaluationConfig, baselines, chance, score
+from fmri_jax.evaluation.clusters import cluster_stimuli, nearest_in_training
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling, pattern_identification
 from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.span import best_in_span
@@ -82,3 +84,18 @@ def test_a_subject_that_tells_only_categories_is_unmasked():
     assert found["identification_vs_train"] < 0.1
     honest = score(*decoded(noise=0.8)[:3], config=PIXELS_ONLY)
     assert honest["identification_vs_train"] > 2 * found["identification_vs_train"]
+
+
+def test_clusters_of_stimuli_become_folds_that_are_harder():
+    session = decoded(noise=0)[3]
+    groups = cluster_stimuli(session.images, n_clusters=3)
+    dealt = dataclasses.replace(session, run=groups[session.stimulus])
+    parts = list(folds(dealt, PreparationConfig(split="run")))
+    assert len(parts) == 3
+    for part in parts:
+        trained, tested = set(part.train.stimulus), set(part.tests["test"].stimulus)
+        assert not trained & tested
+        assert len({groups[s] for s in tested}) == 1
+    at_random = np.random.default_rng(0).permutation(groups)
+    nearest = nearest_in_training(session.images, groups)
+    assert nearest.mean() < nearest_in_training(session.images, at_random).mean()
