@@ -44,7 +44,7 @@ from fmri_jax.linear.design import (
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.selection import correlate
 
-CANDIDATES = 8  # atoms of a target that full precision looks at in each step
+CANDIDATES = 16  # atoms of a target that full precision looks at in each step
 
 
 def omp(
@@ -252,19 +252,19 @@ def _best_atom(
     dictionary: Dictionary, selected: jax.Array | None, state: _State
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The free atom that correlates most: its place, its correlation, whether that is certain."""
-    count = min(CANDIDATES, state.free.shape[1] - 1)
-    best, places = lax.top_k(state.bound, count + 1)
-    # Everything behind the candidates is bounded by the first that is none of them.
-    others, places = best[:, -1], places[:, : max(count, 1)]
+    last = state.free.shape[1]
+    best, places = lax.top_k(state.bound, min(CANDIDATES, last))
+    # No other atom is bounded higher than the last candidate. (A minimum, because XLA turns a
+    # top_k whose result is sliced into a full sort.)
+    others = jnp.min(best, axis=1)
     features = places if selected is None else jnp.take_along_axis(selected, places, axis=1)
     exact = jnp.abs(inner(dictionary.features.rows[features], state.residual[:, None]))
     exact = jnp.where(jnp.take_along_axis(state.free, places, axis=1), exact, -1)
     top = jnp.max(exact, axis=1)
-    # Of equal candidates the first in order of place, as argmax over all of them would give.
-    last = state.free.shape[1]
-    place = jnp.min(jnp.where(exact == top[:, None], places, last), axis=1)
-    certain = (top >= others) | (count == 0)
-    return place, top, certain
+    # Of equal candidates the first feature, as argmax over all features would give.
+    first = jnp.argmin(jnp.where(exact == top[:, None], features, jnp.iinfo(jnp.int32).max), axis=1)
+    place = jnp.take_along_axis(places, first[:, None], axis=1)[:, 0]
+    return place, top, (top >= others) | (last <= CANDIDATES)
 
 
 def _add_atom(

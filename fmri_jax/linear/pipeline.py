@@ -88,7 +88,8 @@ def fit_selected_sparse(
 @functools.partial(jax.jit, static_argnames=("decoder", "n_voxels", "atoms", "block", "mesh"))
 def _fit(X, Y, alpha, decoder: Decoder, n_voxels: int, atoms: int, block: int, mesh: Mesh | None):
     samples = X.shape[0]
-    features = design(X, standardise=True)
+    # The barrier keeps XLA from transposing X once for each use of the rows.
+    features = jax.lax.optimization_barrier(design(X, standardise=True))
     targets, y_mean = centre_targets(Y)
 
     def solve(dictionary, mine):

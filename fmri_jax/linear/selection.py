@@ -77,13 +77,13 @@ def select(F: Any, k: int) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="k")
 def _select(F: jax.Array, k: int) -> jax.Array:
-    return select_rows(F.T, k)
+    return jnp.sort(select_rows(F.T, k), axis=1)
 
 
 def select_rows(scores: jax.Array, k: int) -> jax.Array:
-    """`select` for scores (targets, features)."""
+    """`select` for scores (targets, features), the best feature first."""
     features = scores.shape[1]
     scores = jnp.where(jnp.isnan(scores), jnp.finfo(scores.dtype).min, scores)
     # top_k prefers the earlier of two equal scores, scikit-learn the later: search backwards.
     _, places = lax.top_k(scores[:, ::-1], min(k, features))
-    return jnp.sort(features - 1 - places, axis=1).astype(jnp.int32)
+    return (features - 1 - places).astype(jnp.int32)
