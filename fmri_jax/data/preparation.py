@@ -62,7 +62,8 @@ class Fold:
     """One split of a recording into training and test trials.
 
     Attributes:
-        name: "all" for the recording's own split, else what is left out: "stimulus 3", "run 21".
+        name: "all" for the recording's own split, else what is left out: "stimulus 3", "run 21",
+            "stimulus group 2 of 9".
         train: the training trials.
         tests: test set name -> trials; "test" comes first.
         voxels: (voxels of the session,) bool, the chosen ROI.
@@ -142,7 +143,8 @@ def _splits(session: Session, distinct: np.ndarray, options: PreparationConfig) 
     for fold in range(n_folds):
         left_out = groups[fold::n_folds]
         out = np.isin(labels[train], left_out)
-        name = f"{options.split} " + ", ".join(str(group) for group in left_out)
+        dealt = f"group {fold + 1} of {n_folds}" if options.n_folds else str(left_out[0])
+        name = f"{options.split} {dealt}"
         yield name, train[~out], {"test": train[out]}
 
 

@@ -174,7 +174,8 @@ def test_leaving_stimuli_out_keeps_identical_images_together(make_session: MakeS
 
 def test_groups_are_dealt_into_folds_and_test_sets_stay_unseen(make_session: MakeSession) -> None:
     made = list(folds(make_session(), PreparationConfig(split="stimulus", n_folds=2)))
-    assert [fold.name for fold in made] == ["stimulus 0, 2", "stimulus 1, 3"]
+    assert [fold.name for fold in made] == ["stimulus group 1 of 2", "stimulus group 2 of 2"]
+    assert [set(fold.tests["test"].stimulus) for fold in made] == [{0, 2}, {1, 3}]
     for fold in made:
         shown = set(fold.train.stimulus) | set(fold.tests["test"].stimulus)
         assert shown == {0, 1, 2, 3}
