@@ -8,7 +8,7 @@ import io
 import pathlib
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -46,13 +46,26 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     return resized
 
 
+def list_images(path: str) -> list[str]:
+    """The images of a folder (and its subfolders) or of a zip.
+
+    Args:
+        path: a folder or a `.zip` file.
+
+    Returns:
+        Their names relative to the folder, with "/" between parts, sorted.
+
+    Raises:
+        InputError: the folder or zip cannot be read.
+    """
+    with _files(path) as (names, _):
+        return names
+
+
 def read_images(
     path: str, size: int, limit: int | None = None, seed: int = 0
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reads the images of a folder (and its subfolders) or of a zip, in the order of their names.
-
-    Grey, palette and CMYK images become RGB. What has no single meaning as eight-bit RGB is
-    refused: 16-bit and floating-point images, and images that are partly transparent.
+    """Reads the images of a folder or zip, all or some of them, in the order of their names.
 
     Args:
         path: a folder or a `.zip` file.
@@ -61,26 +74,47 @@ def read_images(
         seed: of that draw.
 
     Returns:
-        (n, size, size, 3) uint8, and the n names relative to the folder, with "/" between parts.
+        (n, size, size, 3) uint8, and the n names that `list_images` gives them.
 
     Raises:
-        InputError: the folder or zip cannot be read or holds too few images, or an image is
-            damaged or of a kind that is refused.
+        InputError: there are too few images, or as `read_named`.
+    """
+    names = list_images(path)
+    if not names or len(names) < (limit or 0):
+        raise InputError(
+            f"{path} holds {len(names)} images ({', '.join(sorted(_SUFFIXES))}): expected "
+            f"{limit or 'at least one'}."
+        )
+    if limit is not None:
+        drawn = np.random.default_rng(seed).choice(len(names), limit, replace=False)
+        names = [names[i] for i in sorted(drawn)]
+    return read_named(path, names, size), tuple(names)
+
+
+def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
+    """Reads the named images of a folder or zip.
+
+    Grey, palette and CMYK images become RGB. What has no single meaning as eight-bit RGB is
+    refused: 16-bit and floating-point images, and images that are partly transparent.
+
+    Args:
+        path: a folder or a `.zip` file.
+        names: as `list_images` gives them, in the order wanted.
+        size: px, the side of the square that every image is resized to.
+
+    Returns:
+        (n, size, size, 3) uint8.
+
+    Raises:
+        InputError: the folder or zip cannot be read, or an image is damaged or of a kind that is
+            refused.
     """
     _check_size(size)
-    with _files(path) as (names, open_file):
-        if not names or len(names) < (limit or 0):
-            raise InputError(
-                f"{path} holds {len(names)} images ({', '.join(sorted(_SUFFIXES))}): expected "
-                f"{limit or 'at least one'}."
-            )
-        if limit is not None:
-            drawn = np.random.default_rng(seed).choice(len(names), limit, replace=False)
-            names = [names[i] for i in sorted(drawn)]
-        images = np.empty((len(names), size, size, 3), np.uint8)
+    images = np.empty((len(names), size, size, 3), np.uint8)
+    with _files(path) as (_, content_of):
         for name, image in zip(names, images, strict=True):
-            image[...] = _decode(open_file(name), f"{path}: {name}", size)
-    return images, tuple(names)
+            image[...] = _decode(content_of(name), f"{path}: {name}", size)
+    return images
 
 
 Files = tuple[list[str], Callable[[str], bytes]]  # sorted names, and what reads one of them

@@ -2,11 +2,11 @@
 
     expression = product, {("+" | "|" | "-"), product}      union, union, difference
     product    = term, {"&", term}                          intersection
-    term       = name | "(", expression, ")"
+    term       = name, ["=", number] | "(", expression, ")"
 
 Operators of one line associate to the left and `&` binds tighter than the others. `*` in a name
 stands for any characters; the matching regions are united. A name that holds an operator or a space
-is written in quotes.
+is written in quotes. `V1 = 1`, as BData files write it, means the same as `V1`.
 """
 
 import fnmatch
@@ -17,7 +17,9 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 
-_TOKEN = re.compile(r"""\s*(?:(?P<name>[\w.:*]+|'[^']*'|"[^"]*")|(?P<symbol>[-+|&()]))""")
+_TOKEN = re.compile(r"""\s*(?:(?P<name>[\w.:*]+|'[^']*'|"[^"]*")|(?P<symbol>[-+|&()=]))""")
+
+MaskOf = Callable[[str, float], np.ndarray]  # name (wildcards and all) and value -> (voxels,) bool
 
 _OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "+": np.logical_or,
@@ -27,13 +29,13 @@ _OPERATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 
 
-def select(expression: str, mask_of: Callable[[str], np.ndarray]) -> np.ndarray:
+def select(expression: str, mask_of: MaskOf) -> np.ndarray:
     """Evaluates an ROI expression.
 
     Args:
         expression: see the module's docstring.
-        mask_of: from a name (wildcards and all) to its mask, (voxels,) bool; raises `InputError`
-            for a name that it does not know.
+        mask_of: from a name and a value to the voxels that have it, (voxels,) bool; raises
+            `InputError` for a name that it does not know.
 
     Returns:
         (voxels,) bool.
@@ -44,17 +46,22 @@ def select(expression: str, mask_of: Callable[[str], np.ndarray]) -> np.ndarray:
     return _Parser(expression, mask_of).parse()
 
 
-def match(name: str, masks: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The union of the masks whose name matches `name`, in which `*` is a wildcard.
+def match(name: str, value: float, rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The voxels that have `value` in a row whose name matches `name`, in which `*` is a wildcard.
+
+    Args:
+        name: of one row or, with wildcards, of several.
+        value: 1 for the voxels of a region.
+        rows: name -> (voxels,) bool or real numbers.
 
     Raises:
         InputError: no name matches; the sentence lists those that there are.
     """
     # fnmatch would also give "?" and "[" a meaning: only the asterisk has one here.
     pattern = name.replace("[", "[[]").replace("?", "[?]")
-    found = [mask for key, mask in masks.items() if fnmatch.fnmatchcase(key, pattern)]
+    found = [row == value for key, row in rows.items() if fnmatch.fnmatchcase(key, pattern)]
     if not found:
-        there_are = f"choose among {', '.join(sorted(masks))}" if masks else "it names none at all"
+        there_are = f"choose among {', '.join(sorted(rows))}" if rows else "it names none at all"
         raise InputError(f"ROI {name!r} does not exist in this recording: {there_are}.")
     return np.any(found, axis=0)
 
@@ -62,7 +69,7 @@ def match(name: str, masks: Mapping[str, np.ndarray]) -> np.ndarray:
 class _Parser:
     """Recursive descent over the tokens of one expression."""
 
-    def __init__(self, expression: str, mask_of: Callable[[str], np.ndarray]):
+    def __init__(self, expression: str, mask_of: MaskOf):
         self.expression = expression
         self.mask_of = mask_of
         self.tokens = self._tokenize()
@@ -107,9 +114,20 @@ class _Parser:
             if self._next() != ")":
                 raise self._error("a parenthesis is not closed")
             return mask
-        if not token or token in "+|-&)":
+        if not token or token in "+|-&)=":
             raise self._error(f"expected a name before {token!r}" if token else "a name is missing")
-        return self.mask_of(token.strip("'\""))
+        return self.mask_of(token.strip("'\""), self._value())
+
+    def _value(self) -> float:
+        """The number after "=", or 1."""
+        if self._peek() != "=":
+            return 1.0
+        self._next()
+        token = self._next()
+        try:
+            return float(token)
+        except ValueError:
+            raise self._error(f"expected a number after '=' instead of {token!r}") from None
 
     def _error(self, what: str) -> InputError:
         return InputError(

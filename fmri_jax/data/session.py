@@ -78,9 +78,9 @@ class Session:
         if not expression.strip():
             return everything
 
-        def mask_of(name: str) -> np.ndarray:
+        def mask_of(name: str, value: float) -> np.ndarray:
             implied = name == "all" and name not in self.rois
-            return everything if implied else roi.match(name, self.rois)
+            return roi.match(name, value, {"all": everything} if implied else self.rois)
 
         mask = roi.select(expression, mask_of)
         if not mask.any():

@@ -12,7 +12,7 @@ MASKS = {name: np.random.default_rng(i).random(VOXELS) < 0.5 for i, name in enum
 
 
 def select(expression: str) -> np.ndarray:
-    return roi.select(expression, lambda name: roi.match(name, MASKS))
+    return roi.select(expression, lambda name, value: roi.match(name, value, MASKS))
 
 
 def random_expression(rng: random.Random, depth: int) -> str:
@@ -68,9 +68,14 @@ def test_wildcards_unite_what_they_match() -> None:
     np.testing.assert_array_equal(select("V* & V1"), MASKS["V1"])
 
 
+def test_a_value_may_be_asked_for() -> None:
+    np.testing.assert_array_equal(select("V1 = 1 & V2=1"), MASKS["V1"] & MASKS["V2"])
+    np.testing.assert_array_equal(select("V1 = 0"), ~MASKS["V1"])
+
+
 def test_quotes_allow_any_name() -> None:
     masks = {"hV4-left [old]": MASKS["V1"], "hV4": MASKS["V2"]}
-    mask = roi.select("'hV4-left [old]' + hV4", lambda name: roi.match(name, masks))
+    mask = roi.select("'hV4-left [old]' + hV4", lambda name, value: roi.match(name, value, masks))
     np.testing.assert_array_equal(mask, MASKS["V1"] | MASKS["V2"])
 
 
@@ -85,6 +90,9 @@ def test_quotes_allow_any_name() -> None:
         ("(V1 + V2", "a parenthesis is not closed"),
         ("V1 + V2)", "did not expect '\\)'"),
         ("V1 % V2", "cannot read '% V2'"),
+        ("V1 = V2", "expected a number after '=' instead of 'V2'"),
+        ("V1 =", "expected a number after '='"),
+        ("= 1", "expected a name before '='"),
         ("()", "expected a name before '\\)'"),
     ],
 )
