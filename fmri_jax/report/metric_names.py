@@ -42,7 +42,8 @@ class MetricName:
             return "–"
         if self.percent:
             return f"{100 * value:.1f} %"
-        return f"{value:.{self.decimals}f}".replace("-", "\N{MINUS SIGN}")
+        rounded = round(value, self.decimals) + 0.0  # no "-0.000"
+        return f"{rounded:.{self.decimals}f}".replace("-", "\N{MINUS SIGN}")
 
     def is_better(self, a: float, b: float) -> bool:
         """Whether score `a` is strictly better than score `b`."""

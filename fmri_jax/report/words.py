@@ -161,7 +161,7 @@ def _beaten(run: Workdir, baseline: str) -> str:
     """On how many scores one baseline is clearly beaten."""
     judged = _judged(run, baseline)
     beaten = len(judged) - len(_unbeaten(run, baseline))
-    return f"{_with_article(baseline)} on {beaten} of {count(len(judged), 'score')}"
+    return f"{_with_article(baseline)} on {beaten or 'none'} of {count(len(judged), 'score')}"
 
 
 def _against(run: Workdir, baseline: str) -> list[str]:

@@ -82,6 +82,10 @@ def test_test_image_in_training_is_a_leak(photographs):
 
 def test_printed_values():
     assert metric_names.metric("pixel_correlation").text(-0.1234) == "−0.123"
+    assert metric_names.metric("pixel_correlation").text(-0.0001) == "0.000"
+    assert metric_names.metric("ssim").in_sentence == "SSIM"
+    assert metric_names.metric("alexnet5").in_sentence == "AlexNet(5)"
+    assert metric_names.metric("pixel_correlation").in_sentence == "pixel correlation"
     assert metric_names.metric("identification_2way").text(0.9341) == "93.4 %"
     assert metric_names.metric("mse").text(float("nan")) == "–"
     assert metric_names.metric("my_own_score").label == "My own score"
