@@ -28,8 +28,6 @@ def load(path: str) -> Session:
         InputError: the file is missing, damaged or holds Python objects, or its content cannot be
             used.
     """
-    if not path:
-        raise InputError("No recording is given: name its file with --config.data.path=my.npz.")
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path} is not a file: expected an .npz recording; check the path.")
     return session_from_arrays(_read(path), path)

@@ -1,0 +1,189 @@
+"""BData: the HDF5 tables of Kamitani lab's releases (`bdpy`, BrainDecoderToolbox2).
+
+A file is one table of trials by columns. A column is a voxel, a label, a run number; the metadata,
+one row a key, say which (NaN: does not apply), and which region a voxel belongs to. `vmap` turns a
+label's number into text. Older files spell the groups `dataSet` and `metaData`.
+
+ROI expressions follow `fmri_jax.data.roi`, in which `&` binds tighter than `+`, `|` and `-` and
+parentheses nest; `bdpy` gives all four the same rank and mistakes nested parentheses.
+"""
+
+import pathlib
+
+import h5py
+import numpy as np
+
+from fmri_jax.data import roi
+from fmri_jax.errors import InputError
+
+_PREFIX = "ROI_"
+_BLOCK_BYTES = 64 * 2**20  # of the table that is read at once
+
+
+class BData:
+    """One BData file, of which only the columns that are asked for are read.
+
+    Attributes:
+        path: the file.
+        keys: the metadata's keys.
+        shape: (trials, columns).
+        rows: metadata key -> (columns,) float64.
+    """
+
+    def __init__(self, path: str):
+        """Reads the metadata.
+
+        Args:
+            path: the `.h5` file.
+
+        Raises:
+            InputError: the file is missing, damaged or no BData.
+        """
+        self.path = path
+        if not pathlib.Path(path).is_file():
+            raise InputError(f"{path} is not a file: expected a BData .h5; check the path.")
+        try:
+            with h5py.File(path) as file:
+                self._table = self._spelling(file, "dataset", "dataSet")
+                metadata = file[self._spelling(file, "metadata", "metaData")]
+                self.shape, self.dtype = file[self._table].shape, file[self._table].dtype
+                keys = [_text(key) for key in metadata["key"][:].ravel()]
+                values = metadata["value"][:].astype(np.float64)
+                self._vmaps = {key: _vmap(group) for key, group in file.get("vmap", {}).items()}
+        except (OSError, KeyError, RuntimeError) as error:
+            raise InputError(f"{path} cannot be read as BData ({error}): copy it again.") from None
+        self._check(keys, values)
+        self.keys = tuple(keys)
+        self.rows = dict(zip(keys, values, strict=True))
+
+    @property
+    def rois(self) -> tuple[str, ...]:
+        """The keys of regions, `ROI_...`."""
+        return tuple(key for key in self.keys if key.startswith(_PREFIX))
+
+    def columns(self, expression: str) -> np.ndarray:
+        """The columns that an ROI expression selects.
+
+        Args:
+            expression: over regions, whose prefix "ROI_" may be left out, and other metadata keys
+                in full: "ROI_V1 = 1 | ROI_V2 = 1", "V1 + V2", "hcp180_*", "VoxelData".
+
+        Returns:
+            (columns,) bool.
+
+        Raises:
+            InputError: the expression cannot be read, or names what the file does not have.
+        """
+
+        def mask_of(name: str, value: float) -> np.ndarray:
+            if name in self.rows:
+                return self.rows[name] == value
+            spelled = len(_PREFIX) * (not name.startswith(_PREFIX))
+            return roi.match(name, value, {key[spelled:]: self.rows[key] for key in self.rois})
+
+        try:
+            return roi.select(expression, mask_of)
+        except InputError as error:
+            raise InputError(f"{self.path}: {error}") from None
+
+    def read(self, columns: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        """Reads columns of the table, some trials at a time: memory stays near what is returned.
+
+        Args:
+            columns: (columns,) bool.
+            dtype: of the result; labels need float64.
+
+        Returns:
+            (trials, selected columns).
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        trials, _ = self.shape
+        wanted = np.flatnonzero(columns)
+        selected = np.empty((trials, len(wanted)), dtype)
+        if not len(wanted):
+            return selected
+        low, high = wanted[0], wanted[-1] + 1  # one range is read fast, scattered columns are not
+        rows = max(1, _BLOCK_BYTES // int((high - low) * self.dtype.itemsize))
+        try:
+            with h5py.File(self.path) as file:
+                for start in range(0, trials, rows):
+                    block = file[self._table][start : start + rows, low:high]
+                    selected[start : start + rows] = block[:, wanted - low]
+        except OSError as error:
+            raise InputError(f"{self.path} is damaged ({error}): copy it again.") from None
+        return selected
+
+    def label(self, key: str) -> np.ndarray:
+        """One number a trial, from the first column that `key` marks.
+
+        Args:
+            key: such as "stimulus_id", "Run" or "Label".
+
+        Returns:
+            (trials,) float64.
+
+        Raises:
+            InputError: no column has this key.
+        """
+        marked = np.flatnonzero(self.rows.get(key, np.zeros(self.shape[1])) == 1)
+        if not len(marked):
+            raise InputError(
+                f"{self.path} has no column {key!r}: choose one of "
+                f"{', '.join(sorted(set(self.keys) - set(self.rois)))}."
+            )
+        first = np.zeros(self.shape[1], bool)
+        first[marked[0]] = True
+        return self.read(first, np.float64)[:, 0]
+
+    def texts(self, key: str) -> list[str] | None:
+        """The label of each trial as text, or None where the file maps none for this key.
+
+        Raises:
+            InputError: no column has this key, or a number has no text.
+        """
+        if key not in self._vmaps:
+            return None
+        vmap, numbers = self._vmaps[key], self.label(key).tolist()
+        unknown = [number for number in numbers if number not in vmap]
+        if unknown:
+            raise InputError(
+                f"{self.path}: {key} holds {unknown[0]:g}, which its vmap does not name: expected "
+                f"one of {len(vmap)} numbers; correct the vmap."
+            )
+        return [vmap[number] for number in numbers]
+
+    def _spelling(self, file: h5py.File, *names: str) -> str:
+        for name in names:
+            if name in file:
+                return name
+        raise InputError(
+            f"{self.path} holds {', '.join(file) or 'nothing'}: expected BData with "
+            f"/{names[0]}; for other arrays use an .npz recording."
+        )
+
+    def _check(self, keys: list[str], values: np.ndarray) -> None:
+        if len(self.shape) != 2 or 0 in self.shape:
+            raise InputError(
+                f"{self.path}: {self._table} has shape {self.shape}: expected (trials, columns)."
+            )
+        if values.shape != (len(keys), self.shape[1]):
+            raise InputError(
+                f"{self.path}: metadata/value has shape {values.shape}: expected ({len(keys)}, "
+                f"{self.shape[1]}), one row a key and one column a column of {self._table}."
+            )
+        if len(set(keys)) < len(keys):
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(
+                f"{self.path}: metadata/key holds {twice!r} twice: expected each once."
+            )
+
+
+def _vmap(group: h5py.Group) -> dict[float, str]:
+    """The texts of one label: the datasets are named by the number."""
+    return {float(number): _text(text[()]) for number, text in group.items()}
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
