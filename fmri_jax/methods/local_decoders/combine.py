@@ -1,0 +1,201 @@
+"""From predicted element contrasts to pixels: how much each scale, element or pixel counts.
+
+Weights must be learned from out-of-sample predictions of the training trials (inner folds). A
+decoder with ten voxels for a hundred trials predicts its own training trials much too well, small
+elements best of all, and weights learned from those predictions reward that.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fmri_jax.errors import InputError
+from fmri_jax.methods.local_decoders.bases import Basis
+from fmri_jax.methods.local_decoders.nnls import nnls
+from fmri_jax.methods.local_decoders.options import Weights
+
+N_STEPS = 1500
+BATCH_SIZE = 32  # trials a step
+LEARNING_RATE = 0.05  # decays to zero along a half cosine
+
+_matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+
+
+def equal_weights(basis: Basis) -> np.ndarray:
+    """(scales,): every scale counts the same, as in nilearn's example."""
+    return np.full(len(basis.sizes), 1 / len(basis.sizes), np.float32)
+
+
+def combination(basis: Basis, weights: Any) -> np.ndarray:
+    """The matrix (elements, pixels) that turns predicted elements into pixels.
+
+    Args:
+        basis: the elements.
+        weights: (scales,), (elements,) or (elements, pixels).
+
+    Raises:
+        InputError: another shape.
+    """
+    weights = np.asarray(weights, np.float32)
+    if weights.shape == (len(basis.sizes),):
+        weights = weights[basis.scale]
+    if weights.shape == (basis.n_elements,):
+        return weights[:, None] * basis.synthesis
+    if weights.shape != basis.masks.shape:
+        raise InputError(
+            f"weights have shape {weights.shape}: expected one a scale ({len(basis.sizes)},), one "
+            f"an element ({basis.n_elements},), or {basis.masks.shape}."
+        )
+    return weights * basis.synthesis
+
+
+def synthesise(
+    predictions: jax.Array, combination: jax.Array, shape: tuple[int, int, int]
+) -> jax.Array:
+    """Predicted elements (n, elements x channels) -> images (n, height, width, channels)."""
+    height, width, channels = shape
+    by_channel = predictions.reshape(len(predictions), -1, channels)
+    pixels = jnp.einsum("nec,ep->npc", by_channel, combination, precision=jax.lax.Precision.HIGHEST)
+    return pixels.reshape(-1, height, width, channels)
+
+
+def by_channel(predictions: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Channels as further trials: (n x channels, elements) and (n x channels, pixels)."""
+    n, height, width, channels = images.shape
+    return (
+        predictions.reshape(n, -1, channels).transpose(0, 2, 1).reshape(n * channels, -1),
+        images.reshape(n, height * width, channels).transpose(0, 2, 1).reshape(n * channels, -1),
+    )
+
+
+def learn(kind: Weights, basis: Basis, predictions: Any, images: Any, key: jax.Array) -> np.ndarray:
+    """Learns weights from out-of-sample predictions.
+
+    Args:
+        kind: "equal" (nothing to learn), "learned" (one weight a scale), "element" (one an element,
+            Miyawaki et al. 2008) or "pixel" (one for each pixel that an element covers).
+        basis: the elements.
+        predictions: (n, elements), out of sample.
+        images: (n, pixels) in [0, 1], what was seen.
+        key: random key, for "learned".
+
+    Returns:
+        (scales,), (elements,) or (elements, pixels) float32, none negative.
+
+    Raises:
+        InputError: shapes that do not fit.
+    """
+    predictions, images = jnp.asarray(predictions), jnp.asarray(images)
+    n = len(images)
+    expected = ((n, basis.n_elements), (n, basis.height * basis.width))
+    if (predictions.shape, images.shape) != expected:
+        raise InputError(
+            f"predictions {predictions.shape} and images {images.shape} do not fit the basis: "
+            f"expected {expected[0]} and {expected[1]}."
+        )
+    if kind == "equal":
+        return equal_weights(basis)
+    if kind == "learned":
+        return np.asarray(scale_weights(basis, predictions, images, key))
+    if kind == "element":
+        return np.asarray(_element_weights(jnp.asarray(basis.synthesis), predictions, images))
+    return _pixel_weights(basis, predictions, images)
+
+
+def scale_weights(
+    basis: Basis, predictions: jax.Array, images: jax.Array, key: jax.Array
+) -> jax.Array:
+    """One weight a scale, by stochastic gradient descent on the mean squared pixel error.
+
+    The weights are kept non-negative, but free in their sum: shrunken predictions ask for a sum
+    above 1, noisy ones for less, and only then is 0.5 the right threshold. (The weights that the
+    student report prints sum to .98.) They start equal.
+
+    Args:
+        basis: the elements.
+        predictions: (n, elements), out of sample.
+        images: (n, pixels).
+        key: draws the batches.
+
+    Returns:
+        (scales,).
+    """
+    layers = jnp.stack(
+        [
+            _matmul(predictions[:, basis.scale == k], basis.synthesis[basis.scale == k])
+            for k in range(len(basis.sizes))
+        ],
+        axis=1,
+    )  # (n, scales, pixels): each scale's own image
+    # The weights do not depend on the unit of the contrasts, the learning rate would.
+    unit = jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(layers))), jnp.finfo(layers.dtype).tiny)
+    return _descend(layers / unit, images / unit, jnp.asarray(equal_weights(basis)), key)
+
+
+@jax.jit
+def _descend(layers: jax.Array, images: jax.Array, start: jax.Array, key: jax.Array) -> jax.Array:
+    optimiser = optax.sgd(optax.cosine_decay_schedule(LEARNING_RATE, N_STEPS), momentum=0.9)
+
+    def error(weights: jax.Array, rows: jax.Array) -> jax.Array:
+        blended = jnp.einsum("k,nkp->np", weights, layers[rows])
+        return jnp.mean(jnp.square(blended - images[rows]))
+
+    def step(state: Any, key: jax.Array) -> tuple[Any, None]:
+        weights, moments = state
+        rows = jax.random.randint(key, (BATCH_SIZE,), 0, len(images))
+        updates, moments = optimiser.update(jax.grad(error)(weights, rows), moments)
+        weights = optax.projections.projection_non_negative(optax.apply_updates(weights, updates))
+        return (weights, moments), None
+
+    keys = jax.random.split(key, N_STEPS)
+    (weights, _), _ = jax.lax.scan(step, (start, optimiser.init(start)), keys)
+    return weights
+
+
+@jax.jit
+def _element_weights(synthesis: jax.Array, predictions: jax.Array, images: jax.Array) -> jax.Array:
+    """One weight an element over all of its pixels (Miyawaki et al. 2008).
+
+    The design matrix has a row for each pixel of each trial; its Gram matrix is the elementwise
+    product of two small ones.
+    """
+    gram = _matmul(predictions.T, predictions) * _matmul(synthesis, synthesis.T)
+    products = jnp.sum(_matmul(predictions.T, images) * synthesis, axis=1)
+    return nnls(gram, products)
+
+
+def _pixel_weights(basis: Basis, predictions: jax.Array, images: jax.Array) -> np.ndarray:
+    """(elements, pixels): for each pixel a weight for each element that covers it."""
+    covering = _covering(basis.masks)
+    weights = _solve_pixels(jnp.asarray(basis.synthesis), predictions, images, covering)
+    full = np.zeros(basis.masks.shape, np.float32)
+    for pixel, (elements, values) in enumerate(zip(covering, np.asarray(weights), strict=True)):
+        full[elements[elements >= 0], pixel] = values[elements >= 0]
+    return full
+
+
+@jax.jit
+def _solve_pixels(
+    synthesis: jax.Array, predictions: jax.Array, images: jax.Array, covering: jax.Array
+) -> jax.Array:
+    """(pixels, most): weights of the elements that `covering` lists for each pixel."""
+
+    def problem(pixel: jax.Array, elements: jax.Array) -> tuple[jax.Array, jax.Array]:
+        share = jnp.where(elements >= 0, synthesis[elements, pixel], 0)
+        design = predictions[:, elements] * share
+        return _matmul(design.T, design), _matmul(design.T, images[:, pixel])
+
+    return nnls(*jax.vmap(problem)(jnp.arange(len(covering)), covering))
+
+
+def _covering(masks: np.ndarray) -> np.ndarray:
+    """(pixels, most) int32: the elements that cover each pixel, -1 where there are no more."""
+    most = int(masks.sum(axis=0).max())
+    # A stable sort puts the elements that cover a pixel first, in their own order.
+    order = np.argsort(-masks.T, axis=1, kind="stable")[:, :most]
+    covers = np.take_along_axis(masks.T, order, axis=1) > 0
+    return np.where(covers, order, -1).astype(np.int32)

@@ -1,0 +1,129 @@
+"""Local decoders: for every element of a basis a map from voxels to its mean contrast."""
+
+import functools
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax import linear
+from fmri_jax.methods.local_decoders.bases import Basis
+from fmri_jax.methods.local_decoders.options import Config, Decoder
+from fmri_jax.methods.local_decoders.receptive_fields import (
+    Settings,
+    fit_receptive_fields,
+    geometry,
+)
+
+# Our name -> the solver's. Those listed as scale-free give the same model when zeros are appended.
+SOLVERS: dict[Decoder, Any] = {
+    "omp": "omp",
+    "linear": "least_squares",
+    "ridge": "ridge",
+    "univariate": "univariate",
+}
+ROWS = 32  # trial counts are filled up to a multiple of this, so that folds share compiled programs
+
+
+@flax.struct.dataclass
+class ElementModel:
+    """Predicted contrast of every element (and channel), linear in the voxels.
+
+    Attributes:
+        coef: (voxels, elements x channels).
+        intercept: (elements x channels,).
+    """
+
+    coef: jax.Array
+    intercept: jax.Array
+
+    def predict(self, fmri: jax.Array) -> jax.Array:
+        """(n, voxels) -> (n, elements x channels)."""
+        return jnp.matmul(fmri, self.coef, precision=jax.lax.Precision.HIGHEST) + self.intercept
+
+
+def fit_elements(
+    fmri: np.ndarray,
+    images: np.ndarray,
+    basis: Basis,
+    config: Config,
+    mesh: jax.sharding.Mesh | None = None,
+) -> ElementModel:
+    """Fits all local decoders.
+
+    Args:
+        fmri: (n, voxels) float32.
+        images: (n, height, width, channels) in [0, 1], the image shown in each trial.
+        basis: the elements.
+        config: which decoder, and how.
+        mesh: mesh with an axis 'data' that the elements are dealt over; None for one device.
+
+    Returns:
+        The model of every element; channel by channel within an element.
+    """
+    if config.decoder == "receptive_fields":
+        return _invert_encoding(fmri, images, basis, config)
+    targets = analyse(images, basis)
+    return _regress(fmri, targets, config, mesh)
+
+
+def analyse(images: np.ndarray, basis: Basis) -> np.ndarray:
+    """Mean contrasts (n, elements x channels) of images (n, height, width, channels)."""
+    n, height, width, channels = images.shape
+    pixels = images.reshape(n, height * width, channels).transpose(0, 2, 1)
+    return (pixels @ basis.analysis).transpose(0, 2, 1).reshape(n, -1)
+
+
+def _invert_encoding(
+    fmri: np.ndarray, images: np.ndarray, basis: Basis, config: Config
+) -> ElementModel:
+    """The posterior mean of an element is the mean of its pixels' posterior means."""
+    n, height, width, channels = images.shape
+    filled = -n % ROWS
+    model = fit_receptive_fields(
+        np.pad(fmri, ((0, filled), (0, 0))),
+        np.pad(images.reshape(n, -1), ((0, filled), (0, 0))),
+        geometry(height, width, channels, config.prior_scale),
+        Settings(config.alpha, config.sharpness, config.noise_diagonal, config.prior_variance),
+        np.arange(n + filled) < n,
+    )
+    stacked = jnp.concatenate([model.coef, model.intercept[None]])
+    means = _element_means(stacked, jnp.asarray(basis.analysis), channels)
+    return ElementModel(means[:-1], means[-1])
+
+
+@functools.partial(jax.jit, static_argnames="channels")
+def _element_means(rows: jax.Array, analysis: jax.Array, channels: int) -> jax.Array:
+    """(rows, pixels x channels) -> (rows, elements x channels)."""
+    pixels = rows.reshape(len(rows), -1, channels)
+    means = jnp.einsum("rpc,pe->rec", pixels, analysis, precision=jax.lax.Precision.HIGHEST)
+    return means.reshape(len(rows), -1)
+
+
+def _regress(
+    fmri: np.ndarray, targets: np.ndarray, config: Config, mesh: jax.sharding.Mesh | None
+) -> ElementModel:
+    """Selection by F-test, standardisation and a solver, for all elements at once.
+
+    Centred trials may be followed by zeros: they add nothing to any inner product, and enlarge all
+    standardised voxels by one factor, sqrt(rows / n). Only ridge notices, and its penalty is
+    enlarged by the square of that.
+    """
+    n = len(fmri)
+    filled = -n % ROWS
+    mean = fmri.mean(axis=0, dtype=np.float64).astype(np.float32)
+    average = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
+    varies = np.ptp(targets, axis=0) > 0
+    model = linear.fit_selected(
+        np.pad(fmri - mean, ((0, filled), (0, 0))),
+        np.pad((targets - average) * varies, ((0, filled), (0, 0))),
+        SOLVERS[config.decoder],
+        config.n_voxels,
+        n_nonzero=config.n_nonzero,
+        alpha=config.alpha * (n + filled) / n,
+        block=config.block or None,
+        mesh=mesh,
+    )
+    return ElementModel(model.coef, average + model.intercept - mean @ model.coef)

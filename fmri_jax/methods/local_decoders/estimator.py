@@ -1,0 +1,188 @@
+"""The local decoders as a scikit-learn estimator, to put behind a nilearn masker."""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from fmri_jax.errors import InputError
+from fmri_jax.methods.local_decoders.bases import Scales, Size, sizes_of
+
+if TYPE_CHECKING:
+    from fmri_jax.methods.local_decoders.options import Config
+
+
+class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Reconstructs images from voxels by local decoders at several scales.
+
+    Args:
+        scales: element sizes: 2 for 1x1, 1x2, 2x1 and 2x2; 1 for 1x1; (2, 3) for the union; or
+            pairs of height and width. Elements larger than the image are cut to it.
+        decoder: "omp", "linear", "ridge", "bayesian_ridge", "univariate", "sparse_logistic" or
+            "receptive_fields".
+        n_voxels: voxels that each decoder may use, by F-test.
+        n_nonzero: voxels that "omp" ends up with.
+        weights: "equal", "learned" (one a scale), "element" or "pixel".
+        alpha: ridge penalty of "ridge" and "receptive_fields".
+        sharpness: of "receptive_fields", as are the next three; see `options.Config`.
+        noise_diagonal: share of the noise covariance that is a voxel's own.
+        prior_variance: of a pixel around the mean image.
+        prior_scale: largest elements of the prior.
+        image_shape: (height, width) or (height, width, channels) of flattened images; None takes a
+            square number of pixels as a square image and any other as an image of one row.
+        n_inner: inner folds from which weights are learned.
+        select: "inner" chooses decoder, scales, weights and regularisation on inner folds.
+        random_state: seed of the learned weights.
+
+    Attributes:
+        coef_: (voxels, elements x channels).
+        intercept_: (elements x channels,).
+        weights_: (scales,), (elements,) or (elements, pixels), as learned.
+        combination_: (elements, pixels), weights times each element's share in its pixels.
+        scales_: (height, width) of each scale.
+        image_shape_: (height, width, channels).
+        n_features_in_: voxels.
+
+    References:
+        Miyawaki et al. (2008), Neuron 60:915.
+    """
+
+    def __init__(
+        self,
+        scales: Scales = 2,
+        decoder: str = "omp",
+        n_voxels: int = 500,
+        n_nonzero: int = 10,
+        weights: str = "learned",
+        alpha: float = 1.0,
+        sharpness: float = 0.5,
+        noise_diagonal: float = 0.95,
+        prior_variance: float = 0.2,
+        prior_scale: int = 3,
+        image_shape: tuple[int, ...] | None = None,
+        n_inner: int = 6,
+        select: str = "fixed",
+        random_state: int = 0,
+    ) -> None:
+        """Keeps the options as they are; `fit` checks them."""
+        self.scales = scales
+        self.decoder = decoder
+        self.n_voxels = n_voxels
+        self.n_nonzero = n_nonzero
+        self.weights = weights
+        self.alpha = alpha
+        self.sharpness = sharpness
+        self.noise_diagonal = noise_diagonal
+        self.prior_variance = prior_variance
+        self.prior_scale = prior_scale
+        self.image_shape = image_shape
+        self.n_inner = n_inner
+        self.select = select
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: Any = None) -> "MultiScaleDecoder":
+        """Fits all decoders and learns how to combine them.
+
+        Args:
+            X: (n, voxels).
+            y: images (n, pixels), (n, height, width) or (n, height, width, channels).
+            groups: (n,) which trials inner folds keep together, such as stimuli or runs; None keeps
+                trials of identical images together.
+
+        Returns:
+            The fitted estimator.
+
+        Raises:
+            InputError: (a ValueError) the images have another shape than `image_shape`, or an
+                option cannot be used.
+        """
+        import jax
+
+        from fmri_jax.methods.local_decoders.folds import groups_of
+        from fmri_jax.methods.local_decoders.method import fit
+
+        X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
+        if y is None:
+            raise ValueError("requires y to be passed, but the target y is None")
+        y = check_array(y, dtype=np.float32, allow_nd=True, ensure_2d=False, input_name="y")
+        check_consistent_length(X, y, groups)
+        images = self._as_images(y)
+        groups = groups_of(images) if groups is None else np.asarray(groups)
+        model = fit(X, images, groups, self._config(images), jax.random.key(self.random_state))
+        self.coef_ = np.asarray(model.elements.coef)
+        self.intercept_ = np.asarray(model.elements.intercept)
+        self.weights_ = np.asarray(model.weights)
+        self.combination_ = np.asarray(model.combination)
+        self.scales_ = model.sizes
+        self.image_shape_ = model.shape
+        self._output_shape = y.shape[1:]
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Reconstructs images, in the shape in which `fit` was given them.
+
+        Args:
+            X: (n, voxels).
+
+        Returns:
+            (n, ...) float64 contrasts; not clipped, so that nothing of them is lost to a score.
+        """
+        elements = self.predict_elements(X)
+        by_channel = elements.reshape(len(elements), -1, self.image_shape_[2])
+        pixels = np.einsum("nec,ep->npc", by_channel, self.combination_)
+        return pixels.reshape(len(elements), *self._output_shape)
+
+    def predict_elements(self, X: Any) -> np.ndarray:
+        """Predicted mean contrasts (n, elements x channels) of the elements."""
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        # Float64 on the host: each row is then the same whatever rows it is predicted among.
+        return X @ self.coef_.astype(np.float64) + self.intercept_
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2, averaged over the pixels that vary, each weighing as its variance."""
+        y, predicted = np.asarray(y), self.predict(X)
+        n = len(predicted)
+        return r2_score(
+            y.reshape(n, -1),
+            predicted.reshape(n, -1),
+            sample_weight=sample_weight,
+            multioutput="variance_weighted",
+        )
+
+    def _as_images(self, y: np.ndarray) -> np.ndarray:
+        """(n, height, width, channels), or one sentence."""
+        shape = self.image_shape or y.shape[1:]
+        if len(shape) < 2:
+            pixels = int(np.prod(shape))
+            side = int(np.sqrt(pixels))
+            shape = (side, side) if side * side == pixels else (1, pixels)
+        if len(shape) == 2:
+            shape = (*shape, 1)
+        if len(shape) != 3 or np.prod(shape) != np.prod(y.shape[1:]):
+            raise InputError(
+                f"y has shape {y.shape} and image_shape is {self.image_shape}: expected images "
+                "(n, height, width), or flattened ones whose length is that of image_shape."
+            )
+        return y.reshape(len(y), *shape)
+
+    def _config(self, images: np.ndarray) -> "Config":
+        """The options as the method's record; elements are cut to the image."""
+        from fmri_jax.methods.local_decoders.options import Config
+
+        height, width = images.shape[1:3]
+        sizes: list[Size] = [(min(h, height), min(w, width)) for h, w in sizes_of(self.scales)]
+        options = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(Config)
+            if field.name not in ("scales", "block")
+        }
+        return Config(scales=tuple(dict.fromkeys(sizes)), **options)

@@ -1,0 +1,82 @@
+"""What a multi-scale decoder can be told: one record for method, estimator and sweep."""
+
+import dataclasses
+from typing import Any, Literal, get_args
+
+from fmri_jax.config import unknown_name
+from fmri_jax.errors import InputError
+from fmri_jax.methods.local_decoders.bases import Size
+
+Decoder = Literal[
+    "omp",
+    "linear",
+    "ridge",
+    "bayesian_ridge",
+    "univariate",
+    "sparse_logistic",
+    "receptive_fields",
+]
+Weights = Literal["equal", "learned", "element", "pixel"]
+Select = Literal["fixed", "inner"]
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
+WEIGHTS: tuple[Weights, ...] = get_args(Weights)
+SELECT: tuple[Select, ...] = get_args(Select)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the local decoders.
+
+    Attributes:
+        scales: element sizes, (2,) for 1x1, 1x2, 2x1, 2x2; (1,) for 1x1 alone; (2, 3) for the
+            union; or pairs of height and width.
+        decoder: how each element's contrast is predicted from voxels. "receptive_fields" inverts an
+            encoding model of all voxels and ignores `n_voxels`.
+        n_voxels: voxels that each local decoder may use, by F-test; all where there are fewer.
+        n_nonzero: voxels that "omp" ends up with.
+        alpha: ridge penalty on standardised voxels ("ridge"); for "receptive_fields" on what a
+            voxel's weights hold beyond its receptive field.
+        weights: how elements are combined: "equal" a scale, "learned" one weight a scale, one an
+            "element" (Miyawaki et al. 2008) or one for each "pixel" that an element covers.
+        n_inner: inner folds, by stimulus, for whatever is learned from out-of-sample predictions.
+        select: "inner" replaces decoder, scales, weights and regularisation by the best of
+            `selection.CANDIDATES` on inner folds; "fixed" takes them as given.
+        sharpness: "receptive_fields": power of the likelihood that weighs candidate fields.
+        noise_diagonal: "receptive_fields": share of the noise covariance that is a voxel's own.
+        prior_variance: "receptive_fields": of a pixel around the mean training image.
+        prior_scale: "receptive_fields": images are expected to be sums of elements up to this size.
+        block: decoders solved at once; 0 takes what fits the memory.
+    """
+
+    scales: tuple[int | Size, ...] = (2,)
+    decoder: Decoder = "omp"
+    n_voxels: int = 500
+    n_nonzero: int = 10
+    alpha: float = 1.0
+    weights: Weights = "learned"
+    n_inner: int = 6
+    select: Select = "fixed"
+    sharpness: float = 0.5
+    noise_diagonal: float = 0.95
+    prior_variance: float = 0.2
+    prior_scale: int = 3
+    block: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuses names that are not known and numbers that no decoder can use."""
+        for name, known in (("decoder", DECODERS), ("weights", WEIGHTS), ("select", SELECT)):
+            value: Any = getattr(self, name)
+            if value not in known:
+                raise InputError(unknown_name(f"{name}={value!r}", str(value), known, name))
+        for name in ("n_voxels", "n_nonzero", "prior_scale"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: expected at least 1.")
+        for name in ("alpha", "sharpness", "prior_variance"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} is {getattr(self, name)}: expected a positive number.")
+        if not 0 < self.noise_diagonal <= 1:
+            raise InputError(
+                f"noise_diagonal is {self.noise_diagonal}: expected a share above 0, at most 1."
+            )
+        if self.n_inner < 2:
+            raise InputError(f"n_inner is {self.n_inner}: expected at least 2 inner folds.")

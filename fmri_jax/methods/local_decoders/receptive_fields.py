@@ -1,0 +1,199 @@
+"""Decoding by inverting an encoding model: which image explains the voxels best?
+
+The decoders of `linear/` regress contrast on voxels. With few training images they learn also which
+pixels go together in those images, and repeat that for an image that was never shown. Here the
+model runs the other way, as the brain does: each voxel sums the contrast in its receptive field
+(Dumoulin & Wandell 2008), and Bayes' rule turns that round (inverse retinotopy: Thirion et al.
+2006; linear Gaussian decoding: Schoenmakers et al. 2013).
+
+    voxels = mean + W (image - mean image) + noise,   noise ~ N(0, S),   image ~ N(mean image, P)
+    decoded image = mean image + P' W^T S^-1 (voxels - mean),   P' = (W^T S^-1 W + P^-1)^-1
+
+which is linear in the voxels, so that it fits among the other decoders: a `LinearModel`.
+
+References:
+    Dumoulin & Wandell (2008), NeuroImage 39:647, population receptive fields.
+    Thirion et al. (2006), NeuroImage 33:1104, inverse retinotopy.
+    Schoenmakers, Barth, Heskes & van Gerven (2013), NeuroImage 83:951, equations 3 to 8.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.linear import LinearModel
+from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
+
+WIDTHS = (0.5, 0.8, 1.2, 1.8, 2.7)  # standard deviations of the receptive fields, pixels
+LARGEST = 1024  # pixels x channels: the model holds matrices of pixels x pixels
+JITTER = 1e-3  # share of the prior's variance on its diagonal: keeps it invertible in float32
+DAMPING = 0.02  # of a field's slope, in units of the strongest drive of any field
+
+_matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+
+
+class Settings(NamedTuple):
+    """Strengths of what the model assumes; numbers, so that trying others compiles nothing.
+
+    Attributes:
+        alpha: ridge penalty on what a voxel's weights hold beyond its Gaussian receptive field.
+        sharpness: power of the likelihood that weighs the candidate fields of a voxel; below 1
+            because trials that repeat an image count as less than one observation each.
+        noise_diagonal: share of the noise covariance that is each voxel's own.
+        prior_variance: of a pixel around the mean image.
+    """
+
+    alpha: Any = 300.0
+    sharpness: Any = 0.5
+    noise_diagonal: Any = 0.95
+    prior_variance: Any = 0.2
+
+
+class Geometry(NamedTuple):
+    """What depends on the image size alone.
+
+    Attributes:
+        fields: (fields, pixels) candidate receptive fields of norm 1.
+        precision: (pixels, pixels) inverse of the prior covariance at unit variance.
+    """
+
+    fields: jax.Array
+    precision: jax.Array
+
+
+@functools.lru_cache(maxsize=8)
+def geometry(height: int, width: int, channels: int, prior_scale: int) -> Geometry:
+    """Receptive fields and prior for images of one size.
+
+    The prior says that an image is a sum of local elements of the basis s = prior_scale, each with
+    a contrast of its own: their outer products add up to the covariance.
+
+    Raises:
+        InputError: the images are too large for a model that holds pixels x pixels matrices.
+    """
+    if height * width * channels > LARGEST:
+        raise InputError(
+            f"decoder='receptive_fields' on images of {height} x {width} x {channels} values: "
+            f"expected at most {LARGEST}; prepare smaller images (config.preparation.image_size)."
+        )
+    fields = _gaussians(height, width)
+    covariance = _prior(basis(sizes_of(prior_scale), height, width))
+    own_channel = np.eye(channels)
+    precision = np.linalg.inv(np.kron(covariance, own_channel))
+    return Geometry(
+        jnp.asarray(np.kron(fields, own_channel), jnp.float32), jnp.asarray(precision, jnp.float32)
+    )
+
+
+def fit_receptive_fields(
+    fmri: Any, images: Any, geometry: Geometry, settings: Settings, used: Any = None
+) -> LinearModel:
+    """Fits the encoding model and inverts it.
+
+    Args:
+        fmri: (n, voxels).
+        images: (n, pixels x channels) in [0, 1].
+        geometry: for this image size.
+        settings: strengths of the assumptions; numbers, or arrays (m,) for m models at once, which
+            share all that does not depend on them.
+        used: (n,) bool, the trials to learn from; None for all. Folds of one recording then share
+            a compiled program.
+
+    Returns:
+        `coef` (voxels, pixels x channels) and `intercept`: the posterior mean of the image; with a
+        leading axis of models where the settings have one.
+    """
+    used = np.ones(len(fmri), bool) if used is None else used
+    given = jnp.asarray(fmri), jnp.asarray(images), jnp.asarray(used), geometry
+    if np.ndim(settings.alpha) == 0:
+        return _fit(*given, settings)
+    return _fit_several(*given, settings)
+
+
+@jax.jit
+def _fit(fmri, images, used, geometry: Geometry, settings: Settings) -> LinearModel:
+    count = jnp.sum(used)
+    voxels, mean, scale = _standardised(fmri, used, count)
+    average = jnp.sum(jnp.where(used[:, None], images, 0), axis=0) / count
+    contrast = jnp.where(used[:, None], images - average, 0)
+
+    weights = _encode(voxels, contrast, count, geometry.fields, settings)
+    residual = voxels - _matmul(contrast, weights)
+    informative = _whiten(weights, residual, count, settings.noise_diagonal)  # W^T S^-1
+    precision = _matmul(informative, weights.T) + geometry.precision / settings.prior_variance
+    factor = jax.scipy.linalg.cho_factor(precision)
+    coef = jax.scipy.linalg.cho_solve(factor, informative).T / scale[:, None]
+    return LinearModel(coef, average - _matmul(mean, coef))
+
+
+_fit_several = jax.jit(jax.vmap(_fit, in_axes=(None, None, None, None, 0)))
+
+
+def _encode(voxels, contrast, count, fields, settings: Settings) -> jax.Array:
+    """(pixels, voxels): what each voxel's response weighs each pixel with.
+
+    Every candidate field is fitted to every voxel by one slope; the fields are averaged by their
+    likelihoods (Bayesian model averaging), because several explain a voxel equally well. What the
+    average leaves is given to a ridge regression on all pixels.
+    """
+    drive = _matmul(contrast, fields.T)  # (n, fields)
+    energy = jnp.sum(jnp.square(drive), axis=0)
+    products = _matmul(drive.T, voxels)  # (fields, voxels)
+    slopes = products / (energy + DAMPING * jnp.max(energy))[:, None]
+    error = count - slopes * (2 * products - slopes * energy[:, None])
+    likelihood = -count / 2 * jnp.log(jnp.maximum(error, 1e-6 * count))
+    shares = jax.nn.softmax(settings.sharpness * likelihood, axis=0)
+    local = _matmul(fields.T, shares * slopes)
+
+    left = voxels - _matmul(contrast, local)
+    gram = _matmul(contrast, contrast.T) + settings.alpha * jnp.eye(len(contrast))
+    return local + _matmul(contrast.T, jnp.linalg.solve(gram, left))
+
+
+def _whiten(weights, residual, count, diagonal) -> jax.Array:
+    """W^T S^-1 for S = diagonal D + (1 - diagonal) R^T R / n, D the voxels' own noise variances.
+
+    S has the size of voxels x voxels, but beside its diagonal only the rank of the trials: the
+    Woodbury identity inverts a trials x trials matrix instead.
+    """
+    variance = jnp.sum(jnp.square(residual), axis=0) / count
+    own = 1 / (diagonal * jnp.maximum(variance, 1e-6))
+    shared = residual * jnp.sqrt((1 - diagonal) / count)
+    scaled = weights * own
+    inside = jnp.eye(len(shared)) + _matmul(shared * own, shared.T)
+    return scaled - _matmul(_matmul(scaled, shared.T), jnp.linalg.solve(inside, shared * own))
+
+
+def _standardised(fmri, used, count) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Used trials as z-scores, others as zeros; a constant voxel becomes zero."""
+    mean = jnp.sum(jnp.where(used[:, None], fmri, 0), axis=0) / count
+    centred = jnp.where(used[:, None], fmri - mean, 0)
+    deviation = jnp.sqrt(jnp.sum(jnp.square(centred), axis=0) / count)
+    constant = deviation <= 1e-6 * jnp.abs(mean)
+    scale = jnp.where(constant, 1, deviation)
+    return jnp.where(constant, 0, centred / scale), mean, scale
+
+
+def _gaussians(height: int, width: int) -> np.ndarray:
+    """(fields, pixels): a Gaussian of each width at each pixel, scaled to norm 1."""
+    rows, columns = np.mgrid[:height, :width].reshape(2, -1)
+    distance = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
+    fields = np.concatenate([np.exp(-distance / (2 * sigma**2)) for sigma in WIDTHS])
+    return fields / np.linalg.norm(fields, axis=1, keepdims=True)
+
+
+def _prior(elements: Basis) -> np.ndarray:
+    """(pixels, pixels) covariance of a sum of independent elements, its mean variance 1.
+
+    1x1 elements have the weight of all larger scales together.
+    """
+    unit = elements.masks / np.sqrt(elements.masks.sum(axis=1, keepdims=True))
+    larger = max(1, len(elements.sizes) - 1)
+    weight = np.asarray([1 if size == (1, 1) else 1 / larger for size in elements.sizes])
+    covariance = unit.T @ (weight[elements.scale][:, None] * unit)
+    covariance /= np.mean(np.diag(covariance))
+    return covariance + JITTER * np.eye(len(covariance))

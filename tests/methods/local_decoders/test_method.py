@@ -1,0 +1,154 @@
+"""The method as a whole: reference scores on the real recording, inner folds, the pytree."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax import data, methods
+from fmri_jax.data.preparation import PreparationConfig, Trials, folds
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary
+from fmri_jax.methods.local_decoders import Config, build
+from fmri_jax.methods.local_decoders import folds as inner
+from fmri_jax.methods.local_decoders.bases import basis, sizes_of
+from fmri_jax.methods.local_decoders.combine import equal_weights
+from fmri_jax.training.mesh import make_mesh
+
+
+@pytest.fixture(scope="module")
+def trials():
+    """60 trials of 15 images of 5x5 pixels."""
+    rng = np.random.default_rng(0)
+    images = (255 * (rng.random((15, 5, 5, 1)) < 0.4)).astype(np.uint8)
+    stimulus = (np.arange(60) % 15).astype(np.int32)
+    mixing = rng.standard_normal((25, 40)) * (rng.random((25, 40)) < 0.2)
+    fmri = images[stimulus].reshape(60, 25) / 255 @ mixing + 0.3 * rng.standard_normal((60, 40))
+    fmri = (fmri - fmri.mean(axis=0)) / fmri.std(axis=0)
+    names = tuple(f"image {i}" for i in range(15))
+    return Trials(fmri.astype(np.float32), stimulus, images, np.zeros(60, np.int32), names)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    return methods.RunContext(
+        workdir=tmp_path_factory.mktemp("run"),
+        fold="all",
+        key=jax.random.key(0),
+        mesh=make_mesh(1),
+        progress=False,
+    )
+
+
+def score(recordings, **options):
+    """Micro scores over all trials of the figure recording, leave one image out."""
+    session = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
+    split = PreparationConfig(split="stimulus", average_repeats="none")
+    method, total = build(Config(**options)), 0
+    context = methods.RunContext(recordings, "", jax.random.key(0), make_mesh(1), False)
+    for fold in folds(session, split):
+        test = fold.tests["test"]
+        images = method.fit(fold.train, context).reconstruct(test.fmri)
+        total += np.asarray(binary.counts(test.targets(), images)).sum(axis=0)
+    return {name: float(metric(total)) for name, metric in binary.SCORES.items()}
+
+
+def test_omp_reproduces_the_reference_row_on_real_voxels(recordings):
+    """scikit-learn, one pipeline an element, equal weights: .938, .894, .840, .866."""
+    found = score(recordings, scales=(2,), weights="equal")
+    expected = {"accuracy": 0.938, "precision": 0.894, "recall": 0.840, "f1": 0.866}
+    for metric, value in expected.items():
+        assert abs(found[metric] - value) < 0.003, (metric, found)
+
+
+def test_receptive_fields_decode_unseen_images_better_than_any_regression(recordings):
+    found = score(recordings, scales=(1,), weights="equal", decoder="receptive_fields", alpha=300.0)
+    assert found["accuracy"] > 0.955 and found["f1"] > 0.9, found
+
+
+@pytest.mark.parametrize("weights", ["equal", "learned", "element", "pixel"])
+def test_reconstructs_what_was_seen(trials, context, weights):
+    config = Config(n_nonzero=5, weights=weights, n_inner=3)
+    fitted = build(config).fit(trials, context)
+    images = np.asarray(fitted.reconstruct(trials.fmri))
+    assert images.shape == (60, 5, 5, 1) and images.min() >= 0 and images.max() <= 1
+    assert np.mean((images > 0.5) == (trials.targets() > 0.5)) > 0.85
+    shapes = {"element": (81,), "pixel": (81, 25)}
+    assert fitted.weights.shape == shapes.get(weights, (4,))
+
+
+def test_a_reconstructor_is_a_pytree_that_reconstructs_under_jit(trials, context):
+    fitted = build(Config(weights="equal")).fit(trials, context)
+    leaves, structure = jax.tree.flatten(fitted)
+    rebuilt = jax.tree.unflatten(structure, [jnp.array(leaf) for leaf in leaves])
+    jitted = jax.jit(lambda model, fmri: model.reconstruct(fmri))
+    np.testing.assert_allclose(
+        jitted(rebuilt, jnp.asarray(trials.fmri)), fitted.reconstruct(trials.fmri), atol=1e-6
+    )
+
+
+def test_decoders_dealt_over_devices_are_the_same(trials, context):
+    import dataclasses
+
+    four = dataclasses.replace(context, mesh=make_mesh(4))
+    config = Config(weights="equal")
+    one, several = (build(config).fit(trials, where) for where in (context, four))
+    np.testing.assert_allclose(one.elements.coef, several.elements.coef, atol=1e-5)
+
+
+def test_inner_folds_never_divide_a_stimulus(trials):
+    groups = inner.groups_of(trials.targets())
+    assert len(np.unique(groups)) == 15
+    left_out = np.stack(list(inner.inner_folds(groups, 4)))
+    np.testing.assert_array_equal(left_out.sum(axis=0), 1)
+    for mask in left_out:
+        assert not set(groups[mask]) & set(groups[~mask])
+
+
+def test_out_of_sample_predictions_do_not_depend_on_the_trials_own_images(trials):
+    images, elements = trials.targets(), basis(sizes_of(2), 5, 5)
+    groups, config = inner.groups_of(images), Config(decoder="linear", n_voxels=10, n_inner=3)
+    before = inner.out_of_sample(trials.fmri, images, groups, elements, config)
+    out = next(iter(inner.inner_folds(groups, 3)))
+    swapped = images.copy()
+    swapped[out] = 1 - swapped[out]
+    after = inner.out_of_sample(trials.fmri, swapped, groups, elements, config)
+    np.testing.assert_array_equal(after[out], before[out])
+    assert np.abs(after[~out] - before[~out]).max() > 0.1
+
+
+def test_in_sample_predictions_would_have_given_other_weights(trials, context):
+    """The trap of the earlier code: in sample every scale looks better than it is."""
+    from fmri_jax.methods.local_decoders.combine import by_channel, learn
+    from fmri_jax.methods.local_decoders.decoders import fit_elements
+
+    images, elements = trials.targets(), basis(sizes_of(2), 5, 5)
+    config = Config(n_nonzero=20, n_inner=3)
+    in_sample = np.asarray(fit_elements(trials.fmri, images, elements, config).predict(trials.fmri))
+    wrong = learn("learned", elements, *by_channel(in_sample, images), context.key)
+    right = np.asarray(build(config).fit(trials, context).weights)
+    assert wrong[0] > right[0] + 0.1
+
+
+def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, context):
+    import dataclasses
+
+    same = dataclasses.replace(trials, stimulus=np.zeros(60, np.int32))
+    fitted = build(Config()).fit(same, context)
+    np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"decoder": "opm"}, "did you mean 'omp'"),
+        ({"weights": "best"}, "choose one of"),
+        ({"n_voxels": 0}, "n_voxels is 0"),
+        ({"alpha": 0.0}, "expected a positive number"),
+        ({"noise_diagonal": 0.0}, "expected a share"),
+        ({"n_inner": 1}, "at least 2 inner folds"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Config(**options)
