@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fmri_jax.linear.closed_form import least_squares, ridge, univariate
+    from fmri_jax.linear.evidence import bayesian_ridge
     from fmri_jax.linear.matching_pursuit import omp, omp_sparse
     from fmri_jax.linear.model import LinearModel, SparseLinearModel
     from fmri_jax.linear.pipeline import fit_selected, fit_selected_sparse
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LinearModel",
     "SparseLinearModel",
+    "bayesian_ridge",
     "f_test",
     "fit_selected",
     "fit_selected_sparse",
@@ -29,7 +31,7 @@ __all__ = [
     "univariate",
 ]
 
-_FILES = ("model", "selection", "matching_pursuit", "closed_form", "pipeline")
+_FILES = ("model", "selection", "matching_pursuit", "closed_form", "evidence", "pipeline")
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ This is what nilearn's Miyawaki example does one target after another with sciki
 """
 
 import functools
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,13 @@ from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.closed_form import SOLVERS, check_alpha, single_best, solve_selected
 from fmri_jax.linear.design import centre_targets, check, design, original_units
+from fmri_jax.linear.evidence import Evidence, evidence_bytes, solve_own
 from fmri_jax.linear.matching_pursuit import dictionary_of, omp_bytes, pursue
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
 
-Decoder = Literal["omp", "least_squares", "ridge", "univariate"]
-DECODERS: tuple[Decoder, ...] = ("omp", "least_squares", "ridge", "univariate")
+Decoder = Literal["omp", "least_squares", "ridge", "bayesian_ridge", "univariate"]
+DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 
 
 def fit_selected(
@@ -39,7 +40,8 @@ def fit_selected(
     Args:
         X: (samples, voxels).
         Y: (samples, targets).
-        decoder: 'omp', 'least_squares', 'ridge' or 'univariate' (the best of all voxels).
+        decoder: 'omp', 'least_squares', 'ridge', 'bayesian_ridge' or 'univariate' (the best of all
+            voxels).
         n_voxels: voxels a target, those of largest F; all where there are fewer.
         n_nonzero: atoms a target, for 'omp'.
         alpha: penalty, one or (targets,), for 'ridge'; the voxels are standardised.
@@ -81,7 +83,10 @@ def fit_selected_sparse(
     samples, voxels = X.shape
     n_voxels = 1 if decoder == "univariate" else min(n_voxels, voxels)
     atoms = max(1, min(n_nonzero, n_voxels, samples - 1))
-    block = block_size(Y.shape[1], omp_bytes(X.shape, atoms), block)
+    per_target = omp_bytes(X.shape, atoms)
+    if decoder == "bayesian_ridge":
+        per_target += evidence_bytes(samples, n_voxels)
+    block = block_size(Y.shape[1], per_target, block)
     return _fit(X, Y, alpha, decoder, n_voxels, atoms, block, mesh)
 
 
@@ -100,6 +105,8 @@ def _fit(X, Y, alpha, decoder: Decoder, n_voxels: int, atoms: int, block: int, m
             return pursue(dictionary, own, products, selected, atoms, -1.0)
         if decoder == "univariate":
             return selected, single_best(products, selected, samples)
+        if decoder == "bayesian_ridge":
+            return selected, solve_own(dictionary.features.rows, own, selected, samples, Evidence())
         return solve_selected(
             SOLVERS[decoder], dictionary.features, own, selected, penalty, samples
         )

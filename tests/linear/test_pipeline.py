@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 import pytest
-from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit, Ridge
+from sklearn.linear_model import BayesianRidge, LinearRegression, OrthogonalMatchingPursuit, Ridge
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear import fit_selected, fit_selected_sparse
@@ -11,6 +11,7 @@ PEERS = {
     "omp": OrthogonalMatchingPursuit(n_nonzero_coefs=10),
     "least_squares": LinearRegression(),
     "ridge": Ridge(),
+    "bayesian_ridge": BayesianRidge(),
     "univariate": LinearRegression(),
 }
 
@@ -35,7 +36,7 @@ def test_real_recording_all_elements(miyawaki):
     compare(fit_selected(X, Y), X, Y, "omp", 500)
 
 
-@pytest.mark.parametrize("decoder", ["least_squares", "ridge", "univariate"])
+@pytest.mark.parametrize("decoder", ["least_squares", "ridge", "bayesian_ridge", "univariate"])
 def test_real_recording(miyawaki, decoder):
     X, Y = miyawaki[0], miyawaki[1][:, 10::50]
     compare(fit_selected(X, Y, decoder), X, Y, decoder, 500)
