@@ -14,7 +14,7 @@ import numpy as np
 from fmri_jax.errors import InputError
 
 Size = tuple[int, int]  # height and width of an element, pixels
-Scales = int | Sequence[int] | Sequence[Size]
+Scales = int | Sequence[int | Size]
 
 LARGEST = 2**30  # entries of a dense basis: 4 GiB in float32
 

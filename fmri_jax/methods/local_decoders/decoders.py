@@ -17,14 +17,22 @@ from fmri_jax.methods.local_decoders.receptive_fields import (
     geometry,
 )
 
-# Our name -> the solver's. Those listed as scale-free give the same model when zeros are appended.
+# Our name -> the solver's.
 SOLVERS: dict[Decoder, Any] = {
     "omp": "omp",
     "linear": "least_squares",
     "ridge": "ridge",
+    "bayesian_ridge": "bayesian_ridge",
     "univariate": "univariate",
 }
-ROWS = 32  # trial counts are filled up to a multiple of this, so that folds share compiled programs
+SHARED = ("linear", "ridge", "bayesian_ridge")  # solve elements that share all voxels in one go
+
+# Centred trials are followed by zeros up to a multiple of ROWS, so that folds share compiled
+# programs. Zeros add nothing to any inner product, but enlarge all standardised voxels by one
+# factor, sqrt(rows / n). Most solvers do not notice; the penalty of ridge is enlarged by the square
+# of the factor; solvers that count trials get no zeros.
+ROWS = 32
+COUNTING = ("bayesian_ridge", "sparse_logistic")
 
 
 @flax.struct.dataclass
@@ -81,13 +89,11 @@ def _invert_encoding(
 ) -> ElementModel:
     """The posterior mean of an element is the mean of its pixels' posterior means."""
     n, height, width, channels = images.shape
-    filled = -n % ROWS
     model = fit_receptive_fields(
-        np.pad(fmri, ((0, filled), (0, 0))),
-        np.pad(images.reshape(n, -1), ((0, filled), (0, 0))),
+        fmri,
+        images.reshape(n, -1),
         geometry(height, width, channels, config.prior_scale),
         Settings(config.alpha, config.sharpness, config.noise_diagonal, config.prior_variance),
-        np.arange(n + filled) < n,
     )
     stacked = jnp.concatenate([model.coef, model.intercept[None]])
     means = _element_means(stacked, jnp.asarray(basis.analysis), channels)
@@ -105,25 +111,36 @@ def _element_means(rows: jax.Array, analysis: jax.Array, channels: int) -> jax.A
 def _regress(
     fmri: np.ndarray, targets: np.ndarray, config: Config, mesh: jax.sharding.Mesh | None
 ) -> ElementModel:
-    """Selection by F-test, standardisation and a solver, for all elements at once.
-
-    Centred trials may be followed by zeros: they add nothing to any inner product, and enlarge all
-    standardised voxels by one factor, sqrt(rows / n). Only ridge notices, and its penalty is
-    enlarged by the square of that.
-    """
-    n = len(fmri)
-    filled = -n % ROWS
+    """Selection by F-test, standardisation and a solver, for all elements at once."""
+    n, filled = len(fmri), 0 if config.decoder in COUNTING else -len(fmri) % ROWS
     mean = fmri.mean(axis=0, dtype=np.float64).astype(np.float32)
     average = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
     varies = np.ptp(targets, axis=0) > 0
-    model = linear.fit_selected(
-        np.pad(fmri - mean, ((0, filled), (0, 0))),
-        np.pad((targets - average) * varies, ((0, filled), (0, 0))),
-        SOLVERS[config.decoder],
-        config.n_voxels,
-        n_nonzero=config.n_nonzero,
-        alpha=config.alpha * (n + filled) / n,
-        block=config.block or None,
-        mesh=mesh,
-    )
-    return ElementModel(model.coef, average + model.intercept - mean @ model.coef)
+    centred = np.pad(fmri - mean, ((0, filled), (0, 0)))
+    contrast = np.pad((targets - average) * varies, ((0, filled), (0, 0)))
+    alpha = config.alpha * (n + filled) / n
+    if config.n_voxels >= fmri.shape[1] and config.decoder in SHARED:
+        coef = _solve_shared(centred, contrast, config.decoder, alpha)
+    else:
+        coef = linear.fit_selected(
+            centred,
+            contrast,
+            SOLVERS[config.decoder],
+            config.n_voxels,
+            n_nonzero=config.n_nonzero,
+            alpha=alpha,
+            block=config.block or None,
+            mesh=mesh,
+        ).coef
+    return ElementModel(coef, average - mean @ coef)
+
+
+def _solve_shared(
+    centred: np.ndarray, contrast: np.ndarray, decoder: Decoder, alpha: float
+) -> jax.Array:
+    """All elements use all voxels: one factorisation serves them all."""
+    scale = centred.std(axis=0)
+    scale[scale <= 1e-6 * np.abs(centred).max(axis=0)] = 1
+    solve = getattr(linear, SOLVERS[decoder])
+    options = {"alpha": alpha} if decoder == "ridge" else {}
+    return solve(centred / scale, contrast, **options).coef / scale[:, None]

@@ -31,6 +31,7 @@ from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
 WIDTHS = (0.5, 0.8, 1.2, 1.8, 2.7)  # standard deviations of the receptive fields, pixels
 LARGEST = 1024  # pixels x channels: the model holds matrices of pixels x pixels
 JITTER = 1e-3  # share of the prior's variance on its diagonal: keeps it invertible in float32
+ROWS = 32  # unused trials fill up to a multiple of this, so that folds share compiled programs
 DAMPING = 0.02  # of a field's slope, in units of the strongest drive of any field
 
 _matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
@@ -98,60 +99,96 @@ def fit_receptive_fields(
         fmri: (n, voxels).
         images: (n, pixels x channels) in [0, 1].
         geometry: for this image size.
-        settings: strengths of the assumptions; numbers, or arrays (m,) for m models at once, which
-            share all that does not depend on them.
-        used: (n,) bool, the trials to learn from; None for all. Folds of one recording then share
-            a compiled program.
+        settings: strengths of the assumptions, four numbers.
+        used: (n,) bool, the trials to learn from; None for all.
 
     Returns:
-        `coef` (voxels, pixels x channels) and `intercept`: the posterior mean of the image; with a
-        leading axis of models where the settings have one.
+        `coef` (voxels, pixels x channels) and `intercept`: the posterior mean of the image.
+    """
+    grid = Settings(*(np.asarray([value], np.float32) for value in settings))
+    models = fit_grid(fmri, images, geometry, grid, used)
+    return LinearModel(models.coef[0, 0, 0, 0], models.intercept[0, 0, 0, 0])
+
+
+def fit_grid(
+    fmri: Any, images: Any, geometry: Geometry, grid: Settings, used: Any = None
+) -> LinearModel:
+    """`fit_receptive_fields` for every combination of settings, which share all that they can.
+
+    Args:
+        fmri: (n, voxels).
+        images: (n, pixels x channels).
+        geometry: for this image size.
+        grid: the values of each setting, 1-d arrays.
+        used: (n,) bool, the trials to learn from; None for all.
+
+    Returns:
+        `coef` and `intercept` with four leading axes, one a setting in the order of `Settings`.
     """
     used = np.ones(len(fmri), bool) if used is None else used
-    given = jnp.asarray(fmri), jnp.asarray(images), jnp.asarray(used), geometry
-    if np.ndim(settings.alpha) == 0:
-        return _fit(*given, settings)
-    return _fit_several(*given, settings)
+    filled = -len(fmri) % ROWS
+    values = Settings(*(jnp.asarray(value, jnp.float32) for value in grid))
+    return _fit_grid(
+        np.pad(fmri, ((0, filled), (0, 0))),
+        np.pad(images, ((0, filled), (0, 0))),
+        np.pad(used, (0, filled)),
+        geometry,
+        values,
+    )
 
 
 @jax.jit
-def _fit(fmri, images, used, geometry: Geometry, settings: Settings) -> LinearModel:
+def _fit_grid(fmri, images, used, geometry: Geometry, grid: Settings) -> LinearModel:
     count = jnp.sum(used)
     voxels, mean, scale = _standardised(fmri, used, count)
     average = jnp.sum(jnp.where(used[:, None], images, 0), axis=0) / count
     contrast = jnp.where(used[:, None], images - average, 0)
+    tuned = _tune(voxels, contrast, count, geometry.fields)
 
-    weights = _encode(voxels, contrast, count, geometry.fields, settings)
-    residual = voxels - _matmul(contrast, weights)
-    informative = _whiten(weights, residual, count, settings.noise_diagonal)  # W^T S^-1
-    precision = _matmul(informative, weights.T) + geometry.precision / settings.prior_variance
-    factor = jax.scipy.linalg.cho_factor(precision)
-    coef = jax.scipy.linalg.cho_solve(factor, informative).T / scale[:, None]
-    return LinearModel(coef, average - _matmul(mean, coef))
+    def encode(alpha, sharpness):
+        weights = _encode(voxels, contrast, tuned, geometry.fields, alpha, sharpness)
+        residual = voxels - _matmul(contrast, weights)
+        return jax.vmap(lambda diagonal: whiten(weights, residual, diagonal))(grid.noise_diagonal)
+
+    def whiten(weights, residual, diagonal):
+        informative = _whiten(weights, residual, count, diagonal)  # W^T S^-1
+        precision = _matmul(informative, weights.T)
+        return jax.vmap(lambda variance: invert(informative, precision, variance))(
+            grid.prior_variance
+        )
+
+    def invert(informative, precision, variance):
+        factor = jax.scipy.linalg.cho_factor(precision + geometry.precision / variance)
+        coef = jax.scipy.linalg.cho_solve(factor, informative).T / scale[:, None]
+        return LinearModel(coef, average - _matmul(mean, coef))
+
+    over_sharpness = jax.vmap(encode, in_axes=(None, 0))
+    return jax.vmap(over_sharpness, in_axes=(0, None))(grid.alpha, grid.sharpness)
 
 
-_fit_several = jax.jit(jax.vmap(_fit, in_axes=(None, None, None, None, 0)))
-
-
-def _encode(voxels, contrast, count, fields, settings: Settings) -> jax.Array:
-    """(pixels, voxels): what each voxel's response weighs each pixel with.
-
-    Every candidate field is fitted to every voxel by one slope; the fields are averaged by their
-    likelihoods (Bayesian model averaging), because several explain a voxel equally well. What the
-    average leaves is given to a ridge regression on all pixels.
-    """
+def _tune(voxels, contrast, count, fields) -> tuple[jax.Array, jax.Array]:
+    """Fits every candidate field to every voxel: (fields, voxels) slopes and log likelihoods."""
     drive = _matmul(contrast, fields.T)  # (n, fields)
     energy = jnp.sum(jnp.square(drive), axis=0)
-    products = _matmul(drive.T, voxels)  # (fields, voxels)
+    products = _matmul(drive.T, voxels)
     slopes = products / (energy + DAMPING * jnp.max(energy))[:, None]
     error = count - slopes * (2 * products - slopes * energy[:, None])
-    likelihood = -count / 2 * jnp.log(jnp.maximum(error, 1e-6 * count))
-    shares = jax.nn.softmax(settings.sharpness * likelihood, axis=0)
-    local = _matmul(fields.T, shares * slopes)
+    return slopes, -count / 2 * jnp.log(jnp.maximum(error, 1e-6 * count))
 
+
+def _encode(voxels, contrast, tuned, fields, alpha, sharpness) -> jax.Array:
+    """(pixels, voxels): what each voxel's response weighs each pixel with.
+
+    The candidate fields of a voxel are averaged by their likelihoods (Bayesian model averaging),
+    because several explain a voxel equally well. What the average leaves is given to a ridge
+    regression on all pixels.
+    """
+    slopes, likelihood = tuned
+    local = _matmul(fields.T, jax.nn.softmax(sharpness * likelihood, axis=0) * slopes)
     left = voxels - _matmul(contrast, local)
-    gram = _matmul(contrast, contrast.T) + settings.alpha * jnp.eye(len(contrast))
-    return local + _matmul(contrast.T, jnp.linalg.solve(gram, left))
+    gram = _matmul(contrast, contrast.T) + alpha * jnp.eye(len(contrast))
+    shared = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram), contrast)
+    return local + _matmul(shared.T, left)
 
 
 def _whiten(weights, residual, count, diagonal) -> jax.Array:
@@ -164,8 +201,9 @@ def _whiten(weights, residual, count, diagonal) -> jax.Array:
     own = 1 / (diagonal * jnp.maximum(variance, 1e-6))
     shared = residual * jnp.sqrt((1 - diagonal) / count)
     scaled = weights * own
-    inside = jnp.eye(len(shared)) + _matmul(shared * own, shared.T)
-    return scaled - _matmul(_matmul(scaled, shared.T), jnp.linalg.solve(inside, shared * own))
+    factor = jax.scipy.linalg.cho_factor(jnp.eye(len(shared)) + _matmul(shared * own, shared.T))
+    correction = jax.scipy.linalg.cho_solve(factor, _matmul(shared, scaled.T))
+    return scaled - _matmul(correction.T, shared * own)
 
 
 def _standardised(fmri, used, count) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -20,7 +20,7 @@ from fmri_jax.methods.local_decoders.folds import inner_folds, out_of_sample
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.receptive_fields import (
     Settings,
-    fit_receptive_fields,
+    fit_grid,
     geometry,
 )
 
@@ -102,8 +102,8 @@ def score_configs(
     """(configs,) out-of-sample score of each, larger is better; see `criterion`."""
     scores = np.empty(len(configs))
     inverted = [i for i, config in enumerate(configs) if _is_pixelwise_inversion(config)]
-    for i, seen in zip(inverted, _inversions(fmri, images, groups, configs, inverted), strict=True):
-        scores[i] = criterion(seen, images)
+    seen = _inversions(fmri, images, groups, [configs[i] for i in inverted])
+    scores[inverted] = [criterion(one, images) for one in seen]
     predictions: dict[Config, np.ndarray] = {}  # of decoders that differ in their weights only
     for i in sorted(set(range(len(configs))) - set(inverted)):
         decoder = dataclasses.replace(configs[i], weights="equal")
@@ -158,20 +158,23 @@ def _inversions(
     images: np.ndarray,
     groups: np.ndarray,
     configs: Sequence[Config],
-    members: Sequence[int],
 ) -> np.ndarray:
-    """(members, n, h, w, c) out-of-sample images: all settings of an inner fold in one call."""
-    found = np.empty((len(members), *images.shape), np.float32)
-    scales = np.asarray([configs[i].prior_scale for i in members])
-    for scale in np.unique(scales):
-        chosen = np.flatnonzero(scales == scale)
-        settings = Settings(
-            *(np.asarray([getattr(configs[members[m]], n) for m in chosen]) for n in SETTINGS)
+    """(configs, n, h, w, c) out-of-sample images by inverted encoding models.
+
+    The configs of one prior lie on a grid of settings, whose models share most of their work.
+    """
+    found = np.empty((len(configs), *images.shape), np.float32)
+    flat = images.reshape(len(images), -1)
+    for scale in sorted({config.prior_scale for config in configs}):
+        members = [i for i, config in enumerate(configs) if config.prior_scale == scale]
+        values = np.asarray([[getattr(configs[i], n) for n in SETTINGS] for i in members])
+        axes, places = zip(
+            *(np.unique(column, return_inverse=True) for column in values.T), strict=True
         )
-        fields = geometry(*images.shape[1:], int(scale))
-        flat = images.reshape(len(images), -1)
+        fields = geometry(*images.shape[1:], scale)
         for out in inner_folds(groups, configs[members[0]].n_inner):
-            models = fit_receptive_fields(fmri, flat, fields, settings, ~out)
-            seen = jax.vmap(lambda model, rows: model.predict(rows), (0, None))(models, fmri[out])
-            found[np.ix_(chosen, out)] = np.asarray(seen).reshape(-1, *images[out].shape)
+            models = fit_grid(fmri, flat, fields, Settings(*axes), ~out)
+            coef, intercept = np.asarray(models.coef)[places], np.asarray(models.intercept)[places]
+            seen = fmri[out] @ coef + intercept[:, None]
+            found[np.ix_(members, out)] = seen.reshape(-1, *images[out].shape)
     return found

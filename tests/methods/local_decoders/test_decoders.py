@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.feature_selection import SelectKBest, f_regression
-from sklearn.linear_model import LinearRegression, OrthogonalMatchingPursuit, Ridge
+from sklearn.linear_model import BayesianRidge, LinearRegression, OrthogonalMatchingPursuit, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -16,6 +16,7 @@ PEERS = {
     "linear": (8, LinearRegression),
     "ridge": (40, lambda: Ridge(alpha=7.0)),
     "univariate": (1, LinearRegression),
+    "bayesian_ridge": (40, BayesianRidge),
 }
 
 
@@ -43,6 +44,19 @@ def test_equals_a_scikit_learn_pipeline_an_element(recorded, decoder):
             SelectKBest(f_regression, k=n_voxels), StandardScaler(), peer()
         ).fit(fmri.astype(float), targets[:, element].astype(float))
         np.testing.assert_allclose(predicted[:, element], pipeline.predict(fmri), atol=2e-4)
+
+
+@pytest.mark.parametrize("decoder", ["linear", "ridge", "bayesian_ridge"])
+def test_one_factorisation_for_all_voxels_equals_one_for_each_element(recorded, decoder):
+    fmri, images = recorded
+    elements = basis(sizes_of(1), 4, 4)
+    config = Config(decoder=decoder, n_voxels=60, alpha=7.0)
+    predicted = np.asarray(fit_elements(fmri, images, elements, config).predict(fmri))
+    peer = PEERS[decoder][1]()
+    pipeline = make_pipeline(StandardScaler(), peer)
+    for element in (0, 5, 15):
+        pipeline.fit(fmri.astype(float), images.reshape(50, 16)[:, element].astype(float))
+        np.testing.assert_allclose(predicted[:, element], pipeline.predict(fmri), atol=1e-3)
 
 
 def test_an_element_that_never_changes_is_predicted_as_it_is(recorded):

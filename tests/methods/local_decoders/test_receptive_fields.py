@@ -7,6 +7,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders.receptive_fields import (
     DAMPING,
     Settings,
+    fit_grid,
     fit_receptive_fields,
     geometry,
 )
@@ -76,18 +77,17 @@ def test_unused_trials_do_not_matter(simulated):
     np.testing.assert_allclose(one.intercept, other.intercept, atol=1e-4)
 
 
-def test_several_settings_at_once_equal_one_after_another(simulated):
+def test_a_grid_of_settings_equals_one_after_another(simulated):
     fmri, images = simulated
     fields = geometry(SIDE, SIDE, 1, 2)
-    several = Settings(
-        np.array([10.0, 300.0]), np.array([0.5, 1.0]), np.array([0.9, 1.0]), np.ones(2)
-    )
-    together = fit_receptive_fields(fmri, images, fields, several)
-    for i in range(2):
-        alone = fit_receptive_fields(
-            fmri, images, fields, Settings(*(float(s[i]) for s in several))
-        )
-        np.testing.assert_allclose(together.coef[i], alone.coef, atol=1e-5)
+    grid = Settings([10.0, 300.0], [0.5, 1.0], [0.9, 1.0], [0.1, 0.3])
+    together = fit_grid(fmri, images, fields, grid)
+    assert together.coef.shape == (2, 2, 2, 2, 80, 36)
+    for places in ((0, 0, 0, 0), (0, 1, 0, 1), (1, 0, 1, 1)):
+        settings = Settings(*(axis[i] for axis, i in zip(grid, places, strict=True)))
+        alone = fit_receptive_fields(fmri, images, fields, settings)
+        np.testing.assert_allclose(together.coef[places], alone.coef, atol=1e-5)
+        np.testing.assert_allclose(together.intercept[places], alone.intercept, atol=1e-5)
 
 
 def test_decodes_new_images_from_voxels_with_known_fields(simulated):
