@@ -1,0 +1,66 @@
+"""Which NIfTI file is which: volumes, and the events table of each run (BIDS 1.10, `_bold`)."""
+
+import pathlib
+import re
+
+from fmri_jax.errors import InputError
+
+_ENTITIES = ("sub", "ses", "task", "acq", "run")
+_ENDING = re.compile(r"(_(bold|betas|beta))?\.nii(\.gz)?$")
+
+
+def find_volumes(path: str) -> list[pathlib.Path]:
+    """The 4-D files at `path`, sorted by name: those with an ending of `bold` or `betas` if any.
+
+    Raises:
+        InputError: there are none.
+    """
+    root = pathlib.Path(path)
+    if root.is_file():
+        return [root]
+    if not root.is_dir():
+        raise InputError(f"{path} does not exist: expected a folder of NIfTI files or one file.")
+    found = sorted(p for p in root.rglob("*.nii*") if _ENDING.search(p.name))
+    volumes = [p for p in found if re.search(r"_(bold|betas?)\.nii", p.name)]
+    volumes = volumes or [p for p in found if "mask" not in p.parent.name]
+    if not volumes:
+        raise InputError(
+            f"{path} holds no NIfTI volumes: expected files such as sub-01_run-01_bold.nii.gz; for "
+            "other formats name the file itself."
+        )
+    return volumes
+
+
+def find_tables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Run key (see `run_key`) -> its events table, for each table in a folder."""
+    tables = (*folder.rglob("*.tsv"), *folder.rglob("*.csv"))
+    return {run_key(re.sub(r"(_events)?\.[tc]sv$", "", p.name)): p for p in sorted(tables)}
+
+
+def run_key(stem: str) -> str:
+    """What volumes and table of a run share: BIDS's entities, or the name where there are none."""
+    entities = dict(part.split("-", 1) for part in stem.split("_") if "-" in part)
+    if "sub" not in entities:
+        return stem
+    return "_".join(f"{name}-{entities[name]}" for name in _ENTITIES if name in entities)
+
+
+def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.Path:
+    """The events table of a run's volumes.
+
+    Raises:
+        InputError: there is none.
+    """
+    key = run_key(_ENDING.sub("", volume.name))
+    if key not in tables:
+        there_are = ", ".join(path.name for path in tables.values()) or "none"
+        raise InputError(
+            f"{volume} has no events table: expected {key}_events.tsv, found {there_are}; write it "
+            "with the columns onset, duration and stim_file."
+        )
+    return tables[key]
+
+
+def is_betas(volume: pathlib.Path) -> bool:
+    """Whether a file holds response estimates instead of scans."""
+    return re.search(r"_betas?\.nii", volume.name) is not None
