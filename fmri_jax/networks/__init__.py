@@ -1,4 +1,4 @@
-"""Flax Linen networks: generator, discriminator and comparators, as pure functions of parameters."""
+"""Flax Linen networks: generator, discriminator, comparators; pure functions of parameters."""
 
 from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.discriminator import Discriminator

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
+from fmri_jax.networks.layers import max_pool
 from fmri_jax.networks.modules import Conv
 
 # ImageNet's channel means and standard deviations, RGB in [0, 1], as torchvision's weights expect.
@@ -55,6 +56,6 @@ class AlexNet(nn.Module):
             if i in POOLED:
                 if min(x.shape[1:3]) < 3:
                     break
-                x = nn.max_pool(x, (3, 3), (2, 2))
+                x = max_pool(x, size=3, stride=2)
                 activations[f"pool{i}"] = x
         return activations

@@ -1,0 +1,141 @@
+"""Both forms of every layer equal Flax's and PyTorch's, with the gradients."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from fmri_jax.networks import layers
+from tests.networks import peers
+
+# size, stride, padding, image: every shape that the networks use, and odd ones that they do not.
+CONVOLUTIONS = [
+    (11, 4, 2, 19),
+    (7, 4, 0, 20),
+    (7, 2, 0, 18),
+    (5, 1, 2, 7),
+    (5, 1, 0, 8),
+    (3, 1, 1, 6),
+    (3, 1, 0, 5),
+    (3, 2, 0, 8),
+    (3, 2, 1, 7),
+    (2, 3, 0, 10),
+    (1, 1, 0, 4),
+]
+TRANSPOSED = [(4, 2, 1, 4), (4, 2, 0, 3), (3, 2, 1, 4), (3, 1, 1, 5), (5, 3, 2, 3), (2, 3, 0, 3)]
+
+
+def random(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def close(found, expected, tolerance: float = 2e-5) -> None:
+    expected = np.asarray(expected)
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=tolerance * scale)
+
+
+def output_and_gradients(function, x, kernel, seed=9):
+    """The output, and the gradients of its inner product with a random array."""
+    direction = random(seed, *jax.eval_shape(function, x, kernel).shape)
+
+    @jax.jit
+    def both(x, kernel, direction):
+        y, pull = jax.vjp(function, x, kernel)
+        return y, *pull(direction)
+
+    return *both(x, kernel, direction), direction
+
+
+def torch_output_and_gradients(function, x, kernel, direction, *static):
+    x, kernel = peers.to_torch(x, gradient=True), torch.tensor(kernel, requires_grad=True)
+    y = function(x, kernel, *static)
+    x_gradient, kernel_gradient = torch.autograd.grad(y, (x, kernel), peers.to_torch(direction))
+    return peers.from_torch(y), peers.from_torch(x_gradient), kernel_gradient.numpy()
+
+
+@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize(("size", "stride", "padding", "image"), CONVOLUTIONS)
+def test_conv_equals_pytorch(form, size, stride, padding, image):
+    x, kernel = random(0, 2, image, image + 1, 3), random(1, size, size, 3, 5)
+    *ours, direction = output_and_gradients(
+        lambda x, k: layers.conv(x, k, stride, padding, form), x, kernel
+    )
+    theirs = torch_output_and_gradients(peers.conv, x, kernel, direction, stride, padding)
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize(("size", "stride", "padding", "image"), TRANSPOSED)
+def test_conv_transpose_equals_pytorch(form, size, stride, padding, image):
+    x, kernel = random(0, 2, image, image + 1, 6), random(1, size, size, 6, 3)
+    *ours, direction = output_and_gradients(
+        lambda x, k: layers.conv_transpose(x, k, stride, padding, form), x, kernel
+    )
+    theirs = torch_output_and_gradients(peers.conv_transpose, x, kernel, direction, stride, padding)
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("form", ["blocks", "xla"])
+def test_conv_transpose_equals_flax(form):
+    x, kernel = random(0, 2, 5, 5, 6), random(1, 4, 4, 6, 3)
+    flax = nn.ConvTranspose(3, (4, 4), (2, 2), padding="SAME", use_bias=False)
+    *ours, _ = output_and_gradients(lambda x, k: layers.conv_transpose(x, k, form=form), x, kernel)
+    *theirs, _ = output_and_gradients(
+        lambda x, k: flax.apply({"params": {"kernel": k}}, x), x, kernel
+    )
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected)
+
+
+@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize(("size", "stride", "image"), [(3, 2, 7), (3, 2, 8), (2, 2, 5), (3, 1, 6)])
+def test_max_pool_equals_pytorch_where_pixels_tie(form, size, stride, image):
+    # Rounded and rectified, so that most windows hold their maximum several times.
+    x = np.maximum(np.round(random(0, 2, image, image + 1, 4)), 0)
+    y, pull = jax.vjp(lambda x: layers.max_pool(x, size, stride, form), jnp.asarray(x))
+    direction = random(1, *y.shape)
+    image_torch = peers.to_torch(x, gradient=True)
+    y_torch = torch.nn.functional.max_pool2d(image_torch, size, stride)
+    (expected,) = torch.autograd.grad(y_torch, image_torch, peers.to_torch(direction))
+    close(y, peers.from_torch(y_torch))
+    close(pull(jnp.asarray(direction))[0], peers.from_torch(expected))
+
+
+def test_bfloat16_stays_near_float32_and_keeps_its_type():
+    x, kernel = random(0, 4, 8, 8, 16), random(1, 3, 3, 16, 8)
+    exact = layers.conv(jnp.asarray(x), jnp.asarray(kernel), 1, 1)
+    y, pull = jax.vjp(
+        lambda x, k: layers.conv(x, k, 1, 1, "blocks"),
+        jnp.asarray(x, jnp.bfloat16),
+        jnp.asarray(kernel, jnp.bfloat16),
+    )
+    assert {y.dtype, *(gradient.dtype for gradient in pull(y))} == {jnp.dtype(jnp.bfloat16)}
+    close(y.astype(jnp.float32), exact, tolerance=0.02)
+
+
+def test_the_cpu_takes_the_block_form_by_itself():
+    x, kernel = random(0, 1, 6, 6, 3), random(1, 4, 4, 3, 2)
+    jaxpr = str(jax.make_jaxpr(layers.conv_transpose)(x, kernel))
+    assert "lhs_dilation=(1, 1)" in jaxpr and "lhs_dilation=(2, 2)" not in jaxpr
+
+
+def test_batches_split_over_devices_give_the_same_gradients():
+    x, kernel = jnp.asarray(random(0, 4, 9, 9, 3)), jnp.asarray(random(1, 3, 3, 3, 4))
+
+    def gradients(x, kernel):
+        def total(x, kernel):
+            pooled = layers.max_pool(layers.conv(x, kernel, 2, 1, "blocks"), 3, 2, "blocks")
+            return (layers.conv_transpose(pooled, jnp.swapaxes(kernel, 2, 3), 2, 1, "blocks")).sum()
+
+        return jax.grad(total, argnums=(0, 1))(x, kernel)
+
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = jax.device_put(x, jax.NamedSharding(mesh, jax.P("data")))
+    whole = jax.device_put(kernel, jax.NamedSharding(mesh, jax.P()))
+    for found, expected in zip(jax.jit(gradients)(split, whole), gradients(x, kernel), strict=True):
+        close(found, expected)
