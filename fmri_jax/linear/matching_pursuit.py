@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit of all targets at once: bfloat16 proposes, full precision decides.
+"""Orthogonal matching pursuit of all targets at once.
 
 Each step takes, for every target, the feature (atom) that correlates most with the target's
 residual, and projects the residual off it (Mallat & Zhang 1993; Pati et al. 1993).
@@ -13,14 +13,10 @@ t = 361 targets, 500 voxels a target, 10 atoms):
   gathered matrices have to be written first;
 - columns of the Gram matrix: X^T X is 78 GFLOP before the first step.
 
-So the product it is, and its cost is FLOPs. In bfloat16 they take half the time, and the result is
-only a proposal: the `CANDIDATES` atoms with the largest upper bound of their correlation are
-evaluated again in full precision. The rounding errors of both factors are known, so the
-Cauchy-Schwarz inequality bounds what any other atom can reach; a step whose best candidate does
-not beat that bound is repeated with the product in full precision. The atoms are therefore those of
-full precision, whatever was proposed. Two atoms whose correlations agree to about 2e-7 of
-|atom| |residual| (float32; 4e-16 in float64) are a tie that rounding decides; of exact duplicates
-the lower index is taken.
+So the product it is, and its cost is FLOPs: `proposals` halves it without changing any choice.
+
+Two atoms whose correlations agree to about 2e-7 of |atom| |residual| (float32; 4e-16 in float64)
+are a tie that rounding decides; of exact duplicates the lower index is taken.
 """
 
 import functools
@@ -34,7 +30,6 @@ from jax.sharding import Mesh
 from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.design import (
-    Design,
     centre_targets,
     check,
     design,
@@ -42,9 +37,15 @@ from fmri_jax.linear.design import (
     original_units,
 )
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
+from fmri_jax.linear.proposals import (
+    CANDIDATES,
+    Dictionary,
+    choose,
+    dictionary_of,
+    propose,
+    upper_bound,
+)
 from fmri_jax.linear.selection import correlate
-
-CANDIDATES = 16  # atoms of a target that full precision looks at in each step
 
 
 def omp(
@@ -134,30 +135,6 @@ def _omp(X, Y, selected, tol, *, atoms: int, block: int, mesh: Mesh | None) -> S
     return SparseLinearModel(indices, *original_units(features, y_mean, indices, values))
 
 
-class Dictionary(NamedTuple):
-    """The features as atoms, with what bounds the error of a bfloat16 product.
-
-    Attributes:
-        features: the design in full precision.
-        coarse: (features, padded samples) bfloat16 rows.
-        norm: (features,) norms of the rows.
-        error: (features,) norms of what bfloat16 rounds off them.
-    """
-
-    features: Design
-    coarse: jax.Array
-    norm: jax.Array
-    error: jax.Array
-
-
-def dictionary_of(features: Design) -> Dictionary:
-    """Prepares a design for `pursue`."""
-    coarse = features.rows.astype(jnp.bfloat16)
-    lost = features.rows - coarse.astype(features.rows.dtype)
-    norm, error = (jnp.sqrt(jnp.sum(jnp.square(rows), axis=1)) for rows in (features.rows, lost))
-    return Dictionary(features, coarse, norm, error)
-
-
 class _State(NamedTuple):
     step: jax.Array  # atoms that the targets still active have
     active: jax.Array  # (t,) bool
@@ -194,12 +171,13 @@ def pursue(
     t, n = targets.shape
     dtype = targets.dtype
     usable = products.shape[1] if selected is None else selected.shape[1]
+    free = jnp.ones((t, usable), bool)
     start = _State(
         step=jnp.int32(0),
         active=jnp.any(targets != 0, axis=1),
         residual=targets,
-        bound=_upper_bound(dictionary, targets, products, selected),
-        free=jnp.ones((t, usable), bool),
+        bound=upper_bound(dictionary, targets, products, free, selected),
+        free=free,
         basis=jnp.zeros((t, atoms, n), dtype),
         factor=jnp.broadcast_to(jnp.eye(atoms, dtype=dtype), (t, atoms, atoms)),
         along=jnp.zeros((t, atoms), dtype),
@@ -210,61 +188,16 @@ def pursue(
     def one_step(state: _State) -> _State:
         state = _add_atom(dictionary, selected, state, size, tol)
         again = (state.step < atoms) & jnp.any(state.active)
-        bound = lax.cond(again, lambda: _propose(dictionary, state, selected), lambda: state.bound)
+        bound = lax.cond(
+            again,
+            lambda: propose(dictionary, state.residual, state.free, selected),
+            lambda: state.bound,
+        )
         return state._replace(bound=bound)
 
     end = lax.while_loop(lambda s: (s.step < atoms) & jnp.any(s.active), one_step, start)
     values = lax.linalg.triangular_solve(end.factor, end.along[..., None], left_side=True)[..., 0]
     return end.chosen, jnp.where(end.chosen < 0, 0, values)
-
-
-def _propose(dictionary: Dictionary, state: _State, selected: jax.Array | None) -> jax.Array:
-    """Upper bounds of the correlations with the residuals, from one bfloat16 product."""
-    products = lax.dot_general(
-        state.residual.astype(jnp.bfloat16),
-        dictionary.coarse,
-        (((1,), (1,)), ((), ())),
-        preferred_element_type=jnp.float32,
-    )
-    bound = _upper_bound(dictionary, state.residual, products, selected)
-    return jnp.where(state.free, bound, -1)
-
-
-def _upper_bound(
-    dictionary: Dictionary, residual: jax.Array, products: jax.Array, selected: jax.Array | None
-) -> jax.Array:
-    """|products| plus the most that rounding can have taken away (Cauchy-Schwarz).
-
-    With x = x' + dx and r = r' + dr, |x.r - x'.r'| <= |dx| |r| + |x'| |dr|; adding the n products
-    up in float32 costs at most n 2^-24 |x'| |r'| more.
-    """
-    n = residual.shape[1]
-    lost = residual - residual.astype(jnp.bfloat16).astype(residual.dtype)
-    norm, rounding = (
-        jnp.sqrt(jnp.sum(jnp.square(r), axis=1, keepdims=True)) for r in (residual, lost)
-    )
-    slack = dictionary.error * norm + dictionary.norm * (rounding + n * 2.0**-24 * norm)
-    bound = jnp.abs(products.astype(residual.dtype)) + 1.01 * slack
-    return bound if selected is None else jnp.take_along_axis(bound, selected, axis=1)
-
-
-def _best_atom(
-    dictionary: Dictionary, selected: jax.Array | None, state: _State
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The free atom that correlates most: its place, its correlation, whether that is certain."""
-    last = state.free.shape[1]
-    best, places = lax.top_k(state.bound, min(CANDIDATES, last))
-    # No other atom is bounded higher than the last candidate. (A minimum, because XLA turns a
-    # top_k whose result is sliced into a full sort.)
-    others = jnp.min(best, axis=1)
-    features = places if selected is None else jnp.take_along_axis(selected, places, axis=1)
-    exact = jnp.abs(inner(dictionary.features.rows[features], state.residual[:, None]))
-    exact = jnp.where(jnp.take_along_axis(state.free, places, axis=1), exact, -1)
-    top = jnp.max(exact, axis=1)
-    # Of equal candidates the first feature, as argmax over all features would give.
-    first = jnp.argmin(jnp.where(exact == top[:, None], features, jnp.iinfo(jnp.int32).max), axis=1)
-    place = jnp.take_along_axis(places, first[:, None], axis=1)[:, 0]
-    return place, top, (top >= others) | (last <= CANDIDATES)
 
 
 def _add_atom(
@@ -275,17 +208,7 @@ def _add_atom(
     tol: jax.Array | float,
 ) -> _State:
     """One step: choose an atom, make it orthogonal to the basis, take it off the residual."""
-    place, top, certain = _best_atom(dictionary, selected, state)
-
-    def in_full_precision() -> tuple[jax.Array, jax.Array]:
-        products = jnp.abs(correlate(state.residual, dictionary.features))
-        if selected is not None:
-            products = jnp.take_along_axis(products, selected, axis=1)
-        exact = state._replace(bound=jnp.where(state.free, products, -1))
-        return _best_atom(dictionary, selected, exact)[:2]
-
-    place, top = lax.cond(jnp.all(certain | ~state.active), lambda: (place, top), in_full_precision)
-    feature = place if selected is None else jnp.take_along_axis(selected, place[:, None], 1)[:, 0]
+    place, feature, top = choose(dictionary, state.residual, state.bound, selected, state.active)
     atom = dictionary.features.rows[feature]
     norm = dictionary.norm[feature]
     atom, weights = _orthogonalise(atom, state.basis)

@@ -1,5 +1,6 @@
 """What a solver returns: coefficients in the units of the features it was given."""
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -49,6 +50,7 @@ class SparseLinearModel(NamedTuple):
         # One place after another: gathering all of them would hold (samples, targets, k).
         return jax.lax.scan(one_place, start, (self.indices.T, self.values.T))[0]
 
+    @functools.partial(jax.jit, static_argnames="features")
     def dense(self, features: int) -> LinearModel:
         """The same model with coefficients (features, targets)."""
         targets = self.indices.shape[0]

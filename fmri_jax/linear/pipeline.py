@@ -16,8 +16,9 @@ from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.closed_form import SOLVERS, check_alpha, single_best, solve_selected
 from fmri_jax.linear.design import centre_targets, check, design, original_units
 from fmri_jax.linear.evidence import Evidence, evidence_bytes, solve_own
-from fmri_jax.linear.matching_pursuit import dictionary_of, omp_bytes, pursue
+from fmri_jax.linear.matching_pursuit import omp_bytes, pursue
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
+from fmri_jax.linear.proposals import dictionary_of
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
 
 Decoder = Literal["omp", "least_squares", "ridge", "bayesian_ridge", "univariate"]

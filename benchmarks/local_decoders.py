@@ -1,0 +1,215 @@
+"""Local decoders: this package beside scikit-learn, in one process and in alternation.
+
+    python benchmarks/local_decoders.py                  # nilearn's size: OMP and Bayesian ridge
+    python benchmarks/local_decoders.py --targets 36     # a quick look at fewer targets
+    python benchmarks/local_decoders.py --large          # 50,000 voxels x 10,000 targets, ours only
+
+scikit-learn fits one target after another, as nilearn's Miyawaki example does. Its targets are dealt
+into as many parts as there are repeats, and ours runs once before each part, so that both see the
+same machine. Every figure printed was measured in this run; nothing is extrapolated. All data are random.
+"""
+
+import argparse
+import resource
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.linear import LinearModel, bayesian_ridge, fit_selected, fit_selected_sparse
+
+
+def main() -> None:
+    options = parse()
+    print(f"{jax.devices()[0].device_kind}, {len(jax.devices())} device(s), jax {jax.__version__}")
+    if options.large:
+        large(options)
+        return
+    X, Y = random_problem(options.samples, options.voxels, options.targets)
+    chosen = ("omp", "bayesian") if options.solver == "all" else (options.solver,)
+    if "omp" in chosen:
+        omp_pipeline(X, Y, options)
+    if "bayesian" in chosen:
+        shared_bayesian_ridge(X[:, : options.selected], Y, options)
+    if "own" in chosen:
+        own_bayesian_ridge(X, Y, options)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--solver", choices=("all", "omp", "bayesian", "own"), default="all")
+    parser.add_argument("--samples", type=int, default=1320, help="trials")
+    parser.add_argument("--voxels", type=int, default=5438)
+    parser.add_argument("--targets", type=int, default=361, help="decoders")
+    parser.add_argument("--selected", type=int, default=500, help="voxels a decoder, by F-test")
+    parser.add_argument("--atoms", type=int, default=10, help="nonzero coefficients of OMP")
+    parser.add_argument("--repeats", type=int, default=6, help="of ours; parts of scikit-learn")
+    parser.add_argument("--large", action="store_true", help="50,000 voxels x 10,000 targets")
+    return parser.parse_args()
+
+
+def omp_pipeline(X: np.ndarray, Y: np.ndarray, options: argparse.Namespace) -> None:
+    from sklearn.feature_selection import SelectKBest, f_regression
+    from sklearn.linear_model import OrthogonalMatchingPursuit
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def ours() -> LinearModel:
+        return fit_selected(X, Y, "omp", options.selected, n_nonzero=options.atoms)
+
+    def theirs(target: np.ndarray) -> np.ndarray:
+        pipeline = make_pipeline(
+            SelectKBest(f_regression, k=options.selected),
+            StandardScaler(),
+            OrthogonalMatchingPursuit(n_nonzero_coefs=options.atoms),
+        ).fit(X, target)
+        coef = np.zeros(X.shape[1])
+        coef[pipeline[0].get_support()] = pipeline[2].coef_ / pipeline[1].scale_
+        return coef
+
+    print(f"\nF-test {options.selected}, standardise, OMP {options.atoms}:")
+    seconds = compare(ours, theirs, Y, options.repeats)
+    omp_on_paper(X.shape, Y.shape[1], options, seconds)
+
+
+def shared_bayesian_ridge(X: np.ndarray, Y: np.ndarray, options: argparse.Namespace) -> None:
+    from sklearn.linear_model import BayesianRidge
+
+    print(f"\nBayesian ridge on {X.shape[1]} voxels that all decoders share:")
+    compare(
+        lambda: bayesian_ridge(X, Y),
+        lambda target: BayesianRidge().fit(X, target).coef_,
+        Y,
+        options.repeats,
+    )
+
+
+def own_bayesian_ridge(X: np.ndarray, Y: np.ndarray, options: argparse.Namespace) -> None:
+    from sklearn.feature_selection import SelectKBest, f_regression
+    from sklearn.linear_model import BayesianRidge
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def theirs(target: np.ndarray) -> np.ndarray:
+        pipeline = make_pipeline(
+            SelectKBest(f_regression, k=options.selected), StandardScaler(), BayesianRidge()
+        ).fit(X, target)
+        coef = np.zeros(X.shape[1])
+        coef[pipeline[0].get_support()] = pipeline[2].coef_ / pipeline[1].scale_
+        return coef
+
+    print(f"\nF-test {options.selected}, standardise, Bayesian ridge on each decoder's own voxels:")
+    compare(
+        lambda: fit_selected(X, Y, "bayesian_ridge", options.selected), theirs, Y, options.repeats
+    )
+
+
+def compare(
+    ours: Callable[[], LinearModel],
+    theirs: Callable[[np.ndarray], np.ndarray],
+    Y: np.ndarray,
+    repeats: int,
+) -> float:
+    """Prints both times, their ratio, the memory and the agreement; returns our median seconds."""
+    start = time.perf_counter()
+    model = jax.block_until_ready(ours())
+    first = time.perf_counter() - start
+    jax.block_until_ready(ours())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    our_seconds, their_seconds, coef = [], 0.0, []
+    for part in np.array_split(np.arange(Y.shape[1]), repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(ours())
+        our_seconds.append(time.perf_counter() - start)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            start = time.perf_counter()
+            coef += [theirs(Y[:, t]) for t in part]
+            their_seconds += time.perf_counter() - start
+    median = statistics.median(our_seconds)
+    peer = np.stack(coef, axis=1)
+    difference = np.abs(np.asarray(model.coef) - peer).max()
+    other = np.any((np.asarray(model.coef) != 0) != (peer != 0), axis=0).sum()
+    print(f"  compile {first - median:8.2f} s (first call less a median run)")
+    print(f"  ours    {median:8.3f} s (median of {repeats}: {spread(our_seconds)})")
+    print(f"  sklearn {their_seconds:8.1f} s (all {Y.shape[1]} targets)")
+    print(
+        f"  ratio   {their_seconds / median:8.0f} "
+        f"({their_seconds / max(our_seconds):.0f} to {their_seconds / min(our_seconds):.0f})"
+    )
+    print(f"  peak memory of the process before scikit-learn ran: {memory:.2f} GiB")
+    print(
+        f"  largest difference of a coefficient {difference:.1e}; other supports: {other} targets"
+    )
+    return median
+
+
+def omp_on_paper(
+    shape: tuple[int, int], targets: int, options: argparse.Namespace, seconds: float
+) -> None:
+    """FLOPs and bytes that the algorithm needs, beside what it took."""
+    n, p = shape
+    product = 2 * n * p * targets
+    rows = 4 * n * p  # the voxels in float32; half of it in bfloat16
+    candidates = targets * 16 * n * 4 * options.atoms
+    basis = 4 * targets * n * options.atoms**2 * 4  # four passes over the basis, ten steps
+    stream = rows * (1 + options.atoms / 2) + 2 * candidates + basis
+    peaks = {dtype: matrix_peak(dtype) for dtype in (jnp.float32, jnp.bfloat16)}
+    floor = product / peaks[jnp.float32] + (options.atoms - 1) * product / peaks[jnp.bfloat16]
+    print(
+        f"  on paper {options.atoms * product / 1e9:.1f} GFLOP in {options.atoms} products "
+        f"(one float32, the rest bfloat16) and {stream / 1e9:.1f} GB moved"
+    )
+    print(
+        f"  matrix peak measured: {peaks[jnp.float32] / 1e9:.0f} GFLOP/s float32, "
+        f"{peaks[jnp.bfloat16] / 1e9:.0f} bfloat16; the products alone then take {floor:.3f} s, "
+        f"{floor / seconds:.0%} of the run"
+    )
+
+
+def matrix_peak(dtype: jnp.dtype, size: int = 2048) -> float:
+    """FLOP/s of the best of five square matrix products."""
+    a = jnp.asarray(np.random.default_rng(0).standard_normal((size, size)), dtype)
+    product = jax.jit(lambda a: jnp.matmul(a, a, preferred_element_type=jnp.float32))
+    product(a).block_until_ready()
+    seconds = []
+    for _ in range(5):
+        start = time.perf_counter()
+        product(a).block_until_ready()
+        seconds.append(time.perf_counter() - start)
+    return 2 * size**3 / min(seconds)
+
+
+def large(options: argparse.Namespace) -> None:
+    """More targets than fit at once, in blocks and with sparse coefficients."""
+    X, Y = random_problem(options.samples, 50_000, 10_000)
+    start = time.perf_counter()
+    model = jax.block_until_ready(
+        fit_selected_sparse(X, Y, "omp", options.selected, n_nonzero=options.atoms)
+    )
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    flops = 2 * options.atoms * X.shape[0] * X.shape[1] * Y.shape[1]
+    print(f"{X.shape[1]} voxels x {Y.shape[1]} targets, {X.shape[0]} trials: {seconds:.1f} s with")
+    print(f"compilation, {flops / seconds / 1e9:.0f} GFLOP/s, peak memory {memory:.2f} GiB,")
+    print(
+        f"coefficients {model.values.shape}, all finite: {bool(jnp.isfinite(model.values).all())}"
+    )
+
+
+def random_problem(samples: int, voxels: int, targets: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((samples, voxels), dtype=np.float32)
+    return X, rng.standard_normal((samples, targets), dtype=np.float32)
+
+
+def spread(values: list[float]) -> str:
+    return f"{min(values):.3f} to {max(values):.3f}"
+
+
+if __name__ == "__main__":
+    main()
