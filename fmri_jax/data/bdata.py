@@ -61,6 +61,10 @@ class BData:
         """The keys of regions, `ROI_...`."""
         return tuple(key for key in self.keys if key.startswith(_PREFIX))
 
+    def voxels(self) -> np.ndarray:
+        """(columns,) bool: those of voxels, or of any region where the file does not say."""
+        return self.columns("VoxelData" if "VoxelData" in self.keys else "*")
+
     def columns(self, expression: str) -> np.ndarray:
         """The columns that an ROI expression selects.
 

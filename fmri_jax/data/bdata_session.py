@@ -77,7 +77,7 @@ class _Part:
     def __init__(self, path: str, images: str, roi: str, label: str, split: str):
         self.path, self.images, self.split = path, images, split
         table = BData(path)
-        columns = table.columns(roi or ("VoxelData" if "VoxelData" in table.keys else "*"))
+        columns = table.columns(roi) if roi else table.voxels()
         self.fmri = table.read(columns)
         regions = {key: table.rows[key][columns] == 1 for key in table.rois}
         self.rois = {key.removeprefix("ROI_"): mask for key, mask in regions.items() if mask.any()}

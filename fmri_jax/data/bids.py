@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+from typing import Any
 
 from fmri_jax.errors import InputError
 
@@ -37,12 +38,12 @@ def find_tables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     return {run_key(re.sub(r"(_events)?\.[tc]sv$", "", p.name)): p for p in sorted(tables)}
 
 
-def run_key(stem: str) -> str:
+def run_key(name: str) -> str:
     """What volumes and table of a run share: BIDS's entities, or the name where there are none."""
-    entities = dict(part.split("-", 1) for part in stem.split("_") if "-" in part)
+    entities = dict(part.split("-", 1) for part in name.split("_") if "-" in part)
     if "sub" not in entities:
-        return stem
-    return "_".join(f"{name}-{entities[name]}" for name in _ENTITIES if name in entities)
+        return name
+    return "_".join(f"{part}-{entities[part]}" for part in _ENTITIES if part in entities)
 
 
 def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.Path:
@@ -51,7 +52,7 @@ def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.P
     Raises:
         InputError: there is none.
     """
-    key = run_key(_ENDING.sub("", volume.name))
+    key = run_key(stem(volume))
     if key not in tables:
         there_are = ", ".join(path.name for path in tables.values()) or "none"
         raise InputError(
@@ -61,6 +62,27 @@ def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.P
     return tables[key]
 
 
+def stem(volume: pathlib.Path) -> str:
+    """The name of a run's volumes without its last part and suffix."""
+    return _ENDING.sub("", volume.name)
+
+
 def is_betas(volume: pathlib.Path) -> bool:
     """Whether a file holds response estimates instead of scans."""
     return re.search(r"_betas?\.nii", volume.name) is not None
+
+
+def nibabel_module() -> Any:
+    """The package `nibabel`.
+
+    Raises:
+        InputError: it or nilearn is not installed.
+    """
+    try:
+        import nibabel
+        import nilearn  # noqa: F401
+    except ImportError:
+        raise InputError(
+            "NIfTI needs nilearn, which is not installed: pip install nilearn."
+        ) from None
+    return nibabel

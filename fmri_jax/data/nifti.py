@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.data import bids
 from fmri_jax.data.bids import find_tables, find_volumes, is_betas, table_of
 from fmri_jax.data.events import Event, read_events
 from fmri_jax.data.images import list_images, read_named
@@ -89,7 +90,7 @@ def load(
 
 def _read_masks(folder: pathlib.Path) -> tuple[Any, dict[str, np.ndarray]]:
     """The image of the voxels to take, and each region's (voxels,) bool among them."""
-    nibabel = _nibabel()
+    nibabel = bids.nibabel_module()
     files = sorted(folder.glob("*.nii*")) if folder.is_dir() else []
     if not files:
         raise InputError(
@@ -204,19 +205,8 @@ def _match(trials: list[Event], available: list[str], source: str) -> tuple[list
 
 
 def _opened(file: pathlib.Path) -> Any:
-    nibabel = _nibabel()
+    nibabel = bids.nibabel_module()
     try:
         return nibabel.load(file)
     except (OSError, nibabel.filebasedimages.ImageFileError, EOFError, ValueError) as error:
         raise InputError(f"{file} cannot be read as NIfTI ({error}): copy it again.") from None
-
-
-def _nibabel() -> Any:
-    try:
-        import nibabel
-        import nilearn  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "NIfTI needs nilearn, which is not installed: pip install nilearn."
-        ) from None
-    return nibabel

@@ -1,0 +1,48 @@
+"""`python -m fmri_jax.data inspect PATH`: what a recording holds and whether it can be used.
+
+Beside the text it writes a montage of the images and a histogram of the voxels. The exit code is 0
+if the recording can be used and 2 if not.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+import sys
+
+from fmri_jax.data import inspect, inspect_pictures
+from fmri_jax.data.file import Config
+from fmri_jax.errors import InputError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Inspects one recording; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fmri_jax.data",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=["inspect"])
+    parser.add_argument("path", help=".npz, .mat, BData .h5, NIfTI file, or a folder of NIfTI")
+    parser.add_argument(
+        "--out", type=pathlib.Path, default=pathlib.Path(), help="folder for the pictures"
+    )
+    for field in dataclasses.fields(Config):
+        flag = "--" + field.name.replace("_", "-")
+        parser.add_argument(flag, type=type(field.default), default=field.default)
+    given = vars(parser.parse_args(arguments))
+    options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
+    try:
+        found = inspect.inspect(given["path"], **options)
+        print(inspect.describe(found))
+        images = found.session.images if found.session else None
+        stem = pathlib.Path(given["path"]).resolve().name.partition(".")[0]
+        written = inspect_pictures.write(stem, found.fmri, images, given["out"].resolve())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
+    return 0 if found.session else 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""What a file holds, whether it can be used, and what is missing: in one screen."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.data import file
+from fmri_jax.data.bdata import BData
+from fmri_jax.data.contents import Listing, listing
+from fmri_jax.data.session import TRAIN, Session
+from fmri_jax.errors import InputError
+
+_MOST_LINES = 12  # of a listing, so that everything fits one screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What was found at a path.
+
+    Attributes:
+        path: what was inspected.
+        kind: of file.
+        holds: name and description of what is in it.
+        session: the recording, if it can be used.
+        problem: otherwise the sentence that says why not.
+        fmri: (trials, voxels), the responses, also where only images are missing.
+    """
+
+    path: str
+    kind: str
+    holds: Listing
+    session: Session | None
+    problem: str
+    fmri: np.ndarray | None
+
+
+def inspect(path: str, **options: Any) -> Inspection:
+    """Looks into a file or a folder of NIfTI.
+
+    Args:
+        path: the recording.
+        **options: of `fmri_jax.data.file.Config`, such as `images` for a BData file.
+
+    Raises:
+        InputError: nothing can be said about it: it does not exist or is no data file.
+    """
+    kind, holds = listing(path)
+    session, problem, fmri = None, "", None
+    table = _bdata(path) if kind == "HDF5" else None
+    if table is not None:
+        kind, holds = "BData", _bdata_listing(table, holds)
+    if table is not None and not options.get("images"):
+        fmri = table.read(table.voxels())
+        problem = (
+            f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
+            "the images; add --images FOLDER."
+        )
+    else:
+        try:
+            session = file.load(path, **options)
+            fmri = session.fmri
+        except InputError as error:
+            problem = str(error)
+    return Inspection(path, kind, holds, session, problem, fmri)
+
+
+def describe(found: Inspection) -> str:
+    """The screen that `python -m fmri_jax.data inspect` prints."""
+    lines = [f"{found.path}: {found.kind}", "", "It holds"]
+    shown = found.holds[:_MOST_LINES]
+    width = max([len(name) for name, _ in shown], default=0)
+    lines += [f"  {name:{width}}  {what}" for name, what in shown]
+    if len(found.holds) > len(shown):
+        lines.append(f"  and {len(found.holds) - len(shown)} more")
+    if found.session is None:
+        return "\n".join([*lines, "", "It cannot be used", f"  {found.problem}"])
+    lines += ["", "It can be used", *(f"  {line}" for line in _summary(found.session))]
+    if gaps := _gaps(found.session):
+        lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
+    return "\n".join(lines)
+
+
+def _summary(session: Session) -> list[str]:
+    fmri, counts = session.fmri, np.bincount(session.stimulus, minlength=len(session.images))
+    _, height, width, channels = session.images.shape
+    splits = zip(*np.unique(session.split, return_counts=True), strict=True)
+    sizes = (f"{name} {int(mask.sum())}" for name, mask in session.rois.items())
+    return [
+        f"fmri    {len(fmri)} trials x {fmri.shape[1]} voxels, from {fmri.min():.3g} to "
+        f"{fmri.max():.3g}, mean {fmri.mean():.3g}",
+        f"images  {len(counts)} of {height} x {width} px, "
+        f"{'colour' if channels == 3 else 'grey'}; shown {counts.min()} to {counts.max()} times",
+        f"runs    {len(np.unique(session.run))}",
+        f"split   {', '.join(f'{name} {count}' for name, count in splits)} trials",
+        f"rois    {', '.join(list(sizes)[:_MOST_LINES]) or 'none'}",
+    ]
+
+
+def _gaps(session: Session) -> list[str]:
+    """What is absent or looks wrong, and what follows from it."""
+    gaps = []
+    if set(session.split.tolist()) == {TRAIN}:
+        gaps.append("split: no test trials are named; use --config.preparation.split=stimulus")
+    if len(np.unique(session.run)) == 1:
+        gaps.append("run: all trials are of one run; runs cannot be left out")
+    if not session.rois:
+        gaps.append("rois: no region is named; only 'all' voxels can be chosen")
+    constant = int((session.fmri == session.fmri[0]).all(axis=0).sum())
+    if constant:
+        gaps.append(f"fmri: {constant} voxels never change; they carry nothing and count as 0")
+    if unseen := len(session.images) - len(np.unique(session.stimulus)):
+        gaps.append(f"stimulus: {unseen} images are never shown")
+    distinct = session.distinct_images()
+    if twins := int((distinct != np.arange(len(distinct))).sum()):
+        gaps.append(f"images: {twins} have the same pixels as another one; they count as one")
+    if len(np.unique(distinct)) == 1:
+        gaps.append("images: there is one only; nothing can be decoded from a constant stimulus")
+    return gaps
+
+
+def _bdata(path: str) -> BData | None:
+    try:
+        return BData(path)
+    except InputError:
+        return None
+
+
+def _bdata_listing(table: BData, datasets: Listing) -> Listing:
+    labels = [key for key in table.keys if key not in table.rois]
+    sizes = [f"{key} {int((table.rows[key] == 1).sum())}" for key in table.rois]
+    more = f" and {len(sizes) - _MOST_LINES} more" if len(sizes) > _MOST_LINES else ""
+    return [
+        *datasets[:3],
+        ("keys", ", ".join(labels) or "none"),
+        ("regions", (", ".join(sizes[:_MOST_LINES]) or "none") + more),
+    ]

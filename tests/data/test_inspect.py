@@ -1,0 +1,119 @@
+"""`python -m fmri_jax.data inspect`: what it says and draws, of files that can be used or not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bdpy
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import io
+
+from fmri_jax.data.__main__ import main
+from fmri_jax.data.inspect_pictures import montage
+from fmri_jax.data.npz import save_npz
+from fmri_jax.data.session import Session
+
+MakeSession = Callable[..., Session]
+
+
+def inspect(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["inspect", *arguments])
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) < 45  # one screen
+    return code, out, err
+
+
+def test_a_usable_file_is_described_and_drawn(
+    make_session: MakeSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fmri = make_session().fmri
+    fmri[:, 3] = 7
+    save_npz(make_session(fmri=fmri), tmp_path / "ours.npz")
+    code, out, _ = inspect(capsys, str(tmp_path / "ours.npz"), "--out", str(tmp_path / "look"))
+    assert code == 0
+    for words in (
+        "fmri            24 x 10 float32",
+        "24 trials x 10 voxels, from",
+        "6 of 8 x 8 px, colour; shown 4 to 4 times",
+        "test 8, train 16 trials",
+        "V1 5, V2 5, V1v 2",
+        "fmri: 1 voxels never change",
+    ):
+        assert words in out, out
+    with Image.open(tmp_path / "look" / "ours_images.png") as sheet:
+        assert sheet.size == (604, 104)
+    with Image.open(tmp_path / "look" / "ours_voxels.png") as sheet:
+        assert sheet.width > 800
+    assert str(tmp_path / "look" / "ours_voxels.png") in out
+
+
+def test_pictures_go_to_the_current_folder(
+    make_session: MakeSession,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_npz(make_session(rois={}, split=np.full(24, "train")), tmp_path / "a.npz")
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = inspect(capsys, "a.npz")
+    assert code == 0 and (tmp_path / "a_images.png").exists()
+    assert f"wrote {tmp_path / 'a_images.png'}" in out
+    assert "split: no test trials are named; use --config.preparation.split=stimulus" in out
+    assert "rois: no region is named" in out
+
+
+def test_a_file_that_cannot_be_used_says_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    io.savemat(tmp_path / "a.mat", {"fmri": np.ones((3, 4)), "labels": np.ones(3)})
+    code, out, _ = inspect(capsys, str(tmp_path / "a.mat"), "--out", str(tmp_path))
+    assert code == 2
+    assert "labels  1 x 3 double" in out
+    assert "It cannot be used" in out and "key 'stimulus' is missing" in out
+    code, out, err = inspect(capsys, str(tmp_path / "b.mat"))
+    assert code == 2 and not out and "b.mat does not exist" in err
+    np.savez(tmp_path / "o.npz", fmri=np.asarray([{}], object))
+    code, out, _ = inspect(capsys, str(tmp_path / "o.npz"))
+    assert code == 2 and "fmri  1 Python objects" in out
+    (tmp_path / "half.h5").write_bytes(b"\x89HDF")
+    code, _, err = inspect(capsys, str(tmp_path / "half.h5"))
+    assert code == 2 and "half.h5 is no HDF5 file" in err
+
+
+def test_bdata_lacks_its_images_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = bdpy.BData()
+    data.add(np.random.default_rng(0).normal(size=(4, 6)), "VoxelData")
+    data.add(np.asarray([[1.0], [2], [1], [2]]), "image_index")
+    data.add_metadata("ROI_V1", np.asarray([1.0, 1, 0, 0, 0, 0]), where="VoxelData")
+    path = str(tmp_path / "s.h5")
+    data.save(path)
+    code, out, _ = inspect(capsys, path, "--out", str(tmp_path))
+    assert code == 2 and "BData" in out and "ROI_V1 2" in out and "add --images FOLDER" in out
+    assert (tmp_path / "s_voxels.png").exists() and not (tmp_path / "s_images.png").exists()
+    (tmp_path / "pictures").mkdir()
+    for name in "ab":
+        Image.new("RGB", (5, 5), (ord(name), 0, 0)).save(tmp_path / "pictures" / f"{name}.png")
+    images = str(tmp_path / "pictures")
+    code, out, _ = inspect(capsys, path, "--out", str(tmp_path), "--images", images)
+    assert code == 0 and "shown 2 to 2 times" in out
+
+
+def test_nifti_lists_runs_tables_and_masks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = np.random.default_rng(0).normal(size=(2, 2, 2, 3)).astype("f4")
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "r_betas.nii.gz")
+    code, out, _ = inspect(capsys, str(tmp_path), "--out", str(tmp_path / "o"))
+    assert code == 2 and "2 x 2 x 2 x 3 float32, no events table" in out
+    assert "none in masks/" in out and "holds no masks" in out
+
+
+def test_the_montage_shows_the_images_in_order(tmp_path: Path) -> None:
+    levels = np.arange(120, dtype=np.uint8)
+    montage(np.broadcast_to(levels[:, None, None, None], (120, 5, 4, 1)), tmp_path / "m.png")
+    with Image.open(tmp_path / "m.png") as sheet:
+        centres = np.asarray(sheet)[52::100, 52::100, 0].ravel()
+    assert len(centres) == 100 and centres[0] == 0 and centres[-1] == 119
+    assert (np.diff(centres.astype(int)) > 0).all()
