@@ -39,9 +39,8 @@ def refuse(sentence: str) -> None:
 
 def main(argv: list[str]) -> None:
     """Runs the experiment and prints the path of its report as the last line."""
-    from fmri_jax.run import run
-
     from fmri_jax.errors import InputError
+    from fmri_jax.run import run
 
     if len(argv) > 1:
         refuse(f"{argv[1]!r} is not a flag: write options as --config.section.name=value.")

@@ -90,9 +90,7 @@ def read(config: Mapping[str, Any]) -> Experiment:
         n_devices=int(config.get("n_devices", 0)),
         data_name=data_name,
         data_options=_reader_options(data_name, data),
-        preparation=section(
-            PreparationConfig, config.get("preparation", {}), "config.preparation"
-        ),
+        preparation=section(PreparationConfig, config.get("preparation", {}), "config.preparation"),
         method_name=method_name,
         method_config=section(package.Config, method, "config.method"),
         evaluation=section(EvaluationConfig, config.get("evaluation", {}), "config.evaluation"),

@@ -5,8 +5,12 @@ import pathlib
 
 import pytest
 
-# Several CPU devices in one process, so that sharding is tested everywhere. Must precede `import jax`.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=4")
+# Several CPU devices in one process, so that sharding is tested; and programs that run for
+# milliseconds are not optimised for seconds. Must precede `import jax`.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0",
+)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 

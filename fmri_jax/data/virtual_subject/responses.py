@@ -162,7 +162,9 @@ def higher_responses(
         units = _reduced(np.sqrt(features[layer]))
         n, cells, _, channels = units.shape
         seen = units[reference]
-        deviation = np.maximum(seen.std((0, 1, 2)), 1e-6)
+        deviation = seen.std((0, 1, 2))
+        # A unit that training images hardly move must not rule where other images do move it.
+        deviation = np.maximum(deviation, 0.25 * deviation.mean() + 1e-6)
         units = ((units - seen.mean((0, 1, 2))) / deviation).reshape(n, -1)
         space = fields[voxels].weights(cells)
         space /= space.sum(1, keepdims=True)  # a coarse grid samples a narrow field unevenly

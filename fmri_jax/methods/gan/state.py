@@ -43,11 +43,16 @@ class Player:
     optimiser: Any
 
     def update(
-        self, gradients: Any, optimiser: optax.GradientTransformation, allowed: jax.Array
+        self,
+        gradients: Any,
+        optimiser: optax.GradientTransformation,
+        allowed: jax.Array | None = None,
     ) -> "Player":
-        """One optimiser step where `allowed`; otherwise nothing changes, moments included."""
+        """One optimiser step; where `allowed` is false nothing changes, moments included."""
         updates, new_state = optimiser.update(gradients, self.optimiser, self.params)
         updated = Player(params=optax.apply_updates(self.params, updates), optimiser=new_state)
+        if allowed is None:
+            return updated
         return jax.tree.map(lambda new, old: jnp.where(allowed, new, old), updated, self)
 
 

@@ -25,6 +25,7 @@ from fmri_jax.methods.gan.losses import (
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
 from fmri_jax.methods.gan.state import (
     GANState,
+    Gate,
     Player,
     discriminator_optimiser,
     generator_optimiser,
@@ -66,15 +67,17 @@ class TrainStep:
         config = self.config
         keys = jax.random.split(jax.random.fold_in(state.key, state.step), 4)
         seen = random_crop(keys[0], batch.images, config.crop) if config.crop else batch.images
-        noise = config.fmri_noise * jax.random.normal(keys[1], batch.fmri.shape)
+        fmri = batch.fmri
+        if config.fmri_noise:
+            fmri += config.fmri_noise * jax.random.normal(keys[1], fmri.shape)
         generated, pull = jax.vjp(
-            lambda params: self.generate(params, batch.fmri + noise, scale), state.generator.params
+            lambda params: self.generate(params, fmri, scale), state.generator.params
         )
         terms, toward = self.image_and_feature_terms(comparator, generated, seen)
         discriminator, gate = state.discriminator, state.gate
         if discriminator is not None:
             updated, metrics = self.update_discriminator(
-                discriminator, seen, generated, scale, keys, gate.discriminator
+                discriminator, seen, generated, scale, keys, gate
             )
             critic = updated if config.update == "alternating" else discriminator
             terms["adversarial"], adversarial_toward = jax.value_and_grad(self.adversarial_term)(
@@ -87,9 +90,8 @@ class TrainStep:
             terms |= metrics
             discriminator = updated
         (gradients,) = pull(toward)
-        generator = state.generator.update(
-            gradients, generator_optimiser(config), state.gate.generator
-        )
+        allowed = state.gate.generator if config.gate else None
+        generator = state.generator.update(gradients, generator_optimiser(config), allowed)
         terms["generator_gradient"] = optax.global_norm(gradients)
         return (
             state.replace(
@@ -150,7 +152,7 @@ class TrainStep:
         generated: jax.Array,
         scale: PixelScale,
         keys: jax.Array,
-        allowed: jax.Array,
+        gate: Gate,
     ) -> tuple[Player, Metrics]:
         """One step of the discriminator on real and generated images."""
 
@@ -167,6 +169,7 @@ class TrainStep:
             "discriminator_generated": fake,
             "discriminator_gradient": optax.global_norm(gradients),
         }
+        allowed = gate.discriminator if self.config.gate else None
         return player.update(gradients, discriminator_optimiser(self.config), allowed), metrics
 
 

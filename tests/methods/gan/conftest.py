@@ -1,6 +1,7 @@
 """A small GAN on random trials, compiled once for all tests of this folder."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +32,8 @@ SMALL = Config(
 )
 
 
-@pytest.fixture(scope="session")
-def trials() -> Trials:
+def random_trials() -> Trials:
+    """24 trials of 12 random images of 32 pixels, 20 voxels."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (12, 32, 32, 3), np.uint8)
     stimulus = np.repeat(np.arange(12, dtype=np.int32), 2)
@@ -56,19 +57,26 @@ class Setting:
         return copy, self.batch, self.comparator, self.scale
 
 
+def build_setting(trials: Trials, **changes) -> Setting:
+    """The small GAN with some options changed, before its first step."""
+    config = dataclasses.replace(SMALL, **changes)
+    method = GAN(config)
+    networks = method.networks(32, 3)
+    batch = Batch(jnp.asarray(trials.fmri[:8]), jnp.asarray(trials.targets()[:8]))
+    return Setting(
+        TrainStep(networks, config),
+        method.initial_state(networks, trials, jax.random.key(1)),
+        batch,
+        pretrained.load("alexnet"),
+        PixelScale.of(trials.images),
+    )
+
+
+@pytest.fixture(scope="session")
+def trials() -> Trials:
+    return random_trials()
+
+
 @pytest.fixture
 def setting(trials):
-    def build(**changes) -> Setting:
-        config = dataclasses.replace(SMALL, **changes)
-        method = GAN(config)
-        networks = method.networks(32, 3)
-        batch = Batch(jnp.asarray(trials.fmri[:8]), jnp.asarray(trials.targets()[:8]))
-        return Setting(
-            TrainStep(networks, config),
-            method.initial_state(networks, trials, jax.random.key(1)),
-            batch,
-            pretrained.load("alexnet"),
-            PixelScale.of(trials.images),
-        )
-
-    return build
+    return functools.partial(build_setting, trials)

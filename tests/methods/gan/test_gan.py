@@ -1,6 +1,7 @@
 """The GAN as a method: resuming, several devices, the gate, the published weights in one scale."""
 
 import dataclasses
+import json
 import math
 
 import chex
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fmri_jax.data.batches import Batches
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config
@@ -26,11 +28,22 @@ def context(workdir, n_devices=1) -> RunContext:
     return RunContext(workdir, "all", jax.random.key(3), mesh, progress=False)
 
 
-def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path):
+def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path, monkeypatch):
     whole = GAN(SMALL).fit(trials, context(tmp_path / "whole"))
-    GAN(dataclasses.replace(SMALL, n_steps=3)).fit(trials, context(tmp_path / "killed"))
+    original = Batches.__call__
+
+    def killed_at_4(batches, step):
+        if step == 4:
+            raise KeyboardInterrupt
+        return original(batches, step)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Batches, "__call__", killed_at_4)
+        GAN(SMALL).fit(trials, context(tmp_path / "killed"))
     resumed = GAN(SMALL).fit(trials, context(tmp_path / "killed"))
     chex.assert_trees_all_equal(whole.params, resumed.params, strict=True)
+    lines = [json.loads(x) for x in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4, 6]
 
 
 def test_one_and_four_devices_agree_to_rounding(trials, tmp_path):
@@ -51,7 +64,9 @@ def test_reconstructions_are_images_and_rows_are_independent(trials, tmp_path):
     assert float(images.min()) >= 0 and float(images.max()) <= 1
     np.testing.assert_allclose(fitted.reconstruct(trials.fmri[7:8])[0], images[7], atol=1e-5)
     copy = jax.tree.unflatten(jax.tree.structure(fitted), jax.tree.leaves(fitted))
-    np.testing.assert_array_equal(copy.reconstruct(trials.fmri[:1]), fitted.reconstruct(trials.fmri[:1]))
+    np.testing.assert_array_equal(
+        copy.reconstruct(trials.fmri[:1]), fitted.reconstruct(trials.fmri[:1])
+    )
 
 
 def test_a_nan_names_step_and_term(trials, tmp_path):
