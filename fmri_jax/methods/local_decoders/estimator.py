@@ -106,8 +106,8 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         import jax
 
-        from fmri_jax.methods.local_decoders.folds import groups_of
         from fmri_jax.methods.local_decoders.method import fit
+        from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 
         X = validate_data(self, X, dtype=np.float32, ensure_min_samples=2)
         if y is None:
@@ -116,12 +116,13 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_consistent_length(X, y, groups)
         images = self._as_images(y)
         groups = groups_of(images) if groups is None else np.asarray(groups)
-        model = fit(X, images, groups, self._config(images), jax.random.key(self.random_state))
+        training = TrainingSet(X, images, groups)
+        model = fit(training, self._config(images), jax.random.key(self.random_state))
         self.coef_ = np.asarray(model.elements.coef)
         self.intercept_ = np.asarray(model.elements.intercept)
         self.weights_ = np.asarray(model.weights)
         self.combination_ = np.asarray(model.combination)
-        self.scales_ = model.sizes
+        self.scales_ = sizes_of(model.config.scales)
         self.image_shape_ = model.shape
         self._output_shape = y.shape[1:]
         return self

@@ -1,16 +1,14 @@
 """Local decoders as a method: from prepared trials to one linear map from voxels to pixels."""
 
 import dataclasses
-from typing import Any
+import weakref
 
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fmri_jax.data.preparation import Trials
 from fmri_jax.methods import RunContext
-from fmri_jax.methods.local_decoders.bases import Basis, Size, basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import (
     by_channel,
     combination,
@@ -18,10 +16,10 @@ from fmri_jax.methods.local_decoders.combine import (
     learn,
     synthesise,
 )
-from fmri_jax.methods.local_decoders.decoders import ElementModel, fit_elements
-from fmri_jax.methods.local_decoders.folds import groups_of, out_of_sample
+from fmri_jax.methods.local_decoders.decoders import ElementModel
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.selection import select
+from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 
 
 @flax.struct.dataclass
@@ -33,14 +31,14 @@ class LocalReconstructor:
         weights: (scales,), (elements,) or (elements, pixels), as they were learned.
         combination: (elements, pixels), the weights times each element's share in its pixels.
         shape: height, width and channels of the images.
-        sizes: height and width of each scale.
+        config: what was fitted; where it was chosen on inner folds, the choice.
     """
 
     elements: ElementModel
     weights: jax.Array
     combination: jax.Array
     shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
-    sizes: tuple[Size, ...] = flax.struct.field(pytree_node=False)
+    config: Config = flax.struct.field(pytree_node=False)
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
@@ -64,54 +62,45 @@ class LocalDecoders:
 
     def fit(self, trials: Trials, context: RunContext) -> LocalReconstructor:
         """Solves for all elements, and learns how to combine them on inner folds by stimulus."""
+        mesh = context.mesh if context.mesh.size > 1 else None
+        return fit(training_set(trials, mesh), self.config, context.key)
+
+
+# Several configs that are fitted to the same trials share what they can.
+_TRAINING_SETS: weakref.WeakKeyDictionary[Trials, TrainingSet] = weakref.WeakKeyDictionary()
+
+
+def training_set(trials: Trials, mesh: jax.sharding.Mesh | None = None) -> TrainingSet:
+    """The training set of these trials, with what was already computed from them."""
+    known = _TRAINING_SETS.get(trials)
+    if known is None or known.mesh != mesh:
         images = trials.targets()
-        return fit(
-            trials.fmri, images, groups_of(images), self.config, context.key, mesh=context.mesh
-        )
+        known = TrainingSet(trials.fmri, images, groups_of(images), mesh)
+        _TRAINING_SETS[trials] = known
+    return known
 
 
-def fit(
-    fmri: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
-    config: Config,
-    key: jax.Array,
-    mesh: jax.sharding.Mesh | None = None,
-) -> LocalReconstructor:
+def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstructor:
     """Fits local decoders and their combination.
 
     Args:
-        fmri: (n, voxels) float32.
-        images: (n, height, width, channels) in [0, 1].
-        groups: (n,) trials that inner folds keep together; one group leaves nothing to learn
-            weights from, which then are equal.
+        training: the trials; if they are all of one group there is nothing to learn weights from,
+            and these are equal.
         config: what is fitted.
         key: random key for the learned weights.
-        mesh: devices that the elements are dealt over.
     """
     if config.select == "inner":
-        config = select(fmri, images, groups, config, key, mesh)
-    elements = basis(sizes_of(config.scales), *images.shape[1:3])
-    weights = _weights(fmri, images, groups, elements, config, key, mesh)
+        config = select(training, config, key)
+    elements = training.basis(config)
+    if config.weights == "equal" or not training.has_inner_folds:
+        weights = equal_weights(elements)
+    else:
+        rows = by_channel(training.out_of_sample(config), training.images)
+        weights = learn(config.weights, elements, *rows, key)
     return LocalReconstructor(
-        elements=fit_elements(fmri, images, elements, config, mesh),
+        elements=training.model(config),
         weights=jnp.asarray(weights),
         combination=jnp.asarray(combination(elements, weights)),
-        shape=images.shape[1:],
-        sizes=elements.sizes,
+        shape=training.shape,
+        config=config,
     )
-
-
-def _weights(
-    fmri: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
-    elements: Basis,
-    config: Config,
-    key: jax.Array,
-    mesh: Any,
-) -> np.ndarray:
-    if config.weights == "equal" or len(np.unique(groups)) < 2:
-        return equal_weights(elements)
-    predictions = out_of_sample(fmri, images, groups, elements, config, mesh)
-    return learn(config.weights, elements, *by_channel(predictions, images), key)

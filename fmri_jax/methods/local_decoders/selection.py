@@ -9,20 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.methods.local_decoders.bases import basis, sizes_of
+from fmri_jax.methods.local_decoders.bases import sizes_of
 from fmri_jax.methods.local_decoders.combine import (
     by_channel,
     combination,
     learn,
     synthesise,
 )
-from fmri_jax.methods.local_decoders.folds import inner_folds, out_of_sample
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.receptive_fields import (
     Settings,
     fit_grid,
     geometry,
 )
+from fmri_jax.methods.local_decoders.training import TrainingSet, inner_folds
 
 SETTINGS = Settings._fields  # options that only "receptive_fields" reads, beside its prior's scale
 
@@ -60,59 +60,40 @@ CANDIDATES = _candidates()
 
 
 def select(
-    fmri: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
+    training: TrainingSet,
     config: Config,
     key: jax.Array,
-    mesh: jax.sharding.Mesh | None = None,
     candidates: Sequence[dict[str, Any]] = CANDIDATES,
 ) -> Config:
     """The candidate that reconstructs left-out training stimuli best.
 
     Args:
-        fmri: (n, voxels).
-        images: (n, height, width, channels) in [0, 1].
-        groups: (n,) trials that stay together; with one group there is nothing to choose by, and
-            `config` is returned as it is.
+        training: the trials; with one group there is nothing to choose by, and `config` is
+            returned as it is.
         config: everything that the candidates do not change.
         key: random key for learned weights.
-        mesh: devices that the elements are dealt over.
-        candidates: option name -> value, each a change of `config`.
+        candidates: option name -> value, each a change of `config`; those whose elements do not
+            fit the images are left out.
 
     Returns:
         A config with `select="fixed"`.
     """
-    changed = [dataclasses.replace(config, select="fixed", **change) for change in candidates]
-    configs = [one for one in changed if _fits(one, images.shape[1], images.shape[2])]
-    if len(np.unique(groups)) < 2:
-        return dataclasses.replace(config, select="fixed")
-    scores = score_configs(fmri, images, groups, configs, key, mesh)
-    return configs[int(np.argmax(scores))]
+    fixed = dataclasses.replace(config, select="fixed")
+    changed = [dataclasses.replace(fixed, **change) for change in candidates]
+    configs = [one for one in changed if _fits(one, *training.shape[:2])]
+    if not configs or not training.has_inner_folds:
+        return fixed
+    return configs[int(np.argmax(score_configs(training, configs, key)))]
 
 
-def score_configs(
-    fmri: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
-    configs: Sequence[Config],
-    key: jax.Array,
-    mesh: jax.sharding.Mesh | None = None,
-) -> np.ndarray:
+def score_configs(training: TrainingSet, configs: Sequence[Config], key: jax.Array) -> np.ndarray:
     """(configs,) out-of-sample score of each, larger is better; see `criterion`."""
     scores = np.empty(len(configs))
     inverted = [i for i, config in enumerate(configs) if _is_pixelwise_inversion(config)]
-    seen = _inversions(fmri, images, groups, [configs[i] for i in inverted])
-    scores[inverted] = [criterion(one, images) for one in seen]
-    predictions: dict[Config, np.ndarray] = {}  # of decoders that differ in their weights only
+    seen = _inversions(training, [configs[i] for i in inverted])
+    scores[inverted] = [criterion(one, training.images) for one in seen]
     for i in sorted(set(range(len(configs))) - set(inverted)):
-        decoder = dataclasses.replace(configs[i], weights="equal")
-        if decoder not in predictions:
-            elements = basis(sizes_of(decoder.scales), *images.shape[1:3])
-            predictions[decoder] = out_of_sample(fmri, images, groups, elements, decoder, mesh)
-        scores[i] = criterion(
-            cross_fitted(predictions[decoder], images, groups, configs[i], key), images
-        )
+        scores[i] = criterion(cross_fitted(training, configs[i], key), training.images)
     return scores
 
 
@@ -123,19 +104,21 @@ def criterion(reconstructed: np.ndarray, images: np.ndarray) -> float:
     return -float(np.mean(np.square(np.clip(reconstructed, 0, 1) - images)))
 
 
-def cross_fitted(
-    predictions: np.ndarray, images: np.ndarray, groups: np.ndarray, config: Config, key: jax.Array
-) -> np.ndarray:
+def cross_fitted(training: TrainingSet, config: Config, key: jax.Array) -> np.ndarray:
     """Combines out-of-sample predictions by weights that are out of sample, too.
 
     The weights for an inner fold's trials are learned from the predictions of the others.
+
+    Returns:
+        (n, height, width, channels).
     """
-    elements = basis(sizes_of(config.scales), *images.shape[1:3])
+    elements, images = training.basis(config), training.images
+    predictions = training.out_of_sample(config)
     combined = np.empty(images.shape, np.float32)
-    for out in inner_folds(groups, config.n_inner):
+    for out in inner_folds(training.groups, config.n_inner):
         learnt = learn(config.weights, elements, *by_channel(predictions[~out], images[~out]), key)
         matrix = jnp.asarray(combination(elements, learnt))
-        combined[out] = synthesise(jnp.asarray(predictions[out]), matrix, images.shape[1:])
+        combined[out] = synthesise(jnp.asarray(predictions[out]), matrix, training.shape)
     return combined
 
 
@@ -153,28 +136,23 @@ def _is_pixelwise_inversion(config: Config) -> bool:
     )
 
 
-def _inversions(
-    fmri: np.ndarray,
-    images: np.ndarray,
-    groups: np.ndarray,
-    configs: Sequence[Config],
-) -> np.ndarray:
+def _inversions(training: TrainingSet, configs: Sequence[Config]) -> np.ndarray:
     """(configs, n, h, w, c) out-of-sample images by inverted encoding models.
 
     The configs of one prior lie on a grid of settings, whose models share most of their work.
     """
+    images, fmri = training.images, training.fmri
     found = np.empty((len(configs), *images.shape), np.float32)
-    flat = images.reshape(len(images), -1)
     for scale in sorted({config.prior_scale for config in configs}):
         members = [i for i, config in enumerate(configs) if config.prior_scale == scale]
         values = np.asarray([[getattr(configs[i], n) for n in SETTINGS] for i in members])
         axes, places = zip(
             *(np.unique(column, return_inverse=True) for column in values.T), strict=True
         )
-        fields = geometry(*images.shape[1:], scale)
-        for out in inner_folds(groups, configs[members[0]].n_inner):
-            models = fit_grid(fmri, flat, fields, Settings(*axes), ~out)
+        fields = geometry(*training.shape, scale)
+        for out in inner_folds(training.groups, configs[members[0]].n_inner):
+            models = fit_grid(fmri, images.reshape(len(fmri), -1), fields, Settings(*axes), ~out)
             coef, intercept = np.asarray(models.coef)[places], np.asarray(models.intercept)[places]
             seen = fmri[out] @ coef + intercept[:, None]
-            found[np.ix_(members, out)] = seen.reshape(-1, *images[out].shape)
+            found[np.ix_(np.asarray(members), out)] = seen.reshape(-1, *images[out].shape)
     return found

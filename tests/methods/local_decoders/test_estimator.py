@@ -13,8 +13,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import Config, MultiScaleDecoder
-from fmri_jax.methods.local_decoders.folds import groups_of
 from fmri_jax.methods.local_decoders.method import fit
+from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +40,8 @@ def test_is_the_method_under_another_name(recorded):
     fmri, images = recorded
     decoder = MultiScaleDecoder(n_inner=3).fit(fmri, images)
     images = images[..., None].astype(np.float32)
-    config = Config(n_inner=3)
-    method = fit(fmri.astype(np.float32), images, groups_of(images), config, jax.random.key(0))
+    training = TrainingSet(fmri.astype(np.float32), images, groups_of(images))
+    method = fit(training, Config(n_inner=3), jax.random.key(0))
     np.testing.assert_allclose(
         decoder.predict(fmri), method.contrast(fmri.astype(np.float32))[..., 0], atol=1e-4
     )

@@ -1,5 +1,7 @@
 """The method as a whole: reference scores on the real recording, inner folds, the pytree."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from fmri_jax.data.preparation import PreparationConfig, Trials, folds
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary
 from fmri_jax.methods.local_decoders import Config, build
-from fmri_jax.methods.local_decoders import folds as inner
+from fmri_jax.methods.local_decoders import training as inner
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import equal_weights
 from fmri_jax.training.mesh import make_mesh
@@ -88,8 +90,6 @@ def test_a_reconstructor_is_a_pytree_that_reconstructs_under_jit(trials, context
 
 
 def test_decoders_dealt_over_devices_are_the_same(trials, context):
-    import dataclasses
-
     four = dataclasses.replace(context, mesh=make_mesh(4))
     config = Config(weights="equal")
     one, several = (build(config).fit(trials, where) for where in (context, four))
@@ -106,13 +106,13 @@ def test_inner_folds_never_divide_a_stimulus(trials):
 
 
 def test_out_of_sample_predictions_do_not_depend_on_the_trials_own_images(trials):
-    images, elements = trials.targets(), basis(sizes_of(2), 5, 5)
+    images = trials.targets()
     groups, config = inner.groups_of(images), Config(decoder="linear", n_voxels=10, n_inner=3)
-    before = inner.out_of_sample(trials.fmri, images, groups, elements, config)
+    before = inner.TrainingSet(trials.fmri, images, groups).out_of_sample(config)
     out = next(iter(inner.inner_folds(groups, 3)))
     swapped = images.copy()
     swapped[out] = 1 - swapped[out]
-    after = inner.out_of_sample(trials.fmri, swapped, groups, elements, config)
+    after = inner.TrainingSet(trials.fmri, swapped, groups).out_of_sample(config)
     np.testing.assert_array_equal(after[out], before[out])
     assert np.abs(after[~out] - before[~out]).max() > 0.1
 
@@ -130,9 +130,23 @@ def test_in_sample_predictions_would_have_given_other_weights(trials, context):
     assert wrong[0] > right[0] + 0.1
 
 
-def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, context):
-    import dataclasses
+def test_configs_fitted_to_the_same_trials_share_their_decoders(trials, context, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        inner, "fit_elements", lambda *a, f=inner.fit_elements: calls.append(a) or f(*a)
+    )
+    same = dataclasses.replace(trials)
+    equal, learned, pixel = (
+        build(Config(weights=weights, n_inner=3)).fit(same, context)
+        for weights in ("equal", "learned", "pixel")
+    )
+    assert len(calls) == 1 + 3
+    assert equal.elements is learned.elements is pixel.elements
+    fresh = build(Config(weights="pixel", n_inner=3)).fit(dataclasses.replace(trials), context)
+    np.testing.assert_array_equal(fresh.combination, pixel.combination)
 
+
+def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, context):
     same = dataclasses.replace(trials, stimulus=np.zeros(60, np.int32))
     fitted = build(Config()).fit(same, context)
     np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
