@@ -3,5 +3,7 @@
 from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.discriminator import Discriminator
 from fmri_jax.networks.generator import Generator
+from fmri_jax.networks.summary import Layer, layer_table
+from fmri_jax.networks.vgg16 import VGG16
 
-__all__ = ["AlexNet", "Discriminator", "Generator"]
+__all__ = ["VGG16", "AlexNet", "Discriminator", "Generator", "Layer", "layer_table"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
-from fmri_jax.pretrained import cache, rules, sources
+from fmri_jax.pretrained import cache, catalogue, rules, sources
 
 __all__ = ["load"]
 
@@ -19,8 +19,9 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     """Loads published weights.
 
     Args:
-        name: "alexnet" -> parameters of `fmri_jax.networks.AlexNet`; "lpips_alexnet" -> the five
-            LPIPS v0.1 heads, one array of channel weights a layer.
+        name: "alexnet", "vgg16" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`;
+            "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of channel
+            weights a layer.
         path: a file of weights to read instead of those found or fetched, such as torchvision's
             `alexnet-owt-7be5be79.pth`. Its layout tells which rules apply; it may be fine-tuned,
             so its checksum is not compared, and it is not cached.
@@ -31,9 +32,9 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     Raises:
         InputError: the name is unknown, or no file can be had, opened safely and fully mapped.
     """
-    if name not in sources.CATALOGUE:
-        raise InputError(unknown_name(f"weights {name!r}", name, sources.CATALOGUE, "weights"))
-    weights = sources.CATALOGUE[name]
+    if name not in catalogue.CATALOGUE:
+        raise InputError(unknown_name(f"weights {name!r}", name, catalogue.CATALOGUE, "weights"))
+    weights = catalogue.CATALOGUE[name]
     arrays = _given(weights, pathlib.Path(path)) if path else cache.load(name)
     if arrays is None:
         arrays, origin = _found(weights)
@@ -47,7 +48,7 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     """Ports a file that the user names; a `.pth` is PyTorch's, everything else pickled arrays."""
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    wanted = sources.load_torch if path.suffix == ".pth" else sources.read_pickled_tree
+    wanted = catalogue.load_torch if path.suffix == ".pth" else catalogue.read_pickled_tree
     for publication in weights.publications:
         if publication.read is wanted:
             return rules.port(publication.read(path), publication.rules, weights.shapes(), path)

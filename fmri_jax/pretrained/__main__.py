@@ -1,12 +1,13 @@
 """Lists the published weights: python -m fmri_jax.pretrained."""
 
 from fmri_jax.pretrained import cache, sources
+from fmri_jax.pretrained.catalogue import CATALOGUE
 
 
 def main() -> None:
     """Prints, for each set of weights, what it is, whether it is at hand, origin and checksum."""
     print(f"cache folder: {cache.folder()}\n")
-    for name, weights in sources.CATALOGUE.items():
+    for name, weights in CATALOGUE.items():
         kept = cache.describe(name)
         print(f"{name}: {weights.what}")
         if kept:

@@ -93,7 +93,7 @@ def _refusal(origin: object, found: str) -> InputError:
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested dicts -> one dict with names "layer/kernel"."""
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
             flat |= flatten(value, f"{prefix}{name}/")

