@@ -90,31 +90,38 @@ class BData:
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
 
-    def read(self, columns: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    def read(
+        self, columns: np.ndarray, dtype: type = np.float32, trials: np.ndarray | None = None
+    ) -> np.ndarray:
         """Reads columns of the table, some trials at a time: memory stays near what is returned.
 
         Args:
             columns: (columns,) bool.
             dtype: of the result; labels need float64.
+            trials: (trials,) bool, those to return; all when None.
 
         Returns:
-            (trials, selected columns).
+            (chosen trials, selected columns).
 
         Raises:
             InputError: the file is damaged.
         """
-        trials, _ = self.shape
+        chosen = np.ones(self.shape[0], bool) if trials is None else trials
+        place = np.cumsum(chosen) - chosen  # of each chosen trial in the result
         wanted = np.flatnonzero(columns)
-        selected = np.empty((trials, len(wanted)), dtype)
-        if not len(wanted):
+        selected: np.ndarray = np.empty((int(chosen.sum()), len(wanted)), dtype)
+        if not selected.size:
             return selected
         low, high = wanted[0], wanted[-1] + 1  # one range is read fast, scattered columns are not
         rows = max(1, _BLOCK_BYTES // int((high - low) * self.dtype.itemsize))
         try:
             with h5py.File(self.path) as file:
-                for start in range(0, trials, rows):
-                    block = file[self._table][start : start + rows, low:high]
-                    selected[start : start + rows] = block[:, wanted - low]
+                for start in range(0, self.shape[0], rows):
+                    these = chosen[start : start + rows]
+                    if these.any():
+                        block = file[self._table][start : start + rows, low:high]
+                        at = place[start]
+                        selected[at : at + these.sum()] = block[these][:, wanted - low]
         except OSError as error:
             raise InputError(f"{self.path} is damaged ({error}): copy it again.") from None
         return selected
@@ -141,15 +148,19 @@ class BData:
         first[marked[0]] = True
         return self.read(first, np.float64)[:, 0]
 
-    def texts(self, key: str) -> list[str] | None:
-        """The label of each trial as text, or None where the file maps none for this key.
+    def texts(self, key: str, trials: np.ndarray) -> list[str] | None:
+        """The label of each chosen trial as text, or None where the file maps none for this key.
+
+        Args:
+            key: as for `label`.
+            trials: (trials,) bool.
 
         Raises:
             InputError: no column has this key, or a number has no text.
         """
         if key not in self._vmaps:
             return None
-        vmap, numbers = self._vmaps[key], self.label(key).tolist()
+        vmap, numbers = self._vmaps[key], self.label(key)[trials].tolist()
         unknown = [number for number in numbers if number not in vmap]
         if unknown:
             raise InputError(

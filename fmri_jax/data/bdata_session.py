@@ -1,16 +1,17 @@
 """From BData files and a folder of stimulus images to a session."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 
 from fmri_jax.data.bdata import BData
+from fmri_jax.data.bdata_labels import category_images, image_names
 from fmri_jax.data.images import list_images, read_named
 from fmri_jax.data.session import TRAIN, Session
 from fmri_jax.errors import InputError
 
-LABELS = ("stimulus_name", "stimulus_id", "image_index", "Label")  # in order of preference
 RUNS = (("Session", "Run"), ("session", "run"))
 
 
@@ -35,7 +36,7 @@ def load(
         test_path: `.h5` file of the test trials, if they are apart.
         test_images: folder or zip of the test images; `images` when empty.
         roi: ROI expression of the columns to read; empty: all voxels.
-        label: metadata key of the stimulus label; empty: the first of `LABELS` that there is.
+        label: metadata key of the stimulus label; empty: the first known one.
         image_size: px, the side of the square that every image is resized to.
 
     Returns:
@@ -45,133 +46,110 @@ def load(
         InputError: a file cannot be used, the two files differ in their voxels, or a label has no
             image.
     """
-    parts = [_Part(path, images, roi, label, TRAIN)]
+    sources = [Source(path, images, TRAIN, label)]
     if test_path:
-        parts.append(_Part(test_path, test_images or images, roi, label, "test"))
-    train, test = parts[0], parts[-1]
-    if train.rois.keys() != test.rois.keys() or any(
-        not np.array_equal(mask, test.rois[name]) for name, mask in train.rois.items()
-    ):
-        raise InputError(
-            f"{test_path} has other voxels or regions than {path}: expected files of one subject "
-            "and one release."
-        )
-    files = ", ".join(pathlib.Path(part.path).name for part in parts)
-    offsets = np.cumsum([0] + [len(part.names) for part in parts[:-1]])
+        sources.append(Source(test_path, test_images or images, "test", label))
+    files = ", ".join(pathlib.Path(source.path).name for source in sources)
+    return read(sources, roi, image_size, f"fMRI from the BData of {files}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Trials of one BData file, and where the images are that they show.
+
+    Attributes:
+        path: the `.h5` file.
+        images: folder or zip of their images.
+        split: the split that they form.
+        label: metadata key of the stimulus label; empty: the first known one.
+        where: metadata key and value of the trials to take, such as ("DataType", 2); None: all.
+        by_category: whether a label names a synset, of which `images` holds one image; otherwise
+            it names an image.
+    """
+
+    path: str
+    images: str
+    split: str = TRAIN
+    label: str = ""
+    where: tuple[str, float] | None = None
+    by_category: bool = False
+
+
+def read(sources: Sequence[Source], roi: str, image_size: int, description: str) -> Session:
+    """Joins trials of one subject from several files, or parts of a file, into a session.
+
+    An image that several sources take from the same folder is read once.
+
+    Args:
+        sources: the trials, in the order of the session.
+        roi: ROI expression of the columns to read; empty: all voxels.
+        image_size: px, the side of the square that every image is resized to.
+        description: of the session.
+
+    Raises:
+        InputError: a file cannot be used, the files differ in their voxels, or a label has no
+            image.
+    """
+    parts = [_Part(source, roi) for source in sources]
+    first = parts[0]
+    for part in parts[1:]:
+        if first.rois.keys() != part.rois.keys() or any(
+            not np.array_equal(mask, part.rois[name]) for name, mask in first.rois.items()
+        ):
+            raise InputError(
+                f"{part.source.path} has other voxels or regions than {first.source.path}: "
+                "expected files of one subject and one release."
+            )
+    places: dict[tuple[str, str], int] = {}  # folder and name of an image -> its index
+    for part in parts:
+        for name in sorted(set(part.names)):
+            places.setdefault((part.source.images, name), len(places))
+    stimulus = [places[part.source.images, name] for part in parts for name in part.names]
     run_offsets = np.cumsum([0] + [part.run.max() + 1 for part in parts[:-1]])
     return Session(
-        fmri=np.concatenate([part.fmri for part in parts]) if test_path else train.fmri,
-        stimulus=_joined([part.stimulus + o for part, o in zip(parts, offsets, strict=True)]),
-        images=np.concatenate([part.pixels(image_size) for part in parts]),
+        fmri=np.concatenate([part.fmri for part in parts]) if len(parts) > 1 else first.fmri,
+        stimulus=np.asarray(stimulus, np.int32),
+        images=_pixels(list(places), image_size),
         run=_joined([part.run + o for part, o in zip(parts, run_offsets, strict=True)]),
-        rois=train.rois,
-        stimulus_names=tuple(pathlib.PurePosixPath(n).stem for part in parts for n in part.names),
-        split=np.concatenate([np.full(len(part.run), part.split) for part in parts]),
-        description=f"fMRI from the BData of {files}.",
+        rois=first.rois,
+        stimulus_names=tuple(pathlib.PurePosixPath(name).stem for _, name in places),
+        split=np.concatenate([np.full(len(part.run), part.source.split) for part in parts]),
+        description=description,
     )
 
 
-class _Part:
-    """The trials of one file and the images that they show."""
+def _pixels(places: list[tuple[str, str]], size: int) -> np.ndarray:
+    """Images by folder and name, each folder opened once."""
+    images = np.empty((len(places), size, size, 3), np.uint8)
+    for folder in dict.fromkeys(folder for folder, _ in places):
+        rows = [i for i, (place, _) in enumerate(places) if place == folder]
+        images[rows] = read_named(folder, [places[i][1] for i in rows], size)
+    return images
 
-    def __init__(self, path: str, images: str, roi: str, label: str, split: str):
-        self.path, self.images, self.split = path, images, split
-        table = BData(path)
+
+class _Part:
+    """What one source holds: responses, regions, run and the name of each trial's image."""
+
+    def __init__(self, source: Source, roi: str):
+        self.source = source
+        table = BData(source.path)
         columns = table.columns(roi) if roi else table.voxels()
-        self.fmri = table.read(columns)
+        trials = np.ones(table.shape[0], bool)
+        if source.where is not None:
+            key, value = source.where
+            trials = table.label(key) == value
+            if not trials.any():
+                raise InputError(
+                    f"{source.path} holds no trials whose {key} is {value:g}: expected some; take "
+                    "the file of the whole experiment."
+                )
+        self.fmri = table.read(columns, trials=trials)
         regions = {key: table.rows[key][columns] == 1 for key in table.rois}
         self.rois = {key.removeprefix("ROI_"): mask for key, mask in regions.items() if mask.any()}
-        self.run = _runs(table)
-        names = image_names(table, label, list_images(images), images)
-        self.names = sorted(set(names))
-        place = {name: i for i, name in enumerate(self.names)}
-        self.stimulus = np.asarray([place[name] for name in names], np.int32)
-
-    def pixels(self, size: int) -> np.ndarray:
-        return read_named(self.images, self.names, size)
-
-
-def image_names(table: BData, label: str, available: Sequence[str], folder: str) -> list[str]:
-    """The image file of each trial.
-
-    Args:
-        table: the trials.
-        label: metadata key of the stimulus label, or empty for the first of `LABELS`.
-        available: names of the image files.
-        folder: where they are, for messages.
-
-    Returns:
-        One of `available` a trial.
-
-    Raises:
-        InputError: there is no label, it lost its digits, or an image is missing or ambiguous.
-    """
-    key = label or next((key for key in LABELS if key in table.keys), LABELS[0])
-    stems = table.texts(key)
-    if stems is None:
-        numbers = table.label(key)
-        if (numbers == np.rint(numbers)).all():
-            return _counted(numbers, available, f"{table.path}: {key}", folder)
-        stems = synset_names(numbers, f"{table.path}: {key}")
-    by_stem: dict[str, str] = {}
-    for name in available:
-        stem = pathlib.PurePosixPath(name).stem
-        if stem in by_stem:
-            raise InputError(
-                f"{folder} holds {by_stem[stem]} and {name}: expected each image name once; "
-                "remove one."
-            )
-        by_stem[stem] = name
-    wanted = [pathlib.PurePosixPath(stem).stem if stem not in by_stem else stem for stem in stems]
-    missing = sorted(set(wanted) - set(by_stem))
-    if missing:
-        raise InputError(
-            f"{folder} lacks {len(missing)} of {len(set(wanted))} images that {table.path} shows, "
-            f"first {missing[0]}: expected files named like {missing[0]}.JPEG."
-        )
-    return [by_stem[stem] for stem in wanted]
-
-
-def synset_names(labels: np.ndarray, where: str) -> list[str]:
-    """Names of ImageNet images from their numbers: 1518878.005958 is n01518878_5958.
-
-    Args:
-        labels: (trials,) float64, with six decimals.
-        where: file and key, for messages.
-
-    Returns:
-        One name a trial.
-
-    Raises:
-        InputError: a label is not a number with six decimals, or lost them in float32.
-    """
-    if (labels.astype(np.float32) == labels).all():
-        raise InputError(
-            f"{where} holds labels such as {labels[0]}: expected six decimals, as 1518878.005958; "
-            "they passed through float32, so take a file that stores them as float64."
-        )
-    millionths = labels * 1e6
-    whole = np.rint(millionths)
-    wrong = ~(np.abs(millionths - whole) < 0.02) | (labels < 0)  # NaN is wrong, too
-    if wrong.any():
-        raise InputError(
-            f"{where} holds the label {labels[wrong][0]}: expected a synset and six decimals, as "
-            "1518878.005958."
-        )
-    synsets, images = np.divmod(whole.astype(np.int64), 10**6)
-    return [f"n{synset:08d}_{image}" for synset, image in zip(synsets, images, strict=True)]
-
-
-def _counted(numbers: np.ndarray, available: Sequence[str], where: str, folder: str) -> list[str]:
-    """Images by number, from 1, in the order of their names."""
-    low, high = numbers.min(), numbers.max()
-    if low < 1 or high > len(available):
-        raise InputError(
-            f"{where} holds numbers from {low:.0f} to {high:.0f} for {len(available)} images in "
-            f"{folder}: expected 1 to {len(available)}, counting images by name; name the right "
-            "label and folder (synset labels that passed through float32 look like this, too)."
-        )
-    return [sorted(available)[int(number) - 1] for number in numbers]
+        self.run = _runs(table)[trials]
+        available = list_images(source.images)
+        find = category_images if source.by_category else image_names
+        self.names = find(table, source.label, available, source.images, trials)
 
 
 def _runs(table: BData) -> np.ndarray:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fmri_jax.data import load
 from fmri_jax.data.bdata import BData
-from fmri_jax.data.bdata_session import synset_names
+from fmri_jax.data.bdata_labels import synset_names
 from fmri_jax.errors import InputError
 
 TRIALS, VOXELS = 24, 30
