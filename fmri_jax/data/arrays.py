@@ -56,6 +56,7 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Session
         images = _pixels(arrays["images"])
         run = arrays.get("run", np.zeros(len(fmri), np.int32))
         names = arrays.get("stimulus_names", np.asarray([f"image {i}" for i in range(len(images))]))
+        _check_names(_texts("stimulus_names", names), images)
         split = arrays.get("split", np.full(len(fmri), TRAIN))
         return Session(
             fmri=fmri,
@@ -144,6 +145,18 @@ def _pixels(images: np.ndarray) -> np.ndarray:
     raise InputError(
         f"images is {images.dtype}: expected uint8 (0 to 255), real numbers in [0, 1] or bool."
     )
+
+
+def _check_names(names: np.ndarray, images: np.ndarray) -> None:
+    """Refuses one name for different images: one of the two is not what the subject saw."""
+    first: dict[str, int] = {}
+    for i, name in enumerate(names[: len(images)].tolist()):
+        j = first.setdefault(name, i)
+        if not np.array_equal(images[i], images[j]):
+            raise InputError(
+                f"stimulus_names holds {name!r} for images {j} and {i}, whose pixels differ: "
+                "expected a name of its own for each image; rename one."
+            )
 
 
 def _rois(arrays: Mapping[str, np.ndarray], voxels: int) -> dict[str, np.ndarray]:

@@ -66,15 +66,17 @@ def save_npz(session: Session, path: str | os.PathLike[str]) -> None:
 
 def _read(path: str) -> dict[str, np.ndarray]:
     """The arrays of the file; large ones that a session does not use are left on disk."""
-    if not zipfile.is_zipfile(path):
+    with open(path, "rb") as file:
+        begins = file.read(2) == b"PK"  # NumPy takes anything else for a pickle
+    if not begins or not zipfile.is_zipfile(path):
         raise InputError(
-            f"{path} is no .npz file, or its end is missing: expected what numpy.savez writes; "
-            "copy or write it again."
+            f"{path} is no .npz file, or a part of it is missing: expected what numpy.savez writes;"
+            " copy or write it again."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
-            unused = {key: np.empty(0) for key in file.files if key not in (*REQUIRED, *OPTIONAL)}
-            return unused | {key: file[key] for key in file.files if key not in unused}
+        with np.load(path, allow_pickle=False) as arrays:
+            used = {key for key in arrays.files if key in (*REQUIRED, *OPTIONAL)}
+            return {key: arrays[key] if key in used else np.empty(0) for key in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error).lower():
             raise InputError(

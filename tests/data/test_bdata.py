@@ -14,57 +14,26 @@ from fmri_jax.data import load
 from fmri_jax.data.bdata import BData
 from fmri_jax.data.bdata_labels import synset_names
 from fmri_jax.errors import InputError
-
-TRIALS, VOXELS = 24, 30
-REGIONS = ["ROI_V1", "ROI_V2", "ROI_LOC", "ROI_hcp180_L_V1", "ROI_hcp180_R_V1"]
-SYNSETS = [1518878.005958, 2084071.000012, 4099175.123456, 1518878.1]
-NAMES = ["n01518878_5958", "n02084071_12", "n04099175_123456", "n01518878_100000"]
-
-
-def table(regions: int = 0) -> bdpy.BData:
-    """A recording as bdpy makes it: two sessions of three runs of four trials."""
-    rng = np.random.default_rng(0)
-    data = bdpy.BData()
-    data.add(rng.normal(size=(TRIALS, VOXELS)), "VoxelData")
-    data.add(np.repeat([1.0, 2.0], 12)[:, None], "Session")
-    data.add(np.tile(np.repeat([1.0, 2.0, 3.0], 4), 2)[:, None], "Run")
-    data.add(np.tile(SYNSETS, 6)[:, None], "stimulus_id")
-    rng = np.random.default_rng(1 + regions)
-    for region in REGIONS:
-        data.add_metadata(region, (rng.random(VOXELS) < 0.4).astype(float), where="VoxelData")
-    return data
+from tests.data.builders import (
+    REGIONS,
+    SYNSET_NAMES,
+    TRIALS,
+    VOXELS,
+    bdata,
+    change_h5,
+    synset_images,
+)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> str:
-    table().save(str(tmp_path / "sub-01.h5"))
+    bdata().save(str(tmp_path / "sub-01.h5"))
     return str(tmp_path / "sub-01.h5")
 
 
 @pytest.fixture
 def images(tmp_path: Path) -> str:
-    folder = tmp_path / "images"
-    for i, name in enumerate(NAMES):
-        (folder / name[:9]).mkdir(parents=True, exist_ok=True)
-        colour = np.full((20 + i, 30, 3), 40 * i, np.uint8)
-        Image.fromarray(colour).save(folder / name[:9] / f"{name}.JPEG")
-    return str(folder)
-
-
-def written(path: Path, change: Callable[[h5py.File], None]) -> str:
-    """Changes a BData file in place."""
-    with h5py.File(path, "r+") as file:
-        change(file)
-    return str(path)
-
-
-def replace(name: str, change: Callable[[np.ndarray], np.ndarray]) -> Callable[[h5py.File], None]:
-    def change_it(file: h5py.File) -> None:
-        value = file[name][()]
-        del file[name]
-        file[name] = change(value)
-
-    return change_it
+    return synset_images(tmp_path / "images")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +114,7 @@ def test_older_spellings_of_the_groups_are_read(path: str, tmp_path: Path) -> No
     before = BData(path)
     everything = before.columns("VoxelData")
     expected = before.read(everything)
-    after = BData(written(Path(path), rename))
+    after = BData(change_h5(path, rename))
     np.testing.assert_array_equal(after.read(after.columns("VoxelData")), expected)
     assert after.keys == before.keys
 
@@ -159,7 +128,7 @@ def test_a_recording_becomes_a_session(path: str, images: str) -> None:
     np.testing.assert_array_equal(
         session.fmri[:, session.roi("V2")], theirs.select("ROI_V2").astype(np.float32)
     )
-    assert [session.stimulus_names[s] for s in session.stimulus[:4]] == NAMES
+    assert [session.stimulus_names[s] for s in session.stimulus[:4]] == SYNSET_NAMES
     assert session.images.shape == (4, 16, 16, 3)
     assert session.images[session.stimulus[:4], 8, 8, 0].tolist() == [0, 40, 80, 120]
     assert session.run.tolist() == np.repeat(np.arange(6), 4).tolist()
@@ -191,19 +160,15 @@ def test_test_trials_come_from_a_file_of_their_own(path: str, images: str, tmp_p
     assert shown == ["horse", "bus", "owl"] * 2
     assert session.run[test].tolist() == [6, 6, 6, 7, 7, 7]
     assert session.images.shape == (7, 256, 256, 3)
-    other = table(regions=1)
-    other.save(str(tmp_path / "other.h5"))
-    with pytest.raises(InputError, match="has other voxels or regions than"):
-        load(path, images=images, test_path=str(tmp_path / "other.h5"))
 
 
 def test_whole_numbers_count_the_images_by_name(path: str, images: str) -> None:
     def number(file: h5py.File) -> None:
         file["dataset"][:, -1] = np.tile([4.0, 1, 2, 3], 6)
 
-    session = load(written(Path(path), number), images=images, image_size=8)
+    session = load(change_h5(path, number), images=images, image_size=8)
     assert [session.stimulus_names[s] for s in session.stimulus[:4]] == [
-        sorted(NAMES)[i] for i in (3, 0, 1, 2)
+        sorted(SYNSET_NAMES)[i] for i in (3, 0, 1, 2)
     ]
 
 
@@ -239,54 +204,3 @@ print(data.read(data.columns("V1")).shape, peak() - before)
     )
     shape, mebibytes = run.stdout.rsplit(" ", 1)
     assert shape == "(3000, 300)" and int(mebibytes) < 60, run  # the whole table takes 460
-
-
-MALFORMED: list[tuple[Callable[[h5py.File], None], str]] = [
-    (lambda f: f.move("dataset", "data"), "holds data, header, .*: expected BData with /dataset"),
-    (lambda f: f.__delitem__("metadata"), "expected BData with /metadata"),
-    (lambda f: f.__delitem__("metadata/value"), "cannot be read as BData"),
-    (replace("dataset", lambda x: x[:0]), "expected .trials, columns."),
-    (replace("dataset", np.ravel), "expected .trials, columns."),
-    (
-        replace("dataset", lambda x: x[:, 1:]),
-        r"metadata/value has shape \(9, 33\): expected \(9, 32",
-    ),
-    (
-        replace("metadata/value", np.transpose),
-        r"metadata/value has shape \(33, 9\): expected \(9, 33",
-    ),
-    (
-        replace("metadata/key", lambda x: np.asarray([b"a"] * len(x))),
-        "metadata/key holds 'a' twice",
-    ),
-    (replace("dataset", lambda x: np.where(x > 2, np.nan, x)), "the label nan: expected a synset"),
-    (replace("dataset", lambda x: x.astype(np.float32)), "they passed through float32"),
-]
-
-
-@pytest.mark.parametrize("case", range(len(MALFORMED)))
-def test_malformed_files_end_with_a_sentence(path: str, images: str, case: int) -> None:
-    change, sentence = MALFORMED[case]
-    with pytest.raises(InputError, match=sentence):
-        load(written(Path(path), change), images=images)
-
-
-def test_what_cannot_be_found_is_named(path: str, images: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'V9' does not exist .* LOC, V1, V2, hcp180_L_V1"):
-        load(path, images=images, roi="V9")
-    with pytest.raises(InputError, match="no column 'Labels': choose one of Run, Session, VoxelDa"):
-        load(path, images=images, label="Labels")
-    (Path(images) / "n01518878" / "n01518878_5958.JPEG").unlink()
-    with pytest.raises(InputError, match="lacks 1 of 4 images .* like n01518878_5958.JPEG"):
-        load(path, images=images)
-    (Path(images) / "n02084071_12.png").write_bytes(b"")
-    with pytest.raises(InputError, match="expected each image name once; remove one"):
-        load(path, images=images)
-    with pytest.raises(InputError, match="missing.h5 is not a file: expected a BData .h5"):
-        load(str(tmp_path / "missing.h5"), images=images)
-    half = tmp_path / "half.h5"
-    half.write_bytes(Path(path).read_bytes()[:3000])
-    with pytest.raises(InputError, match="half.h5 cannot be read as BData"):
-        load(str(half), images=images)
-    with pytest.raises(InputError, match="cannot take the options .*'images'"):
-        load(path)

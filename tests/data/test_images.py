@@ -1,5 +1,3 @@
-import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,28 +7,7 @@ from PIL import Image
 
 from fmri_jax.data.images import read_images, resize
 from fmri_jax.errors import InputError
-
-PHOTO = np.asarray(
-    Image.effect_noise((40, 30), 60).resize((80, 60), Image.Resampling.BICUBIC).convert("RGB")
-).copy()
-PHOTO[..., 0] //= 2  # so that channels in the wrong order would be seen
-
-
-def encoded(picture: Image.Image, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind)
-    return buffer.getvalue()
-
-
-def photo() -> Image.Image:
-    return Image.fromarray(PHOTO)
-
-
-def zipped(path: Path, files: dict[str, bytes]) -> str:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return str(path)
+from tests.data.builders import PHOTO, encoded, photo, zipped
 
 
 def test_shrinking_does_not_alias() -> None:
@@ -103,88 +80,6 @@ def test_cmyk_jpeg_keeps_its_colours(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(encoded(photo().convert("CMYK"), "JPEG"))
     (image,), _ = read_images(str(tmp_path), 60)
     assert abs(image.astype(int) - resize(PHOTO[None], 60)[0]).mean() < 6  # JPEG's loss
-
-
-def transparent() -> Image.Image:
-    picture = photo().convert("RGBA")
-    picture.putpixel((3, 3), (0, 0, 0, 100))
-    return picture
-
-
-def half_a_jpeg() -> bytes:
-    content = encoded(photo(), "JPEG")
-    return content[: len(content) // 2]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "sentence"),
-    [
-        (
-            "a.png",
-            lambda: encoded(transparent()),
-            "a.png is partly transparent: expected an opaque",
-        ),
-        (
-            "a.png",
-            lambda: encoded(Image.fromarray(PHOTO[..., 0].astype(np.uint16))),
-            "16-bit or fl",
-        ),
-        (
-            "a.tif",
-            lambda: encoded(Image.fromarray(PHOTO[..., 0] / np.float32(9)), "TIFF"),
-            "mode F",
-        ),
-        (
-            "a.jpg",
-            half_a_jpeg,
-            "a.jpg cannot be decoded .* the file is damaged; replace or remove it",
-        ),
-        ("a.jpg", lambda: b"", "a.jpg cannot be decoded .it is no image"),
-        ("a.png", lambda: encoded(photo())[:-30], "a.png cannot be decoded"),
-        ("a.png", lambda: b"not an image", "it is no image"),
-    ],
-)
-def test_images_that_cannot_be_trusted_are_refused(
-    tmp_path: Path, name: str, content: Callable[[], bytes], sentence: str
-) -> None:
-    (tmp_path / name).write_bytes(content())
-    with pytest.raises(InputError, match=sentence):
-        read_images(str(tmp_path), 16)
-    with pytest.raises(InputError, match=sentence):
-        read_images(zipped(tmp_path / "a.zip", {name: content()}), 16)
-
-
-@pytest.mark.parametrize(
-    "name", ["../evil.png", "a/../../evil.png", "/evil.png", "C:/evil.png", "..\\evil.png"]
-)
-def test_paths_out_of_a_zip_are_refused(tmp_path: Path, name: str) -> None:
-    path = zipped(tmp_path / "a.zip", {"good.png": encoded(photo()), name: encoded(photo())})
-    with pytest.raises(InputError, match="a path outside of the zip"):
-        read_images(path, 16)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.zip"]
-
-
-def test_bombs_are_refused(tmp_path: Path) -> None:
-    huge = encoded(Image.new("1", (20000, 20000)))
-    with pytest.raises(InputError, match="huge.png is too large"):
-        read_images(zipped(tmp_path / "a.zip", {"huge.png": huge}), 16)
-
-
-def test_folders_and_zips_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "no.zip").write_text("no zip")
-    (tmp_path / "empty").mkdir()
-    good = Path(zipped(tmp_path / "good.zip", {"a.png": encoded(photo())})).read_bytes()
-    damaged = bytearray(good)
-    damaged[100:200] = bytes(100)
-    (tmp_path / "damaged.zip").write_bytes(damaged)
-    for name, sentence in {
-        "missing": "does not exist: expected a folder or a zip of images",
-        "no.zip": "is not a zip",
-        "empty": "holds 0 images .*: expected at least one",
-        "damaged.zip": "a.png cannot be unpacked",
-    }.items():
-        with pytest.raises(InputError, match=sentence):
-            read_images(str(tmp_path / name), 16)
 
 
 def test_real_photographs(recordings: Path) -> None:

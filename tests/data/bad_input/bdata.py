@@ -1,0 +1,111 @@
+"""Malformed BData files, and images that do not belong to them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from fmri_jax.data import load
+from tests.data.bad_input.case import Case
+from tests.data.builders import bdata, change_h5, replace_dataset, synset_images
+
+
+def table(what: str, change: Callable[[h5py.File], object], sentence: str) -> Case:
+    def open_it(folder: Path) -> object:
+        bdata().save(str(folder / "s.h5"))
+        images = synset_images(folder / "images")
+        return load(change_h5(folder / "s.h5", change), images=images)
+
+    return Case(f"BData: {what}", open_it, rf"s\.h5:? .*{sentence}")
+
+
+def around(what: str, change: Callable[[Path], object], sentence: str, **options: str) -> Case:
+    """A good table among bad files or with bad options."""
+
+    def open_it(folder: Path) -> object:
+        bdata().save(str(folder / "s.h5"))
+        images = synset_images(folder / "images")
+        change(folder)
+        return load(str(folder / "s.h5"), images=images, **options)
+
+    return Case(f"BData: {what}", open_it, sentence)
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:3000])
+
+
+def other_subject(folder: Path) -> object:
+    bdata().save(str(folder / "s.h5"))
+    bdata(seed=1).save(str(folder / "t.h5"))
+    images = synset_images(folder / "images")
+    return load(str(folder / "s.h5"), images=images, test_path=str(folder / "t.h5"))
+
+
+def nothing(folder: Path) -> None:
+    pass
+
+
+CASES = [
+    table("no table", lambda f: f.move("dataset", "data"), "expected BData with /dataset"),
+    table("no metadata", lambda f: f.__delitem__("metadata"), "expected BData with /metadata"),
+    table(
+        "no metadata values", lambda f: f.__delitem__("metadata/value"), "cannot be read as BData"
+    ),
+    table("zero trials", replace_dataset("dataset", lambda x: x[:0]), "expected .trials, columns."),
+    table("one axis", replace_dataset("dataset", np.ravel), "expected .trials, columns."),
+    table(
+        "a column too few",
+        replace_dataset("dataset", lambda x: x[:, 1:]),
+        r"metadata/value has shape \(9, 33\): expected \(9, 32",
+    ),
+    table(
+        "swapped metadata",
+        replace_dataset("metadata/value", np.transpose),
+        r"metadata/value has shape \(33, 9\): expected \(9, 33",
+    ),
+    table(
+        "one key for all",
+        replace_dataset("metadata/key", lambda x: np.asarray([b"a"] * len(x))),
+        "metadata/key holds 'a' twice",
+    ),
+    table(
+        "NaN labels",
+        replace_dataset("dataset", lambda x: np.where(x > 2, np.nan, x)),
+        "the label nan: expected a synset",
+    ),
+    table(
+        "float32 labels that lost digits",
+        replace_dataset("dataset", lambda x: x.astype(np.float32)),
+        "they passed through float32",
+    ),
+    around("cut short", lambda f: cut(f / "s.h5"), r"s\.h5 cannot be read as BData"),
+    around("empty", lambda f: (f / "s.h5").write_bytes(b""), r"s\.h5 cannot be read as BData"),
+    around("missing", lambda f: (f / "s.h5").unlink(), r"s\.h5 is not a file: expected a BData"),
+    around("an ROI that is not there", nothing, "'V9' does not exist .* LOC, V1, V2, hc", roi="V9"),
+    around("an ROI that cannot be read", nothing, "a parenthesis is not closed", roi="(V1 + V2"),
+    around("an empty ROI", nothing, "at least one trial and one voxel", roi="V1 - V1"),
+    around("no such label", nothing, "no column 'Id': choose one of Run, Session, V", label="Id"),
+    around(
+        "an image is missing",
+        lambda f: (f / "images" / "n01518878" / "n01518878_5958.JPEG").unlink(),
+        "lacks 1 of 4 images .* like n01518878_5958.JPEG",
+    ),
+    around(
+        "one stimulus id with two images",
+        lambda f: (f / "images" / "n02084071_12.png").write_bytes(b""),
+        "expected each image name once; remove one",
+    ),
+    around(
+        "a corrupt JPEG",
+        lambda f: (f / "images/n02084071/n02084071_12.JPEG").write_bytes(b"\xff\xd8\xff\xe0"),
+        r"n02084071_12\.JPEG cannot be decoded",
+    ),
+    Case("BData: training and test of two subjects", other_subject, "has other voxels or regions"),
+    Case(
+        "BData: no images",
+        lambda f: bdata().save(str(f / "s.h5")) or load(str(f / "s.h5")),
+        "cannot take the options .*'images'",
+    ),
+]

@@ -1,0 +1,112 @@
+"""NIfTI data sets whose volumes, tables, masks and images do not fit together."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from fmri_jax.data import load
+from tests.data.bad_input.case import Case
+from tests.data.builders import AFFINE, SHAPE, bids_dataset, save_nifti
+
+
+def first_volume(dataset: Path) -> Path:
+    return min((dataset / "func").glob("*.nii.gz"))
+
+
+def rewrite(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    def change_it(dataset: Path) -> None:
+        path = first_volume(dataset)
+        save_nifti(path, change(nibabel.load(path).get_fdata(dtype="f4")))
+
+    return change_it
+
+
+def rewrite_table(text: str) -> Callable[[Path], None]:
+    def change_it(dataset: Path) -> None:
+        next((dataset / "func").glob("*01_events.tsv")).write_text(text)
+
+    return change_it
+
+
+def truncate(dataset: Path) -> None:
+    path = first_volume(dataset)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def move_masks(dataset: Path) -> None:
+    for mask in (dataset / "masks").iterdir():
+        image = nibabel.load(mask)
+        nibabel.save(nibabel.Nifti1Image(np.asarray(image.dataobj), np.diag([3.0, 3, 3, 1])), mask)
+
+
+def long_repetition(dataset: Path) -> None:
+    image = nibabel.load(first_volume(dataset))
+    image.header.set_zooms((2, 2, 2, 2000.0))  # milliseconds for seconds
+    nibabel.save(
+        nibabel.Nifti1Image(image.get_fdata(), AFFINE, image.header), first_volume(dataset)
+    )
+
+
+def bids(what: str, change: Callable[[Path], object], sentence: str) -> Case:
+    def open_it(folder: Path) -> object:
+        change(bids_dataset(folder / "étude"))
+        return load(str(folder / "étude"))
+
+    return Case(f"NIfTI: {what}", open_it, sentence)
+
+
+def add_mask(name: str, values: np.ndarray) -> Callable[[Path], None]:
+    return lambda d: save_nifti(d / "masks" / f"{name}.nii.gz", values.astype("u1"))
+
+
+def uneven_betas(dataset: Path) -> None:
+    """Betas of one run alone, with a table that is a row short."""
+    for volume in (dataset / "func").iterdir():
+        volume.unlink()
+    save_nifti(dataset / "func" / "run1_betas.nii", np.ones((*SHAPE, 3)))
+    (dataset / "func" / "run1.csv").write_text("stim_file\na.png\nb.png\n")
+
+
+def betas_without_a_table(dataset: Path) -> None:
+    save_nifti(dataset / "func" / "sub-01_run-9_betas.nii", np.ones((*SHAPE, 2)))
+
+
+COLUMNS = "onset\tduration\tstim_file\n"
+
+CASES = [
+    bids("a cut volume", truncate, "is damaged|cannot be read as NIfTI"),
+    bids(
+        "another grid", rewrite(lambda x: x[:3]), r"shape \(3, 5, 3, 20\): expected \(4, 5, 3\) an"
+    ),
+    bids("three axes", rewrite(lambda x: x[..., 0]), r"has shape \(4, 5, 3\): expected"),
+    bids(
+        "a scan cut short", rewrite(lambda x: x[..., :10]), "ends after 20 s, but its event at 20"
+    ),
+    bids("undefined voxels", rewrite(lambda x: x * np.nan), "not finite"),
+    bids(
+        "no durations", rewrite_table("onset\tstim_file\n1\ta.png\n"), "the column 'duration': ex"
+    ),
+    bids("commas for tabs", rewrite_table(COLUMNS.replace("\t", ",")), "columns by tabs|no rows"),
+    bids("an empty table", rewrite_table(""), "found no rows"),
+    bids("an onset of text", rewrite_table(COLUMNS + "x\t1\ta.png"), "line 2 has the onset 'x'"),
+    bids("a negative duration", rewrite_table(COLUMNS + "1\t-1\ta.png"), "has the duration '-1'"),
+    bids("an image missing", rewrite_table(COLUMNS + "1\t2\tc.png"), "lacks 1 of 3 .* first c.png"),
+    bids(
+        "a table missing",
+        lambda d: next((d / "func").glob("*02_events.tsv")).unlink(),
+        "has no events table: expected sub-01_task-view_run-02_events.tsv, found sub-01",
+    ),
+    bids("masks in another space", move_masks, "lies elsewhere in space than the masks"),
+    bids("milliseconds", long_repetition, "states a repetition time of 2000 s"),
+    bids("a mask of another grid", add_mask("V2", np.ones((2, 2, 2))), "V2 has another grid"),
+    bids("a mask of threes", add_mask("V2", np.full(SHAPE, 3)), "V2.nii.gz is no mask"),
+    bids("an empty mask", add_mask("brain", np.zeros(SHAPE)), "mask brain is empty"),
+    bids(
+        "no masks", lambda d: (d / "masks").rename(d / "rois"), "masks holds no masks: expected at"
+    ),
+    bids("no volumes", lambda d: (d / "func").rename(d.parent / "f"), "holds no NIfTI volumes"),
+    bids("betas without a table", betas_without_a_table, "has no events table"),
+    bids("fewer rows than betas", uneven_betas, "holds 3 volumes for 2 rows of its events table"),
+]
