@@ -21,7 +21,7 @@ VOXELS = 20  # in both recordings, so that one compilation serves both
 # A network of a few units that takes two steps: what is tested is the way, not the picture.
 SMALL = (
     "--noprogress --config.method.n_steps=2 --config.method.batch_size=8 "
-    "--config.method.width=0.0625 --config.method.hidden=16 "
+    "--config.method.width=0.03125 --config.method.hidden=16 "
     "--config.method.discriminator_width=0.125 --config.method.feature_weight=0.0 "
     "--config.evaluation.perceptual=False --config.evaluation.n_bootstrap=20"
 )
@@ -78,7 +78,6 @@ def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:
     write_scans(tmp_path / "scans")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "FMRI_JAX_CACHE": str(tmp_path / "cache"),
         "XLA_FLAGS": "",
     }
     blocks = re.findall(r"^```(python|bash)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
