@@ -1,12 +1,21 @@
-"""Convolution gradients without dilation: stride-1 convolutions over blocks, and matrix products.
+"""The three passes of a convolution, each by the route that is fast on CPU.
 
-The one idea: **a convolution of stride s is a convolution of stride 1 over blocks of s x s
-pixels**, a block's pixels becoming channels. Its input gradient is then a stride-1 convolution too,
-and its kernel gradient a few matrix products; nothing is ever filled with zeros between pixels,
-which is where XLA's CPU backend loses its time.
+XLA's CPU backend runs padded convolutions and their gradients about as fast as PyTorch does. Three
+things around them it does not, and this file goes round each:
+
+1. A convolution **without padding** is handed to another library and takes three times as long
+   (`forward` pads a row too many).
+2. The **kernel gradient of a transposed convolution** takes 10 to 70 times as long as that of the
+   convolution whose input gradient it is. They are the same numbers, so a transposed convolution
+   is written as `input_gradient`, and its own gradients are `forward` and `kernel_gradient`.
+3. The **input gradient of a strided convolution** fills the gaps of the stride with zeros and
+   convolves those too. A convolution of stride s is also a convolution of stride 1 over blocks of
+   s x s pixels, a block's pixels becoming channels; its input gradient has no gaps.
+
+Milliseconds in brackets are from `benchmarks/layers.py` on 2 cores: batch 32, images of 227 px.
 
 Shape suffixes: B batch, H W image, h w output, C channels in, O channels out, K kernel size,
-Q kernel size in blocks, S = stride * stride * C channels of a block, N = B * h * w positions.
+Q kernel size in blocks, S = stride * stride * C channels of a block.
 """
 
 import jax
@@ -15,13 +24,15 @@ from jax import lax
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
+# Blocks that the kernel fills badly (size 3 in two blocks of 2) cost more than the zeros they save.
+MOST_FILLING = 1.5
+
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """The convolution itself, kept off XLA's slow path for images without padding.
+    """The convolution itself, with one output row too many, cut off again, if it has no padding.
 
-    jaxlib 0.10 hands a convolution without padding to YNNPACK, which takes three times as long as
-    the Eigen kernel that runs with padding (0.30 against 0.10 s of CPU time at 34 px, 128 -> 128,
-    batch 32). One output row too many, cut off again, avoids it.
+    jaxlib 0.10 hands a convolution to YNNPACK exactly if it has no padding (discriminator conv4:
+    284 -> 93; its kernel gradient 358 -> 190).
     """
     extra = stride if padding == 0 else 0
     y = lax.conv_general_dilated(
@@ -34,89 +45,46 @@ def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
     return y[:, :-1] if extra else y
 
 
-def input_gradient(
-    g_BhwO: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int, shape: tuple[int, int]
-) -> jax.Array:
-    """Gradient with respect to an input of `shape` (H, W): a convolution that yields blocks.
-
-    An input block is the sum over the kernel's blocks of `gradient . kernel block^T`: a stride-1
-    convolution with the blocks in reverse order. At 227 px, kernel 11, stride 4, 3 -> 64 channels
-    it takes 0.29 of PyTorch's time.
-    """
-    kernel_QQSO = _kernel_to_blocks(kernel_KKCO, stride)
-    reversed_QQOS = jnp.swapaxes(kernel_QQSO[::-1, ::-1], 2, 3)
-    blocks_BhwS = forward(g_BhwO, reversed_QQOS, 1, kernel_QQSO.shape[0] - 1)
-    return _blocks_to_image(blocks_BhwS, stride, padding, shape)
-
-
 def kernel_gradient(
     x_BHWC: jax.Array, g_BhwO: jax.Array, stride: int, padding: int, size: int
 ) -> jax.Array:
-    """Gradient with respect to the kernel: a matrix product a block (or row) of the kernel.
+    """Gradient with respect to a (size, size, C, O) kernel, by XLA's own transpose of `forward`.
 
-    XLA writes it as a convolution whose kernel is the whole gradient image, 20 to 40 times slower
-    for transposed convolutions. Large kernels of few channels would give products too thin to be
-    fast, so from `Q = 5` on the Q columns are laid side by side as channels first: 0.24 against
-    0.38 s at 56 px, kernel 5, 32 -> 64 channels. (Laying out rows as well costs more memory and
-    time than it saves.)
+    For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
+    13,545 -> 320).
     """
-    h, w = g_BhwO.shape[1:3]
-    q = -(-size // stride)
-    x_BHWS = _image_to_blocks(x_BHWC, stride, padding, (h + q - 1, w + q - 1))
-    channels = x_BHWS.shape[-1]
-    columns = [x_BHWS[:, :, j : j + w] for j in range(q)]
-    if q >= 5:
-        columns = [jnp.concatenate(columns, axis=-1)]
-    products = [_product(column[:, i : i + h], g_BhwO) for i in range(q) for column in columns]
-    kernel_QQSO = jnp.stack(products).reshape(q, q, channels, -1)
-    return _blocks_to_kernel(kernel_QQSO, stride, size).astype(x_BHWC.dtype)
+    shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
+    kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
+    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), kernel)
+    return transpose(g_BhwO)[0]
 
 
-def _product(x_BhwS: jax.Array, g_BhwO: jax.Array) -> jax.Array:
-    """Sum over batch and positions of the outer products: (S, O).
+def input_gradient(
+    g_BhwO: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int, shape: tuple[int, int]
+) -> jax.Array:
+    """Gradient with respect to an input of `shape` (H, W).
 
-    The operand with fewer channels goes first: Eigen packs the first one, and takes up to twice as
-    long the other way round (0.27 against 0.13 s at N = 131,072, 512 x 64).
+    In blocks, where the stride has gaps to fill and the kernel fills its blocks: an input block is
+    the sum over the kernel's blocks of `gradient . kernel block^T`, a stride-1 convolution with the
+    blocks in reverse order (AlexNet conv1: 182 -> 75, discriminator conv1: 70 -> 17, generator
+    deconv1 forwards: 305 -> 160).
     """
-    x_NS = x_BhwS.reshape(-1, x_BhwS.shape[-1])
-    g_NO = g_BhwO.reshape(-1, g_BhwO.shape[-1])
-    over_positions = (((0,), (0,)), ((), ()))
-    if x_NS.shape[1] <= g_NO.shape[1]:
-        return lax.dot_general(x_NS, g_NO, over_positions, preferred_element_type=jnp.float32)
-    return lax.dot_general(g_NO, x_NS, over_positions, preferred_element_type=jnp.float32).T
-
-
-def _image_to_blocks(
-    x_BHWC: jax.Array, stride: int, padding: int, blocks: tuple[int, int]
-) -> jax.Array:
-    """Pads (or cuts) an image to `blocks` and makes each block of pixels one pixel."""
-    batch, height, width, channels = x_BHWC.shape
-    rows, columns = blocks
-    bottom, right = rows * stride - height - padding, columns * stride - width - padding
-    x = _pad(x_BHWC, (padding, bottom), (padding, right))
-    if stride == 1:
-        return x
-    x = x.reshape(batch, rows, stride, columns, stride, channels).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(batch, rows, columns, stride * stride * channels)
-
-
-def _blocks_to_image(
-    x_BhwS: jax.Array, stride: int, padding: int, shape: tuple[int, int]
-) -> jax.Array:
-    """The inverse of `_image_to_blocks`, for an image of `shape`."""
-    batch, rows, columns, _ = x_BhwS.shape
-    x = x_BhwS
-    if stride > 1:
-        x = x.reshape(batch, rows, columns, stride, stride, -1).transpose(0, 1, 3, 2, 4, 5)
-        x = x.reshape(batch, rows * stride, columns * stride, -1)
-    bottom, right = shape[0] + padding - rows * stride, shape[1] + padding - columns * stride
-    return _pad(x, (-padding, bottom), (-padding, right))
-
-
-def _pad(x_BHWC: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
-    """Zeros around (or, where negative, cuts from) an image."""
-    zero = jnp.zeros((), x_BHWC.dtype)
-    return lax.pad(x_BHWC, zero, ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)))
+    size = kernel_KKCO.shape[0]
+    blocks = -(-size // stride)
+    if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
+        x_shape = (g_BhwO.shape[0], *shape, kernel_KKCO.shape[2])
+        x = jax.ShapeDtypeStruct(x_shape, g_BhwO.dtype)
+        transpose = jax.linear_transpose(lambda x: forward(x, kernel_KKCO, stride, padding), x)
+        return transpose(g_BhwO)[0]
+    kernel_QQSO = _kernel_to_blocks(kernel_KKCO, stride)
+    blocks_BhwS = lax.conv_general_dilated(
+        g_BhwO,
+        lax.rev(kernel_QQSO, (0, 1)),
+        (1, 1),
+        ((blocks - 1, blocks - 1),) * 2,
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )
+    return _blocks_to_image(blocks_BhwS, stride, padding, shape)
 
 
 def _kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:
@@ -129,9 +97,13 @@ def _kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:
     return kernel.reshape(q, q, stride * stride * c, o)
 
 
-def _blocks_to_kernel(kernel_QQSO: jax.Array, stride: int, size: int) -> jax.Array:
-    """The inverse of `_kernel_to_blocks`."""
-    q, _, s, o = kernel_QQSO.shape
-    kernel = kernel_QQSO.reshape(q, q, stride, stride, s // stride**2, o)
-    kernel = kernel.transpose(0, 2, 1, 3, 4, 5).reshape(q * stride, q * stride, -1, o)
-    return kernel[:size, :size]
+def _blocks_to_image(
+    x_BhwS: jax.Array, stride: int, padding: int, shape: tuple[int, int]
+) -> jax.Array:
+    """Lays the pixels of each block out, cuts the padding off, fills up to `shape` with zeros."""
+    batch, rows, columns, _ = x_BhwS.shape
+    x = x_BhwS.reshape(batch, rows, columns, stride, stride, -1).transpose(0, 1, 3, 2, 4, 5)
+    x = x.reshape(batch, rows * stride, columns * stride, -1)
+    bottom, right = shape[0] + padding - rows * stride, shape[1] + padding - columns * stride
+    zero = jnp.zeros((), x.dtype)
+    return lax.pad(x, zero, ((0, 0, 0), (-padding, bottom, 0), (-padding, right, 0), (0, 0, 0)))

@@ -1,11 +1,9 @@
 """Convolutions, transposed convolutions and max-pooling in the form that suits the platform.
 
-XLA's CPU backend runs matrix products and padded stride-1 convolutions at the speed of the chip,
-and everything else around a convolution far below it. So each layer has two forms that compute the
-same numbers and the same gradients:
+Each layer has two forms that compute the same numbers and the same gradients:
 
 * `"xla"`: the plain `jax.lax` operation, best on GPU and TPU;
-* `"blocks"`: built from stride-1 convolutions and matrix products (see `blocks`), best on CPU.
+* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks` and `pooling`).
 
 `"auto"` takes `"blocks"` where JAX's default backend is the CPU.
 """
