@@ -1,6 +1,7 @@
 """Runs one experiment: python launch.py --config=experiments/gan_vc.py --workdir=runs/gan_vc."""
 
 import pathlib
+import shlex
 import sys
 
 from absl import app, flags
@@ -48,7 +49,8 @@ def main(argv: list[str]) -> None:
     stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
     try:
-        print(run(_CONFIG.value, workdir, progress=_PROGRESS.value))
+        command = shlex.join(["python", *sys.argv])
+        print(run(_CONFIG.value, workdir, progress=_PROGRESS.value, command=command))
     except InputError as error:
         refuse(str(error))
 

@@ -7,6 +7,7 @@ arrays of a finished fold lie in `folds/<number>.npz`: a killed run goes on with
 import dataclasses
 import pathlib
 import zipfile
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -91,7 +92,7 @@ def run_fold(
         ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
     seen = train.images[np.unique(train.stimulus)]
 
-    def reconstruct(fmri: np.ndarray) -> np.ndarray:
+    def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
 
     parts = []
@@ -128,7 +129,7 @@ def fold_key(seed: int, number: int) -> jax.Array:
 
 
 def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(n,) whether the own image beats every training image; 0.5 where nothing can be beaten."""
+    """(n,) the chance that the own image beats every training image (ties share)."""
     return against_all(ranks(targets, images, seen))
 
 

@@ -46,7 +46,7 @@ class Experiment:
 
 
 def default_config(method: str, data: str) -> "ConfigDict":
-    """Every option of `method` on recording `data` at its default, for an experiment file to change.
+    """Every option of `method` on recording `data` at its default, for experiments to change.
 
     Options of the recording's reader stand in a section of its name, so that another recording can
     be chosen on the command line: --config.data.name=file --config.data.path=my.npz.

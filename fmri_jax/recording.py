@@ -1,5 +1,6 @@
 """Loads the recording of an experiment, handing a virtual subject its deep features."""
 
+import hashlib
 import os
 import pathlib
 import re
@@ -8,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from fmri_jax import data
+from fmri_jax.data import virtual_subject
+from fmri_jax.data.datasets import store
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
 from fmri_jax.experiment import Experiment
+from fmri_jax.networks import alexnet
 
 DEEP_LAYERS = ("relu4", "relu5")
+PATHS = ("path", "images", "test_path", "test_images", "masks", "events", "folder")  # options
 BLOCK = 64  # images in the network at a time
 
 
@@ -23,9 +28,38 @@ def load(experiment: Experiment) -> Session:
         InputError: the recording cannot be used, or a path names a variable that is not set.
     """
     options = {name: _expanded(name, value) for name, value in experiment.data_options.items()}
-    if experiment.data_name == "virtual_subject":
-        options["features"] = deep_features
-    return data.load(experiment.data_name, **options)
+    if experiment.data_name != "virtual_subject":
+        return data.load(experiment.data_name, **options)
+    # Simulating takes seconds and depends on these options and on the package alone.
+    key = store.options_key(**options, **_stamp(options.get("images", "")), source=_source())
+    return store.prepare(
+        lambda: data.load("virtual_subject", **options, features=deep_features),
+        "virtual_subject",
+        cache_folder() / "recordings",
+        key,
+    )
+
+
+def cache_folder() -> pathlib.Path:
+    """Where prepared recordings and compiled programs are kept between runs."""
+    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
+
+
+def _stamp(path: str) -> dict[str, int]:
+    """Size and time of a file of images: another file under the same name is another recording."""
+    if not os.path.exists(path):
+        return {}
+    status = os.stat(path)
+    return {"bytes": status.st_size, "time": status.st_mtime_ns}
+
+
+def _source() -> str:
+    """Hash of the simulation's own code: a changed simulation is another recording."""
+    digest = hashlib.sha256()
+    for module in (virtual_subject, alexnet):
+        for path in sorted(pathlib.Path(str(module.__file__)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -46,7 +80,7 @@ def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
 
     @jax.jit
     def activations(params: Any, block: jax.Array) -> dict[str, jax.Array]:
-        layers = AlexNet().apply({"params": params}, block / np.float32(255))
+        layers: Any = AlexNet().apply({"params": params}, block / np.float32(255))
         return {name: layers[name] for name in DEEP_LAYERS}
 
     padded = np.concatenate([images, np.zeros((-len(images) % BLOCK, *images.shape[1:]), np.uint8)])
@@ -59,7 +93,7 @@ def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
 
 def _expanded(name: str, value: Any) -> Any:
     """Replaces $VARIABLES and ~ in paths."""
-    if not isinstance(value, str) or name not in ("path", "images"):
+    if not isinstance(value, str) or not value or name not in PATHS:
         return value
     path = os.path.expandvars(value)
     if missing := re.search(r"\$\{?(\w+)", path):

@@ -1,6 +1,5 @@
 """One experiment, from its config to its report. The only file that sees every room."""
 
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +12,7 @@ from fmri_jax.crossvalidation import Rows
 from fmri_jax.data.preparation import Fold, folds
 from fmri_jax.data.session import Session
 from fmri_jax.evaluation import perceptual
+from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.experiment import Experiment
 from fmri_jax.scoring import score_run
 from fmri_jax.training.mesh import make_mesh
@@ -21,13 +21,16 @@ from fmri_jax.workdir import Phases, claim, provenance, read_json, replacing, wr
 TRAINING_SAMPLE = 50  # training images that are reconstructed beside the test images
 
 
-def run(config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = True) -> pathlib.Path:
+def run(
+    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = True, command: str = ""
+) -> pathlib.Path:
     """Runs one experiment, or goes on with it where it was stopped.
 
     Args:
         config: a `ConfigDict` or nested dict, as an experiment file returns it.
         workdir: the folder of the run; new, empty, or of this very run.
         progress: whether to draw progress bars.
+        command: the command line that runs this experiment again, for the report.
 
     Returns:
         The path of `report.html`.
@@ -46,7 +49,7 @@ def run(config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = True)
     phases = Phases(_earlier_phases(workdir))
     with phases.measure("load"):
         session = recording.load(options)
-    about = _about(options, session)
+    about = {**_about(options, session), **({"command": command} if command else {})}
     write_json(workdir / "run.json", {**about, "phases": phases.done})
     rows, splits = _all_folds(options, session, workdir, mesh, phases, progress)
     with phases.measure("score"):
@@ -59,9 +62,8 @@ def run(config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = True)
 
 def use_compilation_cache() -> None:
     """Keeps compiled programs in the user's cache folder, so that only a first run compiles."""
-    folder = os.environ.get("FMRI_JAX_CACHE", str(pathlib.Path.home() / ".cache" / "fmri_jax"))
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", f"{folder}/xla")
+    if not jax.config.values["jax_compilation_cache_dir"]:
+        jax.config.update("jax_compilation_cache_dir", str(recording.cache_folder() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
@@ -101,19 +103,33 @@ def _scores(
         )
     n_train = len(np.unique(splits[0].train.stimulus))
     scores = score_run(rows, session.stimulus_names, n_train, options.evaluation, weights)
-    return {**scores, "notes": _notes(session, splits)}
+    return {**scores, "notes": _notes(session, splits[0], rows)}
 
 
-def _notes(session: Session, splits: list[Fold]) -> list[str]:
+def _notes(session: Session, fold: Fold, rows: Rows) -> list[str]:
     """What a reader must know before believing the scores."""
     notes = []
     if session.simulated:
         notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
-    shared = max(fold.shared_stimuli for fold in splits)
-    if shared:
+    if fold.shared_stimuli:
         notes.append(
-            f"Up to {shared} images are shown both in training and in testing: scores measure "
-            "recognition of known images, not reconstruction of new ones."
+            f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
+            "testing: scores measure recognition of known images, not reconstruction of new ones."
+        )
+    if len(np.unique(rows.fold)) == 1:
+        test, train = fold.tests[next(iter(fold.tests))], fold.train
+        twins = find_duplicates(
+            train.images[np.unique(train.stimulus)], test.images[np.unique(test.stimulus)]
+        )
+        if twins:
+            notes.append(
+                f"{len({twin.test for twin in twins})} test images nearly equal an image seen in "
+                "training (pixel correlation above .95): expect them to be decoded too well."
+            )
+    else:
+        notes.append(
+            "With an image left out, the mean of the others lacks just that image: identification "
+            "by the mean image then falls below chance."
         )
     return notes
 

@@ -50,7 +50,7 @@ class GANReconstructor:
 
 @jax.jit
 def _generate(reconstructor: GANReconstructor, fmri: jax.Array) -> jax.Array:
-    units = reconstructor.network.apply({"params": reconstructor.params}, fmri)
+    units: Any = reconstructor.network.apply({"params": reconstructor.params}, fmri)
     return jnp.clip(reconstructor.scale.to_pixels(units), 0, 1)
 
 

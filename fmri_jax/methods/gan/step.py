@@ -30,6 +30,7 @@ from fmri_jax.methods.gan.state import (
     discriminator_optimiser,
     generator_optimiser,
 )
+from fmri_jax.networks import Generator
 
 Metrics = dict[str, jax.Array]
 
@@ -38,7 +39,7 @@ Metrics = dict[str, jax.Array]
 class Networks:
     """The three networks as static descriptions; their parameters travel in the state."""
 
-    generator: nn.Module
+    generator: Generator
     discriminator: nn.Module
     comparator: nn.Module
 
@@ -94,15 +95,14 @@ class TrainStep:
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
         terms["generator_gradient"] = optax.global_norm(gradients)
         return (
-            state.replace(
-                step=state.step + 1, generator=generator, discriminator=discriminator, gate=gate
-            ),
+            GANState(state.step + 1, state.key, generator, discriminator, gate),
             terms,
         )
 
     def generate(self, params: Any, fmri: jax.Array, scale: PixelScale) -> jax.Array:
         """fMRI (n, voxels) -> images (n, h, w, c) around [0, 1], not clipped."""
-        return scale.to_pixels(self.networks.generator.apply({"params": params}, fmri))
+        units: Any = self.networks.generator.apply({"params": params}, fmri)
+        return scale.to_pixels(units)
 
     def image_and_feature_terms(
         self, comparator: Any, generated: jax.Array, seen: jax.Array
@@ -126,7 +126,7 @@ class TrainStep:
     def features(self, comparator: Any, images: jax.Array) -> dict[str, jax.Array]:
         """The comparator's activations of images (n, h, w, c) in [0, 1]; both sides alike."""
         images = as_rgb(resize(images, self.config.comparator_size))
-        activations = self.networks.comparator.apply({"params": comparator}, images)
+        activations: Any = self.networks.comparator.apply({"params": comparator}, images)
         return {
             layer: activations[layer].astype(jnp.float32) for layer in self.config.comparator_layers
         }
@@ -141,9 +141,10 @@ class TrainStep:
         self, params: Any, images: jax.Array, scale: PixelScale, key: jax.Array
     ) -> jax.Array:
         """The discriminator's logits (n, 2) in training, with dropout."""
-        return self.networks.discriminator.apply(
+        logits: Any = self.networks.discriminator.apply(
             {"params": params}, scale.to_units(images), train=True, rngs={"dropout": key}
         )
+        return logits
 
     def update_discriminator(
         self,
