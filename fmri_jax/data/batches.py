@@ -5,9 +5,11 @@ would have seen, and there is no position to store. Trials form an endless strea
 epoch, each epoch in a random order of its own; batch t is the t-th stretch of that stream.
 
 Where the trials fit they live on the device, as uint8 images and one index a trial, and a batch is
-a gather there. Where they do not, `grain` reads ahead on the host, in the same order.
+a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from memory
+or from records on disk.
 """
 
+import pathlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from fmri_jax.data.batch_records import RecordRows, write_rows
 from fmri_jax.data.preparation import Trials
 from fmri_jax.data.shuffle import shuffled
 from fmri_jax.errors import InputError
@@ -132,6 +135,7 @@ class Batches:
         seed: int,
         mesh: Mesh,
         device_limit_bytes: int = 4 * 2**30,
+        records: pathlib.Path | None = None,
     ):
         """Places the trials.
 
@@ -141,9 +145,12 @@ class Batches:
             seed: of the order of the trials.
             mesh: a mesh with an axis "data".
             device_limit_bytes: trials that take more stay on the host.
+            records: folder to which such trials are written, and from which they are read, so that
+                `trials` need not stay in memory; None keeps them there.
 
         Raises:
-            InputError: the batch cannot be divided among the devices.
+            InputError: the batch cannot be divided among the devices, or `records` cannot be
+                written.
         """
         devices = mesh.shape["data"]
         if batch_size < 1 or batch_size % devices:
@@ -171,7 +178,13 @@ class Batches:
                 sharding=self._sharding,
             )
         else:
-            self._host = _HostTrials(*arrays, self._key, batch_size)
+            rows: Rows = (trials.fmri, images)
+            if records is not None:
+                rows = (
+                    write_rows(trials.fmri, records / "fmri.array_record"),
+                    write_rows(images, records / "images.array_record"),
+                )
+            self._host = _HostTrials(rows, arrays[1], self._key, batch_size)
             self._next_step, self._reader = 0, self._read_from(0)
 
     def __call__(self, step: int) -> Batch:
@@ -195,18 +208,21 @@ class Batches:
         return iter(grain.MapDataset.source(self._host)[step:].to_iter_dataset(options))
 
 
+Rows = tuple[np.ndarray | RecordRows, np.ndarray | RecordRows]  # responses and images, by index
+
+
 class _HostTrials:
     """A random-access source of batches for grain: item t is the batch of step t, on the host."""
 
     def __init__(
         self,
-        fmri: np.ndarray,
+        rows: Rows,
         stimulus: np.ndarray,
-        images: np.ndarray,
         key: jax.Array,
         batch_size: int,
     ):
-        self.fmri, self.stimulus, self.images, self.batch_size = fmri, stimulus, images, batch_size
+        self.fmri, self.images = rows
+        self.stimulus, self.batch_size = stimulus, batch_size
         self.key = jax.device_put(key, _reading_device())
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -98,18 +99,38 @@ def test_four_devices_see_the_batch_of_one(trials: Trials) -> None:
             assert {shard.data.shape[0] for shard in b.addressable_shards} == {2}
 
 
-@pytest.mark.parametrize("n_devices", [1, 4])
+@pytest.mark.parametrize(("n_devices", "on_disk"), [(1, False), (4, False), (4, True)])
 def test_the_host_reads_the_same_batches_where_the_device_is_too_small(
-    trials: Trials, n_devices: int
+    trials: Trials, tmp_path: Path, n_devices: int, on_disk: bool
 ) -> None:
     mesh = mesh_of(n_devices)
     resident = Batches(trials, 8, seed=1, mesh=mesh)
-    host = Batches(trials, 8, seed=1, mesh=mesh, device_limit_bytes=100)
+    records = tmp_path / "records" if on_disk else None
+    host = Batches(trials, 8, seed=1, mesh=mesh, device_limit_bytes=100, records=records)
     assert host.resident is None
     for t in (0, 1, 2, 3, 7, 8, 2, 1_000_000, 1_000_001):
         for a, b in zip(resident(t), host(t), strict=True):
             np.testing.assert_array_equal(a, b)
             assert a.sharding.is_equivalent_to(b.sharding, a.ndim)
+
+
+def test_records_are_written_only_where_the_device_is_too_small(
+    trials: Trials, tmp_path: Path
+) -> None:
+    Batches(trials, 8, seed=1, mesh=mesh_of(1), records=tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    small = {"seed": 1, "mesh": mesh_of(1), "device_limit_bytes": 0}
+    for _ in range(2):  # a second run replaces what the first left
+        batches = Batches(trials, 22, records=tmp_path / "a", **small)
+    assert sorted(p.name for p in (tmp_path / "a").iterdir()) == [
+        "fmri.array_record",
+        "images.array_record",
+    ]
+    first = np.sort(np.asarray(batches(0).fmri), axis=0)
+    np.testing.assert_array_equal(first, np.sort(trials.fmri, axis=0))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written .*room for 1 MiB"):
+        Batches(trials, 4, records=tmp_path / "file" / "inside", **small)
 
 
 def test_a_process_that_read_ahead_can_end() -> None:

@@ -18,8 +18,7 @@ _TIMEOUT = 60  # s without a byte
 
 def cache_folder() -> pathlib.Path:
     """Where this package keeps what it fetches and prepares: `FMRI_JAX_CACHE`, or in ~/.cache."""
-    default = pathlib.Path.home() / ".cache" / "fmri_jax"
-    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE", default))
+    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
 
 
 def fetch(url: str, path: pathlib.Path, md5: str = "", progress: bool = True) -> pathlib.Path:
