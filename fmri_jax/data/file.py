@@ -22,7 +22,7 @@ FOLDER = "fmri_jax.data.nifti"  # reads a folder
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What the readers take besides the path; what is left at its default is not handed on."""
+    """What the readers take besides the path; an option left as it is here is the reader's own."""
 
     images: str = ""  # folder or zip of the stimulus images (BData, NIfTI)
     test_path: str = ""  # BData of the test trials, where they are apart
@@ -31,8 +31,8 @@ class Config:
     events: str = ""  # folder of the events tables, where they are not beside the volumes
     roi: str = ""  # ROI expression of the columns to read (BData)
     label: str = ""  # metadata key of the stimulus label (BData)
-    delay: float = 0.0  # s from an event's onset to the response that is averaged (NIfTI)
-    image_size: int = 0  # px, side of the square that images are resized to
+    delay: float = 5.0  # s from an event's onset to the response that is averaged (NIfTI)
+    image_size: int = 0  # px, side of the square that images are resized to; 0: the reader's own
 
 
 def load(path: str = "", **options: Any) -> Session:
