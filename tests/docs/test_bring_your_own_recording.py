@@ -9,7 +9,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pytest
 from PIL import Image
 from scipy import io
 
@@ -72,7 +71,6 @@ def command(line: str) -> list[str]:
     return [w.replace("=experiments/", f"={ROOT}/experiments/") for w in words]
 
 
-@pytest.mark.timeout(300)
 def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:
     write_mat(tmp_path)
     write_scans(tmp_path / "scans")
