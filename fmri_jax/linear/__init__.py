@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fmri_jax.linear.closed_form import least_squares, ridge, univariate
     from fmri_jax.linear.evidence import bayesian_ridge
+    from fmri_jax.linear.logistic import LogisticModel, sparse_logistic
     from fmri_jax.linear.matching_pursuit import omp, omp_sparse
     from fmri_jax.linear.model import LinearModel, SparseLinearModel
     from fmri_jax.linear.pipeline import fit_selected, fit_selected_sparse
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LinearModel",
+    "LogisticModel",
     "SparseLinearModel",
     "bayesian_ridge",
     "f_test",
@@ -28,10 +30,19 @@ __all__ = [
     "omp_sparse",
     "ridge",
     "select",
+    "sparse_logistic",
     "univariate",
 ]
 
-_FILES = ("model", "selection", "matching_pursuit", "closed_form", "evidence", "pipeline")
+_FILES = (
+    "model",
+    "selection",
+    "matching_pursuit",
+    "closed_form",
+    "evidence",
+    "logistic",
+    "pipeline",
+)
 
 
 def __getattr__(name: str) -> Any:
