@@ -4,7 +4,7 @@ import pathlib
 import shlex
 import sys
 
-from absl import app, flags
+from absl import app, flags, logging
 from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> None:
     from fmri_jax.errors import InputError
     from fmri_jax.run import run
 
+    logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
     if len(argv) > 1:
         refuse(f"{argv[1]!r} is not a flag: write options as --config.section.name=value.")
     name, _, argument = flags.FLAGS["config"].config_filename.partition(":")

@@ -22,11 +22,11 @@ def get_config(arg: str = ""):
     config.preparation.split = "stimulus"
     config.preparation.average_repeats = "none"
     method = config.method
-    method.n_steps = 400
-    method.width, method.hidden, method.discriminator_width = 0.25, 256, 0.5
+    method.n_steps = 300
+    method.width, method.hidden, method.discriminator_width = 0.25, 256, 0.25
     method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 5.0, 1.0
-    method.comparator_size = 64
-    method.learning_rate = 5e-4
+    method.comparator_size, method.comparator_layers = 32, ("relu2",)
+    method.learning_rate = 1e-3
     method.cosine_decay = True
     method.fmri_noise = 0.3
     return config

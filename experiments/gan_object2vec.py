@@ -21,10 +21,10 @@ def get_config(arg: str = ""):
     config.data.path = "$FMRI_JAX_DATA/object2vec_subj001.npz"
     config.preparation.split = "run"
     method = config.method
-    method.n_steps = 300
-    method.width, method.hidden, method.discriminator_width = 0.25, 512, 0.5
+    method.n_steps, method.batch_size = 150, 24
+    method.width, method.hidden, method.discriminator_width = 0.25, 512, 0.25
     method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 20.0, 1.0
-    method.learning_rate = 5e-4
+    method.learning_rate = 1e-3
     method.cosine_decay = True
-    method.fmri_noise = 0.3
+    method.fmri_noise = 0.1
     return config

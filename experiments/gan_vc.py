@@ -1,9 +1,9 @@
 """End-to-end GAN from the whole visual cortex (Shen et al. 2019), on a simulated subject.
 
-    python launch.py --config=experiments/gan_vc.py
-    python launch.py --config=experiments/gan_vc.py:tiny         # seconds: does everything run?
-    python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip of photographs
-    python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
+python launch.py --config=experiments/gan_vc.py
+python launch.py --config=experiments/gan_vc.py:tiny         # seconds: does everything run?
+python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip of photographs
+python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
 """
 
 from fmri_jax.errors import InputError
@@ -19,13 +19,16 @@ def get_config(arg: str = ""):
         "viewed, in one network, after Shen, Dwivedi, Majima, Horikawa & Kamitani (2019)."
     )
     config.preparation.roi = "VC"
+    # The five repeats of a training image are averaged: minutes on a CPU are few passes over the
+    # data, and each is worth more with less noise. `paper` learns from single trials.
+    config.preparation.average_repeats = "all"
     method = config.method
     method.n_steps = 600
     method.width = 0.25
     method.hidden = 512
     method.discriminator_width = 0.5
     method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 50.0, 5.0
-    method.learning_rate = 5e-4
+    method.learning_rate = 1e-3
     method.cosine_decay = True
     variants = {"": None, "tiny": _tiny, "photographs": _photographs, "paper": _paper}
     if arg not in variants:
@@ -64,6 +67,7 @@ def _paper(config) -> None:
     """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps."""
     config.data.virtual_subject.image_size = 248
     config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
+    config.preparation.average_repeats = "test"
     method = config.method
     method.crop = 227
     method.width = method.discriminator_width = 1.0
