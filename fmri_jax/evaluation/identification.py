@@ -181,9 +181,9 @@ def against_all(ranked: Ranks) -> np.ndarray:
     """Probability that the own image wins against every distractor at once (top-1).
 
     1 where all are below it (or there are none), 1 / (tied + 1) where some are tied and none is
-    above, else 0; chance is 1 / (distractors + 1). This is `identification_vs_train` when the candidates are
-    the training images: a method that only picks its output near training images, or only
-    decodes a category, collapses here. `pairwise` of the same ranks is the percentile rank.
+    above, else 0; chance is 1 / (distractors + 1). This is `identification_vs_train` when the
+    candidates are the training images: a method that only picks its output near training images,
+    or only decodes a category, collapses here. `pairwise` of the same ranks is the percentile rank.
 
     Returns:
         (n,) float64 in [0, 1].
