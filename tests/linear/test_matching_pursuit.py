@@ -111,7 +111,7 @@ def test_blocks_and_devices_do_not_change_the_answer(random_problem):
     Y = np.concatenate([Y, Y[:, ::-1] ** 2, np.abs(Y)], axis=1)[:, :17]
     whole = omp(X, Y, 4)
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    for options in ({"block": 5}, {"mesh": mesh}, {"mesh": mesh, "block": 2}):
+    for options in ({"block": 5}, {"mesh": mesh, "block": 2}):
         part = omp(X, Y, 4, **options)
         assert same_supports(part.coef, np.asarray(whole.coef))
         np.testing.assert_allclose(part.coef, whole.coef, atol=1e-6)
@@ -119,7 +119,7 @@ def test_blocks_and_devices_do_not_change_the_answer(random_problem):
 
 def test_sparse_equals_dense_and_works_inside_jit(random_problem):
     X, Y = random_problem
-    dense, sparse = omp(X, Y, 4), jax.jit(lambda X, Y: omp_sparse(X, Y, 4))(X, Y)
+    dense, sparse = omp(X, Y, 10), jax.jit(lambda X, Y: omp_sparse(X, Y, 10))(X, Y)
     np.testing.assert_allclose(sparse.dense(X.shape[1]).coef, dense.coef, atol=1e-6)
     np.testing.assert_allclose(sparse.predict(X), dense.predict(X), atol=1e-4)
 

@@ -38,7 +38,7 @@ def test_real_recording_all_elements(miyawaki):
 
 @pytest.mark.parametrize("decoder", ["least_squares", "ridge", "bayesian_ridge", "univariate"])
 def test_real_recording(miyawaki, decoder):
-    X, Y = miyawaki[0], miyawaki[1][:, 10::50]
+    X, Y = miyawaki[0], miyawaki[1][:, 20::160]
     compare(fit_selected(X, Y, decoder), X, Y, decoder, 500)
 
 
