@@ -18,9 +18,9 @@ from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.nnls import nnls
 from fmri_jax.methods.local_decoders.options import Weights
 
-N_STEPS = 1500
+N_STEPS = 600
 BATCH_SIZE = 32  # trials a step
-LEARNING_RATE = 0.05  # decays to zero along a half cosine
+LEARNING_RATE = 0.1  # decays to zero along a half cosine
 
 _matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 

@@ -30,9 +30,9 @@ SHARED = ("linear", "ridge", "bayesian_ridge")  # solve elements that share all 
 # Centred trials are followed by zeros up to a multiple of ROWS, so that folds share compiled
 # programs. Zeros add nothing to any inner product, but enlarge all standardised voxels by one
 # factor, sqrt(rows / n). Most solvers do not notice; the penalty of ridge is enlarged by the square
-# of the factor; solvers that count trials get no zeros.
+# of the factor. Solvers that count trials, or that would find the zeros dependent, get none.
 ROWS = 32
-COUNTING = ("bayesian_ridge", "sparse_logistic")
+UNFILLED = ("linear", "bayesian_ridge", "sparse_logistic")
 
 
 @flax.struct.dataclass
@@ -47,7 +47,7 @@ class ElementModel:
     coef: jax.Array
     intercept: jax.Array
 
-    def predict(self, fmri: jax.Array) -> jax.Array:
+    def predict(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """(n, voxels) -> (n, elements x channels)."""
         return jnp.matmul(fmri, self.coef, precision=jax.lax.Precision.HIGHEST) + self.intercept
 
@@ -93,11 +93,16 @@ def _invert_encoding(
         fmri,
         images.reshape(n, -1),
         geometry(height, width, channels, config.prior_scale),
-        Settings(config.alpha, config.sharpness, config.noise_diagonal, config.prior_variance),
+        settings_of(config),
     )
     stacked = jnp.concatenate([model.coef, model.intercept[None]])
     means = _element_means(stacked, jnp.asarray(basis.analysis), channels)
     return ElementModel(means[:-1], means[-1])
+
+
+def settings_of(config: Config) -> Settings:
+    """The part of a config that the encoding model reads."""
+    return Settings(*(getattr(config, name) for name in Settings._fields))
 
 
 @functools.partial(jax.jit, static_argnames="channels")
@@ -112,7 +117,7 @@ def _regress(
     fmri: np.ndarray, targets: np.ndarray, config: Config, mesh: jax.sharding.Mesh | None
 ) -> ElementModel:
     """Selection by F-test, standardisation and a solver, for all elements at once."""
-    n, filled = len(fmri), 0 if config.decoder in COUNTING else -len(fmri) % ROWS
+    n, filled = len(fmri), 0 if config.decoder in UNFILLED else -len(fmri) % ROWS
     mean = fmri.mean(axis=0, dtype=np.float64).astype(np.float32)
     average = targets.mean(axis=0, dtype=np.float64).astype(np.float32)
     varies = np.ptp(targets, axis=0) > 0

@@ -6,9 +6,11 @@ import weakref
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fmri_jax.data.preparation import Trials
 from fmri_jax.methods import RunContext
+from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import (
     by_channel,
     combination,
@@ -40,11 +42,16 @@ class LocalReconstructor:
     shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
     config: Config = flax.struct.field(pytree_node=False)
 
-    def reconstruct(self, fmri: jax.Array) -> jax.Array:
+    @property
+    def basis(self) -> Basis:
+        """The elements."""
+        return basis(sizes_of(self.config.scales), *self.shape[:2])
+
+    def reconstruct(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
         return jnp.clip(self.contrast(fmri), 0, 1)
 
-    def contrast(self, fmri: jax.Array) -> jax.Array:
+    def contrast(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """The same before it is clipped to [0, 1]."""
         return _contrast(self, jnp.asarray(fmri))
 

@@ -16,15 +16,10 @@ from fmri_jax.methods.local_decoders.combine import (
     learn,
     synthesise,
 )
+from fmri_jax.methods.local_decoders.decoders import settings_of
 from fmri_jax.methods.local_decoders.options import Config
-from fmri_jax.methods.local_decoders.receptive_fields import (
-    Settings,
-    fit_grid,
-    geometry,
-)
+from fmri_jax.methods.local_decoders.receptive_fields import fit_several, geometry
 from fmri_jax.methods.local_decoders.training import TrainingSet, inner_folds
-
-SETTINGS = Settings._fields  # options that only "receptive_fields" reads, beside its prior's scale
 
 
 def _candidates() -> tuple[dict[str, Any], ...]:
@@ -137,22 +132,17 @@ def _is_pixelwise_inversion(config: Config) -> bool:
 
 
 def _inversions(training: TrainingSet, configs: Sequence[Config]) -> np.ndarray:
-    """(configs, n, h, w, c) out-of-sample images by inverted encoding models.
-
-    The configs of one prior lie on a grid of settings, whose models share most of their work.
-    """
-    images, fmri = training.images, training.fmri
+    """(configs, n, h, w, c) out-of-sample images by inverted encoding models."""
+    images, fmri = training.images, jnp.asarray(training.fmri)
+    flat = images.reshape(len(images), -1)
     found = np.empty((len(configs), *images.shape), np.float32)
     for scale in sorted({config.prior_scale for config in configs}):
         members = [i for i, config in enumerate(configs) if config.prior_scale == scale]
-        values = np.asarray([[getattr(configs[i], n) for n in SETTINGS] for i in members])
-        axes, places = zip(
-            *(np.unique(column, return_inverse=True) for column in values.T), strict=True
-        )
+        settings = [settings_of(configs[i]) for i in members]
         fields = geometry(*training.shape, scale)
         for out in inner_folds(training.groups, configs[members[0]].n_inner):
-            models = fit_grid(fmri, images.reshape(len(fmri), -1), fields, Settings(*axes), ~out)
-            coef, intercept = np.asarray(models.coef)[places], np.asarray(models.intercept)[places]
-            seen = fmri[out] @ coef + intercept[:, None]
-            found[np.ix_(np.asarray(members), out)] = seen.reshape(-1, *images[out].shape)
+            models = fit_several(fmri, flat, fields, settings, ~out)
+            for i, model in zip(members, models, strict=True):
+                seen = np.asarray(model.predict(fmri))[out]
+                found[i, out] = seen.reshape(-1, *training.shape)
     return found

@@ -75,7 +75,7 @@ class TrainingSet:
 
     def model(self, config: Config) -> ElementModel:
         """The decoders of a config, fitted to all trials."""
-        key = _decoder_of(config)
+        key = dataclasses.replace(_decoder_of(config), n_inner=Config.n_inner)
         if key not in self._models:
             everything = np.ones(len(self.fmri), bool)
             self._models[key] = self._fit(config, everything)
@@ -93,7 +93,8 @@ class TrainingSet:
             predictions = np.empty((len(self.fmri), size), np.float32)
             for out in inner_folds(self.groups, config.n_inner):
                 model = self._fit(config, ~out)
-                predictions[out] = self.fmri[out] @ np.asarray(model.coef) + model.intercept
+                # All trials, so that folds of different sizes share one compiled program.
+                predictions[out] = np.asarray(model.predict(self.fmri))[out]
             self._predictions[key] = predictions
         return self._predictions[key]
 
@@ -103,5 +104,5 @@ class TrainingSet:
 
 
 def _decoder_of(config: Config) -> Config:
-    """The part of a config that element models depend on."""
+    """The part of a config that out-of-sample predictions depend on."""
     return dataclasses.replace(config, weights="equal", select="fixed")

@@ -7,8 +7,8 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders.receptive_fields import (
     DAMPING,
     Settings,
-    fit_grid,
     fit_receptive_fields,
+    fit_several,
     geometry,
 )
 
@@ -77,17 +77,16 @@ def test_unused_trials_do_not_matter(simulated):
     np.testing.assert_allclose(one.intercept, other.intercept, atol=1e-4)
 
 
-def test_a_grid_of_settings_equals_one_after_another(simulated):
+def test_several_settings_equal_one_after_another(simulated):
     fmri, images = simulated
     fields = geometry(SIDE, SIDE, 1, 2)
-    grid = Settings([10.0, 300.0], [0.5, 1.0], [0.9, 1.0], [0.1, 0.3])
-    together = fit_grid(fmri, images, fields, grid)
-    assert together.coef.shape == (2, 2, 2, 2, 80, 36)
-    for places in ((0, 0, 0, 0), (0, 1, 0, 1), (1, 0, 1, 1)):
-        settings = Settings(*(axis[i] for axis, i in zip(grid, places, strict=True)))
-        alone = fit_receptive_fields(fmri, images, fields, settings)
-        np.testing.assert_allclose(together.coef[places], alone.coef, atol=1e-5)
-        np.testing.assert_allclose(together.intercept[places], alone.intercept, atol=1e-5)
+    settings = [
+        Settings(a, s, d, 0.1) for a in (10.0, 300.0) for s in (0.5, 1.0) for d in (0.9, 1.0)
+    ]
+    for one, model in zip(settings, fit_several(fmri, images, fields, settings), strict=True):
+        alone = fit_receptive_fields(fmri, images, fields, one)
+        np.testing.assert_allclose(model.coef, alone.coef, atol=1e-6)
+        np.testing.assert_allclose(model.intercept, alone.intercept, atol=1e-6)
 
 
 def test_decodes_new_images_from_voxels_with_known_fields(simulated):

@@ -1,0 +1,62 @@
+"""Every comparison of the student report on local decoders, from one command.
+
+    python examples/local_decoders_sweep.py $FMRI_JAX_DATA/miyawaki2008_s1_v1_figures.npz runs/sweep
+
+Scales {1x1} against s = 2, 3 and 5; OMP against linear regression, Bayesian ridge, ridge, the best
+single voxel, sparse logistic regression and receptive fields; equal weights against learned ones,
+one a scale, an element or a pixel. All rows share their folds (leave one image out) and whatever
+else they have in common. It leaves `comparison.html` with scores, 95 % intervals and paired tests
+over images, `comparison.csv`, `scale_weights.csv`, and in `figures/` the pictures, the weights of
+the scales and the maps of the voxels' weights.
+"""
+
+import argparse
+import pathlib
+
+from fmri_jax import data, report
+from fmri_jax.data.preparation import PreparationConfig, folds
+from fmri_jax.methods.local_decoders import figures
+from fmri_jax.methods.local_decoders.sweep import EXPECTED, rows, sweep, write_workdirs
+from fmri_jax.report.variants import Claim
+from fmri_jax.run import use_compilation_cache
+
+PICTURED = ("OMP, s = 2", "OMP, 1x1", "OMP, s = 3, learned weights", "Chosen on inner folds")
+
+
+def main(recording: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.Path:
+    """Runs the sweep; returns the path of the page."""
+    use_compilation_cache()
+    session = data.load(recording)
+    options = PreparationConfig(split=split, average_repeats="none")
+    done = sweep(list(folds(session, options)), rows())
+    about = {
+        "method": "local_decoders",
+        "data": {
+            "name": pathlib.Path(recording).stem,
+            "description": session.description,
+            "simulated": session.simulated,
+            "fingerprint": session.fingerprint(),
+            "trials": len(session.fmri),
+            "voxels": session.fmri.shape[1],
+            "rois": {name: int(mask.sum()) for name, mask in session.rois.items()},
+        },
+    }
+    workdirs = write_workdirs(done, out, about)
+    figures.write(done, out, PICTURED)
+    compared = report.compare(
+        workdirs,
+        out,
+        title="Local decoders: scales, decoders and weights",
+        text=f"Leave one {split} out; every trial is scored by itself, all pixels pooled.",
+        claims=[Claim(better, worse, "accuracy") for better, worse in EXPECTED],
+    )
+    print(compared.markdown)
+    return compared.page
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("recording", help="an .npz recording with binary images")
+    parser.add_argument("out", type=pathlib.Path, help="folder for the results")
+    given = parser.parse_args()
+    print(main(given.recording, given.out))
