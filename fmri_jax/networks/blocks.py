@@ -5,14 +5,15 @@ things around them it does not, and this file goes round each:
 
 1. A convolution **without padding** is handed to another library and takes three times as long
    (`forward` pads a row too many).
-2. The **kernel gradient of a transposed convolution** takes 10 to 70 times as long as that of the
+2. The **kernel gradient of a transposed convolution** takes 5 to 60 times as long as that of the
    convolution whose input gradient it is. They are the same numbers, so a transposed convolution
    is written as `input_gradient`, and its own gradients are `forward` and `kernel_gradient`.
 3. The **input gradient of a strided convolution** fills the gaps of the stride with zeros and
    convolves those too. A convolution of stride s is also a convolution of stride 1 over blocks of
    s x s pixels, a block's pixels becoming channels; its input gradient has no gaps.
 
-Milliseconds in brackets are from `benchmarks/layers.py` on 2 cores: batch 32, images of 227 px.
+Milliseconds in brackets: batch 32, images of 227 px, 2 shared cores, jaxlib 0.10.2, XLA's plain
+operation and this one side by side; `benchmarks/layers.py` measures them again.
 
 Shape suffixes: B batch, H W image, h w output, C channels in, O channels out, K kernel size,
 Q kernel size in blocks, S = stride * stride * C channels of a block.
@@ -32,7 +33,7 @@ def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
     """The convolution itself, with one output row too many, cut off again, if it has no padding.
 
     jaxlib 0.10 hands a convolution to YNNPACK exactly if it has no padding (discriminator conv4:
-    284 -> 93; its kernel gradient 358 -> 190).
+    284 -> 93; its kernel gradient 358 -> 197).
     """
     extra = stride if padding == 0 else 0
     y = lax.conv_general_dilated(
@@ -51,7 +52,7 @@ def kernel_gradient(
     """Gradient with respect to a (size, size, C, O) kernel, by XLA's own transpose of `forward`.
 
     For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
-    13,545 -> 320).
+    13,545 -> 321).
     """
     shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
@@ -66,8 +67,8 @@ def input_gradient(
 
     In blocks, where the stride has gaps to fill and the kernel fills its blocks: an input block is
     the sum over the kernel's blocks of `gradient . kernel block^T`, a stride-1 convolution with the
-    blocks in reverse order (AlexNet conv1: 182 -> 75, discriminator conv1: 70 -> 17, generator
-    deconv1 forwards: 305 -> 160).
+    blocks in reverse order (AlexNet conv1: 182 -> 77, discriminator conv1: 70 -> 17, generator
+    deconv1 forwards: 305 -> 161).
     """
     size = kernel_KKCO.shape[0]
     blocks = -(-size // stride)
