@@ -3,8 +3,9 @@
     export FMRI_JAX_DATA=/folder/of/recordings
     python launch.py --config=experiments/gan_miyawaki.py
 
-Each image is decoded by a GAN that never saw it (20 folds: leave one image out); every 12 s block
-is scored by itself, so that the scores compare with those of the local decoders.
+Each image is decoded by a GAN that never saw it (20 folds: leave one image out), from the average
+of the 4 or 8 blocks that showed it. About 6 minutes on two cores. Block by block, to compare with
+local decoders: --config.preparation.average_repeats=none (accuracy .913, F1 .807).
 """
 
 from fmri_jax.experiment import default_config
@@ -16,11 +17,12 @@ def get_config(arg: str = ""):
     config.title = "End-to-end GAN on real V1 responses, leave one image out"
     config.text = (
         "Geometric shapes and letters of 10 x 10 elements, from 967 V1 voxels of subject S1 of "
-        "Miyawaki et al. (2008). No image of the test fold is ever seen in training."
+        "Miyawaki et al. (2008), averaged over the blocks that showed the same image. No image of "
+        "the test fold is ever seen in training."
     )
     config.data.path = "$FMRI_JAX_DATA/miyawaki2008_s1_v1_figures.npz"
     config.preparation.split = "stimulus"
-    config.preparation.average_repeats = "none"
+    config.preparation.average_repeats = "test"
     method = config.method
     method.n_steps = 300
     method.width, method.hidden, method.discriminator_width = 0.25, 256, 0.25

@@ -22,6 +22,7 @@ def get_config(arg: str = ""):
     # The five repeats of a training image are averaged: minutes on a CPU are few passes over the
     # data, and each is worth more with less noise. `paper` learns from single trials.
     config.preparation.average_repeats = "all"
+    config.preparation.noise_scaling = False  # else contrasts grow by sqrt(24 / 5) and saturate
     method = config.method
     method.n_steps = 600
     method.width = 0.25
@@ -67,7 +68,7 @@ def _paper(config) -> None:
     """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps."""
     config.data.virtual_subject.image_size = 248
     config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
-    config.preparation.average_repeats = "test"
+    config.preparation.average_repeats, config.preparation.noise_scaling = "test", True
     method = config.method
     method.crop = 227
     method.width = method.discriminator_width = 1.0
