@@ -37,19 +37,22 @@ UNFILLED = ("linear", "bayesian_ridge", "sparse_logistic")
 
 @flax.struct.dataclass
 class ElementModel:
-    """Predicted contrast of every element (and channel), linear in the voxels.
+    """Predicted contrast of every element (and channel).
 
     Attributes:
         coef: (voxels, elements x channels).
         intercept: (elements x channels,).
+        logistic: whether voxels times weights are logits of the contrast.
     """
 
     coef: jax.Array
     intercept: jax.Array
+    logistic: bool = flax.struct.field(pytree_node=False, default=False)
 
     def predict(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """(n, voxels) -> (n, elements x channels)."""
-        return jnp.matmul(fmri, self.coef, precision=jax.lax.Precision.HIGHEST) + self.intercept
+        models = linear.LogisticModel if self.logistic else linear.LinearModel
+        return models(self.coef, self.intercept).predict(jnp.asarray(fmri))
 
 
 def fit_elements(
@@ -74,6 +77,9 @@ def fit_elements(
     if config.decoder == "receptive_fields":
         return _invert_encoding(fmri, images, basis, config)
     targets = analyse(images, basis)
+    if config.decoder == "sparse_logistic":
+        pixels = np.repeat(basis.masks.sum(axis=1), images.shape[-1])
+        return _classify(fmri, targets, pixels, config, mesh)
     return _regress(fmri, targets, config, mesh)
 
 
@@ -138,6 +144,27 @@ def _regress(
             mesh=mesh,
         ).coef
     return ElementModel(coef, average - mean @ coef)
+
+
+def _classify(
+    fmri: np.ndarray,
+    targets: np.ndarray,
+    pixels: np.ndarray,
+    config: Config,
+    mesh: jax.sharding.Mesh | None,
+) -> ElementModel:
+    """Sparse logistic regression on the voxels of largest F.
+
+    Miyawaki et al. decode the mean contrast of an element of m pixels as one of m + 1 classes. Here
+    it is a proportion of m binary outcomes, which for single pixels is the same; the predicted
+    contrast is the probability, not the likeliest class.
+    """
+    scores = linear.f_test(fmri, targets)
+    selected = linear.select(scores, min(config.n_voxels, fmri.shape[1]))
+    model = linear.sparse_logistic(
+        fmri, targets, selected, trials=pixels, block=config.block or None, mesh=mesh
+    )
+    return ElementModel(model.coef, model.intercept, logistic=True)
 
 
 def _solve_shared(

@@ -4,6 +4,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import (
@@ -43,8 +44,9 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         random_state: seed of the learned weights.
 
     Attributes:
-        coef_: (voxels, elements x channels).
+        coef_: (voxels, elements x channels), for "sparse_logistic" in logits.
         intercept_: (elements x channels,).
+        decoder_: the decoder that was fitted, of use where it was chosen on inner folds.
         weights_: (scales,), (elements,) or (elements, pixels), as learned.
         combination_: (elements, pixels), weights times each element's share in its pixels.
         scales_: (height, width) of each scale.
@@ -120,6 +122,7 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         model = fit(training, self._config(images), jax.random.key(self.random_state))
         self.coef_ = np.asarray(model.elements.coef)
         self.intercept_ = np.asarray(model.elements.intercept)
+        self.decoder_ = model.config.decoder
         self.weights_ = np.asarray(model.weights)
         self.combination_ = np.asarray(model.combination)
         self.scales_ = sizes_of(model.config.scales)
@@ -146,7 +149,8 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
         # Float64 on the host: each row is then the same whatever rows it is predicted among.
-        return X @ self.coef_.astype(np.float64) + self.intercept_
+        values = X @ self.coef_.astype(np.float64) + self.intercept_
+        return expit(values) if self.decoder_ == "sparse_logistic" else values
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R^2, averaged over the pixels that vary, each weighing as its variance."""

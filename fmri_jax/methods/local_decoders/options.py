@@ -32,7 +32,8 @@ class Config:
             union; or pairs of height and width.
         decoder: how each element's contrast is predicted from voxels. "receptive_fields" inverts an
             encoding model of all voxels and ignores `n_voxels`.
-        n_voxels: voxels that each local decoder may use, by F-test; all where there are fewer.
+        n_voxels: voxels that each local decoder may use, by F-test; all where there are fewer. The
+            time of "sparse_logistic" grows with its cube.
         n_nonzero: voxels that "omp" ends up with.
         alpha: ridge penalty on standardised voxels ("ridge"); for "receptive_fields" on what a
             voxel's weights hold beyond its receptive field.

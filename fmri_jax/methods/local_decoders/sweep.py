@@ -41,7 +41,7 @@ def rows() -> dict[str, Config]:
         "Bayesian ridge, s = 2": {"decoder": "bayesian_ridge"},
         "Ridge, s = 2": {"decoder": "ridge", "alpha": 100.0},
         "Best single voxel, s = 2": {"decoder": "univariate"},
-        "Sparse logistic, s = 2": {"decoder": "sparse_logistic"},
+        "Sparse logistic, s = 2": {"decoder": "sparse_logistic", "n_voxels": 50},
         "Receptive fields": {
             "decoder": "receptive_fields",
             "scales": (1,),

@@ -7,6 +7,7 @@ from sklearn.linear_model import BayesianRidge, LinearRegression, OrthogonalMatc
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from fmri_jax import linear
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.decoders import analyse, fit_elements
 from fmri_jax.methods.local_decoders.options import Config
@@ -75,6 +76,22 @@ def test_channels_are_decoded_by_themselves(recorded):
     one = np.asarray(fit_elements(fmri, images, elements, config).predict(fmri))
     np.testing.assert_allclose(both[:, ::2], one, atol=1e-4)
     np.testing.assert_allclose(both[:, 1::2], 1 - one, atol=1e-4)
+
+
+def test_sparse_logistic_decoders_predict_proportions(recorded):
+    fmri, images = recorded
+    elements = basis(sizes_of(2), 4, 4)
+    config = Config(decoder="sparse_logistic", n_voxels=15)
+    model = fit_elements(fmri, images, elements, config)
+    predicted = np.asarray(model.predict(fmri))
+    targets = analyse(images, elements)
+    assert predicted.min() >= 0 and predicted.max() <= 1
+    assert np.corrcoef(predicted.ravel(), targets.ravel())[0, 1] > 0.8
+    place, pixels = 40, 4  # an element of 2x2 pixels
+    assert elements.masks[place].sum() == pixels
+    best = np.asarray(linear.select(linear.f_test(fmri, targets), 15))[place]
+    alone = linear.sparse_logistic(fmri[:, best], targets[:, [place]], trials=pixels)
+    np.testing.assert_allclose(alone.predict(fmri[:, best])[:, 0], predicted[:, place], atol=1e-3)
 
 
 def test_receptive_fields_predict_means_of_their_own_pixels(recorded):

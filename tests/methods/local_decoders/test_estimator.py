@@ -49,6 +49,18 @@ def test_is_the_method_under_another_name(recorded):
     assert decoder.scales_ == ((1, 1), (1, 2), (2, 1), (2, 2))
 
 
+@pytest.mark.parametrize("decoder", ["sparse_logistic", "receptive_fields"])
+def test_predicts_as_the_method_does_with_other_decoders(recorded, decoder):
+    fmri, images = recorded
+    estimator = MultiScaleDecoder(decoder=decoder, weights="equal", n_voxels=10).fit(fmri, images)
+    images = images[..., None].astype(np.float32)
+    training = TrainingSet(fmri.astype(np.float32), images, groups_of(images))
+    config = Config(decoder=decoder, weights="equal", n_voxels=10)
+    method = fit(training, config, jax.random.key(0))
+    expected = method.contrast(fmri.astype(np.float32))[..., 0]
+    np.testing.assert_allclose(estimator.predict(fmri), expected, atol=1e-4)
+
+
 def test_gives_images_back_in_the_shape_they_came_in(recorded):
     fmri, images = recorded
     decoder = MultiScaleDecoder(weights="equal")
