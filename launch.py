@@ -25,9 +25,11 @@ def parse(argv: list[str]) -> list[str]:
         rest = flags.FLAGS(argv)
         if _CONFIG.value is None:
             raise ValueError("--config is missing: name an experiment file")
+        _CONFIG.value.to_dict()  # a file that could not be loaded fails only here
     except Exception as error:  # an experiment file may raise anything
         known = ", ".join(sorted(str(path) for path in pathlib.Path("experiments").glob("*.py")))
-        text = " ".join(str(error).split()).rstrip(".")
+        # The config library hands on the whole traceback as text: its last part is the message.
+        text = " ".join(str(error).rsplit("InputError: ", 1)[-1].split()).rstrip(".")
         refuse(f"{text}. Experiments here: {known}; the README shows how to override options.")
     return rest
 
