@@ -42,6 +42,11 @@ def _figures():
 def _best():
     config = _figures()
     config.title = "Decoding from real V1 responses, every choice by inner folds"
+    config.text += (
+        " Decoder, scales, weights and regularisation are chosen on inner folds of the training "
+        "images. Which candidates there are was settled while working with this recording, so that "
+        "its score may flatter them; another recording has to confirm it."
+    )
     config.method.select = "inner"
     return config
 
