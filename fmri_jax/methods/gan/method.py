@@ -95,7 +95,9 @@ class GAN:
         initial, data = jax.random.split(context.key)
         state = replicate(self.initial_state(networks, trials, initial), context.mesh)
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
-        batches = Batches(trials, config.batch_size, seed, context.mesh)
+        # Trials that outgrow the device are read from records, which only then are written.
+        records = context.workdir / "records" / context.fold.replace(" ", "_")
+        batches = Batches(trials, config.batch_size, seed, context.mesh, records=records)
         state = loop.train(
             lambda state, batch: step(state, batch, comparator, scale),
             state,

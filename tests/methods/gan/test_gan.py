@@ -1,6 +1,7 @@
 """The GAN as a method: resuming, several devices, the gate, the published weights in one scale."""
 
 import dataclasses
+import functools
 import json
 import math
 
@@ -13,6 +14,7 @@ import pytest
 from fmri_jax.data.batches import Batches
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
+from fmri_jax.methods.gan import method
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.method import GAN
@@ -44,6 +46,14 @@ def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path, monkeypatch):
     chex.assert_trees_all_equal(whole.params, resumed.params, strict=True)
     lines = [json.loads(x) for x in (tmp_path / "killed/metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 6]
+
+
+def test_trials_that_outgrow_the_device_train_to_the_same_bits(trials, tmp_path, monkeypatch):
+    resident = GAN(SMALL).fit(trials, context(tmp_path / "resident"))
+    monkeypatch.setattr(method, "Batches", functools.partial(Batches, device_limit_bytes=0))
+    from_disk = GAN(SMALL).fit(trials, context(tmp_path / "disk"))
+    assert (tmp_path / "disk/records/all/images.array_record").exists()
+    chex.assert_trees_all_equal(resident.params, from_disk.params, strict=True)
 
 
 def test_one_and_four_devices_agree_to_rounding(trials, tmp_path):
