@@ -28,6 +28,8 @@ from fmri_jax.linear.model import LinearModel, SparseLinearModel
 
 PRUNED = 1e8  # a weight of a larger precision counts as zero
 OFFSET_PRECISION = 0.01  # of the intercept, in logits: a prior deviation of 10
+FEWEST = 8  # features from which on dropping more would save nothing
+TOGETHER = 64  # targets a block: they wait for the slowest, and fit a processor's cache
 
 _einsum = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
 
@@ -70,7 +72,7 @@ def sparse_logistic(
         trials: m, binary outcomes behind a target's value; a number or (targets,).
         max_iter: most iterations.
         tol: a target stops once no weight changes by more than this, in logits a deviation.
-        block: targets solved together; by default as many as half a GiB holds.
+        block: targets solved together; by default `TOGETHER`, or as many as half a GiB holds.
         mesh: mesh with an axis 'data' that the targets are dealt over; None for one device.
 
     Returns:
@@ -95,7 +97,8 @@ def sparse_logistic(
         everything = jnp.arange(X.shape[1], dtype=jnp.int32)
         selected = jnp.broadcast_to(everything, (Y.shape[1], X.shape[1]))
     k = selected.shape[1]
-    block = block_size(Y.shape[1], 4 * (4 * k * X.shape[0] + 6 * k * k), block)
+    fitting = block_size(Y.shape[1], 4 * (4 * k * X.shape[0] + 6 * k * k), block)
+    block = fitting if block else min(fitting, TOGETHER)
     return _sparse_logistic(X, Y, selected, trials, max_iter, tol, block, mesh)
 
 
@@ -133,32 +136,77 @@ def _relevance(
     max_iter: jax.Array,
     tol: jax.Array,
 ) -> jax.Array:
-    """Weights (t, k) for rows (t, k, n), the last of them the constant offset."""
+    """Weights (t, k) for rows (t, k, n), the last of them the constant offset.
+
+    The time of an iteration grows with the square of the features. Most are pruned early: as soon
+    as no target has more than half of its features left, the others are dropped from the arrays.
+    """
     t, k, n = rows.shape
     moment = _einsum("tkn,tn->tk", rows, trials[:, None] * (targets - 0.5))
-    start = _State(
+    state = _State(
         iteration=jnp.int32(0),
         precision=jnp.ones((t, k), rows.dtype).at[:, -1].set(OFFSET_PRECISION),
         xi=jnp.ones((t, n), rows.dtype),
         weights=jnp.zeros((t, k), rows.dtype),
         change=jnp.full(t, jnp.inf, rows.dtype),
     )
+    places = jnp.broadcast_to(jnp.arange(k), (t, k))
+    weights = jnp.zeros((t, k), rows.dtype)
+    while True:
+        half = -(-rows.shape[1] // 2)
+        last = half < FEWEST
+        state = _loop(rows, moment, trials, state, max_iter, tol, 0 if last else half)
+        # All are written down: if the loop ended for another reason, nothing changes any more.
+        useful = jnp.where(state.precision >= PRUNED, 0, state.weights)
+        weights = jnp.put_along_axis(weights, places, useful, axis=1, inplace=False)
+        if last:
+            return weights
+        rows, moment, places, state = _drop_pruned(rows, moment, places, state, half)
+
+
+def _loop(
+    rows: jax.Array,
+    moment: jax.Array,
+    trials: jax.Array,
+    state: _State,
+    max_iter: jax.Array,
+    tol: jax.Array,
+    enough: int,
+) -> _State:
+    """Iterates until all targets settle, or until none has more than `enough` features left."""
 
     def running(state: _State) -> jax.Array:
-        return (state.iteration < max_iter) & jnp.any(state.change > tol)
+        left = jnp.sum(state.precision < PRUNED, axis=1)
+        unsettled = jnp.any(state.change > tol)
+        return (state.iteration < max_iter) & unsettled & jnp.any(left > enough)
 
     def iterate(state: _State) -> _State:
         new = _iterate(rows, moment, trials, state)
         settled = state.change <= tol  # waits for the others, unchanged
 
         def keep(old: jax.Array, new: jax.Array) -> jax.Array:
-            return jnp.where(settled.reshape((t,) + (1,) * (new.ndim - 1)), old, new)
+            return jnp.where(settled.reshape((-1,) + (1,) * (new.ndim - 1)), old, new)
 
         kept = jax.tree.map(keep, state[1:], new[1:])
         return _State(new.iteration, *kept)
 
-    end = lax.while_loop(running, iterate, start)
-    return jnp.where(end.precision >= PRUNED, 0, end.weights)
+    return lax.while_loop(running, iterate, state)
+
+
+def _drop_pruned(
+    rows: jax.Array, moment: jax.Array, places: jax.Array, state: _State, size: int
+) -> tuple[jax.Array, jax.Array, jax.Array, _State]:
+    """Keeps the `size` features of least precision, the offset last among them."""
+    t, k = moment.shape
+    _, kept = lax.top_k(-state.precision[:, :-1], size - 1)
+    kept = jnp.concatenate([kept, jnp.full((t, 1), k - 1)], axis=1)
+
+    def take(values: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(values, kept, axis=1)
+
+    smaller = state._replace(precision=take(state.precision), weights=take(state.weights))
+    rows = jnp.take_along_axis(rows, kept[..., None], axis=1)
+    return rows, take(moment), take(places), smaller
 
 
 def _iterate(rows: jax.Array, moment: jax.Array, trials: jax.Array, state: _State) -> _State:
