@@ -1,0 +1,1 @@
+"""One training step of the GAN: ours beside PyTorch's; run `python -m benchmarks.gan_step`."""

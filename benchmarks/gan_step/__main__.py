@@ -1,0 +1,197 @@
+"""One training step of the GAN: ours beside PyTorch eager, alternating in one process.
+
+    python -m benchmarks.gan_step --size 64                # the demo's networks
+    python -m benchmarks.gan_step --size 64 --published    # full width
+    python -m benchmarks.gan_step --size 227 --repeats 3   # the paper's networks
+    python -m benchmarks.gan_step --memory ours            # peak memory of one side, alone
+
+Both sides have the same networks, losses, Adam, batch and float32 precision, and start from the
+same weights. Before anything is timed, the losses of two steps and every gradient of the first are
+compared without dropout. "torch" is the usual recipe, "torch sharing" passes the generated images
+through the discriminator once, as ours does. FLOPs are PyTorch's own count of the sharing recipe.
+"""
+
+import argparse
+import functools
+import resource
+import time
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.gan_step import measure, weights
+from benchmarks.gan_step.peer_step import PeerStep
+from benchmarks.gan_step.setting import Setting, build, build_peer, peer_batch
+
+THREADS = 2
+LOSS_TOLERANCES = (1e-5, 1e-3)  # relative, of the terms of the first and of the second step
+LOSS_FLOOR = 1e-6  # absolute: a discriminator that is sure has losses near zero
+# Norm of the difference by norm of the gradient, of the worst layer. Layers whose gradient passes
+# no further ReLU agree to 2e-6; before the first ReLU a unit here and there is on the other side.
+GRADIENT_TOLERANCE = 1e-2
+
+
+def main() -> None:
+    options = parse()
+    torch.set_num_threads(THREADS)
+    if options.memory:
+        print(f"peak memory of {options.memory}: {peak_memory(options) / 2**20:,.0f} MiB")
+        return
+    print(
+        f"{options.size} px, {'published' if options.published else 'demo'} width, batch "
+        f"{options.batch}, float32; jax {jax.__version__} on {jax.devices()[0].device_kind}, "
+        f"torch {torch.__version__} with {torch.get_num_threads()} threads"
+    )
+    prove(options)
+    ours = setting(options, dropout=0.5)
+    run_ours = compiled(ours)
+    contenders = {"ours": run_ours, **peers(ours, options)}
+    costs = measure.alternate(contenders, options.repeats)
+    report(costs, count_flops(ours), measure.matrix_peak())
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=64, help="pixels; 227 implies --published")
+    parser.add_argument("--published", action="store_true", help="full width, 11,726 voxels")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--compile", action="store_true", help="torch.compile as a contender")
+    parser.add_argument("--channels-last", action="store_true", help="PyTorch in our layout")
+    parser.add_argument("--memory", choices=("ours", "torch"), help="measure one side's peak")
+    options = parser.parse_args()
+    options.published |= options.size > 128
+    return options
+
+
+def setting(options: argparse.Namespace, dropout: float) -> Setting:
+    return build(options.size, options.published, options.batch, dropout)
+
+
+def prove(options: argparse.Namespace) -> None:
+    """Same weights, no dropout: equal losses in two steps, equal gradients in the first.
+
+    Adam's first moments start at zero, so that after one step they are (1 - beta 1) times the
+    gradients, weight decay included, of the very programs that are timed.
+    """
+    ours = setting(options, dropout=0.0)
+    step = jax.jit(ours.step.__call__, donate_argnums=0)
+    for sharing in (False, True):
+        peer = build_peer(ours, sharing, options.channels_last)
+        state, *rest = ours.arguments()
+        for number, tolerance in enumerate(LOSS_TOLERANCES, start=1):
+            state, terms = step(state, *rest)
+            expected = peer(*peer_batch(ours, options.channels_last))
+            for name, value in expected.items():
+                np.testing.assert_allclose(
+                    terms[name], value, rtol=tolerance, atol=LOSS_FLOOR, err_msg=name
+                )
+            if number == 1:
+                found = gradient_differences(state, peer)
+    print(
+        f"proved without dropout: losses of two steps agree to {LOSS_TOLERANCES}; norm of the "
+        f"difference / norm of the gradient, worst layer: generator {found[0]:.1e}, "
+        f"discriminator {found[1]:.1e} (at most {GRADIENT_TOLERANCE:g} is accepted)"
+    )
+    assert max(found) < GRADIENT_TOLERANCE, found
+
+
+def gradient_differences(state, peer: PeerStep) -> tuple[float, float]:
+    """Of the generator and the discriminator, after one step."""
+    differences = []
+    for player, network, adam in (
+        (state.generator, peer.generator, peer.g_adam),
+        (state.discriminator, peer.discriminator, peer.d_adam),
+    ):
+        (moments,) = (
+            leaf.mu
+            for leaf in jax.tree.leaves(player.optimiser, is_leaf=lambda x: hasattr(x, "mu"))
+            if hasattr(leaf, "mu")
+        )
+        theirs = {param: values["exp_avg"] for param, values in adam.state.items()}
+        differences.append(weights.largest_difference(network, moments, theirs))
+    return differences[0], differences[1]
+
+
+def compiled(ours: Setting) -> Callable[[], None]:
+    """Our step, ready to run; prints what starting it cost."""
+    state, *rest = ours.arguments()
+    start = time.perf_counter()
+    lowered = jax.jit(ours.step.__call__, donate_argnums=0).lower(state, *rest)
+    traced = time.perf_counter()
+    program = lowered.compile()
+    built = time.perf_counter()
+    state, terms = jax.block_until_ready(program(state, *rest))
+    print(
+        f"ours: traced in {traced - start:.1f} s, compiled in {built - traced:.1f} s, first step "
+        f"after {time.perf_counter() - start:.1f} s; temporary memory of the program "
+        f"{program.memory_analysis().temp_size_in_bytes / 2**20:,.0f} MiB"
+    )
+    holder = [state]
+
+    def run() -> None:
+        holder[0], terms = program(holder[0], *rest)
+        jax.block_until_ready((holder[0], terms))
+
+    return run
+
+
+def peers(ours: Setting, options: argparse.Namespace) -> dict[str, Callable[[], object]]:
+    """PyTorch's recipes as functions without arguments."""
+    batch = peer_batch(ours, options.channels_last)
+    runs = {}
+    for name, sharing in (("torch", False), ("torch sharing", True)):
+        step = build_peer(ours, sharing, options.channels_last)
+        runs[name] = functools.partial(step, *batch)
+    if options.compile:
+        step = build_peer(ours, True, options.channels_last)
+        for network in ("generator", "discriminator", "comparator"):
+            setattr(step, network, torch.compile(getattr(step, network)))
+        runs["torch compiled"] = functools.partial(step, *batch)
+    return runs
+
+
+def count_flops(ours: Setting) -> int:
+    """Multiplications and additions of convolutions and matrix products in one step."""
+    step = build_peer(ours, sharing=True, channels_last=False)
+    with FlopCounterMode(display=False) as counter:
+        step(*peer_batch(ours, channels_last=False))
+    return counter.get_total_flops()
+
+
+def report(costs: dict[str, list[measure.Cost]], flops: int, peak: float) -> None:
+    print(f"model FLOPs a step {flops / 1e9:.0f} G; matrix product {peak / 1e9:.0f} GFLOP/s")
+    print("best and median of the rounds in seconds; FLOP/s of the best; ratios: ours / theirs")
+    print(f"{'':14} {'wall':>14} {'processor':>14} {'faults':>8} {'GFLOP/s':>8} {'of peak':>8}")
+    for name, of in costs.items():
+        wall, processor = (measure.best_and_median(of, x) for x in ("wall", "processor"))
+        rate = flops / wall[0]
+        print(
+            f"{name:14} {wall[0]:6.3f} {wall[1]:7.3f} {processor[0]:6.3f} {processor[1]:7.3f} "
+            f"{measure.best_and_median(of, 'faults')[1]:8,.0f} {rate / 1e9:8.1f} {rate / peak:8.0%}"
+        )
+    for name in costs.keys() - {"ours"}:
+        for what in ("wall", "processor"):
+            print(f"ours / {name}, {what}: {measure.ratio(costs['ours'], costs[name], what)}")
+
+
+def peak_memory(options: argparse.Namespace) -> int:
+    """Bytes that two steps of one side add to the process at most."""
+    ours = setting(options, dropout=0.5)
+    if options.memory == "ours":
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        run: Callable[[], object] = compiled(ours)
+    else:
+        step = build_peer(ours, False, options.channels_last)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        run = functools.partial(step, *peer_batch(ours, options.channels_last))
+    for _ in range(2):
+        run()
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+
+
+if __name__ == "__main__":
+    main()

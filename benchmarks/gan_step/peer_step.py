@@ -1,0 +1,108 @@
+"""PyTorch's training step: the plain recipe, and one that shares what can be shared."""
+
+import dataclasses
+
+import torch
+from torch.nn import functional
+
+from benchmarks.gan_step.peer import Comparator, Discriminator, Generator
+from fmri_jax.methods.gan.config import Config
+
+
+@dataclasses.dataclass
+class PeerStep:
+    """One simultaneous update of both networks.
+
+    Attributes:
+        generator: to be trained.
+        discriminator: to be trained.
+        comparator: frozen.
+        config: weights of the losses and Adam's options, those of our step.
+        mean: (1, 3, 1, 1) of the training pixels.
+        deviation: (1, 3, 1, 1) of the training pixels.
+        sharing: False: the usual recipe, in which the discriminator sees the generated images
+            twice, detached for its own loss and with frozen weights for the generator's. True: it
+            sees them once, and both losses are differentiated through that pass.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    comparator: Comparator
+    config: Config
+    mean: torch.Tensor
+    deviation: torch.Tensor
+    sharing: bool = False
+
+    def __post_init__(self) -> None:
+        """Makes the two optimisers."""
+        betas = (self.config.first_moment, 0.999)
+        self.g_params = [p for p in self.generator.parameters() if p.requires_grad]
+        self.d_params = list(self.discriminator.parameters())
+        self.g_adam = torch.optim.Adam(self.g_params, self.config.learning_rate, betas)
+        self.d_adam = torch.optim.Adam(
+            self.d_params,
+            self.config.discriminator_learning_rate,
+            betas,
+            weight_decay=self.config.weight_decay,
+        )
+
+    def __call__(self, fmri: torch.Tensor, seen: torch.Tensor) -> dict[str, torch.Tensor]:
+        """fMRI (n, voxels) and images (n, 3, h, w) in [0, 1] -> the unweighted terms."""
+        gradients = self.sharing_gradients if self.sharing else self.plain_gradients
+        terms, g_gradients, d_gradients = gradients(fmri, seen)
+        for params, found in ((self.g_params, g_gradients), (self.d_params, d_gradients)):
+            for param, gradient in zip(params, found, strict=True):
+                param.grad = gradient
+        self.g_adam.step()
+        self.d_adam.step()
+        return {name: value.detach() for name, value in terms.items()}
+
+    def plain_gradients(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+        """Terms and both networks' gradients, one network after the other."""
+        images, terms = self.image_terms(fmri, seen)
+        real = self.judge(self.discriminator(self.units(seen)), 1)
+        fake = self.judge(self.discriminator(self.units(images.detach())), 0)
+        d_gradients = torch.autograd.grad(real + fake, self.d_params)
+        self.discriminator.requires_grad_(False)
+        terms["adversarial"] = self.judge(self.discriminator(self.units(images)), 1)
+        self.discriminator.requires_grad_(True)
+        g_gradients = torch.autograd.grad(self.weighted(terms), self.g_params)
+        terms |= {"discriminator_real": real, "discriminator_generated": fake}
+        return terms, g_gradients, d_gradients
+
+    def sharing_gradients(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+        """The same numbers from one pass of the discriminator over the generated images."""
+        images, terms = self.image_terms(fmri, seen)
+        real = self.judge(self.discriminator(self.units(seen)), 1)
+        leaf = images.detach().requires_grad_()
+        logits = self.discriminator(self.units(leaf))
+        terms["adversarial"], fake = self.judge(logits, 1), self.judge(logits, 0)
+        (toward,) = torch.autograd.grad(terms["adversarial"], leaf, retain_graph=True)
+        d_gradients = torch.autograd.grad(real + fake, self.d_params)
+        rest = {name: terms[name] for name in ("image", "feature")}
+        surrogate = (images * (self.config.adversarial_weight * toward)).sum()
+        g_gradients = torch.autograd.grad(self.weighted(rest) + surrogate, self.g_params)
+        terms |= {"discriminator_real": real, "discriminator_generated": fake}
+        return terms, g_gradients, d_gradients
+
+    def image_terms(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+        """Generated images, and the two terms that need no discriminator."""
+        images = self.generator(fmri) * self.deviation + self.mean
+        with torch.no_grad():
+            target = self.comparator(seen)
+        feature = functional.mse_loss(self.comparator(images), target)
+        return images, {"image": functional.mse_loss(images, seen), "feature": feature}
+
+    def weighted(self, terms: dict[str, torch.Tensor]) -> torch.Tensor:
+        """The generator's loss."""
+        return sum(getattr(self.config, f"{name}_weight") * terms[name] for name in terms)
+
+    def units(self, images: torch.Tensor) -> torch.Tensor:
+        """Pixels in [0, 1] in the units that networks work in."""
+        return (images - self.mean) / self.deviation
+
+    @staticmethod
+    def judge(logits: torch.Tensor, label: int) -> torch.Tensor:
+        """Cross-entropy of one label for the whole batch."""
+        labels = torch.full((len(logits),), label)
+        return functional.cross_entropy(logits, labels)

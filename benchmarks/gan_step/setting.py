@@ -1,0 +1,102 @@
+"""The same GAN twice, from the same weights: a size in pixels and a width."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from benchmarks.gan_step import peer, weights
+from benchmarks.gan_step.peer_step import PeerStep
+from fmri_jax import pretrained
+from fmri_jax.data.batches import Batch
+from fmri_jax.data.preparation import Trials
+from fmri_jax.methods.gan.config import Config
+from fmri_jax.methods.gan.method import GAN
+from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.state import GANState
+from fmri_jax.methods.gan.step import TrainStep
+from fmri_jax.networks import discriminator
+
+DEMO = {"width": 0.25, "hidden": 512, "discriminator_width": 0.5, "comparator_layers": ("relu5",)}
+PUBLISHED = {"comparator_layers": ("pool5",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """A batch, and everything that our step takes beside it."""
+
+    step: TrainStep
+    state: GANState
+    batch: Batch
+    comparator: Any
+    scale: PixelScale
+
+    def arguments(self) -> tuple[GANState, Batch, Any, PixelScale]:
+        """A fresh copy of the state, which the compiled step donates, and the rest."""
+        return jax.tree.map(jnp.copy, self.state), self.batch, self.comparator, self.scale
+
+
+def build(size: int, published: bool, batch: int, dropout: float) -> Setting:
+    """Our side, on random responses and images; voxels as in the demo or in sub-01's VC."""
+    config = Config(batch_size=batch, **(PUBLISHED if published else DEMO))
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
+    fmri = rng.standard_normal((batch, 11_726 if published else 3_000), np.float32)
+    names = tuple(map(str, range(batch)))
+    stimulus = np.arange(batch, dtype=np.int32)
+    trials = Trials(fmri, stimulus, images, np.zeros(batch, np.int32), names)
+    method = GAN(config)
+    networks = method.networks(size, 3)
+    networks = dataclasses.replace(
+        networks, discriminator=networks.discriminator.clone(dropout=dropout)
+    )
+    state = method.initial_state(networks, trials, jax.random.key(1))
+    return Setting(
+        step=TrainStep(networks, config),
+        state=state,
+        batch=Batch(jnp.asarray(fmri), jnp.asarray(trials.targets())),
+        comparator=pretrained.load("alexnet"),
+        scale=PixelScale.of(images),
+    )
+
+
+def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
+    """PyTorch's side, with a copy of our weights."""
+    networks, config = ours.step.networks, ours.step.config
+    generator, critic = networks.generator, networks.discriminator
+    size = generator.image_size
+
+    def at(width: float, channels: int) -> int:
+        return max(1, round(channels * width))
+
+    stages = tuple(
+        (at(config.width, doubled), refined and at(config.width, refined))
+        for doubled, refined in generator.stages()
+    )
+    layers = tuple(
+        (at(config.discriminator_width, features), kernel, stride)
+        for features, kernel, stride in discriminator.fitting_layers(size)
+    )
+    voxels = ours.batch.fmri.shape[1]
+    made = peer.Generator(voxels, size, stages, config.hidden, at(config.width, 256))
+    judge = peer.Discriminator(layers, at(config.discriminator_width, 256), critic.dropout)
+    frozen = peer.Comparator(config.comparator_layers[0])
+    params = (ours.state.generator.params, ours.state.discriminator.params, ours.comparator)
+    for network, values in zip((made, judge, frozen), params, strict=True):
+        weights.copy_to(network, values)
+        if channels_last:
+            network.to(memory_format=torch.channels_last)
+    mean, deviation = (
+        torch.tensor(np.array(x)).view(1, 3, 1, 1) for x in (ours.scale.mean, ours.scale.deviation)
+    )
+    return PeerStep(made, judge, frozen, config, mean, deviation, sharing)
+
+
+def peer_batch(ours: Setting, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Our batch as PyTorch's."""
+    fmri, images = (torch.tensor(np.array(array)) for array in ours.batch[:2])
+    images = images.permute(0, 3, 1, 2)
+    return fmri, images if channels_last else images.contiguous()
