@@ -4,6 +4,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 from fmri_jax.networks import layers
 
@@ -13,12 +14,16 @@ HE = nn.initializers.he_normal()
 class Conv(nn.Module):
     """Convolution with bias and a square kernel; parameters `kernel` (k, k, in, out) and `bias`.
 
+    With `groups` the channels in and out fall into so many parts that do not see each other, and
+    the kernel is (k, k, in / groups, out).
+
     Attributes:
         features: channels out.
         size: side of the kernel.
         stride: step in pixels.
         padding: zeros added on each side.
         dtype: of the arithmetic; parameters are float32.
+        groups: parts of the channels.
     """
 
     features: int
@@ -26,15 +31,24 @@ class Conv(nn.Module):
     stride: int = 1
     padding: int = 0
     dtype: Any = None
+    groups: int = 1
 
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, in) -> (n, h', w', out)."""
-        shape = (self.size, self.size, x_BHWC.shape[-1], self.features)
+        shape = (self.size, self.size, x_BHWC.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", HE, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
-        return layers.conv(x_BHWC, kernel, self.stride, self.padding) + bias
+        parts = [
+            layers.conv(x, k, self.stride, self.padding)
+            for x, k in zip(
+                jnp.split(x_BHWC, self.groups, axis=-1),
+                jnp.split(kernel, self.groups, axis=-1),
+                strict=True,
+            )
+        ]
+        return jnp.concatenate(parts, axis=-1) + bias
 
 
 class ConvTranspose(nn.Module):

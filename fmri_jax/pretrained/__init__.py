@@ -19,12 +19,13 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     """Loads published weights.
 
     Args:
-        name: "alexnet", "vgg16" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`;
-            "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of channel
-            weights a layer.
+        name: "alexnet", "vgg16", "caffenet" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`,
+            `CaffeNet`; "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of
+            channel weights a layer.
         path: a file of weights to read instead of those found or fetched, such as torchvision's
-            `alexnet-owt-7be5be79.pth`. Its layout tells which rules apply; it may be fine-tuned,
-            so its checksum is not compared, and it is not cached.
+            `alexnet-owt-7be5be79.pth` or Caffe's `bvlc_reference_caffenet.caffemodel`. Its kind
+            tells which rules apply; it may be fine-tuned, so its checksum is not compared, and it
+            is not cached.
 
     Returns:
         Float32 JAX arrays.
@@ -45,10 +46,10 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
 
 
 def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Ports a file that the user names; a `.pth` is PyTorch's, everything else pickled arrays."""
+    """Ports a file that the user names, by the rules for files of its kind."""
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    wanted = catalogue.load_torch if path.suffix == ".pth" else catalogue.read_pickled_tree
+    wanted = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
     for publication in weights.publications:
         if publication.read is wanted:
             return rules.port(publication.read(path), publication.rules, weights.shapes(), path)
@@ -64,7 +65,7 @@ def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
     for publication in weights.publications:
         path = sources.installed_file(publication)
         if path is not None:
-            sources.check(path, publication.sha256)
+            sources.check(path, publication)
             read = publication.read(path)
             return rules.port(read, publication.rules, shapes, path), publication.origin
     for publication in weights.publications:

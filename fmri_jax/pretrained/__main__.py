@@ -15,7 +15,8 @@ def main() -> None:
         for publication in weights.publications:
             path = sources.installed_file(publication)
             state = f"installed at {path}" if path else "not installed here"
-            print(f"  {publication.origin}\n    {state}; SHA-256 {publication.sha256}")
+            print(f"  {publication.origin}\n    {state}")
+            print(f"    {publication.algorithm} {publication.checksum}")
         print()
 
 

@@ -7,7 +7,7 @@ import pathlib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from fmri_jax.errors import InputError
 from fmri_jax.pretrained import rules
@@ -20,17 +20,19 @@ class Publication:
 
     Attributes:
         origin: where it comes from: a package on PyPI, or an address.
-        package_file: package and path inside it, if it is installed with a package.
-        sha256: its checksum, or the start of it that the publisher's file name states.
+        checksum: of the file, or the start of it that the publisher's file name states.
         read: file -> name -> array.
         rules: from the file's names to parameter names.
+        package_file: package and path inside it, if it is installed with a package.
+        algorithm: of the checksum, the one that the publisher states.
     """
 
     origin: str
-    sha256: str
+    checksum: str
     read: Callable[[pathlib.Path], Mapping[str, Any]]
     rules: tuple[Rule, ...]
     package_file: tuple[str, str] | None = None
+    algorithm: Literal["sha256", "sha1"] = "sha256"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +64,8 @@ def installed_file(publication: Publication) -> pathlib.Path | None:
     return path if path.exists() else None
 
 
-def check(path: pathlib.Path, sha256: str) -> None:
-    """Refuses a file whose checksum does not begin with `sha256`.
+def check(path: pathlib.Path, publication: Publication) -> None:
+    """Refuses a file whose checksum does not begin as the published one.
 
     Raises:
         InputError: the file is missing or differs from the published one.
@@ -71,11 +73,11 @@ def check(path: pathlib.Path, sha256: str) -> None:
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
     with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if not found.startswith(sha256):
+        found = hashlib.file_digest(stream, publication.algorithm).hexdigest()
+    if not found.startswith(publication.checksum):
         raise InputError(
-            f"{path} has SHA-256 {found[:16]}...: expected {sha256[:16]}...; it is damaged or "
-            "another version, so get it again."
+            f"{path} has {publication.algorithm} checksum {found[:16]}...: expected "
+            f"{publication.checksum[:16]}...; it is damaged or another version, so get it again."
         )
 
 
@@ -101,9 +103,10 @@ def download(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
                         bar.update(len(block))
         except (OSError, urllib.error.URLError) as error:
             raise InputError(
-                f"{url} cannot be reached ({error}): download it elsewhere and put it at {path}."
+                f"{url} cannot be reached ({error}): download it elsewhere and put it at {path}, "
+                "or give its path to fmri_jax.pretrained.load."
             ) from error
-        check(unfinished, publication.sha256)
+        check(unfinished, publication)
         unfinished.rename(path)
-    check(path, publication.sha256)
+    check(path, publication)
     return path

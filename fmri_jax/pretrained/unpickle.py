@@ -5,11 +5,13 @@ every other one before it is looked up.
 """
 
 import io
+import math
 import pathlib
 import pickle
 import zipfile
 from collections import OrderedDict
-from typing import Any
+from collections.abc import Callable
+from typing import IO, Any
 
 import numpy as np
 
@@ -24,13 +26,19 @@ _ARRAYS = {
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("collections", "OrderedDict"): OrderedDict,
 }
-_TORCH_TYPES = {"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2"}
+_TORCH_TYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+}
+_MAGIC = 0x1950A86A20F9469CFC6C  # begins PyTorch's files without a zip
 
 
 class _Unpickler(pickle.Unpickler):
     """Finds only the names of `allowed`."""
 
-    def __init__(self, stream: io.BufferedIOBase, allowed: dict[tuple[str, str], Any], source: Any):
+    def __init__(self, stream: IO[bytes], allowed: dict[tuple[str, str], Any], source: Any):
         super().__init__(stream)
         self._allowed = allowed
         self._source = source
@@ -61,48 +69,93 @@ def load_arrays(path: pathlib.Path) -> Any:
 
 
 def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """Reads the state dict of a PyTorch `.pth` file (a zip since PyTorch 1.6), without PyTorch.
+    """Reads the state dict of a PyTorch `.pth` file, of either format, without PyTorch.
+
+    Since PyTorch 1.6 the file is a zip; before, and some of torchvision's files still are, a row of
+    pickles with the numbers behind them.
 
     Raises:
-        InputError: the file is missing, damaged, of the older format, or holds anything else.
+        InputError: the file is missing, damaged, or holds anything but tensors.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _read_torch(archive, path)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                state = _read_zip(archive, path)
+        else:
+            with path.open("rb") as stream:
+                state = _read_row_of_pickles(stream, path)
+        return {name: np.array(array) for name, array in state.items()}
     except InputError:
         raise
-    except zipfile.BadZipFile as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise InputError(
-            f"{path} is no zip: expected a .pth written by PyTorch 1.6 or later; open and save it "
-            "again with a current PyTorch."
+            f"{path} cannot be read as a PyTorch state dict ({error}): get the file again, or "
+            "open it with PyTorch and save its state_dict()."
         ) from error
-    except Exception as error:
-        raise InputError(f"{path} cannot be read as a PyTorch state dict ({error}).") from error
 
 
-def _read_torch(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndarray]:
+def _read_zip(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The tensors' numbers lie beside the pickle, one member of the archive a storage."""
     (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     folder = index.removesuffix("data.pkl")
 
     def storage(reference: tuple[Any, ...]) -> np.ndarray:
-        """PyTorch's ("storage", type, key, device, size): the bytes lie beside the pickle."""
+        """PyTorch's ("storage", type, key, device, size)."""
         _, dtype, key, _, _ = reference
         return np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
 
-    def tensor(
-        flat: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
-    ) -> np.ndarray:
-        strides = [step * flat.itemsize for step in stride]
-        last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
-        if min((offset, *shape, *stride)) < 0 or last >= flat.size:
-            raise ValueError("a tensor reaches beyond its storage")
-        return np.lib.stride_tricks.as_strided(flat[offset:], shape, strides).copy()
+    return _load_state(io.BytesIO(archive.read(index)), storage, path)
 
+
+def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Magic number, format, machine, tensors, names of storages; then each storage's numbers.
+
+    Tensors are views of storages that are filled afterwards.
+    """
+    if _Unpickler(stream, {}, path).load() != _MAGIC:
+        raise ValueError("its first pickle is not PyTorch's")
+    for _ in ("format", "machine"):
+        _Unpickler(stream, {}, path).load()
+    size = path.stat().st_size
+    storages: dict[str, np.ndarray] = {}
+
+    def storage(reference: tuple[Any, ...]) -> np.ndarray:
+        """PyTorch's ("storage", type, key, device, size, view), the view unused by state dicts."""
+        _, dtype, key, _, length, view = reference
+        if view is not None or not 0 <= length * np.dtype(dtype).itemsize <= size:
+            raise ValueError("a storage reaches beyond the file")
+        return storages.setdefault(key, np.zeros(length, dtype))
+
+    state = _load_state(stream, storage, path)
+    for key in _Unpickler(stream, {}, path).load():
+        array = storages[key]
+        (length,) = np.frombuffer(stream.read(8), "<i8")
+        if length != array.size:
+            raise ValueError("a storage has another size than announced")
+        array[:] = np.frombuffer(stream.read(array.nbytes), array.dtype)
+    return state
+
+
+def _load_state(
+    stream: IO[bytes], storage: Callable[[tuple[Any, ...]], np.ndarray], path: pathlib.Path
+) -> dict[str, np.ndarray]:
+    """Unpickles a state dict; `storage` finds the numbers that its tensors refer to."""
     allowed: dict[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor_v2"): tensor,
+        ("torch._utils", "_rebuild_tensor"): _tensor,  # before PyTorch 0.4
+        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
         **{("torch", name): dtype for name, dtype in _TORCH_TYPES.items()},
     }
-    unpickler = _Unpickler(io.BytesIO(archive.read(index)), allowed, path)
+    unpickler = _Unpickler(stream, allowed, path)
     unpickler.persistent_load = storage  # type: ignore[method-assign]
     return dict(unpickler.load())
+
+
+def _tensor(
+    flat: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
+) -> np.ndarray:
+    strides = [step * flat.itemsize for step in stride]
+    last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
+    if min((offset, *shape, *stride)) < 0 or max(last, math.prod(shape) - 1) >= flat.size:
+        raise ValueError("a tensor reaches beyond its storage")
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, strides)

@@ -41,7 +41,7 @@ def raw(network):
     by its checksum here."""
     publication = catalogue.CATALOGUE[network.lower()].publications[0]
     path = sources.installed_file(publication)
-    sources.check(path, publication.sha256)
+    sources.check(path, publication)
     return pickle.loads(path.read_bytes())[f"{network}_0"]
 
 
@@ -99,17 +99,24 @@ def test_vgg16_equals_pytorch_on_a_photograph(astronaut, empty_cache):
     assert_same(ours, theirs)
 
 
-def test_torchvisions_file_gives_the_same_parameters(tmp_path):
+@pytest.mark.parametrize(
+    ("network", "places"),
+    [
+        ("AlexNet", (0, 3, 6, 8, 10)),
+        ("VGG16", (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)),
+    ],
+)
+def test_torchvisions_file_gives_the_same_parameters(network, places, tmp_path):
     """A .pth in torchvision's layout (OIHW, dense layers included), written by PyTorch."""
-    layers, state = raw("AlexNet"), {}
-    for i, place in enumerate((0, 3, 6, 8, 10)):
+    layers, state = raw(network), {}
+    for i, place in enumerate(places):
         kernel = torch.tensor(np.asarray(layers[f"Conv_{i}"]["kernel"])).permute(3, 2, 0, 1)
         state[f"features.{place}.weight"] = kernel.contiguous()
         state[f"features.{place}.bias"] = torch.tensor(np.asarray(layers[f"Conv_{i}"]["bias"]))
     state["classifier.1.weight"] = torch.zeros(3, 3)
-    torch.save(state, tmp_path / "alexnet.pth")
-    given = pretrained.load("alexnet", path=tmp_path / "alexnet.pth")
-    expected = pretrained.load("alexnet")
+    torch.save(state, tmp_path / "weights.pth")
+    given = pretrained.load(network.lower(), path=tmp_path / "weights.pth")
+    expected = pretrained.load(network.lower())
     for layer in expected:
         for name in ("kernel", "bias"):
             np.testing.assert_array_equal(given[layer][name], expected[layer][name])

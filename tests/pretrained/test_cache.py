@@ -121,7 +121,7 @@ def test_the_list_names_what_is_cached_origin_and_checksum(empty_cache, capsys):
     for name, weights in catalogue.CATALOGUE.items():
         assert f"{name}: " in printed
         for publication in weights.publications:
-            assert publication.origin in printed and publication.sha256 in printed
+            assert publication.origin in printed and publication.checksum in printed
     assert printed.count("cached, from") == 1
 
 

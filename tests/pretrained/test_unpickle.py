@@ -71,7 +71,8 @@ def test_a_damaged_pickle_is_refused(tmp_path, content):
         load_arrays(path)
 
 
-def test_a_pytorch_file_is_read_as_pytorch_reads_it(tmp_path):
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pytorch_file_is_read_as_pytorch_reads_it(tmp_path, zipped):
     torch.manual_seed(0)
     whole = torch.randn(6, 4, 3, 3)
     state = OrderedDict(
@@ -82,18 +83,21 @@ def test_a_pytorch_file_is_read_as_pytorch_reads_it(tmp_path):
             "half": torch.randn(5).half(),
             "double": torch.randn(5, 2).double(),
             "parameter": torch.nn.Parameter(torch.randn(3)).data,
+            "batches_seen": torch.tensor(7),
         }
     )
-    torch.save(state, tmp_path / "w.pth")
+    torch.save(state, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
     found = load_torch(tmp_path / "w.pth")
     assert list(found) == list(state)
     for name, tensor in state.items():
         np.testing.assert_array_equal(found[name], tensor.numpy())
 
 
-def test_a_malicious_pytorch_file_is_refused_and_does_not_run(tmp_path):
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_malicious_pytorch_file_is_refused_and_does_not_run(tmp_path, zipped):
     marker = tmp_path / "it_ran"
-    torch.save({"kernel": Malicious(marker)}, tmp_path / "evil.pth")
+    content = {"kernel": Malicious(marker)}
+    torch.save(content, tmp_path / "evil.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(InputError, match=r"evil\.pth asks for posix\.system"):
         load_torch(tmp_path / "evil.pth")
     assert not marker.exists()
@@ -115,7 +119,11 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
         load_torch(tmp_path / "w.pth")
 
 
-def test_the_older_pytorch_format_is_named(tmp_path):
-    torch.save({"w": torch.zeros(2)}, tmp_path / "w.pth", _use_new_zipfile_serialization=False)
-    with pytest.raises(InputError, match="expected a .pth written by PyTorch 1.6 or later"):
-        load_torch(tmp_path / "w.pth")
+def test_a_truncated_file_of_the_older_format_is_refused(tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"w": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(InputError, match="cannot be read as a PyTorch state dict"):
+            load_torch(path)

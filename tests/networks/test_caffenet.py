@@ -1,0 +1,148 @@
+"""CaffeNet against PyTorch's own grouped convolution, ceiling pool and response normalisation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from fmri_jax.errors import InputError
+from fmri_jax.networks import CaffeNet, layer_table
+from fmri_jax.networks.caffenet import local_response_norm, max_pool_rounded_up
+from tests.networks import peers
+
+POOLED, NORMALISED = (1, 2, 5), (1, 2)
+ALL = "relu1 pool1 norm1 relu2 pool2 norm2 relu3 relu4 relu5 pool5".split()
+
+
+def random(seed, *shape):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def close(found, expected, tolerance=2e-5):
+    scale = np.abs(expected).max()
+    assert scale > 0
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=tolerance * scale)
+
+
+def in_pytorch(params, x):
+    """The prototxt's layers: x (n, 3, h, w) RGB in [0, 1] -> name -> activation."""
+    pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+    norm = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+    activations = {}
+    x = 255 * x.flip(1) - torch.tensor([104.0, 117.0, 123.0])[:, None, None]
+    for i, (stride, padding, groups) in enumerate(
+        [(4, 0, 1), (1, 2, 2), (1, 1, 1), (1, 1, 2), (1, 1, 2)], start=1
+    ):
+        layer = {name: torch.tensor(np.asarray(v)) for name, v in params[f"conv{i}"].items()}
+        kernel = layer["kernel"].permute(3, 2, 0, 1)
+        x = torch.nn.functional.conv2d(x, kernel, layer["bias"], stride, padding, groups=groups)
+        x = activations[f"relu{i}"] = torch.relu(x)
+        if i in POOLED:
+            x = activations[f"pool{i}"] = pool(x)
+        if i in NORMALISED:
+            x = activations[f"norm{i}"] = norm(x)
+    return activations
+
+
+@pytest.fixture(scope="module")
+def params():
+    """Random weights and biases; at He's scale activations keep Caffe's, so that LRN bends them."""
+    shapes = jax.eval_shape(CaffeNet().init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
+    leaves, tree = jax.tree.flatten(shapes["params"])
+    arrays = [
+        random(i, *leaf.shape) * np.float32(np.sqrt(2 / np.prod(leaf.shape[:-1])))
+        for i, leaf in enumerate(leaves)
+    ]
+    return jax.tree.unflatten(tree, arrays)
+
+
+@pytest.mark.parametrize("size", [67, 96])
+def test_activations_and_input_gradients_equal_pytorch(params, size):
+    """Sides that windows fill, 15 -> 7 -> 3 -> 1, and sides that cut them, 16 -> 8 -> 4 -> 2."""
+    x = np.random.default_rng(7).uniform(size=(2, size, size + 5, 3)).astype(np.float32)
+    image = peers.to_torch(x, gradient=True)
+    theirs = in_pytorch(params, image)
+    ours, pull = jax.vjp(lambda x: CaffeNet().apply({"params": params}, x), jnp.asarray(x))
+    assert set(ours) == set(theirs)
+    for name, expected in theirs.items():
+        close(ours[name], peers.from_torch(expected))
+    directions = {name: random(11, *value.shape) for name, value in ours.items()}
+    total = sum((theirs[name] * peers.to_torch(directions[name])).sum() for name in theirs)
+    (expected,) = torch.autograd.grad(total, image)
+    close(pull(jax.tree.map(jnp.asarray, directions))[0], peers.from_torch(expected), 1e-4)
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 3), (4, 5), (7, 8), (13, 6)])
+def test_pooling_rounds_its_size_up_as_pytorchs_ceil_mode(height, width):
+    x = random(0, 2, height, width, 3)
+    image = peers.to_torch(x, gradient=True)
+    expected = torch.nn.functional.max_pool2d(image, 3, 2, ceil_mode=True)
+    y, pull = jax.vjp(max_pool_rounded_up, jnp.asarray(x))
+    direction = random(1, *y.shape)
+    close(y, peers.from_torch(expected))
+    (gradient,) = torch.autograd.grad(expected, image, peers.to_torch(direction))
+    close(pull(jnp.asarray(direction))[0], peers.from_torch(gradient))
+
+
+@pytest.mark.parametrize(("size", "alpha", "channels"), [(5, 1e-4, 12), (5, 0.5, 4), (3, 2.0, 6)])
+def test_response_normalisation_equals_pytorch(size, alpha, channels):
+    x = 10 * random(0, 2, 3, 4, channels)
+    image = peers.to_torch(x, gradient=True)
+    expected = torch.nn.functional.local_response_norm(image, size, alpha, 0.75, 1.0)
+    y, pull = jax.vjp(lambda x: local_response_norm(x, size, alpha), jnp.asarray(x))
+    direction = random(1, *y.shape)
+    close(y, peers.from_torch(expected))
+    (gradient,) = torch.autograd.grad(expected, image, peers.to_torch(direction))
+    close(pull(jnp.asarray(direction))[0], peers.from_torch(gradient))
+
+
+def test_sizes_and_parameters_are_the_published_ones():
+    """The shapes that Caffe prints for bvlc_reference_caffenet, and its kernels' sizes."""
+    example = jax.ShapeDtypeStruct((1, 227, 227, 3), jnp.float32)
+    found, variables = jax.eval_shape(
+        lambda x: CaffeNet().init_with_output(jax.random.key(0), x), example
+    )
+    assert {name: value.shape[1:] for name, value in found.items()} == {
+        "relu1": (55, 55, 96),
+        "pool1": (27, 27, 96),
+        "norm1": (27, 27, 96),
+        "relu2": (27, 27, 256),
+        "pool2": (13, 13, 256),
+        "norm2": (13, 13, 256),
+        "relu3": (13, 13, 384),
+        "relu4": (13, 13, 384),
+        "relu5": (13, 13, 256),
+        "pool5": (6, 6, 256),
+    }
+    kernels = {name: layer["kernel"].shape for name, layer in variables["params"].items()}
+    assert kernels == {
+        "conv1": (11, 11, 3, 96),
+        "conv2": (5, 5, 48, 256),
+        "conv3": (3, 3, 256, 384),
+        "conv4": (3, 3, 192, 384),
+        "conv5": (3, 3, 192, 256),
+    }
+    table = layer_table(CaffeNet(), (227, 227, 3))
+    assert sum(layer.parameters for layer in table) == 2_334_080
+
+
+@pytest.mark.parametrize(
+    ("size", "missing"), [(64, set()), (32, {"pool5"}), (11, {*ALL} - {"relu1"})]
+)
+def test_small_images_leave_the_activations_that_fit(size, missing):
+    def names(size):
+        example = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+        network = CaffeNet()
+        return set(
+            jax.eval_shape(lambda x: network.init_with_output(jax.random.key(0), x)[0], example)
+        )
+
+    assert names(size) == {*ALL} - missing
+
+
+@pytest.mark.parametrize("shape", [(10, 32, 3), (32, 32, 1)])
+def test_what_does_not_fit_is_refused(shape):
+    example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    with pytest.raises(InputError, match="expected RGB images of at least 11 x 11 pixels"):
+        jax.eval_shape(lambda x: CaffeNet().init(jax.random.key(0), x), example)
