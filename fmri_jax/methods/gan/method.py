@@ -41,10 +41,19 @@ class GANReconstructor:
     network: Generator = flax.struct.field(pytree_node=False)
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
-        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
-        n = len(fmri)
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1].
+
+        Raises:
+            InputError: there are other voxels than in training.
+        """
+        n, voxels = fmri.shape
+        if voxels != (expected := len(self.params["fc7"]["kernel"])):
+            raise InputError(
+                f"the generator takes {expected} voxels, and these responses have {voxels}: give "
+                "those of the recording and ROI that it was trained on."
+            )
         padded = jnp.pad(jnp.asarray(fmri), ((0, -n % BLOCK), (0, 0)))
-        blocks = [_generate(self, block) for block in padded.reshape(-1, BLOCK, fmri.shape[1])]
+        blocks = [_generate(self, block) for block in padded.reshape(-1, BLOCK, voxels)]
         return jnp.concatenate(blocks)[:n]
 
 

@@ -1,0 +1,107 @@
+"""The generators that Shen et al. (2019) released, as parameters of our generator.
+
+Their network in Caffe's terms: three InnerProduct layers `defc7`, `defc6`, `defc5`, a Reshape to
+(256, 4, 4), then nine Deconvolution layers. Those called `conv5_1`, `conv4_1`, `conv3_1` have
+stride 1, where a transposed convolution is a convolution with the kernel turned by 180 degrees.
+Caffe counts channels before rows and columns, and colours as blue, green, red; we count them last,
+and as red, green, blue.
+
+References:
+    Shen, Dwivedi, Majima, Horikawa & Kamitani (2019), Front. Comput. Neurosci. 13:21; networks:
+    figshare article 7916144, `generator.caffemodel` in `trainedmodel_sub-01.zip` to `sub-03.zip`.
+"""
+
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.networks import Generator
+from fmri_jax.networks.generator import GRID
+from fmri_jax.pretrained import rules
+from fmri_jax.pretrained.caffemodel import load_caffemodel
+from fmri_jax.pretrained.rules import Rule
+
+ARTICLE = "https://figshare.com/articles/7916144"
+
+
+def _dense(weight: np.ndarray) -> np.ndarray:
+    """InnerProduct's (out, in), or (1, 1, out, in), -> Flax's (in, out)."""
+    return weight.reshape(weight.shape[-2:]).T
+
+
+def _rows_first(values: np.ndarray) -> np.ndarray:
+    """Units (..., channels * rows * columns) -> (..., rows * columns * channels)."""
+    grid = values.reshape(*values.shape[:-1], -1, GRID, GRID)
+    return np.moveaxis(grid, -3, -1).reshape(values.shape)
+
+
+def _last_dense(weight: np.ndarray) -> np.ndarray:
+    return _rows_first(_dense(weight))
+
+
+def _last_bias(bias: np.ndarray) -> np.ndarray:
+    return _rows_first(rules.vector(bias))
+
+
+def _deconvolution(kernel: np.ndarray) -> np.ndarray:
+    """(in, out, h, w) -> (h, w, in, out), turned by 180 degrees."""
+    return kernel[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
+
+
+def _to_rgb(kernel: np.ndarray) -> np.ndarray:
+    return _deconvolution(kernel)[..., ::-1]
+
+
+def _bias_to_rgb(bias: np.ndarray) -> np.ndarray:
+    return rules.vector(bias)[::-1]
+
+
+RULES = (
+    Rule(r"defc5/0", "fc5/kernel", _last_dense),
+    Rule(r"defc5/1", "fc5/bias", _last_bias),
+    Rule(r"de(fc\d)/0", r"\1/kernel", _dense),
+    Rule(r"de(fc\d)/1", r"\1/bias", rules.vector),
+    Rule(r"deconv0/0", "deconv0/kernel", _to_rgb),
+    Rule(r"deconv0/1", "deconv0/bias", _bias_to_rgb),
+    Rule(r"(deconv\d|conv\d_1)/0", r"\1/kernel", _deconvolution),
+    Rule(r"(deconv\d|conv\d_1)/1", r"\1/bias", rules.vector),
+)
+
+
+def load_generator(path: str | pathlib.Path) -> tuple[Generator, dict[str, Any]]:
+    """Reads a released generator.
+
+    Args:
+        path: a `generator.caffemodel` of figshare article 7916144.
+
+    Returns:
+        The network and its parameters. It takes as many voxels as the file's first layer, in the
+        order of the columns `ROI_VC = 1` of the subject's `..._original_VC.h5`, and returns RGB
+        images (n, 227, 227, 3) in steps of 1/255 around ImageNet's mean (123, 117, 104).
+
+    Raises:
+        InputError: the file is missing, damaged, or holds another network.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise InputError(
+            f"{path} is not a file: download a released generator from {ARTICLE}, unzip it, and "
+            "give the path of its generator.caffemodel."
+        )
+    blobs = load_caffemodel(path)
+    if "defc7/0" not in blobs or blobs["defc7/0"].ndim < 2:
+        raise InputError(
+            f"{path} has no layer defc7 with weights (out, in) but {', '.join(list(blobs)[:4])}: "
+            f"expected a generator.caffemodel from {ARTICLE}."
+        )
+    hidden, voxels = blobs["defc7/0"].shape[-2:]
+    network = Generator(image_size=227, hidden=hidden)
+    example = jax.ShapeDtypeStruct((1, voxels), jnp.float32)
+    expected = jax.eval_shape(network.init, jax.random.key(0), example)["params"]
+    shapes = {name: leaf.shape for name, leaf in rules.flatten(expected).items()}
+    arrays = rules.port(blobs, RULES, shapes, path)
+    return network, rules.unflatten({name: jnp.asarray(value) for name, value in arrays.items()})

@@ -1,0 +1,46 @@
+"""The example goes from a recording to scores and a picture, here with a generator of noise."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from examples import released_generator
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
+from tests.pretrained.caffe_messages import write_net
+from tests.pretrained.test_released_generator import VOXELS, released_layers
+
+
+def recording(voxels):
+    """Two training images and three test images, shown twice each."""
+    rng = np.random.default_rng(0)
+    stimulus = np.repeat(np.arange(5), 2).astype(np.int32)
+    return Session(
+        fmri=rng.normal(size=(10, voxels)).astype(np.float32),
+        stimulus=stimulus,
+        images=rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8),
+        run=np.zeros(10, np.int32),
+        rois={"VC": np.ones(voxels, bool)},
+        stimulus_names=tuple("abcde"),
+        split=np.where(stimulus < 2, "train", "test"),
+    )
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory):
+    path = tmp_path_factory.mktemp("released") / "generator.caffemodel"
+    path.write_bytes(write_net(released_layers()))
+    return str(path)
+
+
+def test_the_example_scores_and_draws_the_test_images(generator, tmp_path, capsys):
+    picture = tmp_path / "made.png"
+    released_generator.main(recording(VOXELS), generator, str(picture))
+    assert Image.open(picture).size == (3 * 227, 2 * 227)
+    printed = capsys.readouterr().out
+    assert "pixel_correlation" in printed and "identification_2way" in printed
+
+
+def test_a_recording_of_other_voxels_is_refused(generator, tmp_path):
+    with pytest.raises(InputError, match="takes 30 voxels, and these responses have 31"):
+        released_generator.main(recording(VOXELS + 1), generator, str(tmp_path / "made.png"))
