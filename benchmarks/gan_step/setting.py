@@ -57,7 +57,7 @@ def build(size: int, published: bool, batch: int, dropout: float) -> Setting:
     return Setting(
         step=TrainStep(networks, config),
         state=state,
-        batch=Batch(jnp.asarray(fmri), jnp.asarray(trials.targets())),
+        batch=Batch(*map(jnp.asarray, (fmri, trials.targets(), stimulus))),
         comparator=pretrained.load("alexnet"),
         scale=PixelScale.of(images),
     )

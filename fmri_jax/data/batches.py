@@ -34,6 +34,7 @@ class Batch(NamedTuple):
 
     fmri: jax.Array  # (batch, voxels) float32, standardised
     images: jax.Array  # (batch, height, width, channels) float32 in [0, 1]
+    stimulus: jax.Array  # (batch,) int32: which of the images shown in training, in their order
 
 
 def batch_trials(key: jax.Array, step: jax.Array | int, n_trials: int, size: int) -> jax.Array:
@@ -110,8 +111,9 @@ class ResidentTrials:
         trials = batch_trials(self.key, step, len(self.stimulus), self.batch_size)
         # With the indices split over the mesh, each device gathers its own rows from its own copy.
         trials = jax.lax.with_sharding_constraint(trials, self.sharding)
-        images = self.images[self.stimulus[trials]]
-        return _shard(Batch(self.fmri[trials], as_unit_range(images)), self.sharding)
+        stimulus = self.stimulus[trials]
+        images = as_unit_range(self.images[stimulus])
+        return _shard(Batch(self.fmri[trials], images, stimulus), self.sharding)
 
 
 def as_unit_range(images: jax.Array) -> jax.Array:
@@ -195,12 +197,12 @@ class Batches:
             self._reader = self._read_from(step)
         self._next_step = step + 1
         rows = next(self._reader)
-        fmri, images = (
+        fmri, images, stimulus = (
             jax.make_array_from_callback(row.shape, self._sharding, row.__getitem__) for row in rows
         )
-        return Batch(fmri, _on_device_as_unit_range(images))
+        return Batch(fmri, _on_device_as_unit_range(images), stimulus)
 
-    def _read_from(self, step: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _read_from(self, step: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Reads ahead in threads, from a step on."""
         import grain  # slow to import, and needed by large data only
 
@@ -228,11 +230,12 @@ class _HostTrials:
     def __len__(self) -> int:
         return _ENDLESS
 
-    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         trials = np.asarray(
             _jitted_batch_trials(self.key, step, len(self.stimulus), self.batch_size)
         )
-        return self.fmri[trials], self.images[self.stimulus[trials]]
+        stimulus = self.stimulus[trials]
+        return self.fmri[trials], self.images[stimulus], stimulus
 
 
 def _reading_device() -> jax.Device | None:

@@ -10,6 +10,8 @@ import optax
 # Column of the discriminator's logits that says "a photograph", and the one that says "generated".
 REAL, GENERATED = 1, 0
 
+SMALLEST = 1e-12  # probability: below it the discriminator's certainty makes no difference
+
 
 def image_loss(generated: jax.Array, seen: jax.Array) -> jax.Array:
     """Mean-squared error between pixels; both (n, h, w, c) in [0, 1]. Returns a scalar."""
@@ -42,6 +44,29 @@ def discriminator_loss(
 ) -> tuple[jax.Array, jax.Array]:
     """The two halves of the discriminator's loss: -log D(image) and -log(1 - D(G(fmri)))."""
     return _cross_entropy(logits_of_real, REAL), _cross_entropy(logits_of_generated, GENERATED)
+
+
+def shared_cotangent(logits_of_generated: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One gradient at the logits that serves both losses of the generated images.
+
+    With D the softmax probability of "a photograph", the gradient of -log(1 - D) at the two logits
+    is D (-1, 1), that of -log D is (1 - D) (1, -1). They differ by a factor for each image, and a
+    backward pass through a network that treats images one by one keeps such a factor: pulled back
+    once, the gradient of the first, times -(1 - D) / D, is the gradient of the second.
+
+    Args:
+        logits_of_generated: (n, 2).
+
+    Returns:
+        The gradient (n, 2) of the mean of -log(1 - D), and the factors (n,) that exchange it, at
+        the images, for the gradient of the mean of -log D. D is taken for at least 1e-12, so that
+        neither vanishes in float32.
+    """
+    probability = jnp.maximum(jax.nn.softmax(logits_of_generated.astype(jnp.float32)), SMALLEST)
+    real, generated = probability[:, REAL], probability[:, GENERATED]
+    direction = jnp.zeros(2).at[REAL].set(1.0).at[GENERATED].set(-1.0)
+    cotangent = real[:, None] * direction / len(real)
+    return cotangent.astype(logits_of_generated.dtype), -generated / real
 
 
 def _cross_entropy(logits: jax.Array, label: int) -> jax.Array:

@@ -25,6 +25,7 @@ from fmri_jax.methods.gan.state import (
     generator_optimiser,
 )
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted
+from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import AlexNet, Discriminator, Generator
 from fmri_jax.training import loop
 from fmri_jax.training.mesh import replicate
@@ -96,19 +97,21 @@ class GAN:
         config = self.config
         size, channels = self._image_shape(trials)
         networks = self.networks(size, channels)
-        step = jitted(TrainStep(networks, config))
+        step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]
         scale = replicate(PixelScale.of(images), context.mesh)
         comparator = pretrained.load("alexnet") if config.feature_weight else {}
         comparator = replicate(comparator, context.mesh)
+        targets = comparator_targets(step, comparator, images, context.mesh)
         initial, data = jax.random.split(context.key)
         state = replicate(self.initial_state(networks, trials, initial), context.mesh)
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
         # Trials that outgrow the device are read from records, which only then are written.
         records = context.workdir / "records" / context.fold.replace(" ", "_")
         batches = Batches(trials, config.batch_size, seed, context.mesh, records=records)
+        run = jitted(step)
         state = loop.train(
-            lambda state, batch: step(state, batch, comparator, scale),
+            lambda state, batch: run(state, batch, comparator, scale, targets),
             state,
             batches,
             self._loop_options(context),

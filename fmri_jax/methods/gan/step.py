@@ -1,7 +1,8 @@
 """One training step of the GAN: a pure `(state, batch, comparator) -> (state, metrics)`.
 
 The generator runs forward once and backward once: the gradients of all three terms meet at the
-generated image and go back through the generator together.
+generated image and go back through the generator together. So does the discriminator on generated
+images, if both networks learn from the same pass (see `critic`).
 """
 
 import dataclasses
@@ -16,23 +17,13 @@ import optax
 
 from fmri_jax.data.batches import Batch, random_crop
 from fmri_jax.methods.gan.config import Config
-from fmri_jax.methods.gan.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    feature_loss,
-    image_loss,
-)
+from fmri_jax.methods.gan.critic import Critic, Metrics
+from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
-from fmri_jax.methods.gan.state import (
-    GANState,
-    Gate,
-    Player,
-    discriminator_optimiser,
-    generator_optimiser,
-)
+from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
 
-Metrics = dict[str, jax.Array]
+Features = dict[str, jax.Array]  # layer -> (n, ...) activations, float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +43,12 @@ class TrainStep:
     config: Config
 
     def __call__(
-        self, state: GANState, batch: Batch, comparator: Any, scale: PixelScale
+        self,
+        state: GANState,
+        batch: Batch,
+        comparator: Any,
+        scale: PixelScale,
+        targets: Features | None = None,
     ) -> tuple[GANState, Metrics]:
         """Updates both networks once.
 
@@ -61,6 +57,8 @@ class TrainStep:
             batch: trials and the images seen in them.
             comparator: frozen parameters of the comparator; an argument, never a constant.
             scale: mean and standard deviation of the training pixels.
+            targets: comparator features of every training image (see `targets`), of which the
+                batch's are taken; None: they are computed here.
 
         Returns:
             The next state, and scalar metrics: each loss term unweighted, gradient norms.
@@ -74,22 +72,22 @@ class TrainStep:
         generated, pull = jax.vjp(
             lambda params: self.generate(params, fmri, scale), state.generator.params
         )
-        terms, toward = self.image_and_feature_terms(comparator, generated, seen)
+        if targets is not None:
+            wanted = {layer: rows[batch.stimulus] for layer, rows in targets.items()}
+        else:
+            wanted = self.features(comparator, seen) if config.feature_weight else {}
+        terms, toward = self.image_and_feature_terms(comparator, generated, seen, wanted)
         discriminator, gate = state.discriminator, state.gate
         if discriminator is not None:
-            updated, metrics = self.update_discriminator(
-                discriminator, seen, generated, scale, keys, gate
+            critic = Critic(self.networks.discriminator, config, scale, keys[2:])
+            discriminator, metrics, adversarial_toward = critic.update(
+                discriminator, seen, generated, gate
             )
-            critic = updated if config.update == "alternating" else discriminator
-            terms["adversarial"], adversarial_toward = jax.value_and_grad(self.adversarial_term)(
-                generated, critic.params, scale, keys[3]
-            )
+            terms |= metrics
             toward += config.adversarial_weight * adversarial_toward
             if config.gate:
-                both = metrics["discriminator_real"] + metrics["discriminator_generated"]
+                both = terms["discriminator_real"] + terms["discriminator_generated"]
                 gate = gate.after(both, terms["adversarial"])
-            terms |= metrics
-            discriminator = updated
         (gradients,) = pull(toward)
         allowed = state.gate.generator if config.gate else None
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
@@ -105,73 +103,36 @@ class TrainStep:
         return scale.to_pixels(units)
 
     def image_and_feature_terms(
-        self, comparator: Any, generated: jax.Array, seen: jax.Array
+        self, comparator: Any, generated: jax.Array, seen: jax.Array, wanted: Features
     ) -> tuple[Metrics, jax.Array]:
-        """The two terms that need no discriminator, and their weighted gradient at the image."""
+        """The two terms that need no discriminator, and their weighted gradient at the image.
+
+        Args:
+            comparator: frozen parameters.
+            generated: (n, h, w, c).
+            seen: (n, h, w, c).
+            wanted: comparator features of `seen`.
+        """
         config = self.config
 
         def weighted(images: jax.Array) -> tuple[jax.Array, Metrics]:
             terms = {"image": image_loss(images, seen)}
             total = config.image_weight * terms["image"]
             if config.feature_weight:
-                terms["feature"] = feature_loss(
-                    self.features(comparator, images), self.features(comparator, seen)
-                )
+                terms["feature"] = feature_loss(self.features(comparator, images), wanted)
                 total += config.feature_weight * terms["feature"]
             return total, terms
 
         toward, terms = jax.grad(weighted, has_aux=True)(generated)
         return terms, toward
 
-    def features(self, comparator: Any, images: jax.Array) -> dict[str, jax.Array]:
+    def features(self, comparator: Any, images: jax.Array) -> Features:
         """The comparator's activations of images (n, h, w, c) in [0, 1]; both sides alike."""
         images = as_rgb(resize(images, self.config.comparator_size))
         activations: Any = self.networks.comparator.apply({"params": comparator}, images)
         return {
             layer: activations[layer].astype(jnp.float32) for layer in self.config.comparator_layers
         }
-
-    def adversarial_term(
-        self, generated: jax.Array, params: Any, scale: PixelScale, key: jax.Array
-    ) -> jax.Array:
-        """-log D(G(fmri)) as a function of the generated images."""
-        return adversarial_loss(self.criticise(params, generated, scale, key))
-
-    def criticise(
-        self, params: Any, images: jax.Array, scale: PixelScale, key: jax.Array
-    ) -> jax.Array:
-        """The discriminator's logits (n, 2) in training, with dropout."""
-        logits: Any = self.networks.discriminator.apply(
-            {"params": params}, scale.to_units(images), train=True, rngs={"dropout": key}
-        )
-        return logits
-
-    def update_discriminator(
-        self,
-        player: Player,
-        seen: jax.Array,
-        generated: jax.Array,
-        scale: PixelScale,
-        keys: jax.Array,
-        gate: Gate,
-    ) -> tuple[Player, Metrics]:
-        """One step of the discriminator on real and generated images."""
-
-        def loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            real, fake = discriminator_loss(
-                self.criticise(params, seen, scale, keys[2]),
-                self.criticise(params, generated, scale, keys[3]),
-            )
-            return real + fake, (real, fake)
-
-        gradients, (real, fake) = jax.grad(loss, has_aux=True)(player.params)
-        metrics = {
-            "discriminator_real": real,
-            "discriminator_generated": fake,
-            "discriminator_gradient": optax.global_norm(gradients),
-        }
-        allowed = gate.discriminator if self.config.gate else None
-        return player.update(gradients, discriminator_optimiser(self.config), allowed), metrics
 
 
 @functools.lru_cache(maxsize=8)

@@ -62,7 +62,8 @@ def build_setting(trials: Trials, **changes) -> Setting:
     config = dataclasses.replace(SMALL, **changes)
     method = GAN(config)
     networks = method.networks(32, 3)
-    batch = Batch(jnp.asarray(trials.fmri[:8]), jnp.asarray(trials.targets()[:8]))
+    stimulus = trials.stimulus[:8]  # all twelve images are shown, so these are their rows
+    batch = Batch(*map(jnp.asarray, (trials.fmri[:8], trials.targets()[:8], stimulus)))
     return Setting(
         TrainStep(networks, config),
         method.initial_state(networks, trials, jax.random.key(1)),
