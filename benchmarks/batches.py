@@ -1,6 +1,6 @@
 """Training from records on disk beside training from the device, at 64 px.
 
-    python benchmarks/batches.py
+    python -m benchmarks.batches
 
 The same generator takes the same steps on the same batches: first with the trials on the device,
 then read ahead by grain from the host's memory, then from records on disk. The three alternate, and

@@ -1,7 +1,7 @@
 """BData of real size: select a region, prepare a session, start again; beside bdpy in one run.
 
-    python benchmarks/data_loading.py                      # 6,000 trials x 13,000 columns, 0.6 GB
-    python benchmarks/data_loading.py --trials 600 --columns 2000
+    python -m benchmarks.data_loading                      # 6,000 trials x 13,000 columns, 0.6 GB
+    python -m benchmarks.data_loading --trials 600 --columns 2000
 
 Each measurement is a process of its own, so that its peak memory is its own. Ours and bdpy's
 alternate, and the median of the rounds is printed. The file lies in the page cache for both, and

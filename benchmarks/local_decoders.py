@@ -1,8 +1,8 @@
 """Local decoders: this package beside scikit-learn, in one process and in alternation.
 
-    python benchmarks/local_decoders.py                  # nilearn's size: OMP and Bayesian ridge
-    python benchmarks/local_decoders.py --targets 36     # a quick look at fewer targets
-    python benchmarks/local_decoders.py --large          # 50,000 voxels x 10,000 targets, only ours
+    python -m benchmarks.local_decoders                  # nilearn's size: OMP and Bayesian ridge
+    python -m benchmarks.local_decoders --targets 36     # a quick look at fewer targets
+    python -m benchmarks.local_decoders --large          # 50,000 voxels x 10,000 targets, only ours
 
 scikit-learn fits one target after another, as nilearn's Miyawaki example does. Its targets are
 dealt into as many parts as there are repeats, and ours runs once before each part, so that both see

@@ -1,6 +1,6 @@
 """Every comparison of the student report on local decoders, from one command.
 
-    python examples/local_decoders_sweep.py $FMRI_JAX_DATA/miyawaki2008_s1_v1_figures.npz runs/sweep
+    python -m examples.local_decoders_sweep $FMRI_JAX_DATA/miyawaki2008_s1_v1_figures.npz runs/sweep
 
 Scales {1x1} against s = 2, 3 and 5; OMP against linear regression, Bayesian ridge, ridge, the best
 single voxel, sparse logistic regression and receptive fields; equal weights against learned ones,

@@ -1,7 +1,7 @@
 """Reconstruct images behind a nilearn masker, in one scikit-learn pipeline.
 
     pip install nilearn
-    python examples/nilearn_masker.py
+    python -m examples.nilearn_masker
 
 Simulates a NIfTI time series (36 images of 6x6 pixels, 4 trials each, in a brain of 6x6x4 voxels,
 each of which answers to a patch of the image), decodes images that were left out, and prints how

@@ -103,6 +103,16 @@ class Sweep:
     baselines: dict[str, np.ndarray]
 
 
+@dataclasses.dataclass(frozen=True)
+class _FoldResult:
+    """What all configs gave on one fold; keys are the names of rows or baselines."""
+
+    models: dict[str, LocalReconstructor]
+    reconstructions: dict[str, np.ndarray]
+    seconds: dict[str, float]
+    baselines: dict[str, np.ndarray]
+
+
 def sweep(splits: Sequence[Fold], configs: Mapping[str, Config], seed: int = 0) -> Sweep:
     """Fits every config on every fold.
 
@@ -111,31 +121,21 @@ def sweep(splits: Sequence[Fold], configs: Mapping[str, Config], seed: int = 0) 
         configs: name -> config; the first one is the reference.
         seed: of the learned weights and of the shuffled voxels.
     """
-    found: dict[str, list[np.ndarray]] = {name: [] for name in configs}
-    models: dict[str, list[LocalReconstructor]] = {name: [] for name in configs}
-    seconds = dict.fromkeys(configs, 0.0)
-    others: dict[str, list[np.ndarray]] = {"mean_image": [], "ridge": [], "shuffled_fmri": []}
-    for number, fold in enumerate(splits):
-        key = jax.random.fold_in(jax.random.key(seed), number)
-        training, test = training_set(fold.train), fold.tests["test"]
-        for name, config in configs.items():
-            start = time.perf_counter()
-            models[name].append(fit(training, config, key))
-            found[name].append(np.asarray(models[name][-1].reconstruct(test.fmri)))
-            seconds[name] += time.perf_counter() - start
-        train, first = fold.train, models[next(iter(configs))][-1]
-        ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
-        seen = train.images[np.unique(train.stimulus)]
-        others["mean_image"].append(baselines.mean_image(seen, len(test.fmri)))
-        others["ridge"].append(ridge.reconstruct(test.fmri))
-        others["shuffled_fmri"].append(
-            baselines.shuffled_fmri(first.reconstruct, test.fmri, seed=seed + number)
-        )
+    results = [_run_fold(number, fold, configs, seed) for number, fold in enumerate(splits)]
     tests = [fold.tests["test"] for fold in splits]
     targets = np.concatenate([test.targets() for test in tests])
+
+    def joined(kind: str, name: str) -> np.ndarray:
+        return np.concatenate([getattr(result, kind)[name] for result in results])
+
     return Sweep(
         rows={
-            name: Row(config, np.concatenate(found[name]), models[name], seconds[name])
+            name: Row(
+                config,
+                joined("reconstructions", name),
+                [result.models[name] for result in results],
+                sum(result.seconds[name] for result in results),
+            )
             for name, config in configs.items()
         },
         targets=targets,
@@ -145,8 +145,28 @@ def sweep(splits: Sequence[Fold], configs: Mapping[str, Config], seed: int = 0) 
             [np.full(len(test.fmri), fold.name) for fold, test in zip(splits, tests, strict=True)]
         ),
         baselines={"all_black": baselines.all_black(targets)}
-        | {name: np.concatenate(parts) for name, parts in others.items()},
+        | {name: joined("baselines", name) for name in results[0].baselines},
     )
+
+
+def _run_fold(number: int, fold: Fold, configs: Mapping[str, Config], seed: int) -> _FoldResult:
+    key = jax.random.fold_in(jax.random.key(seed), number)
+    training, test = training_set(fold.train), fold.tests["test"]
+    result = _FoldResult({}, {}, {}, {})
+    for name, config in configs.items():
+        start = time.perf_counter()
+        model = result.models[name] = fit(training, config, key)
+        result.reconstructions[name] = np.asarray(model.reconstruct(test.fmri))
+        result.seconds[name] = time.perf_counter() - start
+    train, first = fold.train, result.models[next(iter(configs))]
+    ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
+    seen = train.images[np.unique(train.stimulus)]
+    result.baselines["mean_image"] = baselines.mean_image(seen, len(test.fmri))
+    result.baselines["ridge"] = ridge.reconstruct(test.fmri)
+    result.baselines["shuffled_fmri"] = baselines.shuffled_fmri(
+        first.reconstruct, test.fmri, seed=seed + number
+    )
+    return result
 
 
 def write_workdirs(
