@@ -16,7 +16,8 @@ def main() -> None:
             path = sources.installed_file(publication)
             state = f"installed at {path}" if path else "not installed here"
             print(f"  {publication.origin}\n    {state}")
-            print(f"    {publication.algorithm} {publication.checksum}")
+            checksum = f"{publication.algorithm} {publication.checksum}"
+            print(f"    {checksum if publication.checksum else 'no checksum is published'}")
         print()
 
 

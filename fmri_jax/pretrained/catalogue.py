@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.caffemodel import load_caffemodel
+from fmri_jax.pretrained.feature_networks import FEATURE_NETWORKS
 from fmri_jax.pretrained.rules import Rule, Shapes
 from fmri_jax.pretrained.sources import Publication, Weights
+from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
 # Convolutions by their place in torchvision's `features`.
@@ -32,7 +34,9 @@ _VGG16_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9
 # What a file that a user names is, by its ending; any other is taken for pickled arrays.
 READERS: dict[str, Callable[[pathlib.Path], Mapping[str, Any]]] = {
     ".pth": load_torch,
+    ".tar": load_torch,  # .pth.tar, which is no tar
     ".caffemodel": load_caffemodel,
+    ".safetensors": load_safetensors,
 }
 
 
@@ -140,4 +144,5 @@ CATALOGUE: dict[str, Weights] = {
     ),
     "lpips_alexnet": _lpips_heads("AlexNet", _ALEXNET_SHA256, (64, 192, 384, 256, 256)),
     "lpips_vgg16": _lpips_heads("VGG16", _VGG16_SHA256, (64, 128, 256, 512, 512)),
+    **FEATURE_NETWORKS,
 }

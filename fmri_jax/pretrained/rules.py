@@ -23,6 +23,12 @@ def from_oihw(kernel: np.ndarray) -> np.ndarray:
     return kernel.transpose(2, 3, 1, 0)
 
 
+def dense(weight: np.ndarray) -> np.ndarray:
+    """A dense layer's weight (out, in), or (out, in, 1, 1) -> Flax (in, out)."""
+    out, given = weight.shape[:2]
+    return weight.reshape(out, given).T
+
+
 def vector(array: np.ndarray) -> np.ndarray:
     """Any shape with one axis that matters -> (n,)."""
     return array.reshape(-1)

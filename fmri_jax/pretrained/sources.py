@@ -20,11 +20,13 @@ class Publication:
 
     Attributes:
         origin: where it comes from: a package on PyPI, or an address.
-        checksum: of the file, or the start of it that the publisher's file name states.
+        checksum: of the file, or the start of it that the publisher's file name states; empty
+            where none is published.
         read: file -> name -> array.
         rules: from the file's names to parameter names.
         package_file: package and path inside it, if it is installed with a package.
         algorithm: of the checksum, the one that the publisher states.
+        file_name: what a download is kept as, where the address ends in a name that says little.
     """
 
     origin: str
@@ -33,6 +35,7 @@ class Publication:
     rules: tuple[Rule, ...]
     package_file: tuple[str, str] | None = None
     algorithm: Literal["sha256", "sha1"] = "sha256"
+    file_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +93,7 @@ def download(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
     from tqdm import tqdm
 
     url = publication.origin
-    path = folder / pathlib.PurePosixPath(url).name
+    path = folder / (publication.file_name or pathlib.PurePosixPath(url).name)
     if not path.exists():
         unfinished = path.with_name(f".{path.name}.unfinished")
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,179 @@
+"""The published weights of the feature networks by which the field scores reconstructions."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.pretrained import rules
+from fmri_jax.pretrained.rules import Rule, Shapes
+from fmri_jax.pretrained.sources import Publication, Weights
+from fmri_jax.pretrained.tensors import load_safetensors
+from fmri_jax.pretrained.unpickle import load_torch
+
+# PyTorch's names for the arrays of a batch normalisation -> ours.
+_STATISTICS = {
+    "weight": "scale",
+    "bias": "bias",
+    "running_mean": "mean",
+    "running_var": "variance",
+    "num_batches_tracked": None,
+}
+
+
+def _conv_norm(conv: str, norm: str, name: str) -> list[Rule]:
+    """Rules for a convolution without bias and the normalisation after it.
+
+    Args:
+        conv: pattern of the convolution's name in PyTorch.
+        norm: pattern of the normalisation's name, with the same groups.
+        name: of our `ConvNorm`.
+    """
+    arrays = [
+        Rule(rf"{norm}\.{theirs}", f"{name}/{ours}" if ours else None)
+        for theirs, ours in _STATISTICS.items()
+    ]
+    return [Rule(rf"{conv}\.weight", f"{name}/kernel", rules.from_oihw), *arrays]
+
+
+def _dense(theirs: str, ours: str) -> list[Rule]:
+    """Rules for a dense layer, or for a 1 x 1 convolution of single pixels, which is one."""
+    return [
+        Rule(rf"{theirs}\.weight", f"{ours}/kernel", rules.dense),
+        Rule(rf"{theirs}\.bias", f"{ours}/bias"),
+    ]
+
+
+def _norm(theirs: str, ours: str) -> list[Rule]:
+    return [Rule(rf"{theirs}\.weight", f"{ours}/scale"), Rule(rf"{theirs}\.bias", f"{ours}/bias")]
+
+
+INCEPTION_RULES = (
+    *_conv_norm(r"(Conv2d_\w+)\.conv", r"(Conv2d_\w+)\.bn", r"\1/conv"),
+    *_conv_norm(r"(Mixed_\w+)\.(\w+)\.conv", r"(Mixed_\w+)\.(\w+)\.bn", r"\1/\2/conv"),
+    Rule(r"(AuxLogits|fc)\..*", None),
+)
+
+# SwAV was trained on several machines: names begin with "module.", and its own heads follow.
+RESNET_RULES = (
+    *_conv_norm(r"(?:module\.)?conv1", r"(?:module\.)?bn1", "conv1"),
+    *_conv_norm(
+        r"(?:module\.)?layer(\d)\.(\d)\.conv(\d)",
+        r"(?:module\.)?layer(\d)\.(\d)\.bn(\d)",
+        r"layer\1_\2/conv\3",
+    ),
+    *_conv_norm(
+        r"(?:module\.)?layer(\d)\.(\d)\.downsample\.0",
+        r"(?:module\.)?layer(\d)\.(\d)\.downsample\.1",
+        r"layer\1_\2/shortcut",
+    ),
+    Rule(r"(module\.)?(fc|projection_head|prototypes)\..*", None),
+)
+
+
+def _efficientnet_rules() -> tuple[Rule, ...]:
+    """torchvision numbers a block's parts; blocks that do not widen have one part less."""
+    found = [
+        *_conv_norm(r"features\.0\.0", r"features\.0\.1", "stem"),
+        *_conv_norm(r"features\.8\.0", r"features\.8\.1", "head"),
+        Rule(r"classifier\..*", None),
+    ]
+    for stage, parts in (
+        (r"(1)", ("depthwise", "squeeze", "project")),
+        (r"([2-7])", ("expand", "depthwise", "squeeze", "project")),
+    ):
+        for number, part in enumerate(parts):
+            place = rf"features\.{stage}\.(\d)\.block\.{number}"
+            if part == "squeeze":
+                found += _dense(rf"{place}\.fc(\d)", r"stage\1_\2/squeeze/fc\3")
+            else:
+                found += _conv_norm(rf"{place}\.0", rf"{place}\.1", rf"stage\1_\2/{part}")
+    return tuple(found)
+
+
+def _clip_rules() -> tuple[Rule, ...]:
+    """Hugging Face's names; the text tower is left out."""
+    layer = r"vision_model\.encoder\.layers\.(\d+)"
+    found = [
+        Rule(r"vision_model\.embeddings\.class_embedding", "class_token", rules.vector),
+        Rule(
+            r"vision_model\.embeddings\.patch_embedding\.weight", "patches/kernel", rules.from_oihw
+        ),
+        Rule(r"vision_model\.embeddings\.position_embedding\.weight", "positions"),
+        *_norm(r"vision_model\.pre_layrnorm", "norm_before"),  # so spelt there
+        *_norm(r"vision_model\.post_layernorm", "norm_after"),
+        Rule(r"visual_projection\.weight", "projection/kernel", rules.dense),
+        Rule(r"(text_model|text_projection)\..*|logit_scale|.*position_ids", None),
+    ]
+    parts = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
+    for theirs, ours in parts.items():
+        found += _dense(rf"{layer}\.self_attn\.{theirs}", rf"layer\1/attention/{ours}")
+    for i in (1, 2):
+        found += _norm(rf"{layer}\.layer_norm{i}", rf"layer\1/norm{i}")
+        found += _dense(rf"{layer}\.mlp\.fc{i}", rf"layer\1/fc{i}")
+    return tuple(found)
+
+
+CLIP_RULES = _clip_rules()
+EFFICIENTNET_RULES = _efficientnet_rules()
+
+
+def _shapes(network: nn.Module, size: int) -> Shapes:
+    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    variables = jax.eval_shape(network.init, jax.random.key(0), image)
+    return {name: leaf.shape for name, leaf in rules.flatten(variables["params"]).items()}
+
+
+def _weights(
+    what: str, network: nn.Module, size: int, ported: Sequence[Rule], **published: Any
+) -> Weights:
+    return Weights(
+        what=what,
+        shapes=functools.partial(_shapes, network, size),
+        publications=(Publication(rules=tuple(ported), **published),),
+    )
+
+
+FEATURE_NETWORKS: dict[str, Weights] = {
+    "inception_v3": _weights(
+        "Inception-v3, trained on ImageNet: features for two-way identification",
+        InceptionV3(),
+        299,
+        INCEPTION_RULES,
+        origin="https://download.pytorch.org/models/inception_v3_google-0cc3c7bd.pth",
+        checksum="0cc3c7bd",
+        read=load_torch,
+    ),
+    "efficientnet_b1": _weights(
+        "EfficientNet-B1, trained on ImageNet (IMAGENET1K_V2): features for distances",
+        EfficientNetB1(),
+        240,
+        EFFICIENTNET_RULES,
+        origin="https://download.pytorch.org/models/efficientnet_b1-c27df63c.pth",
+        checksum="c27df63c",
+        read=load_torch,
+    ),
+    "swav_resnet50": _weights(
+        "ResNet-50, trained on ImageNet without labels by SwAV: features for distances",
+        ResNet50(),
+        224,
+        RESNET_RULES,
+        origin="https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar",
+        checksum="",
+        read=load_torch,
+    ),
+    "clip_vit_l14": _weights(
+        "CLIP's vision transformer ViT-L/14: features for two-way identification",
+        CLIPVision(),
+        224,
+        CLIP_RULES,
+        origin="https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/model.safetensors",
+        checksum="",
+        read=load_safetensors,
+        file_name="clip-vit-large-patch14.safetensors",
+    ),
+}

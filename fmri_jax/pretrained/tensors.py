@@ -1,0 +1,25 @@
+"""Reads safetensors files: a header that says where each array lies, and the arrays."""
+
+import pathlib
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+
+
+def load_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The arrays of a `.safetensors` file; nothing in it can run.
+
+    Raises:
+        InputError: the file is missing, damaged, or of a type that NumPy does not have.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read as safetensors ({error}): expected the publisher's float32 or "
+            "float16 file; get it again."
+        ) from error

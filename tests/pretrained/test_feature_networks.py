@@ -1,0 +1,162 @@
+"""The feature networks against torchvision's and Hugging Face's, with weights from their files."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
+from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.pretrained import rules
+from fmri_jax.pretrained.feature_networks import CLIP_RULES, FEATURE_NETWORKS
+from fmri_jax.pretrained.tensors import load_safetensors
+
+IMAGENET = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+CLIP = (
+    torch.tensor([0.48145466, 0.4578275, 0.40821073]),
+    torch.tensor([0.26862954, 0.26130258, 0.27577711]),
+)
+
+
+def images(size, seed=0):
+    return np.random.default_rng(seed).uniform(size=(2, size, size, 3)).astype(np.float32)
+
+
+def normalised(x, mean, deviation):
+    return ((torch.tensor(x) - mean) / deviation).permute(0, 3, 1, 2)
+
+
+def stir(model):
+    """Statistics and scales that are not those of a fresh network, so that each one matters.
+
+    Scales near 0.7 keep the sums of residual networks from growing layer by layer.
+    """
+    generator = torch.Generator().manual_seed(0)
+    for name, tensor in model.state_dict().items():
+        if name.endswith(("running_mean", "bias")):
+            tensor.copy_(0.1 * torch.randn(tensor.shape, generator=generator))
+        elif name.endswith("running_var"):
+            tensor.copy_(0.5 + torch.rand(tensor.shape, generator=generator))
+        elif tensor.ndim == 1:
+            tensor.copy_(0.5 + 0.4 * torch.rand(tensor.shape, generator=generator))
+    return model.eval()
+
+
+def average_pool(model, x):
+    kept = []
+    handle = model.avgpool.register_forward_hook(lambda module, given, made: kept.append(made))
+    with torch.no_grad():
+        model(x)
+    handle.remove()
+    return kept[0].flatten(1).numpy()
+
+
+def assert_same(ours, theirs):
+    assert theirs.std() > 1e-3  # features that differ over images and units
+    np.testing.assert_allclose(ours, theirs, atol=2e-4 * np.abs(theirs).max(), rtol=0)
+
+
+def test_inception_equals_torchvisions(torchvision_models, tmp_path):
+    """With weights, torchvision's network takes ImageNet's normalisation off again."""
+    torch.manual_seed(0)
+    model = torchvision_models.inception_v3(weights=None, transform_input=True, init_weights=False)
+    torch.save(stir(model).state_dict(), tmp_path / "inception.pth")
+    params = pretrained.load("inception_v3", path=tmp_path / "inception.pth")
+    x = images(107)  # sizes that leave a row over at each stride
+    ours = jax.jit(InceptionV3().apply)({"params": params}, x)
+    assert_same(ours, average_pool(model, normalised(x, *IMAGENET)))
+
+
+def test_efficientnet_equals_torchvisions(torchvision_models, tmp_path):
+    torch.manual_seed(0)
+    model = stir(torchvision_models.efficientnet_b1(weights=None))
+    torch.save(model.state_dict(), tmp_path / "efficientnet.pth")
+    params = pretrained.load("efficientnet_b1", path=tmp_path / "efficientnet.pth")
+    x = images(71)
+    ours = jax.jit(EfficientNetB1().apply)({"params": params}, x)
+    assert_same(ours, average_pool(model, normalised(x, *IMAGENET)))
+
+
+def test_swavs_resnet_equals_torchvisions(torchvision_models, tmp_path):
+    """SwAV's file: names of a distributed model, and heads of its own."""
+    torch.manual_seed(0)
+    model = stir(torchvision_models.resnet50(weights=None))
+    state = {f"module.{name}": tensor for name, tensor in model.state_dict().items()}
+    state = {name: tensor for name, tensor in state.items() if ".fc." not in name}
+    state["module.projection_head.0.weight"] = torch.zeros(2, 2)
+    state["module.prototypes.weight"] = torch.zeros(2, 2)
+    torch.save(state, tmp_path / "swav.pth.tar")
+    params = pretrained.load("swav_resnet50", path=tmp_path / "swav.pth.tar")
+    x = images(65)
+    ours = jax.jit(ResNet50().apply)({"params": params}, x)
+    assert_same(ours, average_pool(model, normalised(x, *IMAGENET)))
+
+
+def clip_in_hugging_face(**sizes):
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes))
+
+
+def test_a_small_clip_equals_hugging_faces(tmp_path):
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    model = clip_in_hugging_face(
+        image_size=42,
+        patch_size=14,
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        projection_dim=24,
+    ).eval()
+    generator = torch.Generator().manual_seed(0)
+    for tensor in model.state_dict().values():
+        tensor.copy_(tensor + 0.05 * torch.randn(tensor.shape, generator=generator))
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    state |= {"text_model.final_layer_norm.bias": torch.zeros(3), "logit_scale": torch.zeros(())}
+    save_file(state, tmp_path / "clip.safetensors")
+
+    network = CLIPVision(image_size=42, width=128, layers=3, features=24)
+    x = images(42)
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.asarray(x))["params"]
+    flat = {name: leaf.shape for name, leaf in rules.flatten(shapes).items()}
+    arrays = load_safetensors(tmp_path / "clip.safetensors")
+    params = rules.unflatten(rules.port(arrays, CLIP_RULES, flat, "clip"))
+    with torch.no_grad():
+        theirs = model(pixel_values=normalised(x, *CLIP)).image_embeds.numpy()
+    assert_same(jax.jit(network.apply)({"params": params}, x), theirs)
+
+
+def test_every_array_of_the_published_clip_has_its_place():
+    """By names and shapes alone: the network has 304 million parameters."""
+    with torch.device("meta"):
+        model = clip_in_hugging_face(
+            patch_size=14,
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            projection_dim=768,
+        )
+    state = {
+        name: np.broadcast_to(np.float32(0), tuple(tensor.shape))
+        for name, tensor in model.state_dict().items()
+    }
+    rules.port(state, CLIP_RULES, FEATURE_NETWORKS["clip_vit_l14"].shapes(), "clip")
+
+
+def test_clip_sees_one_size_only():
+    example = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+    with pytest.raises(InputError, match="expected RGB at 224 x 224; resize them first"):
+        jax.eval_shape(CLIPVision().init, jax.random.key(0), example)
+
+
+def test_damaged_safetensors_are_refused(tmp_path):
+    (tmp_path / "w.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}")
+    for name in ("w.safetensors", "missing.safetensors"):
+        with pytest.raises(InputError, match=f"{name} cannot be read as safetensors"):
+            load_safetensors(tmp_path / name)
