@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -12,7 +12,7 @@ from fmri_jax.training.checkpoints import Checkpoints
 from fmri_jax.training.logs import MetricLog
 
 State = TypeVar("State")
-Step = Callable[[State, Any], tuple[State, dict[str, jax.Array]]]
+Steps = Callable[[State, tuple[Any, ...]], tuple[State, dict[str, jax.Array]]]
 
 
 class NotFiniteError(RuntimeError):
@@ -30,6 +30,7 @@ class LoopOptions:
         checkpoint_every: steps between two checkpoints; the last step is always saved.
         show: names of the metrics that the progress bar displays.
         progress: whether to draw the progress bar.
+        steps_per_dispatch: steps in one call of the device; fewer before a checkpoint.
     """
 
     n_steps: int
@@ -37,20 +38,32 @@ class LoopOptions:
     checkpoint_every: int
     show: tuple[str, ...] = ()
     progress: bool = True
+    steps_per_dispatch: int = 1
+
+    def dispatch(self, done: int) -> int:
+        """How many steps the next call takes, after `done`: all or one, so that two compile."""
+        checkpoint = done - done % self.checkpoint_every + self.checkpoint_every
+        left = min(checkpoint, self.n_steps) - done
+        return self.steps_per_dispatch if self.steps_per_dispatch <= left else 1
+
+    def saved(self, step: int) -> bool:
+        """Whether there is a checkpoint after this step."""
+        return step == self.n_steps or step % self.checkpoint_every == 0
 
 
 def train(
-    step: Step[State],
+    steps: Steps[State],
     state: State,
     batch_at: Callable[[int], Any],
     options: LoopOptions,
     workdir: pathlib.Path,
     fold: str = "all",
 ) -> State:
-    """Runs `step` until `options.n_steps`, going on from the latest checkpoint if there is one.
+    """Takes steps until `options.n_steps`, going on from the latest checkpoint if there is one.
 
     Args:
-        step: a jitted `(state, batch) -> (state, metrics)` that may donate its state.
+        steps: a jitted `(state, batches) -> (state, metrics)` that may donate its state; a metric
+            has one value a batch (see `dispatch.several_steps`).
         state: the state at step 0; it also tells the structure and shardings of a checkpoint.
         batch_at: the batch of step `t`, a pure function of `t`.
         options: see `LoopOptions`.
@@ -67,34 +80,42 @@ def train(
         start = checkpoints.latest_step() or 0
         if start:
             state = checkpoints.restore(state)
+
+        def logged(step: int) -> bool:
+            return step == start + 1 or step % options.log_every == 0 or options.saved(step)
+
         with MetricLog(workdir, fold, options.n_steps, start, options.progress) as log:
-            pending: dict[int, dict[str, jax.Array]] = {}
-            for t in range(start, options.n_steps):
-                state, pending[t + 1] = step(state, batch_at(t))
-                done = t + 1 == options.n_steps
-                save = done or (t + 1) % options.checkpoint_every == 0
-                if save or (t + 1) % options.log_every == 0 or t == start:
-                    _look(pending, log, options)
-                if save:  # only after every metric up to here was seen to be finite
-                    checkpoints.save(t + 1, state)
+            pending: dict[int, dict[str, jax.Array]] = {}  # by the first step of the dispatch
+            done = start
+            while done < options.n_steps:
+                ahead = range(done, done + options.dispatch(done))
+                state, pending[done + 1] = steps(state, tuple(batch_at(t) for t in ahead))
+                done = ahead.stop
+                if any(logged(t + 1) for t in ahead):
+                    _look(pending, log, options, logged)
+                if options.saved(done):  # only after every metric up to here was seen to be finite
+                    checkpoints.save(done, state)
     return state
 
 
-def _look(pending: dict[int, dict[str, jax.Array]], log: MetricLog, options: LoopOptions) -> None:
-    """Waits for the pending steps, refuses what is not finite, writes the last of them."""
-    fetched: dict[int, Mapping[str, float]] = {
-        step: {name: float(value) for name, value in metrics.items()}
-        for step, metrics in jax.device_get(pending).items()
-    }
+def _look(
+    pending: dict[int, dict[str, jax.Array]],
+    log: MetricLog,
+    options: LoopOptions,
+    logged: Callable[[int], bool],
+) -> None:
+    """Waits for the pending steps, refuses what is not finite, writes the steps to be logged."""
+    fetched = jax.device_get(pending)
     pending.clear()
-    for step, metrics in fetched.items():
-        bad = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if bad:
-            raise NotFiniteError(
-                f"training stopped at step {step}: {', '.join(bad)} is not finite; the last good "
-                "checkpoint is kept. Lower the learning rate or that loss weight in a "
-                "new workdir."
-            )
-    step = max(fetched)
-    shown = {name: fetched[step][name] for name in options.show}
-    log.write(step, fetched[step], shown)
+    for first, metrics in fetched.items():
+        for offset, values in enumerate(zip(*metrics.values(), strict=True)):
+            step, scalars = first + offset, dict(zip(metrics, map(float, values), strict=True))
+            bad = [name for name, value in scalars.items() if not math.isfinite(value)]
+            if bad:
+                raise NotFiniteError(
+                    f"training stopped at step {step}: {', '.join(bad)} is not finite; the last "
+                    "good checkpoint is kept. Lower the learning rate or that loss weight in a "
+                    "new workdir."
+                )
+            if logged(step):
+                log.write(step, scalars, {name: scalars[name] for name in options.show})

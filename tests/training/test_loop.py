@@ -11,6 +11,7 @@ import pytest
 
 from fmri_jax.training import mesh as meshes
 from fmri_jax.training.checkpoints import Checkpoints
+from fmri_jax.training.dispatch import several_steps
 from fmri_jax.training.logs import drop_after
 from fmri_jax.training.loop import LoopOptions, NotFiniteError, train
 
@@ -34,20 +35,22 @@ def start() -> Toy:
     )
 
 
-@jax.jit
-def step(state: Toy, batch: jax.Array) -> tuple[Toy, dict]:
+def one_step(state: Toy, batch: jax.Array) -> tuple[Toy, dict]:
     noise = jax.random.normal(jax.random.fold_in(state.key, state.step), (4,))
     w = state.weights["w"] - 0.1 * (state.weights["w"] - batch + 0.01 * noise)
     loss = jnp.sum((w - batch) ** 2)
     return state.replace(step=state.step + 1, weights={"w": w, "none": None}), {"loss": loss}
 
 
+step = jax.jit(several_steps(one_step))
+
+
 def batch_at(t: int) -> jax.Array:
     return jnp.full(4, float(np.random.default_rng(t).normal()))
 
 
-def options(n_steps: int) -> LoopOptions:
-    return LoopOptions(n_steps, log_every=3, checkpoint_every=5, show=("loss",), progress=False)
+def options(n_steps: int, at_once: int = 1) -> LoopOptions:
+    return LoopOptions(n_steps, 3, 5, ("loss",), progress=False, steps_per_dispatch=at_once)
 
 
 def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
@@ -96,6 +99,45 @@ def test_nan_stops_the_run_and_says_where(tmp_path):
         assert checkpoints.latest_step() == 10
         kept = checkpoints.restore(start())
     assert np.isfinite(kept.weights["w"]).all()
+
+
+@pytest.mark.parametrize("at_once", [2, 4, 5, 50])
+def test_several_steps_in_one_dispatch_leave_the_same_run(tmp_path, at_once):
+    """The same state, lines and checkpoints, whether or not the dispatches end on them."""
+    single = train(step, start(), batch_at, options(13), tmp_path / "single")
+    several = train(step, start(), batch_at, options(13, at_once), tmp_path / "several")
+    chex.assert_trees_all_close(single.weights, several.weights, rtol=1e-6)
+    assert int(several.step) == 13
+    lines = [
+        [json.loads(x) for x in (tmp_path / run / "metrics.jsonl").read_text().splitlines()]
+        for run in ("single", "several")
+    ]
+    assert (
+        [x["step"] for x in lines[0]]
+        == [x["step"] for x in lines[1]]
+        == [1, 3, 5, 6, 9, 10, 12, 13]
+    )
+    np.testing.assert_allclose(
+        [x["loss"] for x in lines[0]], [x["loss"] for x in lines[1]], rtol=1e-5
+    )
+    kept = [
+        sorted(path.name for path in (tmp_path / run / "checkpoints/all").glob("[0-9]*"))
+        for run in ("single", "several")
+    ]
+    assert kept[0] == kept[1] == ["10", "13"]
+
+
+@pytest.mark.parametrize("at_once", [1, 5])
+def test_nan_inside_a_dispatch_names_its_own_step(tmp_path, at_once):
+    def poisoned(t: int) -> jax.Array:
+        return batch_at(t) * (jnp.nan if t == 12 else 1.0)
+
+    with pytest.raises(NotFiniteError, match="step 13: loss is not finite"):
+        train(step, start(), poisoned, options(20, at_once), tmp_path)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1, 3, 5, 6, 9, 10, 12]
+    with Checkpoints(tmp_path / "checkpoints/all") as checkpoints:
+        assert checkpoints.latest_step() == 10
 
 
 def test_event_files_hold_the_curves(tmp_path):

@@ -46,6 +46,8 @@ class Config:
             discriminator first, then the generator against the updated discriminator.
         gate: pause a network that is far ahead, by the paper's ratio of losses.
         dtype: arithmetic of the networks; parameters stay float32.
+        steps_per_dispatch: steps in one call of the device, for accelerators on which a step takes
+            no longer than the call; on CPU it gains nothing.
         log_every: steps between two points of the training curves.
         checkpoint_every: steps between two checkpoints.
     """
@@ -72,12 +74,14 @@ class Config:
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     gate: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
+    steps_per_dispatch: int = 1
     log_every: int = 10
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
         """Refuses values that no training could use."""
-        for name in ("n_steps", "batch_size", "hidden", "log_every", "checkpoint_every"):
+        counts = ("n_steps", "batch_size", "hidden", "steps_per_dispatch")
+        for name in (*counts, "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 1.")
         weights = ("image_weight", "feature_weight", "adversarial_weight")

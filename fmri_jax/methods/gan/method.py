@@ -24,7 +24,7 @@ from fmri_jax.methods.gan.state import (
     discriminator_optimiser,
     generator_optimiser,
 )
-from fmri_jax.methods.gan.step import Networks, TrainStep, jitted
+from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import AlexNet, Discriminator, Generator
 from fmri_jax.training import loop
@@ -109,9 +109,9 @@ class GAN:
         # Trials that outgrow the device are read from records, which only then are written.
         records = context.workdir / "records" / context.fold.replace(" ", "_")
         batches = Batches(trials, config.batch_size, seed, context.mesh, records=records)
-        run = jitted(step)
+        steps = jitted_steps(step)
         state = loop.train(
-            lambda state, batch: run(state, batch, comparator, scale, targets),
+            lambda state, batches: steps(state, batches, comparator, scale, targets),
             state,
             batches,
             self._loop_options(context),
@@ -188,4 +188,5 @@ class GAN:
             checkpoint_every=config.checkpoint_every,
             show=tuple(name for name, weight in weights.items() if weight),
             progress=context.progress,
+            steps_per_dispatch=config.steps_per_dispatch,
         )

@@ -22,6 +22,7 @@ from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
+from fmri_jax.training.dispatch import several_steps
 
 Features = dict[str, jax.Array]  # layer -> (n, ...) activations, float32
 
@@ -142,3 +143,9 @@ def jitted(step: TrainStep) -> Callable[..., tuple[GANState, Metrics]]:
     Cached by value, so that the folds of a cross-validation share one compilation.
     """
     return jax.jit(step.__call__, donate_argnums=0)
+
+
+@functools.lru_cache(maxsize=8)
+def jitted_steps(step: TrainStep) -> Callable[..., tuple[GANState, Metrics]]:
+    """As `jitted`, over a tuple of batches: as many steps in one call of the device."""
+    return jax.jit(several_steps(step.__call__), donate_argnums=0)

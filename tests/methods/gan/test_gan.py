@@ -48,6 +48,19 @@ def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path, monkeypatch):
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 6]
 
 
+def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path):
+    curves = []
+    for at_once in (1, 3):
+        config = dataclasses.replace(SMALL, steps_per_dispatch=at_once)
+        GAN(config).fit(trials, context(tmp_path / str(at_once)))
+        lines = (tmp_path / str(at_once) / "metrics.jsonl").read_text().splitlines()
+        found = [json.loads(line) for line in lines]
+        assert {line.pop("fold") for line in found} == {"all"}
+        curves.append(found)
+    assert [line["step"] for line in curves[0]] == [1, 2, 3, 4, 6]
+    chex.assert_trees_all_close(*curves, rtol=2e-3)
+
+
 def test_trials_that_outgrow_the_device_train_to_the_same_bits(trials, tmp_path, monkeypatch):
     resident = GAN(SMALL).fit(trials, context(tmp_path / "resident"))
     monkeypatch.setattr(method, "Batches", functools.partial(Batches, device_limit_bytes=0))
