@@ -5,8 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax import pretrained
 from fmri_jax.crossvalidation import PREDICTIONS, Rows
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import (
@@ -51,7 +54,34 @@ def score_run(
     scores["baselines"] = _baselines(test, config, weights)
     scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
     scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
+    if config.eight_numbers:
+        scores["eight_numbers"] = _eight_numbers(test, config)
     return scores
+
+
+def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
+    """The row of NSD papers on the main test set, and why a number of it is missing."""
+    files = {
+        "alexnet": "",
+        "inception_v3": config.inception_weights,
+        "clip_vit_l14": config.clip_weights,
+        "efficientnet_b1": config.efficientnet_weights,
+        "swav_resnet50": config.swav_weights,
+    }
+    networks: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, file in files.items():
+        try:
+            networks[name] = pretrained.load(name, file or None)
+        except InputError as error:
+            missing |= {number: str(error) for number in NETWORKS[name].metrics}
+    values = eight_numbers(test.targets, test.reconstructions, networks)
+    alone = "identification needs two different test images; score more stimuli."
+    missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
+    return {
+        "values": summarise(PerImage(values, None), test.stimulus, config.n_bootstrap, config.seed),
+        "not_computed": missing,
+    }
 
 
 def _splits(rows: Rows) -> list[str]:

@@ -5,6 +5,8 @@ return (n,). Matrix products ask for full float32, so that a GPU gives what a CP
 """
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,16 +100,27 @@ def ssim(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
             precision=jax.lax.Precision.HIGHEST,
         )
 
-    x, y = targets, reconstructions
+    return similarity(targets, reconstructions, local_mean)
+
+
+def similarity(
+    x: jax.Array, y: jax.Array, local_mean: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+    """SSIM with the windows that `local_mean` averages over, (n, ...) -> (n,); see `ssim`."""
     mean_x, mean_y = local_mean(x), local_mean(y)
     var_x = local_mean(x * x) - mean_x**2
     var_y = local_mean(y * y) - mean_y**2
     cov = local_mean(x * y) - mean_x * mean_y
     c1, c2 = 0.01**2, 0.03**2
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * cov + c2)) / (
+    similar = ((2 * mean_x * mean_y + c1) * (2 * cov + c2)) / (
         (mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2)
     )
-    return jnp.mean(similarity, axis=(1, 2, 3))
+    return jnp.mean(similar, axis=tuple(range(1, similar.ndim)))
+
+
+def gaussian_filter(length: int, dtype: Any) -> jax.Array:
+    """SSIM's window along an axis of at least 11 pixels: a matrix (length - 10, length)."""
+    return jnp.asarray(_gaussian_matrix(length, SSIM_WINDOW), dtype)
 
 
 def _largest_odd(number: int) -> int:

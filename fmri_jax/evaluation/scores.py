@@ -36,6 +36,13 @@ class EvaluationConfig:
     perceptual_size: int = 0  # pixels of the shorter side for AlexNet; 0: as is, at least 64
     n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
     seed: int = 0  # of the resampling and of the shuffled baseline
+    # The row of NSD papers, beside the other scores; see `evaluation.eight_numbers`. Its networks'
+    # weights are read from these files; "" looks in the cache, then downloads.
+    eight_numbers: bool = False
+    inception_weights: str = ""  # torchvision's inception_v3_google-0cc3c7bd.pth
+    clip_weights: str = ""  # Hugging Face's openai/clip-vit-large-patch14, model.safetensors
+    efficientnet_weights: str = ""  # torchvision's efficientnet_b1-c27df63c.pth
+    swav_weights: str = ""  # SwAV's swav_800ep_pretrain.pth.tar
 
     def __post_init__(self) -> None:
         """Refuses names that are no metric."""

@@ -7,7 +7,16 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from fmri_jax.report import charts, curves, metric_names, montage, pictures, tables, words
+from fmri_jax.report import (
+    charts,
+    curves,
+    eight_numbers,
+    metric_names,
+    montage,
+    pictures,
+    tables,
+    words,
+)
 from fmri_jax.report.rendering import Chart, draw, render, write_whole
 from fmri_jax.report.theme import LIGHT, Theme, png
 from fmri_jax.report.workdir import Workdir, read
@@ -39,6 +48,8 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "pixelated": max(run.targets.shape[1:3]) <= 32,
         "scores": tables.against_baselines(run.scores),
         "sets": tables.by_set(run.scores) if len(run.scores.sets) > 1 else None,
+        "eight_numbers": eight_numbers.table(run.scores),
+        "not_computed": eight_numbers.missing(run.scores),
         "charts": drawn,
         "data": _data(run),
         "rois": _rois(run.data.get("rois")),

@@ -12,7 +12,7 @@ from fmri_jax.report import metric_names
 
 Verdict = Literal["beaten", "open", "not beaten", ""]
 
-_NOT_SETS = ("baselines", "per_image", "chance", "notes")
+_NOT_SETS = ("baselines", "per_image", "chance", "notes", "eight_numbers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Scores:
         chance: metric -> value of a guess.
         per_image: one mapping an image, with `index`, the row in `reconstructions.npz`.
         notes: sentences that the run left for the reader.
+        eight_numbers: number -> score, the row of NSD papers; empty where it was not asked for.
+        not_computed: number -> why it is missing from that row.
     """
 
     sets: dict[str, dict[str, Score]]
@@ -46,6 +48,8 @@ class Scores:
     chance: dict[str, float]
     per_image: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
+    eight_numbers: dict[str, Score]
+    not_computed: dict[str, str]
 
     @property
     def test(self) -> dict[str, Score]:
@@ -105,6 +109,9 @@ def parse(content: Any, n_rows: int, where: str) -> Scores:
     }
     baselines = _mapping(content.get("baselines") or {}, f"{where}: baselines", "name -> scores")
     chance = _mapping(content.get("chance") or {}, f"{where}: chance", "metric -> value")
+    place = f"{where}: eight_numbers"
+    row = _mapping(content.get("eight_numbers") or {}, place, "values and not_computed")
+    missing = _mapping(row.get("not_computed") or {}, place, "number -> why it is missing")
     return Scores(
         sets=sets,
         baselines={
@@ -114,6 +121,8 @@ def parse(content: Any, n_rows: int, where: str) -> Scores:
         chance={name: _checked_number(v, f"{where}: chance.{name}") for name, v in chance.items()},
         per_image=_per_image(content.get("per_image") or [], n_rows, where),
         notes=tuple(str(note) for note in content.get("notes") or ()),
+        eight_numbers=_scores(row.get("values") or {}, place),
+        not_computed={number: str(reason) for number, reason in missing.items()},
     )
 
 

@@ -68,8 +68,14 @@ def by_set(scores: Scores) -> Table:
 
 
 def cell(metric: str, score: Score, best: bool = False, note: str = "") -> Cell:
-    """A score as it is printed."""
-    name = metric_names.metric(metric)
+    """A score of a known metric as it is printed."""
+    return score_cell(metric_names.metric(metric), score, best, note)
+
+
+def score_cell(
+    name: metric_names.MetricName, score: Score, best: bool = False, note: str = ""
+) -> Cell:
+    """A score as it is printed under the given name."""
     interval = f"{name.text(score.low)} – {name.text(score.high)}" if score.has_interval else ""
     return Cell(name.text(score.value), interval.replace(" % –", " –"), best, note)
 

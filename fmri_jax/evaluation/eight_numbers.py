@@ -1,0 +1,207 @@
+"""The eight numbers by which papers on the Natural Scenes Dataset compare reconstructions.
+
+Four of the low level: PixCorr, SSIM, AlexNet(2), AlexNet(5); four of the high level: Inception,
+CLIP, EfficientNet-B, SwAV. Ozcelik & VanRullen (2023) chose them; they are computed here as in the
+script that Scotti et al. (2023) published with MindEye, which later papers took over:
+
+* Images are RGB at 256 x 256 px, whatever their aspect, and are resized from there; bilinear with
+  half-pixel centres and without smoothing, as torchvision 0.15 resizes arrays.
+* PixCorr is the correlation over all pixels and channels at 425 px. SSIM is that of luminance
+  (.2125, .7154, .0721) at 425 px, with a Gaussian window of sigma 1.5 and data range 1.
+* AlexNet(2), AlexNet(5) at 256 px (after the second and fifth convolution's ReLU), Inception-v3 at
+  342 px (mean-pooled) and CLIP ViT-L/14 at 224 px (embedding) are two-way identification: how many
+  of the other images correlate **strictly** less with the reconstruction than its own does.
+* EfficientNet-B1 at 255 px and SwAV's ResNet-50 at 224 px (mean-pooled) are 1 - correlation with
+  the own image: lower is better.
+
+SSIM is given twice. The scripts pass `multichannel=True` to scikit-image for a grey image. Releases
+of the time (Ozcelik & VanRullen pin 0.17.2) then take its columns for channels, and average the
+similarity of single columns, `ssim_columns`; current releases ignore the word, `ssim`. Tables hold
+both kinds.
+
+Ozcelik & VanRullen give every network 224 px, where the sizes above are MindEye's, and use
+EfficientNet's first weights: their high-level numbers compare less well with these.
+
+References:
+    Ozcelik & VanRullen (2023), Sci. Rep. 13:15666; Scotti et al. (2023), NeurIPS.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.identification import Ranks, block_ranks
+from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.metrics import (
+    gaussian_filter,
+    pixel_correlation,
+    similarity,
+    ssim,
+    unit_rows,
+)
+from fmri_jax.networks import AlexNet
+from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+
+SIDE = 256  # px, of every image before anything else
+PIXEL_SIDE = 425  # px, for PixCorr and SSIM
+LUMINANCE = (0.2125, 0.7154, 0.0721)
+BLOCK = 16  # images in a network at a time: bounds memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """One network and what is compared in it.
+
+    Attributes:
+        module: from RGB images to features.
+        size: px, side of the images that it is given.
+        metrics: the numbers that come out of it.
+        kind: two-way identification, or 1 - correlation.
+        pick: from what the module returns to one array of features a number.
+    """
+
+    module: nn.Module
+    size: int
+    metrics: tuple[str, ...]
+    kind: Literal["identification", "distance"]
+    pick: Callable[[Any], tuple[jax.Array, ...]] = lambda features: (features,)
+
+
+def _two_and_five(activations: Mapping[str, jax.Array]) -> tuple[jax.Array, ...]:
+    return activations["relu2"], activations["relu5"]
+
+
+# By the name of their weights in `fmri_jax.pretrained`.
+NETWORKS = {
+    "alexnet": Network(AlexNet(), 256, ("alexnet2", "alexnet5"), "identification", _two_and_five),
+    "inception_v3": Network(InceptionV3(), 342, ("inception",), "identification"),
+    "clip_vit_l14": Network(CLIPVision(), 224, ("clip",), "identification"),
+    "efficientnet_b1": Network(EfficientNetB1(), 255, ("efficientnet_b1",), "distance"),
+    "swav_resnet50": Network(ResNet50(), 224, ("swav",), "distance"),
+}
+PIXEL_NUMBERS = ("pixcorr", "ssim", "ssim_columns")
+NUMBERS = (*PIXEL_NUMBERS, *(name for network in NETWORKS.values() for name in network.metrics))
+
+
+def eight_numbers(
+    targets: Any, reconstructions: Any, weights: Mapping[str, Any], block: int = BLOCK
+) -> dict[str, np.ndarray]:
+    """As many of the eight numbers as there are weights for, image by image.
+
+    Rows of one image are trials of one stimulus and no distractors of each other. The correlation
+    with a constant image is undefined; here it is 0.
+
+    Args:
+        targets: (n, height, width, 1 or 3) in [0, 1], or uint8.
+        reconstructions: the same shape.
+        weights: name in `NETWORKS` -> parameters of that network; others are left out.
+        block: images in a network at a time.
+
+    Returns:
+        Number -> (n,), in the order of `NUMBERS`; identification needs two different targets.
+
+    Raises:
+        InputError: shapes do not match, images are neither grey nor RGB, or a network is unknown.
+    """
+    targets, reconstructions = as_pair(targets, reconstructions)
+    if targets.shape[-1] not in (1, 3):
+        raise InputError(
+            f"images have {targets.shape[-1]} channels: the eight numbers expect 1 (grey) or 3."
+        )
+    if unknown := set(weights) - set(NETWORKS):
+        raise InputError(f"weights of {unknown}: expected some of {', '.join(NETWORKS)}.")
+    block = min(block, len(targets))
+    values = in_blocks(_pixel_numbers, (targets, reconstructions), block)
+    for name, network in NETWORKS.items():
+        if name not in weights:
+            continue
+        compare = _distances if network.kind == "distance" else _identification
+        values |= compare(network, weights[name], targets, reconstructions, block)
+    return values
+
+
+def resized(images: jax.Array, size: int) -> jax.Array:
+    """Images as RGB (n, size, size, 3), by way of 256 x 256 px."""
+    if images.shape[-1] == 1:
+        images = jnp.repeat(images, 3, axis=-1)
+    for side in (SIDE, size):
+        shape = (len(images), side, side, 3)
+        images = jax.image.resize(images, shape, "bilinear", antialias=False)
+    return images
+
+
+@jax.jit
+def _pixel_numbers(targets: jax.Array, reconstructions: jax.Array) -> dict[str, jax.Array]:
+    seen, made = resized(targets, PIXEL_SIDE), resized(reconstructions, PIXEL_SIDE)
+    weights = jnp.asarray(LUMINANCE)
+    seen_grey, made_grey = (
+        jnp.sum(images * weights, axis=-1, keepdims=True) for images in (seen, made)
+    )
+    return {
+        "pixcorr": pixel_correlation(seen, made),
+        "ssim": ssim(seen_grey, made_grey),
+        "ssim_columns": similarity(seen_grey, made_grey, _mean_in_columns),
+    }
+
+
+def _mean_in_columns(images: jax.Array) -> jax.Array:
+    """Local means (n, h - 10, w, 1) along the columns of grey images (n, h, w, 1)."""
+    rows = gaussian_filter(images.shape[1], images.dtype)
+    return jnp.einsum("ih,nhwc->niwc", rows, images, precision=jax.lax.Precision.HIGHEST)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _features(network: Network, params: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    """One array (n, features) a number."""
+    with jax.default_matmul_precision("highest"):  # a GPU's score must be a CPU's
+        found = network.module.apply({"params": params}, resized(images, network.size))
+    return tuple(features.reshape(len(images), -1) for features in network.pick(found))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _unit_features(network: Network, params: Any, images: jax.Array) -> tuple[jax.Array, ...]:
+    return tuple(map(unit_rows, _features(network, params, images)))
+
+
+def _distances(
+    network: Network, params: Any, targets: np.ndarray, reconstructions: np.ndarray, block: int
+) -> dict[str, np.ndarray]:
+    def distance(own: np.ndarray, made: np.ndarray) -> tuple[jax.Array, ...]:
+        pairs = (_unit_features(network, params, images) for images in (own, made))
+        return tuple(1 - jnp.sum(x * y, axis=1) for x, y in zip(*pairs, strict=True))
+
+    found = in_blocks(distance, (targets, reconstructions), block)
+    return dict(zip(network.metrics, found, strict=True))
+
+
+def _identification(
+    network: Network, params: Any, targets: np.ndarray, reconstructions: np.ndarray, block: int
+) -> dict[str, np.ndarray]:
+    """Ranks among the distinct targets, of which only those strictly below count."""
+    (own_ids,) = image_ids(targets)
+    candidate_ids, first = np.unique(own_ids, return_index=True)
+    if len(first) < 2:
+        return {}
+    candidates = in_blocks(
+        lambda images: _unit_features(network, params, images), (targets[first],), block
+    )
+
+    def compare(own: np.ndarray, made: np.ndarray, ids: np.ndarray) -> tuple[Ranks, ...]:
+        pairs = (_features(network, params, images) for images in (own, made))
+        return tuple(
+            block_ranks(x, y, ids, known, candidate_ids)
+            for x, y, known in zip(*pairs, candidates, strict=True)
+        )
+
+    ranked = in_blocks(compare, (targets, reconstructions, own_ids), block)
+    return {
+        name: ranks.below / ranks.distractors
+        for name, ranks in zip(network.metrics, ranked, strict=True)
+    }

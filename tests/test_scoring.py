@@ -1,0 +1,62 @@
+"""The eight numbers of a run: those whose weights are there, and a sentence for the others."""
+
+import numpy as np
+import pytest
+
+from fmri_jax import pretrained, scoring
+from fmri_jax.crossvalidation import Rows
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.eight_numbers import NUMBERS, eight_numbers
+from fmri_jax.evaluation.scores import EvaluationConfig
+
+
+@pytest.fixture
+def rows():
+    """Three test images, the second one twice, and a training image."""
+    rng = np.random.default_rng(0)
+    targets = rng.uniform(size=(5, 20, 20, 3)).astype(np.float32)
+    targets[2] = targets[1]
+    made = (0.3 * targets + 0.7 * rng.uniform(size=targets.shape)).astype(np.float32)
+    n = len(targets)
+    return Rows(
+        targets=targets,
+        reconstructions=made,
+        ridge=made,
+        mean_image=made,
+        shuffled=made,
+        vs_train=np.zeros((n, 4)),
+        stimulus=np.array([0, 1, 1, 2, 3], np.int32),
+        split=np.array(["test"] * 4 + ["train"]),
+        fold=np.full(n, "all"),
+    )
+
+
+def test_the_row_has_what_can_be_computed_and_says_what_cannot(rows, tmp_path, monkeypatch):
+    real = pretrained.load
+
+    def only_alexnet_downloads(name, path=None):
+        if name == "alexnet" or path:
+            return real(name, path)
+        raise InputError(f"the weights of {name} cannot be reached: get them.")
+
+    monkeypatch.setattr(pretrained, "load", only_alexnet_downloads)
+    config = EvaluationConfig(
+        perceptual=False, n_bootstrap=50, eight_numbers=True, clip_weights=str(tmp_path / "no.pth")
+    )
+    row = scoring.score_run(rows, tuple("abcd"), 1, config, None)["eight_numbers"]
+    assert set(row["values"]) | set(row["not_computed"]) == set(NUMBERS)
+    assert set(row["not_computed"]) == {"inception", "clip", "efficientnet_b1", "swav"}
+    assert (
+        row["not_computed"]["swav"] == "the weights of swav_resnet50 cannot be reached: get them."
+    )
+    assert "no.pth is not a file" in row["not_computed"]["clip"]
+    params = {"alexnet": real("alexnet")}
+    for number, values in eight_numbers(rows.targets[:4], rows.reconstructions[:4], params).items():
+        found = row["values"][number]
+        assert found["value"] == pytest.approx(values.mean())
+        assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_it_is_computed_only_on_request(rows):
+    config = EvaluationConfig(perceptual=False, n_bootstrap=10)
+    assert "eight_numbers" not in scoring.score_run(rows, tuple("abcd"), 1, config, None)
