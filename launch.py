@@ -1,4 +1,8 @@
-"""Runs one experiment: python launch.py --config=experiments/gan_vc.py --workdir=runs/gan_vc."""
+"""Runs one experiment: python launch.py --config=experiments/gan_vc.py --workdir=runs/gan_vc.
+
+An experiment file that names variants (config.sweep) is run variant by variant: one after another,
+`--jobs` at a time in processes of their own, or as a SLURM array (`--slurm`).
+"""
 
 import pathlib
 import shlex
@@ -15,6 +19,13 @@ _WORKDIR = flags.DEFINE_string(
     None,
     "Folder of the run (default: runs/<name of the experiment>). A run that was "
     "stopped goes on from there.",
+)
+_JOBS = flags.DEFINE_integer("jobs", 1, "Variants of a sweep that run at the same time.")
+_SLURM = flags.DEFINE_string(
+    "slurm",
+    "",
+    "Run the variants of a sweep as a SLURM array, with these options of submitit: "
+    "'slurm_partition=gpu timeout_min=240 gpus_per_node=1'.",
 )
 _PROGRESS = flags.DEFINE_bool("progress", True, "Draw progress bars.")
 
@@ -43,7 +54,9 @@ def refuse(sentence: str) -> None:
 def main(argv: list[str]) -> None:
     """Runs the experiment and prints the path of its report as the last line."""
     from fmri_jax.errors import InputError
+    from fmri_jax.execution import executor
     from fmri_jax.run import run
+    from fmri_jax.sweep import run_sweep
 
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
     if len(argv) > 1:
@@ -53,7 +66,11 @@ def main(argv: list[str]) -> None:
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
     try:
         command = shlex.join(["python", *sys.argv])
-        print(run(_CONFIG.value, workdir, progress=_PROGRESS.value, command=command))
+        if "sweep" not in _CONFIG.value:
+            print(run(_CONFIG.value, workdir, progress=_PROGRESS.value, command=command))
+            return
+        execute = executor(_JOBS.value, _SLURM.value, workdir)
+        print(run_sweep(_CONFIG.value, workdir, execute, _PROGRESS.value, command))
     except InputError as error:
         refuse(str(error))
 

@@ -103,7 +103,20 @@ def _scores(
         )
     n_train = len(np.unique(splits[0].train.stimulus))
     scores = score_run(rows, session.stimulus_names, n_train, options.evaluation, weights)
-    return {**scores, "notes": _notes(session, splits[0], rows)}
+    return {**scores, "notes": [*_departures(options), *_notes(session, splits[0], rows)]}
+
+
+def _departures(options: Experiment) -> list[str]:
+    """What keeps these scores from being test scores of decoded fMRI."""
+    notes = []
+    if options.preparation.fmri == "noise":
+        notes.append("All fMRI was replaced by random numbers: nothing here was decoded.")
+    if options.preparation.validation:
+        notes.append(
+            f"{options.preparation.validation:.0%} of the training stimuli were held out and stand "
+            "in for the test set, which was not looked at."
+        )
+    return notes
 
 
 def _notes(session: Session, fold: Fold, rows: Rows) -> list[str]:

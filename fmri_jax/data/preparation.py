@@ -5,7 +5,6 @@ fold alone, and a test trial is transformed on its own: it gives the same row al
 """
 
 import dataclasses
-import warnings
 from collections.abc import Iterator
 from typing import Literal
 
@@ -13,20 +12,22 @@ import numpy as np
 
 from fmri_jax.data import images as image_stacks
 from fmri_jax.data.session import TRAIN, Session
+from fmri_jax.data.voxel_scale import VoxelScale
 from fmri_jax.errors import InputError
 
 _SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
-_VOXEL_BLOCK = 1024  # voxels whose statistics are taken at once: bounds the float64 copies
 
 
 @dataclasses.dataclass(frozen=True)
 class PreparationConfig:
     """How trials are split, selected and scaled."""
 
+    fmri: Literal["recorded", "noise"] = "recorded"  # "noise": the baseline without any fMRI
     roi: str = "all"  # ROI expression; "all" takes every voxel
     image_size: int = 0  # px, side of the square target images; 0: as recorded
     split: Literal["given", "stimulus", "run"] = "given"  # given, or leave one group out
     n_folds: int = 0  # 0: one fold a group; otherwise the groups are dealt into this many folds
+    validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
@@ -82,6 +83,9 @@ class Fold:
 def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
     """Splits a recording into one fold ("given") or one a left-out group ("stimulus", "run").
 
+    With `validation` a random share of each fold's training stimuli stands in for its test set, so
+    that options can be chosen without a look at the test set.
+
     Leaving groups out divides the training trials only: test sets that the recording names stay
     unseen. Stimuli with identical pixels form one group.
 
@@ -110,10 +114,41 @@ def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
     distinct = session.distinct_images()
     recorded = Trials(responses, session.stimulus, images, session.run, session.stimulus_names)
     for name, train, tests in _splits(session, distinct, options):
+        if options.validation:
+            train, tests = _hold_out(train, distinct[session.stimulus], options.validation)
         training, others = _prepare(recorded, train, tests, options)
+        if options.fmri == "noise":
+            training, *replaced = _noise(training, *others.values())
+            others = dict(zip(others, replaced, strict=True))
         seen = set(distinct[training.stimulus].tolist())
         shown = set(distinct[np.concatenate([t.stimulus for t in others.values()])].tolist())
         yield Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
+
+
+def _hold_out(
+    train: np.ndarray, labels: np.ndarray, share: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Some training stimuli, the same in every run, take the place of the test set."""
+    shown = np.unique(labels[train])
+    count = round(share * len(shown))
+    if not 0 < count < len(shown):
+        raise InputError(
+            f"config.preparation.validation is {share}: of {len(shown)} training stimuli that "
+            f"leaves {count} to validate on; expected a share between 0 and 1 that leaves some to "
+            "train on and some to validate on."
+        )
+    held_out = np.random.default_rng(0).permutation(shown)[:count]
+    out = np.isin(labels[train], held_out)
+    return train[~out], {"test": train[out]}
+
+
+def _noise(*parts: Trials) -> list[Trials]:
+    """The same trials with standard normal numbers for voxels: what the images alone give away."""
+    random = np.random.default_rng(0)
+    return [
+        dataclasses.replace(part, fmri=random.standard_normal(part.fmri.shape, np.float32))
+        for part in parts
+    ]
 
 
 Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
@@ -153,7 +188,7 @@ def _prepare(
 ) -> tuple[Trials, dict[str, Trials]]:
     """Averages, standardises and scales the trials of one fold."""
     training, repeats = _take(recorded, train, average=options.average_repeats == "all")
-    scale = _Scale.fit(training.fmri, options.standardise)
+    scale = VoxelScale.fit(training.fmri, options.standardise)
     reference = 1 / np.mean(1 / repeats)  # repeats in a training row: their harmonic mean
     prepared = {}
     for name, rows in tests.items():
@@ -185,43 +220,3 @@ def _take(recorded: Trials, rows: np.ndarray, average: bool) -> tuple[Trials, np
         run=np.asarray(runs, np.int32),
     )
     return averaged, np.asarray([len(g) for g in groups], float)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Scale:
-    """What training says about each voxel: (voxels,) float32 mean and standard deviation."""
-
-    mean: np.ndarray
-    std: np.ndarray  # 1 where no standardisation is asked for
-    constant: np.ndarray  # (voxels,) bool: carries no information
-    keep_offset: bool
-
-    @classmethod
-    def fit(cls, fmri: np.ndarray, standardise: bool) -> "_Scale":
-        blocks = range(0, fmri.shape[1], _VOXEL_BLOCK)
-        columns = [fmri[:, start : start + _VOXEL_BLOCK].astype(np.float64) for start in blocks]
-        mean = np.concatenate([c.mean(axis=0) for c in columns])
-        std = np.concatenate(
-            [c.std(axis=0) for c in columns]
-        )  # the population's, as in Shen et al.
-        # A spread below float32's resolution of the mean is rounding, not signal.
-        constant = std <= 1e-6 * np.abs(mean)
-        if standardise and constant.any():
-            warnings.warn(
-                f"{int(constant.sum())} of {len(constant)} voxels are constant over the training "
-                "trials: they are set to 0 in training and testing.",
-                stacklevel=2,
-            )
-        std = np.where(constant, 1, std) if standardise else np.ones_like(std)
-        return cls(
-            mean.astype(np.float32),
-            std.astype(np.float32),
-            constant & standardise,
-            keep_offset=not standardise,
-        )
-
-    def apply(self, fmri: np.ndarray, gain: np.ndarray) -> np.ndarray:
-        """Standardises (n, voxels) rows and multiplies each about the training mean by its gain."""
-        scaled = (fmri - self.mean) / self.std * gain[:, None].astype(np.float32)
-        scaled[:, self.constant] = 0
-        return scaled + self.mean if self.keep_offset else scaled

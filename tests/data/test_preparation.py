@@ -230,3 +230,39 @@ def test_real_recordings(recordings: Path) -> None:
     assert len(by_fold) == 9 and all(fold.shared_stimuli == 0 for fold in by_fold)
     both = object2vec.rois["EVC"] | object2vec.rois["LOC"]
     assert by_fold[0].train.fmri.shape == (72, both.sum())
+
+
+def test_validation_holds_out_training_stimuli_and_never_the_test_set(
+    make_session: MakeSession,
+) -> None:
+    session = make_session()
+    plain, held_out = only_fold(session), only_fold(session, validation=0.5)
+    shown = set(plain.train.stimulus.tolist())
+    left = set(held_out.train.stimulus.tolist())
+    validated = set(held_out.tests["test"].stimulus.tolist())
+    assert left | validated == shown and not left & validated
+    assert len(validated) == round(0.5 * len(shown))
+    assert not validated & set(plain.tests["test"].stimulus.tolist())
+    # Standardised by what is left of training, as any other split.
+    np.testing.assert_allclose(held_out.train.fmri.mean(axis=0), 0, atol=1e-5)
+    with pytest.raises(InputError, match="expected a share between 0 and 1"):
+        only_fold(session, validation=0.01)
+
+
+def test_noise_takes_the_place_of_all_fmri(make_session: MakeSession) -> None:
+    session = make_session()
+    plain, noise = only_fold(session), only_fold(session, fmri="noise")
+    again = only_fold(session, fmri="noise")
+    for recorded, replaced, repeated in zip(
+        (plain.train, plain.tests["test"]),
+        (noise.train, noise.tests["test"]),
+        (again.train, again.tests["test"]),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(recorded.stimulus, replaced.stimulus)
+        assert recorded.fmri.shape == replaced.fmri.shape
+        assert replaced.fmri.dtype == np.float32
+        np.testing.assert_array_equal(replaced.fmri, repeated.fmri)
+        correlation = np.corrcoef(recorded.fmri.ravel(), replaced.fmri.ravel())[0, 1]
+        assert abs(correlation) < 5 / np.sqrt(recorded.fmri.size)
+    assert not np.isin(noise.train.fmri, noise.tests["test"].fmri).any()

@@ -140,7 +140,7 @@ def scale_weights(
 def _descend(layers: jax.Array, images: jax.Array, start: jax.Array, key: jax.Array) -> jax.Array:
     optimiser = optax.sgd(optax.cosine_decay_schedule(LEARNING_RATE, N_STEPS), momentum=0.9)
 
-    # The error is quadratic in the weights: a few inner products a trial say all that its pixels do.
+    # The error is quadratic in the weights: a trial's inner products say all that its pixels do.
     blends = jnp.einsum("nkp,nlp->nkl", layers, layers, precision=jax.lax.Precision.HIGHEST)
     matches = jnp.einsum("nkp,np->nk", layers, images, precision=jax.lax.Precision.HIGHEST)
 

@@ -1,0 +1,186 @@
+"""Variants of one experiment: each run in a workdir of its own, then one table and one page.
+
+An experiment file adds a section `sweep` to its config. Every variant is the rest of the config
+with some values changed:
+
+    config.sweep = {
+        "seeds": (0,),
+        "variants": {"VC": {}, "HVC": {"preparation": {"roi": "HVC"}}},
+        "claims": (("VC", "HVC", "pixel_correlation", "why"),),
+    }
+
+Finished runs of the same config are kept, unfinished ones go on where they were stopped.
+"""
+
+import copy
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fmri_jax import experiment, methods, report
+from fmri_jax.config import section
+from fmri_jax.errors import InputError
+from fmri_jax.report.variants import Claim
+from fmri_jax.run import run
+from fmri_jax.training.loop import NotFiniteError
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+    """The section `sweep` of a config.
+
+    Attributes:
+        variants: name -> nested options that differ from the base config; the first variant is
+            the one that the others are tested against. The extra option `seeds` of a variant
+            replaces the sweep's.
+        seeds: every variant is run once with each.
+        claims: (better, worse, score, why) orderings that were expected beforehand.
+    """
+
+    variants: Mapping[str, Any]
+    seeds: tuple[int, ...] = (0,)
+    claims: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One run of a sweep: a variant with one seed."""
+
+    variant: str
+    config: dict[str, Any]
+    workdir: pathlib.Path
+    command: str = ""
+    progress: bool = False
+
+
+# Runs tasks, and says of each what went wrong ("" if nothing did), in the same order.
+Execute = Callable[[list[Task]], list[str]]
+
+
+def run_sweep(
+    config: Mapping[str, Any],
+    workdir: pathlib.Path,
+    execute: Execute,
+    progress: bool = True,
+    command: str = "",
+) -> pathlib.Path:
+    """Runs every variant and compares those that finished.
+
+    Args:
+        config: a `ConfigDict` or nested dict with a section `sweep`.
+        workdir: takes a folder for each variant, and the comparison.
+        execute: how the runs are carried out: one after another, or in other processes.
+        progress: whether runs draw progress bars.
+        command: the command line of the sweep, for the reports.
+
+    Returns:
+        The path of `comparison.html`.
+
+    Raises:
+        InputError: the sweep cannot be used, in which case nothing was run, or some of its
+            variants ended with an error, in which case the others have been compared.
+    """
+    plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
+    todo = tasks(plain, pathlib.Path(workdir), progress, command)
+    problems = dict(zip((task.workdir for task in todo), execute(todo), strict=True))
+    failed = {
+        task.variant: problems[task.workdir] for task in reversed(todo) if problems[task.workdir]
+    }
+    finished: dict[str, list[pathlib.Path]] = {}
+    for task in todo:
+        if task.variant not in failed:
+            finished.setdefault(task.variant, []).append(task.workdir)
+    excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
+    if not finished:
+        raise InputError(" ".join(excuses))
+    claims = [
+        Claim(*claim)
+        for claim in section(SweepConfig, plain["sweep"], "config.sweep").claims
+        if {claim[0], claim[1]} <= set(finished)
+    ]
+    compared = report.compare(
+        finished,
+        pathlib.Path(workdir),
+        title=str(plain.get("title", "")),
+        text=" ".join([str(plain.get("text", "")), *excuses]),
+        claims=claims,
+    )
+    print(compared.markdown)
+    if failed:
+        raise InputError(
+            f"{compared.page} compares the other variants. {' '.join(excuses)} The same command "
+            "runs only what is missing."
+        )
+    return compared.page
+
+
+def tasks(
+    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = False, command: str = ""
+) -> list[Task]:
+    """All runs of a sweep, every config checked before anything is computed.
+
+    Raises:
+        InputError: a variant, claim or option cannot be used.
+    """
+    base = {name: value for name, value in config.items() if name != "sweep"}
+    sweep = section(SweepConfig, config["sweep"], "config.sweep")
+    if not sweep.variants or not sweep.seeds:
+        raise InputError("config.sweep needs at least one variant and one seed: it has none.")
+    for claim in sweep.claims:
+        unknown = [name for name in claim[:2] if name not in sweep.variants]
+        if unknown or not 3 <= len(claim) <= 4:
+            raise InputError(
+                f"config.sweep.claims has {claim!r}: expected (better variant, worse variant, "
+                f"score) or one sentence more, with variants among {', '.join(sweep.variants)}."
+            )
+    todo: list[Task] = []
+    for name, change in sweep.variants.items():
+        changed = dict(change)
+        seeds = tuple(changed.pop("seeds", sweep.seeds))
+        for seed in seeds:
+            merged = {**merge(base, changed), "seed": seed}
+            merged["title"] = f"{base.get('title', '')}: {name}"
+            experiment.read(merged)
+            folder = workdir / slug(name) / (f"seed_{seed}" if len(seeds) > 1 else "")
+            todo.append(Task(name, merged, folder, command, progress))
+    if len({task.workdir for task in todo}) < len(todo):
+        raise InputError(
+            "config.sweep has variants or seeds whose folders would have the same name: use names "
+            "that differ in letters or digits, and each seed once."
+        )
+    return todo
+
+
+def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the nested options of `change`; a new method starts from its own defaults."""
+    merged = copy.deepcopy(dict(base))
+    new = change.get("method", {}).get("name", merged["method"]["name"])
+    if new != merged["method"]["name"]:
+        defaults = dataclasses.asdict(methods.package(new).Config())
+        merged["method"] = {"name": new, **defaults}
+    _update(merged, change)
+    return merged
+
+
+def _update(into: dict[str, Any], change: Mapping[str, Any]) -> None:
+    for name, value in change.items():
+        if isinstance(value, Mapping) and isinstance(into.get(name), dict):
+            _update(into[name], value)
+        else:
+            into[name] = copy.deepcopy(value)
+
+
+def slug(name: str) -> str:
+    """The folder of a variant: its name in lower case, everything but letters and digits as _."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def run_task(task: Task) -> str:
+    """Runs one task; returns why it did not come to its end, or ''."""
+    try:
+        run(task.config, task.workdir, progress=task.progress, command=task.command)
+    except (InputError, NotFiniteError) as error:
+        return str(error)
+    return ""

@@ -1,0 +1,151 @@
+"""A sweep end to end: variants side by side, resumed, in processes, as an array, and refused."""
+
+import copy
+import csv
+import json
+import pathlib
+
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.execution import executor
+from fmri_jax.experiment import default_config
+from fmri_jax.sweep import merge, run_sweep, tasks
+
+
+def base_config(miyawaki: pathlib.Path) -> dict:
+    """Local decoders of the real recording in two folds: a run takes about a second."""
+    config = default_config("local_decoders", "file").to_dict()
+    config["title"] = "Regions"
+    config["data"]["path"] = str(miyawaki)
+    config["preparation"] |= {"split": "stimulus", "n_folds": 2, "average_repeats": "none"}
+    config["method"] |= {"scales": (1,), "decoder": "ridge", "alpha": 100.0}
+    config["evaluation"] |= {"n_bootstrap": 20, "perceptual": False}
+    return config
+
+
+def swept(miyawaki: pathlib.Path, **sweep) -> dict:
+    variants = {
+        "V1": {},
+        "Noise instead of fMRI": {"preparation": {"fmri": "noise"}},
+        "V1, strong penalty": {"method": {"alpha": 1e4}},
+    }
+    claims = (("V1", "Noise instead of fMRI", "accuracy", "It decodes."),)
+    return base_config(miyawaki) | {"sweep": {"variants": variants, "claims": claims} | sweep}
+
+
+@pytest.fixture(scope="module")
+def miyawaki(recordings) -> pathlib.Path:
+    return recordings / "miyawaki2008_s1_v1_figures.npz"
+
+
+@pytest.fixture(scope="module")
+def finished(miyawaki, tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("sweeps") / "regions"
+    page = run_sweep(swept(miyawaki), folder, executor(1, "", folder), progress=False)
+    assert page == folder / "comparison.html"
+    return folder
+
+
+def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
+    folders = {path.name for path in finished.iterdir()}
+    assert folders >= {"v1", "noise_instead_of_fmri", "v1_strong_penalty", "comparison.csv"}
+    config = json.loads((finished / "v1_strong_penalty" / "config.json").read_text())
+    assert config["method"]["alpha"] == 1e4 and config["title"] == "Regions: V1, strong penalty"
+    with (finished / "comparison.csv").open() as stream:
+        table = {
+            (row["variant"], row["metric"]): row
+            for row in csv.DictReader(stream)
+            if row["set"] == "test"
+        }
+    decoded = float(table["V1", "accuracy"]["value"])
+    noise = table["Noise instead of fMRI", "accuracy"]
+    assert decoded > float(noise["value"]) + 0.05 and float(noise["p"]) < 0.05
+    scores = json.loads((finished / "v1" / "scores.json").read_text())
+    assert decoded == pytest.approx(scores["test"]["accuracy"]["value"])
+    page = (finished / "comparison.html").read_text()
+    assert "It decodes." in page and "nothing here was decoded" in page
+
+
+def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):
+    before = (finished / "v1" / "scores.json").stat().st_mtime_ns
+    config = swept(miyawaki)
+    config["sweep"]["variants"]["V1, weak penalty"] = {"method": {"alpha": 10.0}}
+    run_sweep(config, finished, executor(1, "", finished), progress=False)
+    assert (finished / "v1" / "scores.json").stat().st_mtime_ns == before
+    assert "V1, weak penalty" in (finished / "comparison.md").read_text()
+
+
+@pytest.mark.parametrize(("jobs", "slurm"), [(2, ""), (1, "cluster=local timeout_min=5")])
+def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, jobs, slurm):
+    config = swept(miyawaki)
+    del config["sweep"]["variants"]["V1, strong penalty"]
+    run_sweep(config, tmp_path, executor(jobs, slurm, tmp_path), progress=False)
+    for name in ("v1", "noise_instead_of_fmri"):
+        here, there = (
+            json.loads((folder / name / "scores.json").read_text())["test"]
+            for folder in (finished, tmp_path)
+        )
+        assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)
+
+
+def test_several_seeds_make_one_row(miyawaki, tmp_path):
+    config = swept(miyawaki, seeds=(0, 1), claims=())
+    config["sweep"]["variants"] = {"V1": {"method": {"weights": "learned", "scales": (2,)}}}
+    run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
+    assert {path.name for path in (tmp_path / "v1").iterdir()} == {"seed_0", "seed_1"}
+    table = (tmp_path / "comparison.md").read_text().splitlines()
+    assert len([line for line in table if line.startswith("| V1")]) == 1
+
+
+def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
+    config = swept(miyawaki, claims=())
+    config["sweep"]["variants"]["V9"] = {"preparation": {"roi": "V9"}}
+    with pytest.raises(InputError, match=r"V9 was not run to its end.*V9.*runs only what is missi"):
+        run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
+    assert "V9 was not run to its end" in (tmp_path / "comparison.html").read_text()
+    assert "strong penalty" in (tmp_path / "comparison.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"variants": {}}, "at least one variant"),
+        ({"variants": {"A": {"methd": {}}}, "claims": ()}, "config.methd is not a known section"),
+        (
+            {"variants": {"A": {"method": {"alpah": 1.0}}}, "claims": ()},
+            "config.method.alpah is not a known option: did you mean 'alpha'",
+        ),
+        ({"variants": {"A": {}, "a": {}}, "claims": ()}, "folders would have the same name"),
+        ({"claims": (("V1", "V7", "accuracy"),)}, "with variants among V1, Noise"),
+        ({"repeats": 3}, "config.sweep.repeats is not a known option"),
+    ],
+)
+def test_a_sweep_that_cannot_be_run_is_refused_before_anything_is(
+    miyawaki, tmp_path, change, sentence
+):
+    with pytest.raises(InputError, match=sentence):
+        run_sweep(swept(miyawaki, **change), tmp_path / "new", executor(1, "", tmp_path))
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "slurm", "sentence"),
+    [
+        (0, "", "--jobs is 0"),
+        (2, "timeout_min=5", "expected one of them"),
+        (1, "timeout_min", "expected name=value"),
+        (1, "cluster=nowhere", "was refused"),
+    ],
+)
+def test_execution_that_cannot_be_had_is_refused(miyawaki, tmp_path, jobs, slurm, sentence):
+    with pytest.raises(InputError, match=sentence):
+        executor(jobs, slurm, tmp_path)(tasks(swept(miyawaki), tmp_path))
+
+
+def test_a_variant_of_another_method_starts_from_its_defaults(miyawaki):
+    base = base_config(miyawaki)
+    untouched = copy.deepcopy(base)
+    merged = merge(base, {"method": {"name": "gan", "n_steps": 3}})
+    assert merged["method"]["n_steps"] == 3 and "alpha" not in merged["method"]
+    assert base == untouched
