@@ -26,7 +26,9 @@ class Config:
         image_weight: weight of the mean-squared pixel error, pixels in [0, 1]; 0 leaves it out.
         feature_weight: weight of the mean-squared error between comparator activations.
         adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
-        comparator_layers: AlexNet activations that the feature term compares, averaged.
+        comparator: pretrained network whose activations the feature term compares.
+        comparator_weights: file of its weights; "": the published ones, found or downloaded.
+        comparator_layers: activations of the comparator that the feature term compares, averaged.
         comparator_size: pixels that images are resized to before the comparator; 0: as they are.
         crop: image size in training, a random crop of the prepared images; 0: no crop. Images are
             cropped at the centre in testing.
@@ -57,6 +59,8 @@ class Config:
     image_weight: float = PAPER_WEIGHTS["image"]
     feature_weight: float = PAPER_WEIGHTS["feature"]
     adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
+    comparator: Literal["alexnet", "caffenet", "vgg16"] = "alexnet"
+    comparator_weights: str = ""
     comparator_layers: tuple[str, ...] = ("relu5",)
     comparator_size: int = 0
     crop: int = 0

@@ -1,6 +1,8 @@
 """The GAN as a method: from prepared trials to a trained generator."""
 
 import dataclasses
+import os
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
@@ -26,10 +28,11 @@ from fmri_jax.methods.gan.state import (
 )
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
-from fmri_jax.networks import AlexNet, Discriminator, Generator
+from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
 from fmri_jax.training import loop
 from fmri_jax.training.mesh import replicate
 
+COMPARATORS = {"alexnet": AlexNet, "caffenet": CaffeNet, "vgg16": VGG16}
 BLOCK = 64  # trials that are reconstructed at once: bounds memory and compiles one shape
 
 
@@ -100,8 +103,7 @@ class GAN:
         step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]
         scale = replicate(PixelScale.of(images), context.mesh)
-        comparator = pretrained.load("alexnet") if config.feature_weight else {}
-        comparator = replicate(comparator, context.mesh)
+        comparator = replicate(self._comparator_weights(), context.mesh)
         targets = comparator_targets(step, comparator, images, context.mesh)
         initial, data = jax.random.split(context.key)
         state = replicate(self.initial_state(networks, trials, initial), context.mesh)
@@ -132,8 +134,16 @@ class GAN:
                 dtype=dtype,
             ),
             discriminator=Discriminator(width=config.discriminator_width, dtype=dtype),
-            comparator=AlexNet(dtype=dtype),
+            comparator=COMPARATORS[config.comparator](dtype=dtype),
         )
+
+    def _comparator_weights(self) -> Any:
+        """Frozen parameters of the comparator; none where no term needs it."""
+        config = self.config
+        if not config.feature_weight:
+            return {}
+        path = pathlib.Path(os.path.expandvars(config.comparator_weights)).expanduser()
+        return pretrained.load(config.comparator, path if config.comparator_weights else None)
 
     def initial_state(self, networks: Networks, trials: Trials, key: jax.Array) -> GANState:
         """Random networks, fresh optimisers, step 0."""

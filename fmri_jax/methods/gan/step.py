@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from fmri_jax.data.batches import Batch, random_crop
+from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.critic import Critic, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
@@ -131,9 +132,14 @@ class TrainStep:
         """The comparator's activations of images (n, h, w, c) in [0, 1]; both sides alike."""
         images = as_rgb(resize(images, self.config.comparator_size))
         activations: Any = self.networks.comparator.apply({"params": comparator}, images)
-        return {
-            layer: activations[layer].astype(jnp.float32) for layer in self.config.comparator_layers
-        }
+        layers = self.config.comparator_layers
+        if missing := [layer for layer in layers if layer not in activations]:
+            raise InputError(
+                f"config.method.comparator_layers names {missing[0]!r}, which "
+                f"{self.config.comparator} has not at {images.shape[1]} pixels: choose among "
+                f"{', '.join(activations)}."
+            )
+        return {layer: activations[layer].astype(jnp.float32) for layer in layers}
 
 
 @functools.lru_cache(maxsize=8)
