@@ -18,6 +18,7 @@ PIXEL_METRICS = {
     "pixel_correlation": metrics.pixel_correlation,
     "ssim": metrics.ssim,
     "mse": metrics.mse,
+    "detail_error": metrics.detail_error,
 }
 IDENTIFICATION = ("identification_2way", "identification_10way", "identification_vs_train")
 DEFAULT = (*PIXEL_METRICS, *IDENTIFICATION, *perceptual.NAMES)

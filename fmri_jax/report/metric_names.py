@@ -66,6 +66,13 @@ _KNOWN = {
     "mse": MetricName(
         "Squared error", "lower", "Mean squared error on pixels in [0, 1].", decimals=4
     ),
+    "detail_error": MetricName(
+        "Detail error",
+        "lower",
+        "How far the amount of fine detail is off, in doublings of the mean squared difference of "
+        "neighbouring pixels: large for blurred and for noisy pictures, wherever the detail lies.",
+        decimals=2,
+    ),
     "identification_2way": MetricName(
         "Identification, 2-way",
         "higher",

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 import skimage.data
+import skimage.filters
 import skimage.metrics
 import skimage.transform
 import sklearn.metrics
@@ -94,6 +95,24 @@ def test_ssim_on_photographs_with_scikit_images_own_window(photographs):
     found = metrics.ssim(photographs.astype(np.float32), decoded.astype(np.float32))
     np.testing.assert_allclose(found, expected, atol=2e-5)
     np.testing.assert_allclose(metrics.ssim(photographs, photographs), 1, atol=1e-6)
+
+
+def test_detail_error_counts_doublings_of_neighbouring_differences(photographs):
+    blurred = np.stack([skimage.filters.gaussian(p, 1.5, channel_axis=-1) for p in photographs])
+    noisy = np.clip(photographs + np.random.default_rng(0).normal(0, 0.2, photographs.shape), 0, 1)
+    expected = []
+    for seen, decoded in zip(photographs, blurred, strict=True):
+        energies = [
+            sum(np.mean((image[1:] - image[:-1]) ** 2) for image in (x, x.swapaxes(0, 1)))
+            + 2 / 255**2 / 12
+            for x in (decoded, seen)
+        ]
+        expected.append(abs(np.log2(energies[0] / energies[1])))
+    found = metrics.detail_error(photographs, blurred)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert np.all(found > 0.5) and np.all(metrics.detail_error(photographs, noisy) > 0.1)
+    np.testing.assert_allclose(metrics.detail_error(photographs, photographs), 0, atol=1e-5)
+    np.testing.assert_allclose(metrics.detail_error(blurred, photographs), expected, rtol=1e-4)
 
 
 def test_mse_is_scikit_images(photographs):

@@ -14,6 +14,7 @@ RGB = {
     "pixel_correlation",
     "ssim",
     "mse",
+    "detail_error",
     "identification_2way",
     "identification_10way",
     "identification_vs_train",
@@ -33,7 +34,7 @@ def test_score_is_the_mean_of_its_parts(coloured):
     targets, decoded, training = coloured
     found = evaluation.score(targets, decoded, training_images=training)
     assert set(found) == RGB and json.dumps(found, allow_nan=False)
-    for name in ("pixel_correlation", "ssim", "mse"):
+    for name in ("pixel_correlation", "ssim", "mse", "detail_error"):
         assert found[name] == pytest.approx(getattr(metrics, name)(targets, decoded).mean())
     ranked = ranks(targets, decoded)
     assert found["identification_2way"] == pytest.approx(pairwise(ranked).mean())
@@ -48,10 +49,11 @@ def test_what_cannot_be_computed_is_left_out(coloured):
         "pixel_correlation",
         "ssim",
         "mse",
+        "detail_error",
         "identification_2way",
     }
     alone = evaluation.score(targets[:1], decoded[:1], training_images=targets[:1])
-    assert set(alone) == {"pixel_correlation", "ssim", "mse"}
+    assert set(alone) == {"pixel_correlation", "ssim", "mse", "detail_error"}
 
 
 def test_training_images_are_scored_among_the_others(coloured):
