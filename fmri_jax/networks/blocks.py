@@ -4,7 +4,7 @@ XLA's CPU backend runs padded convolutions and their gradients about as fast as 
 things around them it does not, and this file goes round each:
 
 1. A convolution **without padding** is handed to another library and takes three times as long
-   (`forward` pads a row too many).
+   (`_plain` pads a row too many).
 2. The **kernel gradient of a transposed convolution** takes 5 to 60 times as long as that of the
    convolution whose input gradient it is. They are the same numbers, so a transposed convolution
    is written as `input_gradient`, and its own gradients are `forward` and `kernel_gradient`.
@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fmri_jax.networks import winograd
+
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
 # Blocks that the kernel fills badly (size 3 in two blocks of 2) cost more than the zeros they save.
@@ -30,7 +32,14 @@ MOST_FILLING = 1.5
 
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """The convolution itself, with one output row too many, cut off again, if it has no padding.
+    """The convolution itself, with fewer multiplications where that pays (see `winograd`)."""
+    if winograd.pays(kernel_KKCO, stride):
+        return winograd.convolve(x_BHWC, kernel_KKCO, padding)
+    return _plain(x_BHWC, kernel_KKCO, stride, padding)
+
+
+def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
+    """XLA's convolution, with one output row too many, cut off again, if it has no padding.
 
     jaxlib 0.10 hands a convolution to YNNPACK exactly if it has no padding (discriminator conv4:
     284 -> 93; its kernel gradient 358 -> 197).
@@ -49,14 +58,14 @@ def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 def kernel_gradient(
     x_BHWC: jax.Array, g_BhwO: jax.Array, stride: int, padding: int, size: int
 ) -> jax.Array:
-    """Gradient with respect to a (size, size, C, O) kernel, by XLA's own transpose of `forward`.
+    """Gradient with respect to a (size, size, C, O) kernel, by the transpose of XLA's operation.
 
     For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
     13,545 -> 321).
     """
     shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
-    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), kernel)
+    transpose = jax.linear_transpose(lambda k: _plain(x_BHWC, k, stride, padding), kernel)
     return transpose(g_BhwO)[0]
 
 
@@ -71,11 +80,14 @@ def input_gradient(
     deconv1 forwards: 305 -> 161).
     """
     size = kernel_KKCO.shape[0]
+    if winograd.pays(kernel_KKCO, stride):
+        turned = jnp.swapaxes(kernel_KKCO[::-1, ::-1], 2, 3)
+        return winograd.convolve(g_BhwO, turned, size - 1 - padding)
     blocks = -(-size // stride)
     if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
         x_shape = (g_BhwO.shape[0], *shape, kernel_KKCO.shape[2])
         x = jax.ShapeDtypeStruct(x_shape, g_BhwO.dtype)
-        transpose = jax.linear_transpose(lambda x: forward(x, kernel_KKCO, stride, padding), x)
+        transpose = jax.linear_transpose(lambda x: _plain(x, kernel_KKCO, stride, padding), x)
         return transpose(g_BhwO)[0]
     kernel_QQSO = _kernel_to_blocks(kernel_KKCO, stride)
     blocks_BhwS = lax.conv_general_dilated(

@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.networks.layers import max_pool
@@ -99,6 +100,10 @@ def local_response_norm(
     Krizhevsky et al. (2012, section 3.3) multiply the sum by alpha itself; Caffe and
     `torch.nn.LocalResponseNorm` by alpha / size, with which these weights were trained.
 
+    The sum over neighbours is a product with a matrix of zeros and ones, and the power an
+    exponential: shifted slices and a power took XLA's CPU backend 14 times as long with the
+    gradient (105 against 8 ms at 27 px, 96 channels, batch 16).
+
     Args:
         x_BHWC: (n, height, width, channels).
         size: channels in the neighbourhood, odd; it is cut at the first and last channel.
@@ -108,7 +113,9 @@ def local_response_norm(
     Returns:
         The same shape.
     """
-    channels, reach = x_BHWC.shape[-1], size // 2
-    squares = jnp.pad(x_BHWC**2, ((0, 0), (0, 0), (0, 0), (reach, reach)))
-    energy = sum(squares[..., d : d + channels] for d in range(size))
-    return x_BHWC * (1 + alpha / size * energy) ** -beta
+    channel = np.arange(x_BHWC.shape[-1])
+    neighbours = np.abs(channel[:, None] - channel) <= size // 2
+    energy = jnp.matmul(
+        x_BHWC**2, jnp.asarray(neighbours, x_BHWC.dtype), precision=jax.lax.Precision.HIGHEST
+    )
+    return x_BHWC * jnp.exp(-beta * jnp.log1p(alpha / size * energy))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmri_jax.networks import layers
+from fmri_jax.networks import layers, winograd
 from tests.networks import peers
 
 # size, stride, padding, image: every shape that the networks use, and odd ones that they do not.
@@ -139,3 +139,28 @@ def test_batches_split_over_devices_give_the_same_gradients():
     whole = jax.device_put(kernel, jax.NamedSharding(mesh, jax.P()))
     for found, expected in zip(jax.jit(gradients)(split, whole), gradients(x, kernel), strict=True):
         close(found, expected)
+
+
+@pytest.mark.parametrize(("image", "padding"), [(6, 1), (7, 0), (5, 2)])
+def test_winograd_is_the_plain_convolution_to_its_own_rounding(image, padding):
+    """Even and odd sides; against float64, the errors of both forms are alike."""
+    x, kernel = random(0, 2, image, image, 96), random(1, 3, 3, 96, 128)
+    assert winograd.pays(kernel, 1) and not winograd.pays(kernel, 2)
+    assert not winograd.pays(kernel[:, :, 1:], 1) and not winograd.pays(kernel[:2, :2], 1)
+
+    def conv(x, kernel):
+        return layers.conv(x, kernel, 1, padding, "blocks")
+
+    y, dx, dk, direction = output_and_gradients(conv, x, kernel)
+    expected = torch_output_and_gradients(
+        torch.nn.functional.conv2d,
+        x.astype(np.float64),
+        kernel.transpose(3, 2, 0, 1).astype(np.float64),
+        direction.astype(np.float64),
+        None,
+        1,
+        padding,
+    )
+    close(y, expected[0], 3e-6)
+    close(dx, expected[1], 3e-6)
+    close(dk.transpose(3, 2, 0, 1), expected[2], 3e-6)
