@@ -8,7 +8,6 @@ alternating between the three, best of the repeats. Every gradient is first comp
 """
 
 import argparse
-import ctypes
 import dataclasses
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ import numpy as np
 import torch
 
 from fmri_jax.networks import layers
+from fmri_jax.training.host_memory import keep_freed_memory
 
 THREADS = 2
 
@@ -161,15 +161,6 @@ def measure(case: Case, batch: int, repeats: int, xla: bool) -> dict[str, dict[s
             for who, passes in contenders.items():
                 times[which][who] = min(times[which][who], seconds(passes[which]))
     return times
-
-
-def keep_freed_memory() -> None:
-    """Large freed arrays stay with the process, instead of being mapped and zeroed anew."""
-    mallopt = ctypes.CDLL(None).mallopt
-    m_trim_threshold, m_mmap_threshold, m_arena_max = -1, -3, -8
-    mallopt(m_mmap_threshold, 1 << 30)
-    mallopt(m_trim_threshold, (1 << 31) - 1)
-    mallopt(m_arena_max, 1)
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.gan_step import measure, weights
 from benchmarks.gan_step.peer_step import PeerStep
 from benchmarks.gan_step.setting import Setting, build, build_peer, peer_batch
+from fmri_jax.training.host_memory import keep_freed_memory
 
 THREADS = 2
 LOSS_TOLERANCES = (1e-5, 1e-3)  # relative, of the terms of the first and of the second step
@@ -37,6 +38,8 @@ GRADIENT_TOLERANCE = 1e-2
 def main() -> None:
     options = parse()
     torch.set_num_threads(THREADS)
+    if not options.default_memory:
+        keep_freed_memory()  # as training does; it holds for the whole process, both sides
     if options.memory:
         print(f"peak memory of {options.memory}: {peak_memory(options) / 2**20:,.0f} MiB")
         return
@@ -62,6 +65,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="torch.compile as a contender")
     parser.add_argument("--channels-last", action="store_true", help="PyTorch in our layout")
     parser.add_argument("--memory", choices=("ours", "torch"), help="measure one side's peak")
+    parser.add_argument(
+        "--default-memory", action="store_true", help="do not keep freed memory in the process"
+    )
     options = parser.parse_args()
     options.published |= options.size > 128
     return options

@@ -30,6 +30,7 @@ from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
 from fmri_jax.training import loop
+from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import replicate
 
 COMPARATORS = {"alexnet": AlexNet, "caffenet": CaffeNet, "vgg16": VGG16}
@@ -99,6 +100,8 @@ class GAN:
         """
         config = self.config
         size, channels = self._image_shape(trials)
+        if context.mesh.devices.flat[0].platform == "cpu":
+            keep_freed_memory()
         networks = self.networks(size, channels)
         step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]
