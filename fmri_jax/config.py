@@ -51,6 +51,8 @@ def unknown_name(found: str, name: str, known: typing.Iterable[str], kind: str) 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
     """Returns `value` as the type that `hint` names, or raises one sentence."""
+    if hint is Any:
+        return value
     options = typing.get_args(hint)
     origin = typing.get_origin(hint)
     if origin is typing.Literal:

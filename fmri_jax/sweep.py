@@ -5,7 +5,7 @@ with some values changed:
 
     config.sweep = {
         "seeds": (0,),
-        "variants": {"VC": {}, "HVC": {"preparation": {"roi": "HVC"}}},
+        "variants": (("VC", {}), ("HVC", {"preparation": {"roi": "HVC"}})),
         "claims": (("VC", "HVC", "pixel_correlation", "why"),),
     }
 
@@ -32,14 +32,14 @@ class SweepConfig:
     """The section `sweep` of a config.
 
     Attributes:
-        variants: name -> nested options that differ from the base config; the first variant is
-            the one that the others are tested against. The extra option `seeds` of a variant
-            replaces the sweep's.
+        variants: (name, nested options that differ from the base config) of each, in the order
+            of the table; the others are tested against the first. The extra option `seeds` of a
+            variant replaces the sweep's. Pairs, because a `ConfigDict` sorts its names.
         seeds: every variant is run once with each.
         claims: (better, worse, score, why) orderings that were expected beforehand.
     """
 
-    variants: Mapping[str, Any]
+    variants: tuple[tuple[Any, ...], ...]
     seeds: tuple[int, ...] = (0,)
     claims: tuple[tuple[str, ...], ...] = ()
 
@@ -94,7 +94,8 @@ def run_sweep(
             finished.setdefault(task.variant, []).append(task.workdir)
     excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
     if not finished:
-        raise InputError(" ".join(excuses))
+        reasons = set(failed.values())
+        raise InputError(reasons.pop() if len(reasons) == 1 else " ".join(excuses))
     claims = [
         Claim(*claim)
         for claim in section(SweepConfig, plain["sweep"], "config.sweep").claims
@@ -128,15 +129,18 @@ def tasks(
     sweep = section(SweepConfig, config["sweep"], "config.sweep")
     if not sweep.variants or not sweep.seeds:
         raise InputError("config.sweep needs at least one variant and one seed: it has none.")
+    if any(len(variant) != 2 or not isinstance(variant[1], Mapping) for variant in sweep.variants):
+        raise InputError("config.sweep.variants is not a list of pairs: expected (name, options).")
+    names = [name for name, _ in sweep.variants]
     for claim in sweep.claims:
-        unknown = [name for name in claim[:2] if name not in sweep.variants]
+        unknown = [name for name in claim[:2] if name not in names]
         if unknown or not 3 <= len(claim) <= 4:
             raise InputError(
                 f"config.sweep.claims has {claim!r}: expected (better variant, worse variant, "
-                f"score) or one sentence more, with variants among {', '.join(sweep.variants)}."
+                f"score) or one sentence more, with variants among {', '.join(names)}."
             )
     todo: list[Task] = []
-    for name, change in sweep.variants.items():
+    for name, change in sweep.variants:
         changed = dict(change)
         seeds = tuple(changed.pop("seeds", sweep.seeds))
         for seed in seeds:

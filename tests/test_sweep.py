@@ -25,11 +25,11 @@ def base_config(miyawaki: pathlib.Path) -> dict:
 
 
 def swept(miyawaki: pathlib.Path, **sweep) -> dict:
-    variants = {
-        "V1": {},
-        "Noise instead of fMRI": {"preparation": {"fmri": "noise"}},
-        "V1, strong penalty": {"method": {"alpha": 1e4}},
-    }
+    variants = (
+        ("V1", {}),
+        ("Noise instead of fMRI", {"preparation": {"fmri": "noise"}}),
+        ("V1, strong penalty", {"method": {"alpha": 1e4}}),
+    )
     claims = (("V1", "Noise instead of fMRI", "accuracy", "It decodes."),)
     return base_config(miyawaki) | {"sweep": {"variants": variants, "claims": claims} | sweep}
 
@@ -70,7 +70,7 @@ def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
 def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):
     before = (finished / "v1" / "scores.json").stat().st_mtime_ns
     config = swept(miyawaki)
-    config["sweep"]["variants"]["V1, weak penalty"] = {"method": {"alpha": 10.0}}
+    config["sweep"]["variants"] += (("V1, weak penalty", {"method": {"alpha": 10.0}}),)
     run_sweep(config, finished, executor(1, "", finished), progress=False)
     assert (finished / "v1" / "scores.json").stat().st_mtime_ns == before
     assert "V1, weak penalty" in (finished / "comparison.md").read_text()
@@ -79,7 +79,7 @@ def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):
 @pytest.mark.parametrize(("jobs", "slurm"), [(2, ""), (1, "cluster=local timeout_min=5")])
 def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, jobs, slurm):
     config = swept(miyawaki)
-    del config["sweep"]["variants"]["V1, strong penalty"]
+    config["sweep"]["variants"] = config["sweep"]["variants"][:2]
     run_sweep(config, tmp_path, executor(jobs, slurm, tmp_path), progress=False)
     for name in ("v1", "noise_instead_of_fmri"):
         here, there = (
@@ -91,7 +91,7 @@ def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, job
 
 def test_several_seeds_make_one_row(miyawaki, tmp_path):
     config = swept(miyawaki, seeds=(0, 1), claims=())
-    config["sweep"]["variants"] = {"V1": {"method": {"weights": "learned", "scales": (2,)}}}
+    config["sweep"]["variants"] = (("V1", {"method": {"weights": "learned", "scales": (2,)}}),)
     run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     assert {path.name for path in (tmp_path / "v1").iterdir()} == {"seed_0", "seed_1"}
     table = (tmp_path / "comparison.md").read_text().splitlines()
@@ -100,7 +100,7 @@ def test_several_seeds_make_one_row(miyawaki, tmp_path):
 
 def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
     config = swept(miyawaki, claims=())
-    config["sweep"]["variants"]["V9"] = {"preparation": {"roi": "V9"}}
+    config["sweep"]["variants"] += (("V9", {"preparation": {"roi": "V9"}}),)
     with pytest.raises(InputError, match=r"V9 was not run to its end.*V9.*runs only what is missi"):
         run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     assert "V9 was not run to its end" in (tmp_path / "comparison.html").read_text()
@@ -110,14 +110,18 @@ def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"variants": {}}, "at least one variant"),
-        ({"variants": {"A": {"methd": {}}}, "claims": ()}, "config.methd is not a known section"),
+        ({"variants": ()}, "at least one variant"),
         (
-            {"variants": {"A": {"method": {"alpah": 1.0}}}, "claims": ()},
+            {"variants": (("A", {"methd": {}}),), "claims": ()},
+            "config.methd is not a known section",
+        ),
+        (
+            {"variants": (("A", {"method": {"alpah": 1.0}}),), "claims": ()},
             "config.method.alpah is not a known option: did you mean 'alpha'",
         ),
-        ({"variants": {"A": {}, "a": {}}, "claims": ()}, "folders would have the same name"),
+        ({"variants": (("A", {}), ("a", {})), "claims": ()}, "folders would have the same name"),
         ({"claims": (("V1", "V7", "accuracy"),)}, "with variants among V1, Noise"),
+        ({"variants": (("V1",),)}, "is not a list of pairs"),
         ({"repeats": 3}, "config.sweep.repeats is not a known option"),
     ],
 )
