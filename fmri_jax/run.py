@@ -7,12 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from fmri_jax import crossvalidation, experiment, methods, pretrained, recording, report
+from fmri_jax import crossvalidation, experiment, methods, pretrained, recording, report, trust
 from fmri_jax.crossvalidation import Rows
 from fmri_jax.data.preparation import Fold, folds
 from fmri_jax.data.session import Session
 from fmri_jax.evaluation import perceptual
-from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.experiment import Experiment
 from fmri_jax.scoring import score_run
 from fmri_jax.training.mesh import make_mesh
@@ -77,7 +76,7 @@ def _all_folds(
 ) -> tuple[Rows, list[Fold]]:
     """Fits and reconstructs every fold."""
     with phases.measure("prepare"):
-        splits = list(folds(session, options.preparation))
+        splits = list(folds(session, options.preparation, trust.clusters(options, session)))
     method = methods.package(options.method_name).build(options.method_config)
     n_train = -(-TRAINING_SAMPLE // len(splits))
     parts = []
@@ -103,48 +102,8 @@ def _scores(
         )
     n_train = len(np.unique(splits[0].train.stimulus))
     scores = score_run(rows, session.stimulus_names, n_train, options.evaluation, weights)
-    return {**scores, "notes": [*_departures(options), *_notes(session, splits[0], rows)]}
-
-
-def _departures(options: Experiment) -> list[str]:
-    """What keeps these scores from being test scores of decoded fMRI."""
-    notes = []
-    if options.preparation.fmri == "noise":
-        notes.append("All fMRI was replaced by random numbers: nothing here was decoded.")
-    if options.preparation.validation:
-        notes.append(
-            f"{options.preparation.validation:.0%} of the training stimuli were held out and stand "
-            "in for the test set, which was not looked at."
-        )
-    return notes
-
-
-def _notes(session: Session, fold: Fold, rows: Rows) -> list[str]:
-    """What a reader must know before believing the scores."""
-    notes = []
-    if session.simulated:
-        notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
-    if fold.shared_stimuli:
-        notes.append(
-            f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
-            "testing: scores measure recognition of known images, not reconstruction of new ones."
-        )
-    if len(np.unique(rows.fold)) == 1:
-        test, train = fold.tests[next(iter(fold.tests))], fold.train
-        twins = find_duplicates(
-            train.images[np.unique(train.stimulus)], test.images[np.unique(test.stimulus)]
-        )
-        if twins:
-            notes.append(
-                f"{len({twin.test for twin in twins})} test images nearly equal an image seen in "
-                "training (pixel correlation above .95): expect them to be decoded too well."
-            )
-    else:
-        notes.append(
-            "With an image left out, the mean of the others lacks just that image: identification "
-            "by the mean image then falls below chance."
-        )
-    return notes
+    found = trust.examine(options, session, splits, rows)
+    return {**scores, "trust": found.numbers, "notes": [*scores.get("notes", []), *found.notes]}
 
 
 def _about(options: Experiment, session: Session) -> dict[str, Any]:

@@ -25,8 +25,8 @@ class PreparationConfig:
     fmri: Literal["recorded", "noise"] = "recorded"  # "noise": the baseline without any fMRI
     roi: str = "all"  # ROI expression; "all" takes every voxel
     image_size: int = 0  # px, side of the square target images; 0: as recorded
-    split: Literal["given", "stimulus", "run"] = "given"  # given, or leave one group out
-    n_folds: int = 0  # 0: one fold a group; otherwise the groups are dealt into this many folds
+    split: Literal["given", "stimulus", "run", "cluster"] = "given"  # or leave one group out
+    n_folds: int = 0  # 0: one fold a group; else groups are dealt into so many (clusters: made)
     validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
@@ -80,8 +80,10 @@ class Fold:
     shared_stimuli: int = 0
 
 
-def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
-    """Splits a recording into one fold ("given") or one a left-out group ("stimulus", "run").
+def folds(
+    session: Session, options: PreparationConfig, clusters: np.ndarray | None = None
+) -> Iterator[Fold]:
+    """Splits a recording into one fold ("given") or one a left-out group (all others).
 
     With `validation` a random share of each fold's training stimuli stands in for its test set, so
     that options can be chosen without a look at the test set.
@@ -99,6 +101,8 @@ def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
     Args:
         session: the recording.
         options: how to split, select and scale.
+        clusters: (stimuli,) which cluster of similar images each belongs to, for "cluster"; see
+            `fmri_jax.evaluation.clusters`.
 
     Yields:
         Folds with standardised trials.
@@ -113,7 +117,7 @@ def folds(session: Session, options: PreparationConfig) -> Iterator[Fold]:
     responses = session.fmri if voxels.all() else session.fmri[:, voxels]
     distinct = session.distinct_images()
     recorded = Trials(responses, session.stimulus, images, session.run, session.stimulus_names)
-    for name, train, tests in _splits(session, distinct, options):
+    for name, train, tests in _splits(session, distinct, options, clusters):
         if options.validation:
             train, tests = _hold_out(train, distinct[session.stimulus], options.validation)
         training, others = _prepare(recorded, train, tests, options)
@@ -154,7 +158,9 @@ def _noise(*parts: Trials) -> list[Trials]:
 Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
 
 
-def _splits(session: Session, distinct: np.ndarray, options: PreparationConfig) -> Iterator[Split]:
+def _splits(
+    session: Session, distinct: np.ndarray, options: PreparationConfig, clusters: np.ndarray | None
+) -> Iterator[Split]:
     """The indices of the training and test trials of each fold."""
     train = np.flatnonzero(session.split == TRAIN)
     if options.split == "given":
@@ -167,6 +173,11 @@ def _splits(session: Session, distinct: np.ndarray, options: PreparationConfig) 
         yield "all", train, {name: np.flatnonzero(session.split == name) for name in names}
         return
     labels = distinct[session.stimulus] if options.split == "stimulus" else session.run
+    if options.split == "cluster":
+        if clusters is None:
+            raise InputError("split='cluster' without clusters: give folds the stimuli's clusters.")
+        # Images with the same pixels never end on both sides.
+        labels = clusters[distinct[session.stimulus]]
     groups = np.unique(labels[train])
     if len(groups) < 2 or options.n_folds == 1 or options.n_folds > len(groups):
         raise InputError(
@@ -178,7 +189,9 @@ def _splits(session: Session, distinct: np.ndarray, options: PreparationConfig) 
     for fold in range(n_folds):
         left_out = groups[fold::n_folds]
         out = np.isin(labels[train], left_out)
-        dealt = f"group {fold + 1} of {n_folds}" if options.n_folds else str(left_out[0])
+        dealt = str(left_out[0])
+        if options.n_folds and options.split != "cluster":
+            dealt = f"group {fold + 1} of {n_folds}"
         name = f"{options.split} {dealt}"
         yield name, train[~out], {"test": train[out]}
 

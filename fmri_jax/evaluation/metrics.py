@@ -74,8 +74,10 @@ def detail_error(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
     noise = (1 / 255) ** 2 / 12  # of rounding to 8 bits: keeps uniform images finite
 
     def energy(images: jax.Array) -> jax.Array:
-        along = [jnp.mean(jnp.diff(images, axis=axis) ** 2, axis=(1, 2, 3)) for axis in (1, 2)]
-        return sum(along, 2 * noise)
+        down, across = (
+            jnp.mean(jnp.diff(images, axis=axis) ** 2, axis=(1, 2, 3)) for axis in (1, 2)
+        )
+        return down + across + 2 * noise
 
     return jnp.abs(jnp.log2(energy(reconstructions) / energy(targets)))
 

@@ -12,7 +12,7 @@ from fmri_jax.report import metric_names
 
 Verdict = Literal["beaten", "open", "not beaten", ""]
 
-_NOT_SETS = ("baselines", "per_image", "chance", "notes", "eight_numbers")
+_NOT_SETS = ("baselines", "per_image", "chance", "notes", "trust", "eight_numbers")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,163 @@
+"""What a reader must know before believing a score: notes, and the numbers they rest on.
+
+After Shirakawa et al. (2024), "Spurious reconstruction from brain activity", arXiv:2405.10078, and
+the checks that its authors ask of every reconstruction: near-duplicates of test images in training,
+test images that training images span, scores against chance, and what the recording could give.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from fmri_jax.crossvalidation import Rows
+from fmri_jax.data.preparation import Fold
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.clusters import cluster_stimuli
+from fmri_jax.evaluation.duplicates import find_duplicates
+from fmri_jax.evaluation.metrics import pixel_correlation
+from fmri_jax.evaluation.noise_ceiling import noise_ceiling
+from fmri_jax.evaluation.permutation import identification_p
+from fmri_jax.evaluation.span import best_in_span
+from fmri_jax.experiment import Experiment
+
+CLUSTERS = 10  # folds of split="cluster", unless preparation.n_folds says otherwise
+DUPLICATE = 0.95  # pixel correlation above which two images are nearly the same
+
+
+@dataclasses.dataclass(frozen=True)
+class Trust:
+    """Numbers for `scores.json`, each with the sentence that the report shows.
+
+    Attributes:
+        numbers: name -> value.
+        notes: sentences, in the order in which they matter.
+    """
+
+    numbers: dict[str, float]
+    notes: list[str]
+
+
+def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows: Rows) -> Trust:
+    """Everything that can be said of a run's scores from its data alone.
+
+    Args:
+        options: the experiment.
+        session: the recording.
+        splits: its folds.
+        rows: what was seen and reconstructed.
+    """
+    found = Trust({}, [*_departures(options), *_shared(session, splits)])
+    if len(splits) == 1:
+        _duplicates(splits[0], found)
+    else:
+        found.notes.append(
+            "With an image left out, the mean of the others lacks just that image: identification "
+            "by the mean image then falls below chance."
+        )
+    _against_chance(rows, found)
+    _span(splits, found)
+    _ceiling(options, session, splits[0], found)
+    return found
+
+
+def clusters(options: Experiment, session: Session) -> np.ndarray | None:
+    """The groups of similar images that split="cluster" leaves out one at a time."""
+    if options.preparation.split != "cluster":
+        return None
+    return cluster_stimuli(session.images, options.preparation.n_folds or CLUSTERS)
+
+
+def _departures(options: Experiment) -> list[str]:
+    """What keeps these scores from being test scores of decoded fMRI."""
+    notes = []
+    if options.preparation.fmri == "noise":
+        notes.append("All fMRI was replaced by random numbers: nothing here was decoded.")
+    if options.preparation.validation:
+        notes.append(
+            f"{options.preparation.validation:.0%} of the training stimuli were held out and stand "
+            "in for the test set, which was not looked at."
+        )
+    return notes
+
+
+def _shared(session: Session, splits: Sequence[Fold]) -> list[str]:
+    notes = []
+    if session.simulated:
+        notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
+    for fold in splits[:1]:
+        if fold.shared_stimuli:
+            notes.append(
+                f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training "
+                "and in testing: scores measure recognition of known images, not reconstruction "
+                "of new ones."
+            )
+    return notes
+
+
+def _seen(fold: Fold) -> np.ndarray:
+    """The distinct training images of a fold."""
+    return fold.train.images[np.unique(fold.train.stimulus)]
+
+
+def _duplicates(fold: Fold, found: Trust) -> None:
+    test = fold.tests[next(iter(fold.tests))]
+    shown = test.images[np.unique(test.stimulus)]
+    twins = {twin.test for twin in find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)}
+    found.numbers["near_duplicates"] = len(twins)
+    if twins:
+        found.notes.append(
+            f"{len(twins)} test images nearly equal an image seen in training (pixel correlation "
+            f"above {DUPLICATE}): expect them to be decoded too well."
+        )
+
+
+def _against_chance(rows: Rows, found: Trust) -> None:
+    """A permutation test of pairwise identification on the test set."""
+    test = rows.take(rows.split == "test")
+    if len(np.unique(test.stimulus)) < 2:
+        return
+    p = identification_p(test.targets, test.reconstructions)
+    found.numbers["identification_2way_p"] = p
+    verdict = "is above" if p < 0.05 else "is not above"
+    found.notes.append(
+        f"2-way identification {verdict} chance (p {'≤ .001' if p < 0.0015 else f'= {p:.3f}'}, "
+        "which image belongs to which reconstruction permuted)."
+    )
+
+
+def _span(splits: Sequence[Fold], found: Trust) -> None:
+    """How well the training images span the test images: the bound of every linear decoder."""
+    reached = []
+    for fold in splits:
+        test = fold.tests[next(iter(fold.tests))]
+        shown = test.images[np.unique(test.stimulus)].astype(np.float32) / np.float32(255)
+        reached.append(np.asarray(pixel_correlation(shown, best_in_span(_seen(fold), shown))))
+    bound = float(np.concatenate(reached).mean())
+    found.numbers["span_pixel_correlation"] = bound
+    found.notes.append(
+        f"The best weighted sums of training images reach a pixel correlation of {bound:.3f} with "
+        "the test images: no linear decoder could do better."
+    )
+
+
+def _ceiling(options: Experiment, session: Session, fold: Fold, found: Trust) -> None:
+    """What repeats of the test images say about the voxels."""
+    test = fold.tests[next(iter(fold.tests))]
+    trials = np.isin(session.stimulus, np.unique(test.stimulus))
+    if options.preparation.fmri == "noise":
+        return
+    try:
+        ceiling = noise_ceiling(session.fmri[trials][:, fold.voxels], session.stimulus[trials])
+    except InputError:  # one test image, or no repeats: there is no ceiling to be had
+        return
+    repeats = trials.sum() / len(np.unique(session.stimulus[trials]))
+    averaged = max(1, round(repeats)) if options.preparation.average_repeats != "none" else 1
+    typical = float(np.median(ceiling.explainable(averaged)))
+    found.numbers["noise_ceiling"] = typical
+    what = f"averages of {averaged} trials" if averaged > 1 else "single trials"
+    found.notes.append(
+        f"Noise ceiling: images explain {typical:.0%} of a typical voxel's variance over the test "
+        f"set ({what}); the rest is noise that no method can use."
+    )

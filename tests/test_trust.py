@@ -1,0 +1,134 @@
+"""What a run says about its own scores, on recordings whose answers are known beforehand."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from fmri_jax import crossvalidation, trust
+from fmri_jax.data import virtual_subject
+from fmri_jax.data.preparation import folds
+from fmri_jax.experiment import default_config, read
+from fmri_jax.methods import RunContext
+from fmri_jax.run import run
+from fmri_jax.training.mesh import make_mesh
+from fmri_jax.workdir import Phases
+
+
+class Ridge:
+    """A method that is its own baseline: linear, and fitted in a second."""
+
+    def fit(self, trials, context):
+        from fmri_jax.evaluation import baselines
+
+        del context
+        return baselines.ridge(trials.fmri, trials.stimulus, trials.images)
+
+
+def subject(noise: float):
+    return virtual_subject.load(
+        image_size=16,
+        n_training=60,
+        training_repeats=2,
+        n_test=20,
+        test_repeats=4,
+        shape_repeats=0,
+        letter_repeats=0,
+        n_voxels=200,
+        areas=("V1", "V2"),
+        noise_ceiling=1 - noise,
+    )
+
+
+def examined(tmp_path, session, **preparation):
+    config = default_config("gan", "virtual_subject").to_dict()
+    config["preparation"] |= preparation
+    options = read(config)
+    splits = list(folds(session, options.preparation, trust.clusters(options, session)))
+    parts = []
+    for number, fold in enumerate(splits):
+        key = crossvalidation.fold_key(0, number)
+        context = RunContext(tmp_path, fold.name, key, make_mesh(1), progress=False)
+        parts.append(crossvalidation.run_fold(fold, number, 5, Ridge(), context, Phases()))
+    rows = crossvalidation.concatenate(parts)
+    return trust.examine(options, session, splits, rows), rows, splits
+
+
+def test_a_clear_recording_is_above_chance_and_below_its_span(tmp_path):
+    found, rows, _ = examined(tmp_path, subject(noise=0))
+    assert found.numbers["identification_2way_p"] < 0.05
+    assert found.numbers["noise_ceiling"] > 0.95 and found.numbers["near_duplicates"] == 0
+    test = rows.take(rows.split == "test")
+    reached = [
+        np.corrcoef(a.ravel(), b.ravel())[0, 1]
+        for a, b in zip(test.targets, test.reconstructions, strict=True)
+    ]
+    assert np.mean(reached) < found.numbers["span_pixel_correlation"] <= 1
+    assert any("is above chance" in note for note in found.notes)
+    assert found.notes[0].startswith("The fMRI is simulated")
+
+
+def test_noise_is_called_noise(tmp_path):
+    found, _, _ = examined(tmp_path, subject(noise=1))
+    assert found.numbers["identification_2way_p"] > 0.05
+    assert found.numbers["noise_ceiling"] < 0.1
+    assert any("is not above chance" in note for note in found.notes)
+
+
+def test_fmri_replaced_by_noise_is_said_first(tmp_path):
+    found, _, _ = examined(tmp_path, subject(noise=0), fmri="noise")
+    assert found.notes[0].startswith("All fMRI was replaced by random numbers")
+    assert found.numbers["identification_2way_p"] > 0.05
+    assert "noise_ceiling" not in found.numbers
+
+
+def test_copies_of_test_images_in_training_are_counted(tmp_path):
+    session = subject(noise=0)
+    images = session.images.copy()
+    train = np.unique(session.stimulus[session.split == "train"])
+    test = np.unique(session.stimulus[session.split == "test"])
+    images[train[:3]] = np.clip(images[test[:3]].astype(int) + 1, 0, 255)
+    found, _, _ = examined(tmp_path, dataclasses.replace(session, images=images))
+    assert found.numbers["near_duplicates"] == 3
+    assert any(note.startswith("3 test images nearly equal") for note in found.notes)
+
+
+def test_leaving_clusters_out_parts_similar_images(tmp_path):
+    _, rows, splits = examined(tmp_path, subject(noise=0), split="cluster", n_folds=4)
+    assert len(splits) == 4 and all(fold.name.startswith("cluster ") for fold in splits)
+    tested = [set(fold.tests["test"].stimulus.tolist()) for fold in splits]
+    assert len(set.union(*tested)) == sum(map(len, tested)) == 60
+    for fold, out in zip(splits, tested, strict=True):
+        assert not out & set(fold.train.stimulus.tolist())
+    assert (rows.split == "test").sum() == 60
+
+
+def test_a_run_writes_what_it_found(tmp_path):
+    config = default_config("local_decoders", "virtual_subject").to_dict()
+    config["data"]["virtual_subject"] |= {
+        "image_size": 16,
+        "n_training": 40,
+        "training_repeats": 1,
+        "n_test": 10,
+        "test_repeats": 2,
+        "shape_repeats": 0,
+        "letter_repeats": 0,
+        "n_voxels": 100,
+        "areas": ("V1",),
+    }
+    config["method"] |= {"scales": (1,), "decoder": "ridge"}
+    config["evaluation"] |= {"n_bootstrap": 20, "perceptual": False}
+    page = run(config, tmp_path / "run", progress=False)
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert set(scores["trust"]) >= {"identification_2way_p", "span_pixel_correlation"}
+    assert scores["trust"]["span_pixel_correlation"] == pytest.approx(
+        float(
+            next(n for n in scores["notes"] if "weighted sums" in n)
+            .split("correlation of ")[1]
+            .split()[0]
+        ),
+        abs=1e-3,
+    )
+    text = page.read_text()
+    assert "weighted sums of training images" in text and "Noise ceiling" in text
