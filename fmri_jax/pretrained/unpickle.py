@@ -130,9 +130,10 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
     for key in _Unpickler(stream, {}, path).load():
         array = storages[key]
         (length,) = np.frombuffer(stream.read(8), "<i8")
-        if length != array.size:
+        content = stream.read(array.nbytes)
+        if length != array.size or len(content) != array.nbytes:
             raise ValueError("a storage has another size than announced")
-        array[:] = np.frombuffer(stream.read(array.nbytes), array.dtype)
+        array[:] = np.frombuffer(content, array.dtype)
     return state
 
 
