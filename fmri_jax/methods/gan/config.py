@@ -48,6 +48,8 @@ class Config:
             discriminator first, then the generator against the updated discriminator.
         gate: pause a network that is far ahead, by the paper's ratio of losses.
         dtype: arithmetic of the networks; parameters stay float32.
+        shard_dense: split the generator's dense layers and their optimiser state over the devices,
+            instead of a copy on each: less memory, more communication.
         steps_per_dispatch: steps in one call of the device, for accelerators on which a step takes
             no longer than the call; on CPU it gains nothing.
         log_every: steps between two points of the training curves.
@@ -78,6 +80,7 @@ class Config:
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     gate: bool = False
     dtype: Literal["float32", "bfloat16"] = "float32"
+    shard_dense: bool = False
     steps_per_dispatch: int = 1
     log_every: int = 10
     checkpoint_every: int = 500

@@ -19,6 +19,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.placement import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
     Gate,
@@ -109,12 +110,16 @@ class GAN:
         comparator = replicate(self._comparator_weights(), context.mesh)
         targets = comparator_targets(step, comparator, images, context.mesh)
         initial, data = jax.random.split(context.key)
-        state = replicate(self.initial_state(networks, trials, initial), context.mesh)
+        state = self.initial_state(networks, trials, initial)
+        if config.shard_dense:
+            state = jax.device_put(state, shardings(state, context.mesh))
+        else:
+            state = replicate(state, context.mesh)
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
         # Trials that outgrow the device are read from records, which only then are written.
         records = context.workdir / "records" / context.fold.replace(" ", "_")
         batches = Batches(trials, config.batch_size, seed, context.mesh, records=records)
-        steps = jitted_steps(step)
+        steps = jitted_steps(step, context.mesh if config.shard_dense else None)
         state = loop.train(
             lambda state, batches: steps(state, batches, comparator, scale, targets),
             state,
@@ -123,7 +128,8 @@ class GAN:
             context.workdir,
             context.fold,
         )
-        return GANReconstructor(state.generator.params, scale, networks.generator)
+        params = replicate(state.generator.params, context.mesh)
+        return GANReconstructor(params, scale, networks.generator)
 
     def networks(self, size: int, channels: int) -> Networks:
         """The networks for images of `size` pixels with `channels` channels."""

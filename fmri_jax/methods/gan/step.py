@@ -14,6 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 
 from fmri_jax.data.batches import Batch, random_crop
 from fmri_jax.errors import InputError
@@ -21,6 +22,7 @@ from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.critic import Critic, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
+from fmri_jax.methods.gan.placement import shardings
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
 from fmri_jax.training.dispatch import several_steps
@@ -152,6 +154,23 @@ def jitted(step: TrainStep) -> Callable[..., tuple[GANState, Metrics]]:
 
 
 @functools.lru_cache(maxsize=8)
-def jitted_steps(step: TrainStep) -> Callable[..., tuple[GANState, Metrics]]:
-    """As `jitted`, over a tuple of batches: as many steps in one call of the device."""
-    return jax.jit(several_steps(step.__call__), donate_argnums=0)
+def jitted_steps(
+    step: TrainStep, mesh: Mesh | None = None
+) -> Callable[..., tuple[GANState, Metrics]]:
+    """As `jitted`, over a tuple of batches: as many steps in one call of the device.
+
+    Args:
+        step: the step.
+        mesh: the devices over which the state stays split (see `placement`); None: where XLA keeps
+            a state that came as copies.
+    """
+    steps = several_steps(step.__call__)
+    if mesh is None:
+        return jax.jit(steps, donate_argnums=0)
+    devices = mesh
+
+    def in_place(state: GANState, *arguments: Any) -> tuple[GANState, Metrics]:
+        state, metrics = steps(state, *arguments)
+        return jax.lax.with_sharding_constraint(state, shardings(state, devices)), metrics
+
+    return jax.jit(in_place, donate_argnums=0)
