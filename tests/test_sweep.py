@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import importlib
 import json
 import pathlib
 
@@ -153,3 +154,41 @@ def test_a_variant_of_another_method_starts_from_its_defaults(miyawaki):
     merged = merge(base, {"method": {"name": "gan", "n_steps": 3}})
     assert merged["method"]["n_steps"] == 3 and "alpha" not in merged["method"]
     assert base == untouched
+
+
+@pytest.mark.parametrize(
+    ("name", "argument", "rows"),
+    [
+        ("table2", "", 15),
+        ("table2", "object2vec", 14),
+        ("table2", "tiny", 15),
+        ("search_weights", "", 6),
+    ],
+)
+def test_the_sweeps_that_are_shipped_can_be_read(name, argument, rows, tmp_path):
+    """Every row's options are known, and every claim names two rows."""
+    config = importlib.import_module(f"experiments.{name}").get_config(argument).to_dict()
+    todo = tasks(config, tmp_path)
+    assert len(todo) == rows
+    first = todo[0].config
+    changed = [
+        task.variant for task in todo if task.config | {"title": ""} != first | {"title": ""}
+    ]
+    assert changed == [task.variant for task in todo[1:]]
+
+
+def test_the_smoke_run_of_table2_refuses_only_the_row_that_lacks_weights(tmp_path, monkeypatch):
+    """CaffeNet's row says where its weights are to be had; here it must not look for them."""
+    monkeypatch.setattr("fmri_jax.pretrained.sources.download", unreachable)
+    config = importlib.import_module("experiments.table2").get_config("tiny").to_dict()
+    kept = ("Best model (VC)", "Paper's weights, CaffeNet", "Without image loss")
+    rows = [row for row in config["sweep"]["variants"] if row[0] in kept]
+    config["sweep"] = {"variants": tuple(rows)}
+    with pytest.raises(InputError, match=r"Paper's weights, CaffeNet was not run.*caffemodel"):
+        run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
+    page = (tmp_path / "comparison.html").read_text()
+    assert "Without image loss" in page and "bvlc_reference_caffenet.caffemodel" in page
+
+
+def unreachable(publication, folder):
+    raise InputError(f"{publication.origin} cannot be had: put the file into {folder}.")
