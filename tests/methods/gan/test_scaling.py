@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import math
+import re
 
 import chex
 import jax
 import numpy as np
+import pytest
 
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.method import GAN
@@ -13,26 +16,37 @@ from fmri_jax.methods.gan.step import jitted
 from fmri_jax.training import loop
 from fmri_jax.training.communication import bytes_by_collective
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
-from tests.methods.gan.conftest import SMALL
+from tests.methods.gan.conftest import SMALL, build_setting, random_trials
 
 
 def n_bytes(tree) -> int:
     return sum(leaf.nbytes for leaf in jax.tree.leaves(tree))
 
 
-def test_a_step_sends_its_gradients_and_five_scalars_once(setting):
-    """The discriminator learns from two passes, and XLA sums each over the devices by itself."""
-    small, mesh = setting(), make_mesh(4)
+@pytest.fixture(scope="module")
+def compiled():
+    """The small step on four devices: its state, and the text of its program."""
+    small, mesh = build_setting(random_trials()), make_mesh(4)
     state, batch, *rest = small.arguments()
     arguments = (replicate(state, mesh), jax.device_put(batch, batch_sharding(mesh)))
-    program = jitted(small.step).lower(*arguments, *replicate(rest, mesh)).compile().as_text()
-    fixed = n_bytes(
-        [layer["bias"] for name, layer in state.generator.params.items() if "deconv" in name]
-    )
-    generator = n_bytes(state.generator.params) - fixed
+    return state, jitted(small.step).lower(*arguments, *replicate(rest, mesh)).compile().as_text()
+
+
+def test_a_step_sends_its_gradients_and_five_scalars(compiled):
+    """The discriminator learns from two passes, and XLA sums each over the devices by itself."""
+    state, program = compiled
+    fixed = [layer["bias"] for name, layer in state.generator.params.items() if "deconv" in name]
+    generator = n_bytes(state.generator.params) - n_bytes(fixed)
     discriminator = n_bytes(state.discriminator.params)
     losses = 5 * 4
     assert bytes_by_collective(program) == {"all-reduce": generator + 2 * discriminator + losses}
+
+
+def test_no_weights_or_data_are_constants_of_the_compiled_program(compiled):
+    constants = re.findall(r"= \w+\[([\d,]*)\]\S* constant\(", compiled[1])
+    assert len(constants) > 10
+    sizes = [math.prod(int(side) for side in shape.split(",") if side) for shape in constants]
+    assert max(sizes) <= 1000, "the step holds an array: frozen weights and data are arguments"
 
 
 def test_collectives_are_read_from_a_program():
