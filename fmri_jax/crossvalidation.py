@@ -5,14 +5,17 @@ arrays of a finished fold lie in `folds/<number>.npz`: a killed run goes on with
 """
 
 import dataclasses
+import functools
 import pathlib
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.data.images import centre_crop
 from fmri_jax.data.preparation import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
@@ -53,6 +56,7 @@ class Rows:
         return Rows(**{field: value[keep] for field, value in vars(self).items()})
 
 
+Reconstruct = Callable[[np.ndarray], np.ndarray]  # fMRI (n, voxels) -> images (n, h, w, c)
 PREDICTIONS = ("reconstructions", "ridge", "mean_image", "shuffled")
 
 
@@ -90,37 +94,46 @@ def run_fold(
     with phases.measure("ridge baseline"):
         train = fold.train
         ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
-    seen = train.images[np.unique(train.stimulus)]
 
     def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
 
-    parts = []
     with phases.measure("reconstruct"):
-        for split, trials in {**fold.tests, "train": _sample(train, n_train)}.items():
-            targets, n = trials.targets(), len(trials.fmri)
-            predicted = {
-                "reconstructions": reconstruct(trials.fmri),
-                "ridge": ridge.reconstruct(trials.fmri),
-                "mean_image": baselines.mean_image(seen, n),
-                "shuffled": baselines.shuffled_fmri(reconstruct, trials.fmri, seed=number),
-            }
-            beaten = [_vs_train(targets, images, seen) for images in predicted.values()]
-            parts.append(
-                Rows(
-                    targets,
-                    **predicted,
-                    vs_train=np.stack(beaten, axis=1),
-                    stimulus=trials.stimulus,
-                    split=np.full(n, split),
-                    fold=np.full(n, fold.name),
-                )
-            )
+        parts = [
+            _reconstructed(split, trials, fold, number, reconstruct, ridge.reconstruct)
+            for split, trials in {**fold.tests, "train": _sample(train, n_train)}.items()
+        ]
     rows = concatenate(parts)
     path.parent.mkdir(exist_ok=True)
     with replacing(path) as unfinished, unfinished.open("wb") as stream:
         np.savez_compressed(stream, **vars(rows))
     return rows
+
+
+def _reconstructed(
+    split: str, trials: Trials, fold: Fold, number: int, method: Reconstruct, ridge: Reconstruct
+) -> Rows:
+    """What the method and its baselines make of one set of trials."""
+    n, images = len(trials.fmri), method(trials.fmri)
+    seen = fold.train.images[np.unique(fold.train.stimulus)]
+    # A method that learns from random crops reconstructs the middle of an image.
+    crop = functools.partial(centre_crop, height=images.shape[1], width=images.shape[2])
+    targets = crop(trials.targets())
+    predicted = {
+        "reconstructions": images,
+        "ridge": crop(ridge(trials.fmri)),
+        "mean_image": crop(baselines.mean_image(seen, n)),
+        "shuffled": baselines.shuffled_fmri(method, trials.fmri, seed=number),
+    }
+    beaten = [_vs_train(targets, images, crop(seen)) for images in predicted.values()]
+    return Rows(
+        targets,
+        **predicted,
+        vs_train=np.stack(beaten, axis=1),
+        stimulus=trials.stimulus,
+        split=np.full(n, split),
+        fold=np.full(n, fold.name),
+    )
 
 
 def fold_key(seed: int, number: int) -> jax.Array:

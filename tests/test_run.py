@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from fmri_jax import crossvalidation
+from fmri_jax.data.images import resize
 from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config, read
 from fmri_jax.run import run
@@ -105,6 +106,20 @@ def small_gan(path: pathlib.Path) -> ml_collections.ConfigDict:
     config.evaluation.perceptual = False
     config.evaluation.n_bootstrap = 50
     return config
+
+
+def test_a_gan_that_learns_from_crops_is_scored_on_the_middle_of_the_images(recording, tmp_path):
+    config = small_gan(recording)
+    config.preparation.image_size = 20
+    config.preparation.n_folds = 2
+    config.method.crop = 16
+    run(config, tmp_path / "cropped", progress=False)
+    with np.load(tmp_path / "cropped" / "reconstructions.npz") as stored:
+        assert stored["targets"].shape[1:] == stored["reconstructions"].shape[1:] == (16, 16, 1)
+        assert stored["baseline_ridge"].shape[1:] == (16, 16, 1)
+        with np.load(recording) as given:
+            whole = resize(given["images"], 20)[stored["stimulus"]]
+        np.testing.assert_array_equal(stored["targets"], whole[:, 2:18, 2:18] / np.float32(255))
 
 
 def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatch):

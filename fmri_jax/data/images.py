@@ -46,6 +46,22 @@ def resize(images: np.ndarray, size: int) -> np.ndarray:
     return resized
 
 
+def centre_crop(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The middle `height` x `width` pixels of images (..., rows, columns, channels).
+
+    Raises:
+        InputError: the images are smaller.
+    """
+    rows, columns = images.shape[-3:-1]
+    if height > rows or width > columns:
+        raise InputError(
+            f"images of {rows} x {columns} px cannot be cropped to {height} x {width}: expected "
+            "images at least as large; set config.preparation.image_size."
+        )
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return images[..., top : top + height, left : left + width, :]
+
+
 def list_images(path: str) -> list[str]:
     """The images of a folder (and its subfolders) or of a zip.
 

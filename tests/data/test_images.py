@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmri_jax.data.images import read_images, resize
+from fmri_jax.data.images import centre_crop, read_images, resize
 from fmri_jax.errors import InputError
 from tests.data.builders import PHOTO, encoded, photo, zipped
 
@@ -86,3 +86,11 @@ def test_real_photographs(recordings: Path) -> None:
     images, names = read_images(str(recordings / "photos_caltech101_128px.zip"), 64, limit=50)
     assert images.shape == (50, 64, 64, 3) and len(set(names)) == 50
     assert images.std(axis=(1, 2, 3)).min() > 5
+
+
+def test_the_middle_is_cropped_and_small_images_are_refused() -> None:
+    images = np.arange(2 * 6 * 9 * 3).reshape(2, 6, 9, 3)
+    np.testing.assert_array_equal(centre_crop(images, 4, 3), images[:, 1:5, 3:6])
+    np.testing.assert_array_equal(centre_crop(images, 6, 9), images)
+    with pytest.raises(InputError, match="6 x 9 px cannot be cropped to 7 x 3"):
+        centre_crop(images, 7, 3)
