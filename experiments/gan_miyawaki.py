@@ -30,5 +30,5 @@ def get_config(arg: str = ""):
     method.comparator_size, method.comparator_layers = 32, ("relu2",)
     method.learning_rate = 1e-3
     method.cosine_decay = True
-    method.fmri_noise = 0.3
+    method.fmri_noise = 0.5  # as chosen on folds of the object recording (gan_object2vec.py)
     return config

@@ -33,6 +33,10 @@ def _simulated():
         "Regions, loss weights and ablations of the end-to-end GAN (Shen et al. 2019), after Table "
         "II of a student report; the fMRI is simulated, the photographs are real."
     )
+    # Chosen by experiments/search_weights.py, whose rule was fixed before: of the settings within
+    # .02 of the highest validation pixel correlation (.553, this one alone) the lowest LPIPS.
+    config.method.feature_weight = 12.5
+    config.method.n_steps = 200
     best = "Best model (VC)"
     claims = [
         *(_above(area, other) for area in (best, "V1V2") for other in ("HVC", "FFA", "PPA")),
