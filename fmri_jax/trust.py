@@ -107,9 +107,14 @@ def _duplicates(fold: Fold, found: Trust) -> None:
     twins = {twin.test for twin in find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)}
     found.numbers["near_duplicates"] = len(twins)
     if twins:
+        which = (
+            "1 test image nearly equals"
+            if len(twins) == 1
+            else f"{len(twins)} test images nearly equal"
+        )
         found.notes.append(
-            f"{len(twins)} test images nearly equal an image seen in training (pixel correlation "
-            f"above {DUPLICATE}): expect them to be decoded too well."
+            f"{which} an image seen in training (pixel correlation above {DUPLICATE}): expect too "
+            "good a score there."
         )
 
 
