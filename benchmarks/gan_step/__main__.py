@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.gan_step import measure, weights
 from benchmarks.gan_step.peer_step import PeerStep
 from benchmarks.gan_step.setting import Setting, build, build_peer, peer_batch
+from fmri_jax.methods.gan.step import jitted
 from fmri_jax.training.host_memory import keep_freed_memory
 
 THREADS = 2
@@ -89,7 +90,7 @@ def prove(options: argparse.Namespace) -> None:
     gradients, weight decay included, of the very programs that are timed.
     """
     ours = setting(options, dropout=0.0)
-    step = jax.jit(ours.step.__call__, donate_argnums=0)
+    step = jitted(ours.step)
     for sharing in (False, True):
         peer = build_peer(ours, sharing, options.channels_last)
         state, *rest = ours.arguments()
@@ -137,7 +138,7 @@ def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> Cal
     """Our step, ready to run; prints what starting it cost."""
     state, *rest = (*ours.arguments(), features)
     start = time.perf_counter()
-    lowered = jax.jit(ours.step.__call__, donate_argnums=0).lower(state, *rest)
+    lowered = jitted(ours.step).lower(state, *rest)
     traced = time.perf_counter()
     program = lowered.compile()
     built = time.perf_counter()

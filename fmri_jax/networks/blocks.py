@@ -58,14 +58,14 @@ def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int)
 def kernel_gradient(
     x_BHWC: jax.Array, g_BhwO: jax.Array, stride: int, padding: int, size: int
 ) -> jax.Array:
-    """Gradient with respect to a (size, size, C, O) kernel, by the transpose of XLA's operation.
+    """Gradient with respect to a (size, size, C, O) kernel, by JAX's transpose of `forward`.
 
     For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
-    13,545 -> 321).
+    13,545 -> 321). Winograd's form has its gain here too (conv4_1: 53 -> 34, conv3_1: 55 -> 43).
     """
     shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
-    transpose = jax.linear_transpose(lambda k: _plain(x_BHWC, k, stride, padding), kernel)
+    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), kernel)
     return transpose(g_BhwO)[0]
 
 

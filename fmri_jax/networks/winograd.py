@@ -8,11 +8,10 @@ fewer multiplications are all that is left to gain. The transforms' numbers are 
 are those of the plain convolution (8e-7 of the largest output). The larger F(4 x 4, 3 x 3) has
 errors of 1e-5 and is slower on images of 13 and 23 px, which its tiles do not divide.
 
-Processor milliseconds, plain and this one (batch 32, 2 shared cores): generator conv4_1 99 -> 72,
-conv3_1 109 -> 77, discriminator conv4 114 -> 74, AlexNet conv4 112 -> 85.
+Milliseconds, plain and this one (batch 32, 2 cores): generator conv4_1 48 -> 27, conv5_1 26 -> 15,
+conv3_1 54 -> 33, discriminator conv4 56 -> 33, AlexNet conv4 55 -> 30.
 
-Shape suffixes: B batch, H W image, t tile rows, u tile columns, P 16 transformed positions, N tiles
-of the batch, C channels in, O channels out.
+Shape suffixes: B batch, H W image, t tile rows, u tile columns, C channels in, O channels out.
 
 References:
     Lavin & Gray (2016), "Fast algorithms for convolutional neural networks", CVPR, section 4.1.
@@ -28,7 +27,7 @@ TILE = 4  # inputs a side; 2 of them are new in each tile
 
 # The transforms touch 4 numbers for each input and output, the products 5 fewer for each pair of
 # channels: with few channels the transforms cost more than they save.
-FEWEST_CHANNELS = 96
+FEWEST_CHANNELS = 64
 
 # Images of few tiles do not repay the transform of the kernel, and odd sides fill tiles badly.
 SMALLEST_SIDE = 7
@@ -59,16 +58,16 @@ def convolve(x_BHWC: jax.Array, kernel_33CO: jax.Array, padding: int) -> jax.Arr
     t, u = -(-h // 2), -(-w // 2)
     edges = [(padding, 2 * n + 2 - side - padding, 0) for n, side in ((t, height), (u, width))]
     padded = lax.pad(x_BHWC, jnp.zeros((), x_BHWC.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
-    tiles_PNC = _transform_tiles(padded, t, u).reshape(TILE * TILE, batch * t * u, channels)
-    products = lax.dot_general(
-        tiles_PNC, _transform_kernel(kernel_33CO), (((2,), (1,)), ((0,), (0,)))
-    )
-    y = _outputs(products.reshape(TILE, TILE, batch, t, u, -1))
-    return y[:, :h, :w]
+    kernels = _transform_kernel(kernel_33CO)
+    products = [
+        [x_BtuC.reshape(-1, channels) @ kernel_CO for x_BtuC, kernel_CO in zip(*rows, strict=True)]
+        for rows in zip(_transform_tiles(padded, t, u), kernels, strict=True)
+    ]
+    return _outputs(products, (batch, t, u))[:, :h, :w]
 
 
-def _transform_tiles(x_BHWC: jax.Array, t: int, u: int) -> jax.Array:
-    """(batch, 2 t + 2, 2 u + 2, C) -> (16, batch, t, u, C)."""
+def _transform_tiles(x_BHWC: jax.Array, t: int, u: int) -> list[list[jax.Array]]:
+    """(batch, 2 t + 2, 2 u + 2, C) -> 4 x 4 arrays (batch, t, u, C)."""
     batch, _, _, channels = x_BHWC.shape
 
     def pixel(i: int, j: int) -> jax.Array:
@@ -77,18 +76,16 @@ def _transform_tiles(x_BHWC: jax.Array, t: int, u: int) -> jax.Array:
         return lax.slice(x_BHWC, (0, i, j, 0), end, (1, 2, 2, 1))
 
     columns = [_inputs([pixel(i, j) for i in range(TILE)]) for j in range(TILE)]
-    rows = [_inputs([column[p] for column in columns]) for p in range(TILE)]
-    return jnp.stack([value for row in rows for value in row])
+    return [_inputs([column[p] for column in columns]) for p in range(TILE)]
 
 
-def _transform_kernel(kernel_33CO: jax.Array) -> jax.Array:
-    """(3, 3, C, O) -> (16, C, O). Sums, as XLA takes longer over products of 3 with 4 numbers."""
-    columns = [_taps(kernel_33CO[:, j]) for j in range(3)]
-    rows = [_taps([column[p] for column in columns]) for p in range(TILE)]
-    return jnp.stack([value for row in rows for value in row])
+def _transform_kernel(kernel_33CO: jax.Array) -> list[list[jax.Array]]:
+    """(3, 3, C, O) -> 4 x 4 arrays (C, O). As products with 3 x 4 numbers XLA takes far longer."""
+    columns = [_taps([kernel_33CO[i, j] for i in range(3)]) for j in range(3)]
+    return [_taps([column[p] for column in columns]) for p in range(TILE)]
 
 
-def _taps(k: Sequence[jax.Array] | jax.Array) -> list[jax.Array]:
+def _taps(k: Sequence[jax.Array]) -> list[jax.Array]:
     """The transform of three taps along one axis."""
     ends = k[0] + k[2]
     return [k[0], 0.5 * (ends + k[1]), 0.5 * (ends - k[1]), k[2]]
@@ -99,13 +96,13 @@ def _inputs(d: Sequence[jax.Array]) -> list[jax.Array]:
     return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
 
 
-def _outputs(m: jax.Array) -> jax.Array:
-    """(4, 4, batch, t, u, O) -> (batch, 2 t, 2 u, O)."""
-    rows = [_pair([m[p, q] for p in range(TILE)]) for q in range(TILE)]
-    image = [_pair([row[i] for row in rows]) for i in range(2)]
-    stacked = jnp.stack([jnp.stack(row, axis=3) for row in image], axis=2)
-    batch, t, _, u, _, features = stacked.shape
-    return stacked.reshape(batch, 2 * t, 2 * u, features)
+def _outputs(products: list[list[jax.Array]], tiles: tuple[int, int, int]) -> jax.Array:
+    """4 x 4 arrays (batch * t * u, O) -> (batch, 2 t, 2 u, O)."""
+    columns = [_pair([products[p][q] for p in range(TILE)]) for q in range(TILE)]
+    image = [_pair([column[i] for column in columns]) for i in range(2)]
+    rows = [jnp.stack([y.reshape(*tiles, -1) for y in row], axis=3) for row in image]
+    batch, t, u = tiles
+    return jnp.stack(rows, axis=2).reshape(batch, 2 * t, 2 * u, -1)
 
 
 def _pair(m: Sequence[jax.Array]) -> tuple[jax.Array, jax.Array]:

@@ -4,9 +4,12 @@ import ctypes
 import sys
 
 # From glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_LARGEST_KEPT = 2**30  # bytes of one array
-_NEVER = 2**31 - 1
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+_SETTINGS = (
+    (_MMAP_MAX, 0),  # every array comes from the heap, however large
+    (_TRIM_THRESHOLD, -1),  # the heap never shrinks
+    (_ARENA_MAX, 1),  # a thread's own heap could not hold large arrays
+)
 
 
 def keep_freed_memory() -> bool:
@@ -28,9 +31,4 @@ def keep_freed_memory() -> bool:
     library = ctypes.CDLL(None)
     if not hasattr(library, "gnu_get_libc_version"):  # musl has `mallopt` nowhere
         return False
-    settings = (
-        (_MMAP_THRESHOLD, _LARGEST_KEPT),
-        (_TRIM_THRESHOLD, _NEVER),
-        (_ARENA_MAX, 1),  # arenas of threads cannot hold large arrays
-    )
-    return all([library.mallopt(name, value) == 1 for name, value in settings])
+    return all([library.mallopt(name, value) == 1 for name, value in _SETTINGS])

@@ -146,7 +146,7 @@ def test_winograd_is_the_plain_convolution_to_its_own_rounding(image, padding):
     """Even and odd sides; against float64, the errors of both forms are alike."""
     x, kernel = random(0, 2, image, image, 96), random(1, 3, 3, 96, 128)
     assert winograd.pays(x, kernel, 1) and not winograd.pays(x, kernel, 2)
-    assert not winograd.pays(x, kernel[:, :, 1:], 1) and not winograd.pays(x, kernel[:2, :2], 1)
+    assert not winograd.pays(x, kernel[:, :, 33:], 1) and not winograd.pays(x, kernel[:2, :2], 1)
     assert not winograd.pays(x[:, -6:], kernel, 1)
 
     def conv(x, kernel):

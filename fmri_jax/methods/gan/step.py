@@ -25,6 +25,7 @@ from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
 from fmri_jax.methods.gan.placement import shardings
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
+from fmri_jax.training import compiler
 from fmri_jax.training.dispatch import several_steps
 
 Features = dict[str, jax.Array]  # layer -> (n, ...) activations, float32
@@ -150,7 +151,7 @@ def jitted(step: TrainStep) -> Callable[..., tuple[GANState, Metrics]]:
 
     Cached by value, so that the folds of a cross-validation share one compilation.
     """
-    return jax.jit(step.__call__, donate_argnums=0)
+    return jax.jit(step.__call__, donate_argnums=0, compiler_options=compiler.options())
 
 
 @functools.lru_cache(maxsize=8)
@@ -166,11 +167,11 @@ def jitted_steps(
     """
     steps = several_steps(step.__call__)
     if mesh is None:
-        return jax.jit(steps, donate_argnums=0)
+        return jax.jit(steps, donate_argnums=0, compiler_options=compiler.options())
     devices = mesh
 
     def in_place(state: GANState, *arguments: Any) -> tuple[GANState, Metrics]:
         state, metrics = steps(state, *arguments)
         return jax.lax.with_sharding_constraint(state, shardings(state, devices)), metrics
 
-    return jax.jit(in_place, donate_argnums=0)
+    return jax.jit(in_place, donate_argnums=0, compiler_options=compiler.options())

@@ -51,7 +51,10 @@ def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path, monkeypatch):
 def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path):
     curves = []
     for at_once in (1, 3):
-        config = dataclasses.replace(SMALL, steps_per_dispatch=at_once)
+        # The image term alone compiles in a third of the time, and the loop knows no terms.
+        config = dataclasses.replace(
+            SMALL, feature_weight=0.0, adversarial_weight=0.0, steps_per_dispatch=at_once
+        )
         GAN(config).fit(trials, context(tmp_path / str(at_once)))
         lines = (tmp_path / str(at_once) / "metrics.jsonl").read_text().splitlines()
         found = [json.loads(line) for line in lines]

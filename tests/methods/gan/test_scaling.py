@@ -73,7 +73,9 @@ def test_dense_layers_split_over_two_devices_learn_the_same_in_half_the_memory(
     monkeypatch.setattr(loop, "train", recorded)
     for sharded in (False, True, True):  # the last one restores what the second one saved
         workdir = tmp_path / str(sharded)
-        config = dataclasses.replace(SMALL, n_steps=2, hidden=512, shard_dense=sharded)
+        config = dataclasses.replace(
+            SMALL, n_steps=2, hidden=512, feature_weight=0.0, shard_dense=sharded
+        )
         context = RunContext(workdir, "all", jax.random.key(3), make_mesh(2), progress=False)
         images.append(GAN(config).fit(trials, context).reconstruct(trials.fmri[:3]))
         lines = (workdir / "metrics.jsonl").read_text().splitlines()
