@@ -5,7 +5,8 @@
 
 Each image is decoded by a GAN that never saw it (20 folds: leave one image out), from the average
 of the 4 or 8 blocks that showed it. About 6 minutes on two cores. Block by block, to compare with
-local decoders: --config.preparation.average_repeats=none (accuracy .913, F1 .807).
+local decoders: --config.preparation.average_repeats=none (with less
+input noise: accuracy .913, F1 .807).
 """
 
 from fmri_jax.experiment import default_config

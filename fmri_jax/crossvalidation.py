@@ -56,7 +56,7 @@ class Rows:
         return Rows(**{field: value[keep] for field, value in vars(self).items()})
 
 
-Reconstruct = Callable[[np.ndarray], np.ndarray]  # fMRI (n, voxels) -> images (n, h, w, c)
+Reconstruct = Callable[[Any], Any]  # fMRI (n, voxels) -> images (n, h, w, c)
 PREDICTIONS = ("reconstructions", "ridge", "mean_image", "shuffled")
 
 
