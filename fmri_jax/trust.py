@@ -143,7 +143,7 @@ def _span(splits: Sequence[Fold], found: Trust) -> None:
     found.numbers["span_pixel_correlation"] = bound
     found.notes.append(
         f"The best weighted sums of training images reach a pixel correlation of {bound:.3f} with "
-        "the test images: no linear decoder could do better."
+        "the test images, about the best that a linear decoder could do."
     )
 
 
