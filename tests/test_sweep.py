@@ -65,7 +65,9 @@ def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
     scores = json.loads((finished / "v1" / "scores.json").read_text())
     assert decoded == pytest.approx(scores["test"]["accuracy"]["value"])
     page = (finished / "comparison.html").read_text()
-    assert "It decodes." in page and "nothing here was decoded" in page
+    assert "It decodes." in page and "nothing here was decoded" not in page
+    noise = (finished / "noise_instead_of_fmri" / "report.html").read_text()
+    assert "nothing here was decoded" in noise
 
 
 def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):

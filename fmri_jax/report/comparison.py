@@ -115,8 +115,13 @@ def _remarks(variants: Sequence[Variant]) -> list[str]:
             f"{variants[0].name} without correction: where nothing differs, one test in twenty "
             "still comes out below .05."
         )
-    notes = [note for variant in variants for note in variant.first.scores.notes]
-    return remarks + [note for note in dict.fromkeys(notes) if "simulated" not in note]
+    # What is true of some variants only stands on their own pages, where it can be understood.
+    shared = [
+        note
+        for note in variants[0].first.scores.notes
+        if all(note in variant.first.scores.notes for variant in variants)
+    ]
+    return remarks + [note for note in shared if "simulated" not in note]
 
 
 def _chart(
