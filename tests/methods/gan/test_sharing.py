@@ -1,5 +1,6 @@
 """What the step computes once instead of twice: the same numbers, and truly once."""
 
+import dataclasses
 import re
 
 import chex
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fmri_jax.data.batches import Batches
 from fmri_jax.methods.gan import targets
 from fmri_jax.methods.gan.losses import (
     adversarial_loss,
@@ -99,3 +101,19 @@ def test_each_image_has_its_own_row_of_features(setting, trials):
     expected = small.step.features(small.comparator, jnp.asarray(trials.images) / 255)["relu2"]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     assert found.sharding.is_fully_replicated and len(found.sharding.device_set) == 4
+
+
+@pytest.mark.parametrize("device_limit", [None, 0])
+def test_a_batch_finds_the_features_of_its_own_images(setting, trials, tmp_path, device_limit):
+    """A fold shows some of a recording's images only: rows count those, not all of them."""
+    some = np.isin(trials.stimulus, (1, 4, 5, 7, 8, 10, 11))
+    fold = dataclasses.replace(
+        trials, fmri=trials.fmri[some], stimulus=trials.stimulus[some], run=trials.run[some]
+    )
+    small, mesh = setting(), make_mesh(1)
+    images = fold.images[np.unique(fold.stimulus)]
+    features = comparator_targets(small.step, small.comparator, images, mesh)["relu2"]
+    limit = {} if device_limit is None else {"device_limit_bytes": device_limit}
+    batch = Batches(fold, 8, 0, mesh, records=tmp_path, **limit)(0)
+    expected = small.step.features(small.comparator, batch.images)["relu2"]
+    np.testing.assert_allclose(features[batch.stimulus], expected, rtol=1e-4, atol=1e-5)
