@@ -9,6 +9,7 @@ alternating between the three, best of the repeats. Every gradient is first comp
 
 import argparse
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 
 from fmri_jax.networks import layers
+from fmri_jax.training import compiler
 from fmri_jax.training.host_memory import keep_freed_memory
 
 THREADS = 2
@@ -74,9 +76,10 @@ def in_jax(case: Case, form: layers.Form, x: np.ndarray, kernel: np.ndarray, g: 
         run = layers.conv if case.kind == "conv" else layers.conv_transpose
         return run(x, kernel, case.stride, case.padding, form)
 
-    dx = jax.jit(lambda x, k, g: jax.vjp(lambda x: layer(x, k), x)[1](g)[0])
-    dw = jax.jit(lambda x, k, g: jax.vjp(lambda k: layer(x, k), k)[1](g)[0])
-    f = jax.jit(layer)
+    jit = functools.partial(jax.jit, compiler_options=compiler.options())  # as in training
+    dx = jit(lambda x, k, g: jax.vjp(lambda x: layer(x, k), x)[1](g)[0])
+    dw = jit(lambda x, k, g: jax.vjp(lambda k: layer(x, k), k)[1](g)[0])
+    f = jit(layer)
     x, kernel, g = jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(g)
     passes = {
         "f": lambda: f(x, kernel).block_until_ready(),

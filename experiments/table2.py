@@ -15,6 +15,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS
 
 NOISE = "Noise instead of fMRI"
+SEEDS = (0, 1, 2)
 
 
 def get_config(arg: str = ""):
@@ -26,7 +27,7 @@ def get_config(arg: str = ""):
     return settings[arg]()
 
 
-def _simulated():
+def _simulated(seeds: tuple[int, ...] = SEEDS):
     config = gan_vc.get_config("photographs")
     config.title = "Table II on a simulated subject viewing photographs"
     config.text = (
@@ -44,7 +45,12 @@ def _simulated():
         *_claims_on_losses(best),
     ]
     rows = [(best, {}), *_regions("V1V2", "HVC", "LOC", "FFA", "PPA"), *_losses()]
-    config.sweep = {"seeds": (0,), "variants": tuple(rows), "claims": tuple(claims)}
+    # What one loss adds is less than what another start of the networks changes.
+    close = (best, "Without feature loss", "Without adversarial loss")
+    rows = [
+        (name, {**change, "seeds": seeds} if name in close else change) for name, change in rows
+    ]
+    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "claims": tuple(claims)}
     return config
 
 
@@ -58,12 +64,12 @@ def _object2vec():
         *_claims_on_losses(best),
     ]
     rows = [(best, {}), *_regions("EVC", "LOC", "FFA", "PPA"), *_losses()]
-    config.sweep = {"seeds": (0,), "variants": tuple(rows), "claims": tuple(claims)}
+    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "claims": tuple(claims)}
     return config
 
 
 def _tiny():
-    config, tiny = _simulated(), gan_vc.get_config("tiny")
+    config, tiny = _simulated(SEEDS[:1]), gan_vc.get_config("tiny")
     config.title += " (smoke run)"
     config.data, config.method, config.evaluation = tiny.data, tiny.method, tiny.evaluation
     return config

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import torch
 
+WARM_UP = 3  # rounds before the first that counts
 MATRIX = 2048  # rows of the square matrices whose product measures the peak
 
 
@@ -40,8 +41,12 @@ def cost_of(run: Callable[[], object]) -> Cost:
 def alternate(
     contenders: Mapping[str, Callable[[], object]], repeats: int
 ) -> dict[str, list[Cost]]:
-    """Each contender in turn, `repeats` times, after one run of each that does not count."""
-    for run in contenders.values():
+    """Each contender in turn, `repeats` times, after some rounds that do not count.
+
+    Those rounds settle where in the kept memory each contender's arrays lie: until then a run takes
+    pages from the kernel, as the first steps of a training do, too.
+    """
+    for run in (*contenders.values(),) * WARM_UP:
         run()
     costs: dict[str, list[Cost]] = {name: [] for name in contenders}
     for _ in range(repeats):

@@ -33,7 +33,7 @@ MOST_FILLING = 1.5
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
     """The convolution itself, with fewer multiplications where that pays (see `winograd`)."""
-    if winograd.pays(x_BHWC, kernel_KKCO, stride):
+    if winograd.pays(x_BHWC, kernel_KKCO.shape, stride):
         return winograd.convolve(x_BHWC, kernel_KKCO, padding)
     return _plain(x_BHWC, kernel_KKCO, stride, padding)
 
@@ -80,9 +80,8 @@ def input_gradient(
     deconv1 forwards: 305 -> 161).
     """
     size = kernel_KKCO.shape[0]
-    if winograd.pays(g_BhwO, kernel_KKCO, stride):
-        turned = jnp.swapaxes(kernel_KKCO[::-1, ::-1], 2, 3)
-        return winograd.convolve(g_BhwO, turned, size - 1 - padding)
+    if winograd.pays(g_BhwO, kernel_KKCO.shape, stride):
+        return winograd.convolve_turned(g_BhwO, kernel_KKCO, size - 1 - padding)
     blocks = -(-size // stride)
     if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
         x_shape = (g_BhwO.shape[0], *shape, kernel_KKCO.shape[2])

@@ -3,7 +3,7 @@
 Each layer has two forms that compute the same numbers and the same gradients:
 
 * `"xla"`: the plain `jax.lax` operation, best on GPU and TPU;
-* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks` and `pooling`).
+* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks`, `doubling`, `pooling`).
 
 `"auto"` takes `"blocks"` where JAX's default backend is the CPU.
 """
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks import blocks, pooling
+from fmri_jax.networks import blocks, doubling, pooling
 
 Form = Literal["auto", "blocks", "xla"]
 
@@ -78,6 +78,8 @@ def conv_transpose(
         (batch, H, W, channels out) with H = (height - 1) stride + size - 2 padding.
     """
     if _in_blocks(form):
+        if doubling.pays(x_BHWC, kernel_KKCO, stride):
+            return doubling.enlarge(x_BHWC, kernel_KKCO, padding)
         # The kernel of the convolution whose input gradient this is.
         return _conv_transpose(x_BHWC, jnp.swapaxes(kernel_KKCO[::-1, ::-1], 2, 3), stride, padding)
     margin = kernel_KKCO.shape[0] - 1 - padding

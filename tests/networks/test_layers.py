@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmri_jax.networks import layers, winograd
+from fmri_jax.networks import doubling, layers, winograd
 from tests.networks import peers
 
 # size, stride, padding, image: every shape that the networks use, and odd ones that they do not.
@@ -141,27 +141,61 @@ def test_batches_split_over_devices_give_the_same_gradients():
         close(found, expected)
 
 
-@pytest.mark.parametrize(("image", "padding"), [(8, 1), (8, 0), (7, 2)])
-def test_winograd_is_the_plain_convolution_to_its_own_rounding(image, padding):
-    """Even and odd sides; against float64, the errors of both forms are alike."""
-    x, kernel = random(0, 2, image, image, 96), random(1, 3, 3, 96, 128)
-    assert winograd.pays(x, kernel, 1) and not winograd.pays(x, kernel, 2)
-    assert not winograd.pays(x, kernel[:, :, 33:], 1) and not winograd.pays(x, kernel[:2, :2], 1)
-    assert not winograd.pays(x[:, -6:], kernel, 1)
+@pytest.mark.parametrize(
+    ("size", "image", "padding"),
+    [(3, 8, 1), (3, 8, 0), (3, 7, 2), (2, 8, 0), (2, 8, 1), (2, 9, 1), (2, 10, 0)],
+)
+def test_winograd_is_the_plain_convolution_to_its_own_rounding(size, image, padding):
+    """Every remainder of the tiles; against float64, the errors of both forms are alike."""
+    x, kernel = random(0, 2, image, image, 160), random(1, size, size, 160, 128)
+    assert winograd.pays(x, kernel.shape, 1)
 
     def conv(x, kernel):
         return layers.conv(x, kernel, 1, padding, "blocks")
 
-    y, dx, dk, direction = output_and_gradients(conv, x, kernel)
-    expected = torch_output_and_gradients(
-        torch.nn.functional.conv2d,
-        x.astype(np.float64),
-        kernel.transpose(3, 2, 0, 1).astype(np.float64),
-        direction.astype(np.float64),
-        None,
-        1,
+    *ours, direction = output_and_gradients(conv, x, kernel)
+    theirs = torch_output_and_gradients(
+        lambda x, k: torch.nn.functional.conv2d(x, k.permute(3, 2, 0, 1), padding=padding),
+        *(array.astype(np.float64) for array in (x, kernel, direction)),
+    )
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected, 3e-6)
+
+
+def test_winograd_is_left_alone_where_it_would_not_pay_or_not_be_exact():
+    x, shape = random(0, 2, 7, 7, 128), (3, 3, 128, 64)
+    assert winograd.pays(x, shape, 1)
+    assert not winograd.pays(x, shape, 2)
+    assert not winograd.pays(x, (3, 3, 128, 63), 1)
+    assert not winograd.pays(x, (2, 2, 128, 64), 1)
+    assert not winograd.pays(x[:, -6:], shape, 1)
+    assert not winograd.pays(x.astype(np.float16), shape, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "padding", "image"), [(4, 2, 1, 7), (4, 2, 0, 8), (6, 3, 2, 9), (2, 1, 0, 7)]
+)
+def test_doublings_are_transposed_convolutions_to_their_own_rounding(size, stride, padding, image):
+    x, kernel = random(0, 2, image, image + 1, 144), random(1, size, size, 144, 128)
+    assert doubling.pays(x, kernel, stride)
+
+    def enlarge(x, kernel):
+        return layers.conv_transpose(x, kernel, stride, padding, "blocks")
+
+    *ours, direction = output_and_gradients(enlarge, x, kernel)
+    theirs = torch_output_and_gradients(
+        peers.conv_transpose,
+        *(array.astype(np.float64) for array in (x, kernel, direction)),
+        stride,
         padding,
     )
-    close(y, expected[0], 3e-6)
-    close(dx, expected[1], 3e-6)
-    close(dk.transpose(3, 2, 0, 1), expected[2], 3e-6)
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected, 3e-6)
+
+
+def test_doublings_need_a_kernel_of_two_strides_and_enough_channels():
+    x, kernel = random(0, 2, 8, 8, 128), random(1, 4, 4, 128, 32)
+    assert doubling.pays(x, kernel, 2)
+    assert not doubling.pays(x, kernel, 1) and not doubling.pays(x, kernel[:3, :3], 2)
+    assert not doubling.pays(x, kernel[:, :, :127], 2)
+    assert not doubling.pays(x, kernel[..., :31], 2)
