@@ -36,10 +36,18 @@ from fmri_jax.linear.design import (
     inner,
     original_units,
 )
+from fmri_jax.linear.lookahead import (
+    Lookahead,
+    add_column,
+    propose_from,
+    start_lookahead,
+    worthwhile,
+)
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.proposals import (
     CANDIDATES,
     Dictionary,
+    Proposal,
     choose,
     dictionary_of,
     propose,
@@ -139,7 +147,8 @@ class _State(NamedTuple):
     step: jax.Array  # atoms that the targets still active have
     active: jax.Array  # (t,) bool
     residual: jax.Array  # (t, n)
-    bound: jax.Array  # (t, s) upper bound of |atom . residual|, -1 for atoms in use
+    proposal: Proposal  # upper bounds (t, s) of |atom . residual|
+    ahead: Lookahead | None  # what a proposal without a product over all features takes
     free: jax.Array  # (t, s) bool, atoms not in use
     basis: jax.Array  # (t, k, n) orthonormal rows spanning the atoms in use
     factor: jax.Array  # (t, k, k) upper triangular: atoms = factor^T basis
@@ -154,6 +163,7 @@ def pursue(
     selected: jax.Array | None,
     atoms: int,
     tol: jax.Array | float,
+    look_ahead: bool | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """Chooses atoms and solves for their coefficients.
 
@@ -172,31 +182,45 @@ def pursue(
     dtype = targets.dtype
     usable = products.shape[1] if selected is None else selected.shape[1]
     free = jnp.ones((t, usable), bool)
+    if look_ahead is None:
+        look_ahead = worthwhile(products.shape[1], usable)
+    size = jnp.sqrt(inner(targets, targets))
+    along, chosen = jnp.zeros((t, atoms), dtype), jnp.full((t, atoms), -1, jnp.int32)
+    if look_ahead and selected is not None:
+        ahead = start_lookahead(dictionary, products, selected, atoms)
+        proposal = propose_from(dictionary, ahead, along, chosen, free, size)
+    else:
+        ahead, proposal = None, upper_bound(dictionary, targets, products, free, selected)
     start = _State(
         step=jnp.int32(0),
         active=jnp.any(targets != 0, axis=1),
         residual=targets,
-        bound=upper_bound(dictionary, targets, products, free, selected),
+        proposal=proposal,
+        ahead=ahead,
         free=free,
         basis=jnp.zeros((t, atoms, n), dtype),
         factor=jnp.broadcast_to(jnp.eye(atoms, dtype=dtype), (t, atoms, atoms)),
-        along=jnp.zeros((t, atoms), dtype),
-        chosen=jnp.full((t, atoms), -1, jnp.int32),
+        along=along,
+        chosen=chosen,
     )
-    size = jnp.sqrt(inner(targets, targets))
 
     def one_step(state: _State) -> _State:
-        state = _add_atom(dictionary, selected, state, size, tol)
-        again = (state.step < atoms) & jnp.any(state.active)
-        bound = lax.cond(
-            again,
+        state, place = _add_atom(dictionary, selected, state, size, tol)
+        more = state.active & (state.step < atoms)
+        if state.ahead is not None and selected is not None:
+            ahead = add_column(dictionary, selected, state.ahead, place, state.step - 1, more)
+            weights = _coefficients(state.factor, state.along)
+            proposal = propose_from(dictionary, ahead, weights, state.chosen, state.free, size)
+            return state._replace(proposal=proposal, ahead=ahead)
+        proposal = lax.cond(
+            jnp.any(more),
             lambda: propose(dictionary, state.residual, state.free, selected),
-            lambda: state.bound,
+            lambda: state.proposal,
         )
-        return state._replace(bound=bound)
+        return state._replace(proposal=proposal)
 
     end = lax.while_loop(lambda s: (s.step < atoms) & jnp.any(s.active), one_step, start)
-    values = lax.linalg.triangular_solve(end.factor, end.along[..., None], left_side=True)[..., 0]
+    values = _coefficients(end.factor, end.along)
     return end.chosen, jnp.where(end.chosen < 0, 0, values)
 
 
@@ -206,22 +230,24 @@ def _add_atom(
     state: _State,
     size: jax.Array,
     tol: jax.Array | float,
-) -> _State:
+) -> tuple[_State, jax.Array]:
     """One step: choose an atom, make it orthogonal to the basis, take it off the residual."""
-    place, feature, top = choose(dictionary, state.residual, state.bound, selected, state.active)
+    # Rounding leaves this much of an atom that depends on others, or of a residual that is zero.
+    noise = 8 * jnp.finfo(size.dtype).eps
+    place, feature, top = choose(
+        dictionary, state.residual, state.proposal, selected, state.active, noise * size
+    )
     atom = dictionary.features.rows[feature]
     norm = dictionary.norm[feature]
     atom, weights = _orthogonalise(atom, state.basis)
     length = jnp.sqrt(inner(atom, atom))
-    # Rounding leaves this much of an atom that depends on others, or of a residual that is zero.
-    noise = 8 * jnp.finfo(atom.dtype).eps
     accept = state.active & (top > noise * norm * size) & (length > noise * norm)
     direction = jnp.where(accept[:, None], atom / jnp.where(accept, length, 1)[:, None], 0)
     along = inner(direction, state.residual)
     residual = state.residual - along[:, None] * direction
     step, rows = state.step, jnp.arange(place.shape[0])
     column = jnp.where(accept[:, None], weights.at[:, step].set(length), state.factor[:, :, step])
-    return state._replace(
+    state = state._replace(
         step=step + 1,
         active=accept & (inner(residual, residual) > tol),
         residual=residual,
@@ -231,6 +257,11 @@ def _add_atom(
         along=state.along.at[:, step].set(along),
         chosen=state.chosen.at[:, step].set(jnp.where(accept, feature, -1)),
     )
+    return state, place
+
+
+def _coefficients(factor: jax.Array, along: jax.Array) -> jax.Array:
+    return lax.linalg.triangular_solve(factor, along[..., None], left_side=True)[..., 0]
 
 
 def _orthogonalise(atoms: jax.Array, basis: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -19,7 +19,6 @@ from fmri_jax.linear.design import Design, inner
 from fmri_jax.linear.selection import correlate
 
 CANDIDATES = 16  # atoms of a target that can be chosen without a product in full precision
-RIVALS = 4  # of them evaluated in full precision, on average over the targets
 
 
 class Dictionary(NamedTuple):
@@ -44,9 +43,30 @@ def dictionary_of(features: Design) -> Dictionary:
     return Dictionary(features, coarse, _norm(features.rows), _norm(_lost(features.rows)))
 
 
+class Proposal(NamedTuple):
+    """Upper bounds of |atom . residual| for every target, and how far above it they may lie.
+
+    Attributes:
+        bound: (t, s), -1 for atoms in use.
+        per_norm: (t, 1) a bound is at most 2 norm per_norm above the correlation,
+        per_error: (t, 1) plus 2 error per_error of its atom; None for none.
+    """
+
+    bound: jax.Array
+    per_norm: jax.Array
+    per_error: jax.Array | None = None
+
+    def slack(self, dictionary: Dictionary, features: jax.Array) -> jax.Array:
+        """Half of how far the bounds of these features (t, c) may lie above, (t, c)."""
+        slack = dictionary.norm[features] * self.per_norm
+        if self.per_error is None:
+            return slack
+        return slack + dictionary.error[features] * self.per_error
+
+
 def propose(
     dictionary: Dictionary, residual: jax.Array, free: jax.Array, selected: jax.Array | None
-) -> jax.Array:
+) -> Proposal:
     """Upper bounds of the correlations with the residuals, from one bfloat16 product.
 
     Args:
@@ -54,9 +74,6 @@ def propose(
         residual: (t, n).
         free: (t, s) atoms that may still be chosen.
         selected: (t, s) features that are a target's atoms; None for all.
-
-    Returns:
-        (t, s), -1 for atoms that are not free.
     """
     products = lax.dot_general(
         residual.astype(jnp.bfloat16),
@@ -73,49 +90,52 @@ def upper_bound(
     products: jax.Array,
     free: jax.Array,
     selected: jax.Array | None,
-) -> jax.Array:
+) -> Proposal:
     """|products| (t, features) plus the most that bfloat16 can have taken away; as `propose`."""
     per_error, per_norm = _slack(residual)
     bound = jnp.abs(products.astype(residual.dtype))
     bound = bound + dictionary.error * per_error + dictionary.norm * per_norm
-    return jnp.where(free, _own(bound, selected), -1)
+    return Proposal(jnp.where(free, own_values(bound, selected), -1), per_norm, per_error)
 
 
 def choose(
     dictionary: Dictionary,
     residual: jax.Array,
-    bound: jax.Array,
+    proposal: Proposal,
     selected: jax.Array | None,
     active: jax.Array,
+    least: jax.Array,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The free atom of each target that correlates most, decided in full precision.
 
     Args:
         dictionary: the atoms.
         residual: (t, n).
-        bound: (t, s) upper bounds, -1 for atoms that are not free.
+        proposal: upper bounds (t, s) of the correlations.
         selected: (t, s) features that are a target's atoms; None for all.
         active: (t,) targets whose choice matters.
+        least: (t,) correlations of at most norm * least are rounding errors.
 
     Returns:
-        (place (t,) in 0 .. s - 1, feature (t,), |correlation| (t,)). Of equal correlations the
-        first feature, as argmax over all of them would give.
+        (place (t,) in 0 .. s - 1, feature (t,), |correlation| (t,) or a lower bound of it above
+        norm * least). Of equal correlations the first feature, as argmax over all would give.
     """
-    usable = bound.shape[1]
+    bound, usable = proposal.bound, proposal.bound.shape[1]
     # XLA turns a top_k whose result is sliced into a full sort: hence max and min below.
     best, places = lax.top_k(bound, min(CANDIDATES, usable))
     features = _own_places(places, selected)
-    per_error, per_norm = _slack(residual)
-    slack = dictionary.error[features] * per_error + dictionary.norm[features] * per_norm
-    sure = jnp.max(best - 2 * slack, axis=1, keepdims=True)
+    sure = jnp.max(best - 2 * proposal.slack(dictionary, features), axis=1, keepdims=True)
     rivals = (best >= jnp.maximum(sure, 0)) & active[:, None]
-    exact = _evaluate(dictionary, residual, features, rivals)
-    place, feature, top = _first_of_largest(exact, places, features)
-    beyond = (top < jnp.min(best, axis=1)) & active & (usable > CANDIDATES)
-    doubt = jnp.any(beyond) | (jnp.sum(rivals) > RIVALS * len(rivals))
+    # An atom without rivals is the choice, if its correlation surely is no rounding error.
+    sole = (jnp.sum(rivals, axis=1, keepdims=True) == 1) & (
+        sure > least[:, None] * dictionary.norm[features]
+    )
+    exact = _evaluate(dictionary, residual, features, rivals & ~sole)
+    place, feature, top = _first_of_largest(jnp.where(rivals & sole, sure, exact), places, features)
+    doubt = jnp.any((top < jnp.min(best, axis=1)) & active & (usable > CANDIDATES))
 
     def in_full_precision() -> tuple[jax.Array, jax.Array, jax.Array]:
-        products = _own(jnp.abs(correlate(residual, dictionary.features)), selected)
+        products = own_values(jnp.abs(correlate(residual, dictionary.features)), selected)
         best, places = lax.top_k(jnp.where(bound < 0, -1, products), min(CANDIDATES, usable))
         features = _own_places(places, selected)
         # The products' own rounding may have swapped neighbours: evaluate the candidates alike.
@@ -132,11 +152,17 @@ def _evaluate(
 
     Wanted atoms are few: packing them into one list saves reading (t, c, n) numbers.
     """
-    t = len(features)
-    target, column = jnp.nonzero(wanted, size=RIVALS * t, fill_value=t)
-    rows = dictionary.features.rows[features.at[target, column].get(mode="clip")]
-    values = jnp.abs(inner(rows, residual.at[target].get(mode="clip")))
-    return jnp.full(features.shape, -1, values.dtype).at[target, column].set(values, mode="drop")
+    t, at_once = len(features), max(1, len(features) // 4)
+    target, column = jnp.nonzero(wanted, size=-(-wanted.size // at_once) * at_once, fill_value=t)
+
+    def some(i: jax.Array, values: jax.Array) -> jax.Array:
+        who, where = (lax.dynamic_slice_in_dim(a, i * at_once, at_once) for a in (target, column))
+        rows = dictionary.features.rows[features.at[who, where].get(mode="clip")]
+        exact = jnp.abs(inner(rows, residual.at[who].get(mode="clip")))
+        return values.at[who, where].set(exact, mode="drop")
+
+    none = jnp.full(features.shape, -1, residual.dtype)
+    return lax.fori_loop(0, -(-jnp.sum(wanted) // at_once), some, none)
 
 
 def _first_of_largest(
@@ -170,7 +196,7 @@ def _norm(rows: jax.Array) -> jax.Array:
     return jnp.sqrt(jnp.sum(jnp.square(rows), axis=1))
 
 
-def _own(values: jax.Array, selected: jax.Array | None) -> jax.Array:
+def own_values(values: jax.Array, selected: jax.Array | None) -> jax.Array:
     """Of values (t, features) those of each target's atoms (t, s)."""
     return values if selected is None else jnp.take_along_axis(values, selected, axis=1)
 
