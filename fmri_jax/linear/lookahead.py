@@ -24,7 +24,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from fmri_jax.linear.proposals import Dictionary, Proposal, own_values
-from fmri_jax.linear.selection import correlate
 
 AHEAD = 16  # columns at hand of each target
 TOGETHER = 32  # atoms that were not foreseen in one product
@@ -37,7 +36,7 @@ class Lookahead(NamedTuple):
         products: (t, s) correlations of the targets with their own voxels.
         norms: (t, s) norms of these voxels.
         used: (atoms, t, s) columns of the atoms chosen.
-        places: (t, b) voxels whose columns are at hand, of 0 .. s - 1; -1 for none.
+        places: (t, b) voxels whose columns are at hand, of 0 .. s - 1.
         columns: (t, s, b) their columns.
     """
 
@@ -51,7 +50,7 @@ class Lookahead(NamedTuple):
 def worthwhile(features: int, own: int) -> bool:
     """Whether columns cost less than bfloat16 products with all features: on CPU, for few voxels.
 
-    A GPU does the nine products in less time than it takes to gather the rows.
+    Not measured on accelerators, whose bfloat16 products are cheap and gathers are not.
     """
     return jax.default_backend() == "cpu" and 4 * own <= features
 
@@ -101,8 +100,9 @@ def add_column(
     """
     t = len(place)
     known = ahead.places == place[:, None]
-    at = jnp.argmax(known, axis=1)[:, None, None]
-    column = jnp.take_along_axis(ahead.columns, at, axis=2)[:, :, 0]
+    column = jnp.take_along_axis(
+        ahead.columns, jnp.argmax(known, axis=1)[:, None, None], axis=2, mode="clip"
+    )[:, :, 0]
     missing = wanted & ~jnp.any(known, axis=1)
     some = min(TOGETHER, t)
     (targets,) = jnp.nonzero(missing, size=-(-t // some) * some, fill_value=t)
@@ -111,9 +111,10 @@ def add_column(
     def compute(i: jax.Array, column: jax.Array) -> jax.Array:
         who = lax.dynamic_slice_in_dim(targets, i * some, some)
         atoms = dictionary.features.rows[feature.at[who].get(mode="clip")]
-        products = correlate(atoms, dictionary.features)
-        own = own_values(products, selected.at[who].get(mode="clip"))
-        return column.at[who].set(own, mode="drop")
+        # Voxels first: the other way round XLA's CPU library packs all of them anew every time.
+        columns = jnp.matmul(dictionary.features.rows, atoms.T, precision=lax.Precision.HIGHEST)
+        own = selected.at[who].get(mode="clip")
+        return column.at[who].set(columns[own, jnp.arange(some)[:, None]], mode="drop")
 
     column = lax.fori_loop(0, -(-jnp.sum(missing) // some), compute, column)
     return ahead._replace(used=ahead.used.at[step].set(column))

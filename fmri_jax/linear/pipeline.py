@@ -16,9 +16,10 @@ from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.closed_form import SOLVERS, check_alpha, single_best, solve_selected
 from fmri_jax.linear.design import centre_targets, check, design, original_units
 from fmri_jax.linear.evidence import Evidence, evidence_bytes, solve_own
-from fmri_jax.linear.matching_pursuit import omp_bytes, pursue
+from fmri_jax.linear.matching_pursuit import omp_bytes
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.proposals import dictionary_of
+from fmri_jax.linear.pursuit import pursue
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
 
 Decoder = Literal["omp", "least_squares", "ridge", "bayesian_ridge", "univariate"]
@@ -84,7 +85,7 @@ def fit_selected_sparse(
     samples, voxels = X.shape
     n_voxels = 1 if decoder == "univariate" else min(n_voxels, voxels)
     atoms = max(1, min(n_nonzero, n_voxels, samples - 1))
-    per_target = omp_bytes(X.shape, atoms)
+    per_target = omp_bytes(X.shape, n_voxels, atoms)
     if decoder == "bayesian_ridge":
         per_target += evidence_bytes(samples, n_voxels)
     block = block_size(Y.shape[1], per_target, block)
