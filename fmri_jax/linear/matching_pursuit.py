@@ -32,7 +32,7 @@ from jax.sharding import Mesh
 from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.design import centre_targets, check, design, original_units
-from fmri_jax.linear.lookahead import AHEAD
+from fmri_jax.linear.lookahead import AHEAD, worthwhile
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.proposals import CANDIDATES, dictionary_of
 from fmri_jax.linear.pursuit import pursue
@@ -108,7 +108,7 @@ def atom_count(
 def omp_bytes(shape: tuple[int, int], usable: int, atoms: int) -> int:
     """Working memory of one target: correlations, candidates, Gram columns, basis and factor."""
     samples, features = shape
-    columns = usable * (AHEAD + atoms + 8)
+    columns = usable * (AHEAD + atoms + 8) if worthwhile(features, usable) else 0
     return 4 * (6 * features + columns + (2 * CANDIDATES + atoms + 8) * samples + 2 * atoms**2)
 
 

@@ -1,8 +1,9 @@
 """The atom that correlates most with each residual: proposed cheaply, decided in full precision.
 
 Proposals come from a product in bfloat16, here, or from columns of the Gram matrix (`lookahead`).
-A product in bfloat16 takes half the time of one in float32 (far less on a GPU), but its result is
-only a proposal. The rounding errors of both factors are known, so the Cauchy-Schwarz inequality
+A product in bfloat16 takes half the time of one in float32 where the processor has such products
+(with AVX2 alone it takes longer; on a GPU far less), but its result is only a proposal.
+The rounding errors of both factors are known, so the Cauchy-Schwarz inequality
 bounds how far each proposed correlation can be off. Of every target, the `CANDIDATES` atoms with
 the largest upper bounds are looked at, and where the bound of several exceeds what the best is sure
 to reach (rivals), these are evaluated in full precision. Where that leaves a doubt, because an atom
