@@ -15,8 +15,8 @@ t = 361 targets, 500 voxels a target, 10 atoms):
 - columns of the Gram matrix: X^T X is 78 GFLOP before the first step, but those of a target's 16
   likely atoms with its 500 voxels are 7.6 GFLOP for all targets, and gather once: `lookahead`.
 
-So the last on a CPU, the first on accelerators and where all voxels are allowed. Neither changes a
-choice.
+So the last on a CPU where a target may use few of the voxels, the first on accelerators and where
+it may use many. Neither changes a choice.
 
 Two atoms whose correlations agree to about 2e-7 of |atom| |residual| (float32; 4e-16 in float64)
 are a tie that rounding decides; of exact duplicates the lower index is taken.

@@ -27,7 +27,7 @@ class _State(NamedTuple):
     active: jax.Array  # (t,) bool
     residual: jax.Array  # (t, n)
     proposal: Proposal  # upper bounds (t, s) of |atom . residual|
-    ahead: Lookahead | None  # what a proposal without a product over all features takes
+    ahead: Lookahead | None  # Gram columns; None where proposals are bfloat16 products
     free: jax.Array  # (t, s) bool, atoms not in use
     basis: jax.Array  # (t, k, n) orthonormal rows spanning the atoms in use
     factor: jax.Array  # (t, k, k) upper triangular: atoms = factor^T basis
@@ -54,17 +54,17 @@ def pursue(
         atoms: most atoms a target.
         tol: squared residual norm at which a target stops; negative for never.
         ahead: whether to propose from Gram columns (`lookahead`) and not from bfloat16 products;
-            by default where they are faster. Both choose the same atoms.
+            by default where they are faster; never without `selected`. Both choose the same atoms.
 
     Returns:
         (indices (t, atoms), -1 where unused; values (t, atoms), 0 where unused).
     """
     size = jnp.sqrt(inner(targets, targets))
     start = _start(dictionary, targets, products, selected, atoms)
-    if selected is not None:
-        quick = worthwhile(products.shape[1], selected.shape[1])
-        if quick if ahead is None else ahead:
-            start = _with_columns(dictionary, start, products, selected, size)
+    if selected is not None and ahead is None:
+        ahead = worthwhile(products.shape[1], selected.shape[1])
+    if selected is not None and ahead:
+        start = _with_columns(dictionary, start, products, selected, size)
 
     def one_step(state: _State) -> _State:
         state, place = _add_atom(dictionary, selected, state, size, tol)

@@ -2,8 +2,8 @@
 
 Each input pixel of such a convolution (kernel 4, stride 2: a doubling) touches 2 x 2 output blocks
 of stride x stride pixels. With a block's pixels as channels it is a 2 x 2 convolution of stride 1,
-which `winograd` runs with 16 multiplications for 36. The kernel is laid out once, channels out
-last, and serves all three passes.
+which `winograd` runs with 16 multiplications for 36. One layout of the kernel, channels out last,
+serves all three passes.
 
 Milliseconds of output and both gradients together, as `blocks` has them and this one (batch 32, 2
 cores): generator deconv4 206 -> 129, deconv3 217 -> 174, deconv2 233 -> 217. deconv1, with 64

@@ -10,8 +10,8 @@ largest output). The larger F(4 x 4, 3 x 3) has errors of 1e-5 and is slower on 
 px, which its tiles do not divide.
 
 The input gradient convolves with the kernel turned by 180 degrees. Its 16 numbers are the kernel's
-own in another order, so that no kernel is turned: turning one and exchanging its channels took as
-long as the products (56 ms in generator deconv4).
+own in another order (for 2 x 2, some with the other sign), so that no kernel is turned: turning one
+and exchanging its channels took as long as the products (56 ms in generator deconv4).
 
 Milliseconds, plain and this one (batch 32, 2 cores): generator conv4_1 48 -> 27, conv5_1 26 -> 15,
 conv3_1 54 -> 33, discriminator conv4 56 -> 33, AlexNet conv4 55 -> 30.
@@ -33,8 +33,8 @@ from jax import lax
 TILE = 4  # inputs a side; TILE + 1 - K of them are new in each tile
 
 # The transforms touch 4 numbers (2 x 2 kernels: 1.8) for each input and output, the products save
-# 5 for each pair of channels: with few channels the transforms cost more than that. 2 x 2 kernels
-# come from doublings (see `doubling`), whose blocks have to be laid out, too.
+# 5 (2.2) for each pair of channels: with few channels the transforms cost more than that. 2 x 2
+# kernels come from doublings (see `doubling`), whose blocks have to be laid out, too.
 FEWEST_CHANNELS = {2: 128, 3: 64}
 
 # Images of few tiles do not repay the transform of the kernel, and odd sides fill tiles badly.
@@ -89,7 +89,7 @@ def convolve(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> jax.Arr
 def convolve_turned(x_BHWO: jax.Array, kernel_KKCO: jax.Array, padding: int) -> jax.Array:
     """The convolution with the kernel turned by 180 degrees, from its channels out to those in.
 
-    The input gradient of `convolve`, with K - 1 less the padding of the latter.
+    The input gradient of `convolve`: with padding K - 1 - p, if that of `convolve` was p.
 
     Returns:
         (batch, height + 2 padding - K + 1, width + 2 padding - K + 1, C).

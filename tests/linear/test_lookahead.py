@@ -1,13 +1,16 @@
 """Proposals from Gram columns choose as scikit-learn does, and as bfloat16 proposals do."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import OrthogonalMatchingPursuit
 
 from fmri_jax.linear import fit_selected_sparse, lookahead
-from fmri_jax.linear.design import centre_targets, design
-from fmri_jax.linear.proposals import dictionary_of
+from fmri_jax.linear.design import Design, centre_targets, design
+from fmri_jax.linear.lookahead import add_column, propose_from, start_lookahead
+from fmri_jax.linear.matching_pursuit import omp_bytes
+from fmri_jax.linear.proposals import Proposal, choose, dictionary_of
 from fmri_jax.linear.pursuit import pursue
 from fmri_jax.linear.selection import correlate, f_test, select
 from tests.linear.peers import each_target, problem, same_supports
@@ -76,14 +79,51 @@ def test_real_recording(miyawaki):
     compare(X, Y, np.asarray(select(f_test(X, Y), 500)), 10)
 
 
-def test_near_ties():
-    """Correlations closer than the bound on rounding are told apart in full precision."""
+def test_the_choice_is_exact_however_far_off_the_proposals_are():
+    """Bounds that are up to three hundredths of the norms too high, in an order of their own."""
     rng = np.random.default_rng(3)
-    base = rng.standard_normal((96, 8))
-    X = np.repeat(base, 16, axis=1) + 1e-3 * rng.standard_normal((96, 128))
-    Y = base @ rng.standard_normal((8, 5)) + 0.1 * rng.standard_normal((96, 5))
-    X, Y = X.astype(np.float32), Y.astype(np.float32)
-    compare(X, Y, np.tile(np.arange(64), (5, 1)), 3)
+    features, residual = rng.standard_normal((80, 64)), rng.standard_normal((30, 64))
+    features, residual = (jnp.asarray(a, jnp.float32) for a in (features, residual))
+    dictionary = dictionary_of(Design(features, jnp.zeros(80), jnp.ones(80)))
+    selected = jnp.asarray([rng.permutation(80)[:40] for _ in range(30)], jnp.int32)
+    exact = np.abs(np.asarray(residual, np.float64) @ np.asarray(features, np.float64).T)
+    exact = np.take_along_axis(exact, np.asarray(selected), axis=1)
+    size = np.linalg.norm(residual, axis=1, keepdims=True)
+    per_norm = 0.03 * size
+    high = np.asarray(dictionary.norm)[selected] * per_norm * rng.uniform(0, 2, exact.shape)
+    assert np.any(np.argmax(exact + high, axis=1) != np.argmax(exact, axis=1))
+    proposal = Proposal(*(jnp.asarray(a, jnp.float32) for a in (exact + high, per_norm)))
+    active = jnp.arange(30) != 4
+    place, feature, _ = choose(
+        dictionary, residual, proposal, selected, active, jnp.zeros(30, jnp.float32)
+    )
+    active = np.asarray(active)
+    np.testing.assert_array_equal(place[active], np.argmax(exact, axis=1)[active])
+    np.testing.assert_array_equal(feature, np.asarray(selected)[np.arange(30), place])
+
+
+def test_proposals_bound_the_correlations_from_above_and_not_by_much():
+    """Of voxels that hardly differ, whose coefficients are large: rounding is what is left."""
+    rng = np.random.default_rng(0)
+    base = rng.standard_normal((96, 1))
+    X = (base + 1e-3 * rng.standard_normal((96, 120))).astype(np.float32)
+    Y = (base + rng.standard_normal((96, 6))).astype(np.float32)
+    features, (targets, _) = design(X, standardise=False), centre_targets(Y)
+    dictionary, selected = dictionary_of(features), jnp.tile(jnp.arange(30), (6, 1))
+    ahead = start_lookahead(dictionary, correlate(targets, features), selected, 3)
+    places = jnp.asarray(rng.permutation(30)[:3], jnp.int32)
+    coefficients = jnp.asarray(300 * rng.standard_normal((6, 3)), jnp.float32)
+    for step, place in enumerate(places):
+        wanted, at = jnp.ones(6, bool), jnp.full(6, place)
+        ahead = add_column(dictionary, selected, ahead, at, jnp.int32(step), wanted)
+    chosen, free = jnp.tile(places, (6, 1)), jnp.ones((6, 30), bool)
+    size = jnp.linalg.norm(targets, axis=1)
+    found = propose_from(dictionary, ahead, coefficients, chosen, free, size)
+    rows, y, c = (np.asarray(a, np.float64) for a in (features.rows, targets, coefficients))
+    exact = np.abs((y - c @ rows[np.asarray(places)]) @ rows[:30].T)
+    slack = np.asarray(dictionary.norm)[:30] * np.asarray(found.per_norm)
+    assert np.all(exact <= found.bound) and np.all(found.bound <= exact + 2 * slack)
+    assert np.any(exact > found.bound - slack)  # without its slack it would be no bound
 
 
 def test_equal_and_constant_voxels(wide):
@@ -128,3 +168,9 @@ def test_blocks_and_devices(wide):
         part = fit_selected_sparse(X, Y, "omp", 40, **options)
         np.testing.assert_array_equal(part.indices, whole.indices)
         np.testing.assert_allclose(part.values, whole.values, atol=1e-5)
+
+
+def test_memory_is_counted_for_columns_only_where_there_are_any():
+    """So that targets which may use every voxel are still solved in large blocks."""
+    none, some = omp_bytes((1320, 50_000), 50_000, 10), omp_bytes((1320, 50_000), 12_500, 10)
+    assert none < 2e6 and some - none >= 4 * 12_500 * (lookahead.AHEAD + 10)

@@ -152,7 +152,7 @@ def however_small(monkeypatch):
 )
 def test_winograd_is_the_plain_convolution_to_its_own_rounding(size, image, padding, however_small):
     """Every remainder of the tiles; against float64, the errors of both forms are alike."""
-    x, kernel = random(0, 2, image, image, 160), random(1, size, size, 160, 128)
+    x, kernel = random(0, 2, image, image + 1, 160), random(1, size, size, 160, 128)
     assert winograd.pays(x, kernel.shape, 1)
 
     def conv(x, kernel):
@@ -167,15 +167,22 @@ def test_winograd_is_the_plain_convolution_to_its_own_rounding(size, image, padd
         close(found, expected, 3e-6)
 
 
-def test_winograd_is_left_alone_where_it_would_not_pay_or_not_be_exact():
-    x, shape = np.zeros((300, 7, 7, 128), np.float32), (3, 3, 128, 64)
+def test_winograd_is_left_alone_where_it_would_not_pay_or_not_be_exact(however_small):
+    x, shape = np.zeros((2, 7, 7, 128), np.float32), (3, 3, 128, 64)
     assert winograd.pays(x, shape, 1)
     assert not winograd.pays(x, shape, 2)
+    assert not winograd.pays(x, (5, 5, 128, 64), 1)
     assert not winograd.pays(x, (3, 3, 128, 63), 1)
-    assert not winograd.pays(x, (2, 2, 128, 64), 1)
+    assert winograd.pays(x, (2, 2, 128, 128), 1)
+    assert not winograd.pays(x, (2, 2, 128, 127), 1)
     assert not winograd.pays(x[:, -6:], shape, 1)
-    assert not winograd.pays(x[:200], shape, 1)  # so few products that compiling takes longer
     assert not winograd.pays(x.astype(np.float16), shape, 1)
+
+
+def test_winograd_is_left_alone_where_compiling_takes_longer_than_it_saves():
+    """7 x 7 x 9 x 128 x 64 multiplications an image: 1 G is reached at 277 images."""
+    x, shape = np.zeros((277, 7, 7, 128), np.float32), (3, 3, 128, 64)
+    assert winograd.pays(x, shape, 1) and not winograd.pays(x[1:], shape, 1)
 
 
 @pytest.mark.parametrize(
