@@ -57,6 +57,11 @@ def _simulated(seeds: tuple[int, ...] = SEEDS):
 def _object2vec():
     config = gan_object2vec.get_config()
     config.title = "Table II on real responses to objects, unseen categories"
+    config.text = (
+        "The mean photograph of each of 81 object categories, from subject 1 of Bonner & Epstein "
+        "(2021); every category is unseen in training. The first row sees the voxels of all ten "
+        "regions, the rows named after a region its voxels alone."
+    )
     config.preparation.roi = "all"
     best = "Best model (all)"
     claims = [
