@@ -5,9 +5,10 @@
     python launch.py --config=experiments/table2.py:tiny        # minutes: does every row run?
     python launch.py --config=experiments/table2.py --jobs=4    # or --slurm="timeout_min=120"
 
-The simulated subject views the photographs in $FMRI_JAX_DATA; the real recording lies there, too.
-One row needs CaffeNet's weights: without them the others are run and compared, and the page says
-where to get them. The loss weights of the first row are from experiments/search_weights.py.
+The first takes 22 minutes on two cores. The simulated subject views the photographs in
+$FMRI_JAX_DATA; the real recording lies there, too. One row needs CaffeNet's weights: without them
+the others are run and compared, and the page says where to get them. The loss weights of the first
+row are from experiments/search_weights.py.
 """
 
 from experiments import gan_object2vec, gan_vc
