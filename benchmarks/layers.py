@@ -20,7 +20,7 @@ import torch
 
 from fmri_jax.networks import layers
 from fmri_jax.training import compiler
-from fmri_jax.training.host_memory import keep_freed_memory
+from fmri_jax.training.host_memory import keep_freed_memory, run_in_caller
 
 THREADS = 2
 
@@ -175,6 +175,7 @@ def main() -> None:
     parser.add_argument("--keep-memory", action="store_true")
     options = parser.parse_args()
     if options.keep_memory:
+        run_in_caller()
         keep_freed_memory()
     torch.set_num_threads(THREADS)
     who = ("ours", "torch") if options.no_xla else ("ours", "torch", "xla")

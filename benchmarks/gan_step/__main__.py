@@ -26,7 +26,7 @@ from benchmarks.gan_step import measure, weights
 from benchmarks.gan_step.peer_step import PeerStep
 from benchmarks.gan_step.setting import Setting, build, build_peer, peer_batch
 from fmri_jax.methods.gan.step import jitted
-from fmri_jax.training.host_memory import keep_freed_memory
+from fmri_jax.training.host_memory import keep_freed_memory, run_in_caller
 
 THREADS = 2
 LOSS_TOLERANCES = (1e-5, 1e-3)  # relative, of the terms of the first and of the second step
@@ -40,7 +40,8 @@ def main() -> None:
     options = parse()
     torch.set_num_threads(THREADS)
     if not options.default_memory:
-        keep_freed_memory()  # as training does; it holds for the whole process, both sides
+        run_in_caller()  # as training does, and so is the next; it serves both sides
+        keep_freed_memory()
     if options.memory:
         print(f"peak memory of {options.memory}: {peak_memory(options) / 2**20:,.0f} MiB")
         return

@@ -1,5 +1,6 @@
 """Freed arrays stay with the process: using them again takes no page from the kernel."""
 
+import os
 import subprocess
 import sys
 
@@ -39,3 +40,53 @@ def test_large_freed_arrays_are_used_again():
 def test_other_systems_are_left_alone(monkeypatch):
     monkeypatch.setattr(host_memory.sys, "platform", "darwin")
     assert host_memory.keep_freed_memory() is False
+
+
+# A product of some tenths of a second: is it done when the call is?
+DONE = """
+import jax
+from fmri_jax.training.host_memory import run_in_caller
+CALL
+program = jax.jit(lambda x: jax.lax.fori_loop(0, 20, lambda i, y: y @ x, x))
+x = jax.numpy.eye(1500)
+program(x).block_until_ready()
+print(program(x).is_ready())
+"""
+
+
+def test_programs_run_in_the_thread_that_calls_them():
+    found = []
+    for call in ("", "run_in_caller()"):
+        program = [sys.executable, "-c", DONE.replace("CALL", call)]
+        environment = os.environ | {"JAX_PLATFORMS": "cpu"}
+        run = subprocess.run(
+            program, capture_output=True, text=True, timeout=60, check=True, env=environment
+        )
+        found.append(run.stdout.strip())
+    assert found == ["False", "True"]
+
+
+def test_one_heap_only_where_other_threads_run_programs(monkeypatch):
+    class Library:
+        gnu_get_libc_version = None
+
+        def __init__(self):
+            self.taken = []
+
+        def mallopt(self, name, value):
+            self.taken.append((name, value))
+            return 1
+
+    class Config:
+        def __init__(self, elsewhere):
+            self.values = {"jax_cpu_enable_async_dispatch": elsewhere}
+
+    found = []
+    for elsewhere in (True, False):
+        library = Library()
+        monkeypatch.setattr(host_memory.ctypes, "CDLL", lambda name, library=library: library)
+        monkeypatch.setattr(host_memory.sys, "platform", "linux")
+        monkeypatch.setattr(host_memory.jax, "config", Config(elsewhere))
+        assert host_memory.keep_freed_memory() is True
+        found.append(library.taken)
+    assert found == [[(-4, 0), (-1, -1), (-8, 1)], [(-4, 0), (-1, -1)]]

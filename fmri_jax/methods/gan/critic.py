@@ -6,12 +6,12 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.losses import adversarial_loss, discriminator_loss, shared_cotangent
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.state import Gate, Player, discriminator_optimiser
+from fmri_jax.training.gradients import gradient_norm
 
 Metrics = dict[str, jax.Array]
 
@@ -101,7 +101,7 @@ class Critic:
         metrics = {
             "discriminator_real": losses[0],
             "discriminator_generated": losses[1],
-            "discriminator_gradient": optax.global_norm(gradients),
+            "discriminator_gradient": gradient_norm(gradients),
         }
         allowed = gate.discriminator if self.config.gate else None
         return player.update(gradients, discriminator_optimiser(self.config), allowed), metrics

@@ -13,7 +13,6 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 from jax.sharding import Mesh
 
 from fmri_jax.data.batches import Batch, random_crop
@@ -27,6 +26,7 @@ from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
 from fmri_jax.training import compiler
 from fmri_jax.training.dispatch import several_steps
+from fmri_jax.training.gradients import gradient_norm
 
 Features = dict[str, jax.Array]  # layer -> (n, ...) activations, float32
 
@@ -96,7 +96,7 @@ class TrainStep:
         (gradients,) = pull(toward)
         allowed = state.gate.generator if config.gate else None
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
-        terms["generator_gradient"] = optax.global_norm(gradients)
+        terms["generator_gradient"] = gradient_norm(gradients)
         return (
             GANState(state.step + 1, state.key, generator, discriminator, gate),
             terms,
