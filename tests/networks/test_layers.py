@@ -124,6 +124,15 @@ def test_the_cpu_takes_the_block_form_by_itself():
     assert "lhs_dilation=(1, 1)" in jaxpr and "lhs_dilation=(2, 2)" not in jaxpr
 
 
+def agree_when_split(gradients, x, kernel):
+    """With the batch dealt over four devices, the same as on one."""
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    split = jax.device_put(x, jax.NamedSharding(mesh, jax.P("data")))
+    whole = jax.device_put(kernel, jax.NamedSharding(mesh, jax.P()))
+    for found, expected in zip(jax.jit(gradients)(split, whole), gradients(x, kernel), strict=True):
+        close(found, expected)
+
+
 def test_batches_split_over_devices_give_the_same_gradients():
     x, kernel = jnp.asarray(random(0, 4, 9, 9, 3)), jnp.asarray(random(1, 3, 3, 3, 4))
 
@@ -134,11 +143,7 @@ def test_batches_split_over_devices_give_the_same_gradients():
 
         return jax.grad(total, argnums=(0, 1))(x, kernel)
 
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    split = jax.device_put(x, jax.NamedSharding(mesh, jax.P("data")))
-    whole = jax.device_put(kernel, jax.NamedSharding(mesh, jax.P()))
-    for found, expected in zip(jax.jit(gradients)(split, whole), gradients(x, kernel), strict=True):
-        close(found, expected)
+    agree_when_split(gradients, x, kernel)
 
 
 @pytest.fixture
@@ -165,6 +170,23 @@ def test_winograd_is_the_plain_convolution_to_its_own_rounding(size, image, padd
     )
     for found, expected in zip(ours, theirs, strict=True):
         close(found, expected, 3e-6)
+
+
+@pytest.mark.parametrize("size", [3, 4])
+def test_fewer_products_on_batches_split_over_devices_give_the_same_gradients(size, however_small):
+    """3: a convolution, 4: a doubling."""
+    x, kernel = jnp.asarray(random(0, 4, 7, 7, 128)), jnp.asarray(random(1, size, size, 128, 64))
+    apply = layers.conv if size == 3 else layers.conv_transpose
+    pays = winograd.pays(x, kernel.shape, 1) if size == 3 else doubling.pays(x, kernel, 2)
+    assert pays
+
+    def gradients(x, kernel):
+        def total(x, kernel):
+            return jnp.sum(jnp.square(apply(x, kernel, size // 2, 1, "blocks")))
+
+        return jax.grad(total, argnums=(0, 1))(x, kernel)
+
+    agree_when_split(gradients, x, kernel)
 
 
 def test_winograd_is_left_alone_where_it_would_not_pay_or_not_be_exact(however_small):
