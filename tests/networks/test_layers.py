@@ -93,7 +93,10 @@ def test_conv_transpose_equals_flax(form):
 
 
 @pytest.mark.parametrize("form", ["blocks", "xla"])
-@pytest.mark.parametrize(("size", "stride", "image"), [(3, 2, 7), (3, 2, 8), (2, 2, 5), (3, 1, 6)])
+@pytest.mark.parametrize(
+    ("size", "stride", "image"),
+    [(3, 2, 7), (3, 2, 8), (2, 2, 5), (3, 1, 6), (2, 3, 9), (12, 5, 19)],
+)
 def test_max_pool_equals_pytorch_where_pixels_tie(form, size, stride, image):
     # Rounded and rectified, so that most windows hold their maximum several times.
     x = np.maximum(np.round(random(0, 2, image, image + 1, 4)), 0)
