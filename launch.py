@@ -57,7 +57,9 @@ def main(argv: list[str]) -> None:
     from fmri_jax.execution import executor
     from fmri_jax.run import run
     from fmri_jax.sweep import run_sweep
+    from fmri_jax.training.host_memory import run_in_caller
 
+    run_in_caller()
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
     if len(argv) > 1:
         refuse(f"{argv[1]!r} is not a flag: write options as --config.section.name=value.")

@@ -9,6 +9,7 @@ import sys
 
 from fmri_jax.errors import InputError
 from fmri_jax.sweep import Execute, Task, run_task
+from fmri_jax.training.host_memory import run_in_caller
 
 
 def executor(jobs: int, slurm: str, workdir: pathlib.Path) -> Execute:
@@ -68,6 +69,12 @@ def _on_card(task: Task, card: str) -> str:
         os.environ["CUDA_VISIBLE_DEVICES"] = card
     else:  # processes that share a GPU must not each take most of its memory
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    return _in_new_process(task)
+
+
+def _in_new_process(task: Task) -> str:
+    """Runs a task as the launcher would."""
+    run_in_caller()
     return run_task(task)
 
 
@@ -84,7 +91,7 @@ def _as_array(tasks: list[Task], options: dict[str, str | int], folder: pathlib.
     try:
         queue = submitit.AutoExecutor(folder, cluster=cluster)
         queue.update_parameters(**parameters)
-        jobs = queue.map_array(run_task, tasks)
+        jobs = queue.map_array(_in_new_process, tasks)
     except (RuntimeError, TypeError, ValueError, NameError, OSError) as error:
         raise InputError(
             f"--slurm={options} was refused ({' '.join(str(error).split())}): expected options of "

@@ -14,7 +14,6 @@ from fmri_jax.data.session import Session
 from fmri_jax.evaluation import perceptual
 from fmri_jax.experiment import Experiment
 from fmri_jax.scoring import score_run
-from fmri_jax.training.host_memory import run_in_caller
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import Phases, claim, provenance, read_json, replacing, write_json
 
@@ -40,7 +39,6 @@ def run(
         NotFiniteError: training diverged; the last good checkpoint was kept.
     """
     use_compilation_cache()
-    run_in_caller()
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     options = experiment.read(plain)
     page = workdir / "report.html"
