@@ -64,29 +64,3 @@ def test_programs_run_in_the_thread_that_calls_them():
         )
         found.append(run.stdout.strip())
     assert found == ["False", "True"]
-
-
-def test_one_heap_only_where_other_threads_run_programs(monkeypatch):
-    class Library:
-        gnu_get_libc_version = None
-
-        def __init__(self):
-            self.taken = []
-
-        def mallopt(self, name, value):
-            self.taken.append((name, value))
-            return 1
-
-    class Config:
-        def __init__(self, elsewhere):
-            self.values = {"jax_cpu_enable_async_dispatch": elsewhere}
-
-    found = []
-    for elsewhere in (True, False):
-        library = Library()
-        monkeypatch.setattr(host_memory.ctypes, "CDLL", lambda name, library=library: library)
-        monkeypatch.setattr(host_memory.sys, "platform", "linux")
-        monkeypatch.setattr(host_memory.jax, "config", Config(elsewhere))
-        assert host_memory.keep_freed_memory() is True
-        found.append(library.taken)
-    assert found == [[(-4, 0), (-1, -1), (-8, 1)], [(-4, 0), (-1, -1)]]
