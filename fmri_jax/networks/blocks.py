@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks import winograd
+from fmri_jax.networks import taps, winograd
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -32,9 +32,11 @@ MOST_FILLING = 1.5
 
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """The convolution itself, with fewer multiplications where that pays (see `winograd`)."""
+    """The convolution itself, with fewer products where that pays (see `winograd`, `taps`)."""
     if winograd.pays(x_BHWC, kernel_KKCO.shape, stride):
         return winograd.convolve(x_BHWC, kernel_KKCO, padding)
+    if taps.pays(x_BHWC, kernel_KKCO.shape, stride, padding):
+        return taps.convolve(x_BHWC, kernel_KKCO, padding)
     return _plain(x_BHWC, kernel_KKCO, stride, padding)
 
 
@@ -82,10 +84,11 @@ def input_gradient(
     size = kernel_KKCO.shape[0]
     if winograd.pays(g_BhwO, kernel_KKCO.shape, stride):
         return winograd.convolve_turned(g_BhwO, kernel_KKCO, size - 1 - padding)
+    x = jax.ShapeDtypeStruct((len(g_BhwO), *shape, kernel_KKCO.shape[2]), g_BhwO.dtype)
+    if taps.pays(x, kernel_KKCO.shape, stride, padding):
+        return jax.linear_transpose(lambda x: taps.convolve(x, kernel_KKCO, padding), x)(g_BhwO)[0]
     blocks = -(-size // stride)
     if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
-        x_shape = (g_BhwO.shape[0], *shape, kernel_KKCO.shape[2])
-        x = jax.ShapeDtypeStruct(x_shape, g_BhwO.dtype)
         transpose = jax.linear_transpose(lambda x: _plain(x, kernel_KKCO, stride, padding), x)
         return transpose(g_BhwO)[0]
     kernel_QQSO = _kernel_to_blocks(kernel_KKCO, stride)
