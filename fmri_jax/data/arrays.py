@@ -183,7 +183,13 @@ def _rois(arrays: Mapping[str, np.ndarray], voxels: int) -> dict[str, np.ndarray
 
 def _texts(key: str, values: np.ndarray) -> np.ndarray:
     if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
+        try:
+            values = np.char.decode(values, "utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{key} holds bytes that are not UTF-8 ({error}): expected a list of texts; store "
+                "them as str."
+            ) from None
     if values.dtype.kind != "U" or values.ndim != 1:
         raise InputError(
             f"{key} is {values.dtype} of shape {values.shape}: expected a list of texts."

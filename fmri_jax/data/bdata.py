@@ -9,6 +9,7 @@ parentheses nest; `bdpy` gives all four the same rank and mistakes nested parent
 """
 
 import pathlib
+from typing import Any
 
 import h5py
 import numpy as np
@@ -44,12 +45,20 @@ class BData:
             raise InputError(f"{path} is not a file: expected a BData .h5; check the path.")
         try:
             with h5py.File(path) as file:
-                self._table = self._spelling(file, "dataset", "dataSet")
-                metadata = file[self._spelling(file, "metadata", "metaData")]
-                self.shape, self.dtype = file[self._table].shape, file[self._table].dtype
-                keys = [_text(key) for key in metadata["key"][:].ravel()]
-                values = metadata["value"][:].astype(np.float64)
-                self._vmaps = {key: _vmap(group) for key, group in file.get("vmap", {}).items()}
+                table = self._member(file, h5py.Dataset, "dataset", "dataSet")
+                self._table, self.shape, self.dtype = table.name, table.shape, table.dtype
+                metadata = self._member(file, h5py.Group, "metadata", "metaData")
+                stored = self._member(metadata, h5py.Dataset, "key")[()]
+                keys = [_text(key) for key in np.ravel(stored)]
+                values = np.asarray(self._member(metadata, h5py.Dataset, "value")[()], np.float64)
+                self._vmaps = self._read_vmaps(file)
+        except InputError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"{path} is no BData ({error}): expected numbers in metadata/value, UTF-8 in "
+                "metadata/key and numbers as the names in vmap; save it with bdpy."
+            ) from None
         except (OSError, KeyError, RuntimeError) as error:
             raise InputError(f"{path} cannot be read as BData ({error}): copy it again.") from None
         self._check(keys, values)
@@ -169,20 +178,40 @@ class BData:
             )
         return [vmap[number] for number in numbers]
 
-    def _spelling(self, file: h5py.File, *names: str) -> str:
+    def _member(self, group: h5py.Group, kind: type, *names: str) -> Any:
+        """The group or dataset of the first of these spellings that is there."""
         for name in names:
-            if name in file:
-                return name
+            if name in group:
+                found = group[name]
+                if isinstance(found, kind):
+                    return found
+                raise InputError(
+                    f"{self.path}: {found.name} is a {type(found).__name__.lower()} of HDF5: "
+                    f"expected a {kind.__name__.lower()}; save it with bdpy."
+                )
         raise InputError(
-            f"{self.path} holds {', '.join(file) or 'nothing'}: expected BData with "
-            f"/{names[0]}; for other arrays use an .npz recording."
+            f"{self.path} holds {', '.join(group) or 'nothing'} in {group.name}: expected BData "
+            f"with {group.name.rstrip('/')}/{names[0]}; for other arrays use an .npz recording."
         )
 
+    def _read_vmaps(self, file: h5py.File) -> dict[str, dict[float, str]]:
+        """The texts of each label, whose datasets are named by the number."""
+        if "vmap" not in file:
+            return {}
+        vmaps = self._member(file, h5py.Group, "vmap")
+        groups = {key: self._member(vmaps, h5py.Group, key) for key in vmaps}
+        return {
+            key: {float(n): _text(self._member(group, h5py.Dataset, n)[()]) for n in group}
+            for key, group in groups.items()
+        }
+
     def _check(self, keys: list[str], values: np.ndarray) -> None:
-        if len(self.shape) != 2 or 0 in self.shape:
+        if len(self.shape or ()) != 2 or 0 in self.shape:
             raise InputError(
                 f"{self.path}: {self._table} has shape {self.shape}: expected (trials, columns)."
             )
+        if self.dtype.kind not in "fiub":
+            raise InputError(f"{self.path}: {self._table} is {self.dtype}: expected numbers.")
         if values.shape != (len(keys), self.shape[1]):
             raise InputError(
                 f"{self.path}: metadata/value has shape {values.shape}: expected ({len(keys)}, "
@@ -193,11 +222,6 @@ class BData:
             raise InputError(
                 f"{self.path}: metadata/key holds {twice!r} twice: expected each once."
             )
-
-
-def _vmap(group: h5py.Group) -> dict[float, str]:
-    """The texts of one label: the datasets are named by the number."""
-    return {float(number): _text(text[()]) for number, text in group.items()}
 
 
 def _text(value: bytes | str) -> str:

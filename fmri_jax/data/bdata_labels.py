@@ -1,6 +1,7 @@
 """From the labels of BData to the images that they name."""
 
 import pathlib
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,8 @@ def image_names(
         One of `available` a trial.
 
     Raises:
-        InputError: there is no label, it lost its digits, or an image is missing or ambiguous.
+        InputError: there is no label, it lost its digits, or an image is missing or ambiguous;
+            numbers that count images are, where 10.png comes before 2.png.
     """
     key = _label_key(table, label)
     stems = table.texts(key, trials)
@@ -123,4 +125,17 @@ def _counted(numbers: np.ndarray, available: Sequence[str], where: str, folder: 
             f"{folder}: expected 1 to {len(available)}, counting images by name; name the right "
             "label and folder (synset labels that passed through float32 look like this, too)."
         )
-    return [sorted(available)[int(number) - 1] for number in numbers]
+    by_text = sorted(available)
+    for early, late in zip(by_text, sorted(by_text, key=_by_number), strict=True):
+        if early != late:
+            raise InputError(
+                f"{where} counts the images of {folder}, of which {early} comes before {late} as "
+                "text but after it by number: expected one order; number the files with leading "
+                "zeros, such as 02.png."
+            )
+    return [by_text[int(number) - 1] for number in numbers]
+
+
+def _by_number(name: str) -> list[str | int]:
+    """Sorts 2.png before 10.png, as the person may have counted who wrote the labels."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

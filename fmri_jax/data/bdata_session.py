@@ -28,7 +28,8 @@ def load(
 
     A trial's image is found by its label: by the text that the file's `vmap` gives it; by a number
     such as 1518878.005958, which is image 5958 of synset n01518878 and named `n01518878_5958`; or
-    by a whole number, which counts the images from 1 in the order of their names.
+    by a whole number, which counts the images from 1 in the order of their names. Numbers
+    in names need leading zeros, as 02.png: where 10.png comes before 2.png, counting is refused.
 
     Args:
         path: `.h5` file of the training trials, or of all trials.
@@ -120,6 +121,8 @@ def read(sources: Sequence[Source], roi: str, image_size: int, description: str)
 
 def _pixels(places: list[tuple[str, str]], size: int) -> np.ndarray:
     """Images by folder and name, each folder opened once."""
+    if size < 1:
+        raise InputError(f"image size is {size} px: expected at least 1.")
     images = np.empty((len(places), size, size, 3), np.uint8)
     for folder in dict.fromkeys(folder for folder, _ in places):
         rows = [i for i, (place, _) in enumerate(places) if place == folder]

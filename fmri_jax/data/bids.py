@@ -32,6 +32,35 @@ def find_volumes(path: str) -> list[pathlib.Path]:
     return volumes
 
 
+def check_runs(volumes: list[pathlib.Path], path: str) -> None:
+    """Refuses volumes of several subjects, and copies of a run: it would be trained and tested on.
+
+    Args:
+        volumes: as `find_volumes` gives them.
+        path: where they are, for messages.
+
+    Raises:
+        InputError: there is more than one subject, or a run has more than one file.
+    """
+    first: dict[str, str] = {}
+    subjects: set[str] = set()
+    for volume in volumes:
+        name = volume.relative_to(path).as_posix()
+        subjects.update(re.findall(r"(?:^|[/_])(sub-[A-Za-z0-9]+)", name))
+        run = run_key(stem(volume))
+        if run in first:
+            raise InputError(
+                f"{path} holds {first[run]} and {name}, both of the run {run}: expected one file a "
+                "run; keep one of them there, or name the folder of one pipeline."
+            )
+        first[run] = name
+    if len(subjects) > 1:
+        raise InputError(
+            f"{path} holds the subjects {', '.join(sorted(subjects))}: expected one; name the "
+            f"folder of one subject, such as {min(subjects)}."
+        )
+
+
 def find_tables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Run key (see `run_key`) -> its events table, for each table in a folder."""
     tables = (*folder.rglob("*.tsv"), *folder.rglob("*.csv"))
@@ -57,7 +86,7 @@ def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.P
         there_are = ", ".join(path.name for path in tables.values()) or "none"
         raise InputError(
             f"{volume} has no events table: expected {key}_events.tsv, found {there_are}; write it "
-            "with the columns onset, duration and stim_file."
+            "with the columns onset, duration and stim_file, or name its folder as events."
         )
     return tables[key]
 

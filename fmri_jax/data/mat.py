@@ -47,15 +47,18 @@ def _read_older(path: str) -> dict[str, Any]:
     from scipy import io
 
     try:
-        names = [name for name, _, _ in io.whosmat(path)]
-        used = [name for name in names if name in _KEYS]
+        kinds = {name: kind for name, _, kind in io.whosmat(path)}
+        used = [name for name in kinds if name in _KEYS]
         variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
+        for name in used:
+            if kinds[name] == "logical":  # which loadmat gives as uint8
+                variables[name] = variables[name].astype(bool)
     except Exception as error:  # SciPy raises half a dozen kinds on damaged files
         raise InputError(
             f"{path} cannot be read as a .mat file ({error}): it is damaged or no MATLAB file; "
             "write it again with save."
         ) from None
-    return {name: variables.get(name, np.empty(0)) for name in names}
+    return {name: variables.get(name, np.empty(0)) for name in kinds}
 
 
 def _read_hdf5(path: str) -> dict[str, Any]:
@@ -74,21 +77,30 @@ def _read_hdf5(path: str) -> dict[str, Any]:
 def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
     """One variable with the axes that it has in MATLAB, which HDF5 holds in reverse."""
     stored = file[name]
-    kind = stored.attrs.get("MATLAB_class", b"double")
-    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    kind = _class_of(stored)
+    if "MATLAB_sparse" in stored.attrs:
+        raise _sparse(path, name)
     if isinstance(stored, h5py.Group) or "MATLAB_object_decode" in stored.attrs:
         raise _refused(path, name, "a struct" if kind == "struct" else f"a {kind} object")
     if "MATLAB_empty" in stored.attrs and stored.attrs["MATLAB_empty"]:
         return np.zeros(tuple(int(n) for n in stored[()].ravel()))
     if kind == "cell":
-        cells = [file[reference][()] for reference in stored[()].T.ravel(order="F")]
-        return np.asarray([_characters(cell) for cell in cells])
+        cells = [file[reference] for reference in stored[()].T.ravel(order="F")]
+        for cell in cells:
+            if _class_of(cell) != "char":
+                raise _refused(path, name, f"a cell array of {_class_of(cell)}")
+        return np.asarray([_characters(cell[()]) for cell in cells])
     if kind == "char":
         return np.asarray([_characters(row) for row in np.atleast_2d(stored[()].T)])
     if stored.dtype.kind not in "biuf":
         raise _refused(path, name, f"a {kind}")
     values = stored[()].T
     return values.astype(bool) if kind == "logical" else values
+
+
+def _class_of(stored: h5py.Dataset | h5py.Group) -> str:
+    kind = stored.attrs.get("MATLAB_class", b"double")
+    return kind.decode() if isinstance(kind, bytes) else str(kind)
 
 
 def _characters(codes: np.ndarray) -> str:
@@ -99,14 +111,19 @@ def _characters(codes: np.ndarray) -> str:
 def _as_array(path: str, key: str, value: Any) -> np.ndarray:
     """A variable as `session_from_arrays` wants it."""
     from scipy.io.matlab import MatlabFunction, MatlabObject, MatlabOpaque
+    from scipy.sparse import issparse
 
+    if issparse(value):
+        raise _sparse(path, key)
     if isinstance(value, (MatlabObject, MatlabOpaque, MatlabFunction)):
         raise _refused(path, key, "an object or a function handle")
     if value.dtype.names:
         raise _refused(path, key, "a struct")
     if key in _TEXTS:
         texts = [_text(path, key, item) for item in value.ravel()]
-        return np.asarray(texts[0] if key == "description" and texts else texts, np.str_)
+        if key == "description":
+            return np.asarray(texts[0] if texts else "", np.str_)
+        return np.asarray(texts, np.str_)
     if value.dtype.kind == "O":
         raise _refused(path, key, "a cell array")
     if key in _VECTORS and value.ndim == 2 and 1 in value.shape:
@@ -126,3 +143,7 @@ def _text(path: str, key: str, item: Any) -> str:
 def _refused(path: str, key: str, what: str) -> InputError:
     wanted = "a cell array of texts" if key in _TEXTS else "a plain array of numbers"
     return InputError(f"{path}: {key} is {what}: expected {wanted}; store it as that.")
+
+
+def _sparse(path: str, key: str) -> InputError:
+    return InputError(f"{path}: {key} is sparse: expected a plain array; store full({key}).")

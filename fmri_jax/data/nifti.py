@@ -16,17 +16,19 @@ Volumes are masked by nilearn, an optional extra: `pip install nilearn`.
 
 import pathlib
 import re
+import zlib
 from typing import Any
 
 import numpy as np
 
 from fmri_jax.data import bids
-from fmri_jax.data.bids import find_tables, find_volumes, is_betas, table_of
+from fmri_jax.data.bids import check_runs, find_tables, find_volumes, is_betas, table_of
 from fmri_jax.data.events import Event, read_events
 from fmri_jax.data.images import list_images, read_named
 from fmri_jax.data.session import TRAIN, Session
 from fmri_jax.errors import InputError
 
+_DAMAGE = (OSError, EOFError, ValueError, zlib.error)  # what damaged files raise
 _BRAIN = ("brain", "mask", "brain_mask", "brainmask")
 
 
@@ -58,11 +60,12 @@ def load(
 
     Raises:
         InputError: nilearn is absent, a file is missing or damaged, volumes and events or masks do
-            not fit, or an image is missing.
+            not fit, an image is missing, or there are several subjects or several files of a run.
     """
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
     volumes = find_volumes(path)
+    check_runs(volumes, path)
     mask, rois = _read_masks(pathlib.Path(masks) if masks else folder / "masks")
     tables = find_tables(pathlib.Path(events) if events else folder)
     responses, trials, run = [], [], []
@@ -100,7 +103,10 @@ def _read_masks(folder: pathlib.Path) -> tuple[Any, dict[str, np.ndarray]]:
     grids = {}
     for file in files:
         image = _opened(file)
-        values = np.asanyarray(image.dataobj)
+        try:
+            values = np.asanyarray(image.dataobj)
+        except _DAMAGE as error:
+            raise InputError(f"{file} is damaged ({error}): copy it again.") from None
         if values.ndim == 4 and values.shape[3] == 1:
             values = values[..., 0]
         if values.ndim != 3 or not np.isin(values, (0, 1)).all():
@@ -143,7 +149,7 @@ def _responses(volume: pathlib.Path, mask: Any, rows: list[Event], delay: float)
     try:
         # Without ensure_finite nilearn would let NaN pass; with it, NaN would become 0 unseen.
         scans = apply_mask(image, mask, ensure_finite=False).astype(np.float32)
-    except (OSError, EOFError, ValueError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{volume} is damaged ({error}): copy it again.") from None
     if is_betas(volume):
         if len(scans) != len(rows):
@@ -208,5 +214,5 @@ def _opened(file: pathlib.Path) -> Any:
     nibabel = bids.nibabel_module()
     try:
         return nibabel.load(file)
-    except (OSError, nibabel.filebasedimages.ImageFileError, EOFError, ValueError) as error:
+    except (*_DAMAGE, nibabel.filebasedimages.ImageFileError) as error:
         raise InputError(f"{file} cannot be read as NIfTI ({error}): copy it again.") from None

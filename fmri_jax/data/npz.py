@@ -76,7 +76,7 @@ def _read(path: str) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             used = {key for key in arrays.files if key in (*REQUIRED, *OPTIONAL)}
-            return {key: arrays[key] if key in used else np.empty(0) for key in arrays.files}
+            read = {key: arrays[key] if key in used else np.empty(0) for key in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "pickle" in str(error).lower():
             raise InputError(
@@ -86,3 +86,10 @@ def _read(path: str) -> dict[str, np.ndarray]:
         raise InputError(
             f"{path} cannot be read ({error}): the file is damaged; copy or write it again."
         ) from None
+    for key, value in read.items():
+        if not isinstance(value, np.ndarray):  # NumPy gives the bytes of a file that is no .npy
+            raise InputError(
+                f"{path} holds a file {key!r} that is no array: expected what numpy.savez writes; "
+                "write it again."
+            )
+    return read

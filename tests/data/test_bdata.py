@@ -162,14 +162,15 @@ def test_test_trials_come_from_a_file_of_their_own(path: str, images: str, tmp_p
     assert session.images.shape == (7, 256, 256, 3)
 
 
-def test_whole_numbers_count_the_images_by_name(path: str, images: str) -> None:
+def test_whole_numbers_count_the_images_by_name(path: str, tmp_path: Path) -> None:
     def number(file: h5py.File) -> None:
-        file["dataset"][:, -1] = np.tile([4.0, 1, 2, 3], 6)
+        file["dataset"][:, -1] = np.tile(np.r_[12.0, 1:12], 2)
 
-    session = load(change_h5(path, number), images=images, image_size=8)
-    assert [session.stimulus_names[s] for s in session.stimulus[:4]] == [
-        sorted(SYNSET_NAMES)[i] for i in (3, 0, 1, 2)
-    ]
+    names = [f"{kind}_{i:02}" for kind in "ab" for i in range(5, 11)]
+    for i, name in enumerate(names):
+        Image.new("L", (8, 8), 20 * i).save(tmp_path / f"{name}.png")
+    session = load(change_h5(path, number), images=str(tmp_path), image_size=8)
+    assert [session.stimulus_names[s] for s in session.stimulus[:12]] == names[-1:] + names[:-1]
 
 
 def test_no_digit_of_a_synset_label_is_lost() -> None:

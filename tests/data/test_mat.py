@@ -36,8 +36,10 @@ def save_v73(path: Path, values: dict[str, Any]) -> None:
     """Writes what `save -v7.3` does: axes in reverse, texts as UTF-16, cells as references."""
 
     def characters(file: h5py.File, name: str, text: str) -> h5py.Dataset:
-        codes = np.frombuffer(text.encode("utf-16-le"), np.uint16)[:, None]
-        stored = file.create_dataset(name, data=codes)
+        codes = np.asarray([ord(letter) for letter in text], np.uint16)[:, None]
+        stored = file.create_dataset(name, data=codes if text else np.zeros(2, np.uint64))
+        if not text:
+            stored.attrs["MATLAB_empty"] = 1
         stored.attrs["MATLAB_class"] = np.bytes_("char")
         return stored
 
@@ -90,6 +92,25 @@ def test_grey_images_need_no_last_axis(
     np.testing.assert_array_equal(load(str(tmp_path / "a.mat")).images[..., 0], values["images"])
 
 
+@pytest.mark.parametrize("version", WRITERS)
+def test_logical_images_are_black_and_white(
+    make_session: MakeSession, tmp_path: Path, version: str
+) -> None:
+    values = variables(make_session())
+    values["images"] = values["images"][..., 0] > 127
+    WRITERS[version](tmp_path / "a.mat", values)
+    read = load(str(tmp_path / "a.mat")).images[..., 0]
+    np.testing.assert_array_equal(read, values["images"] * 255)
+
+
+@pytest.mark.parametrize("version", WRITERS)
+def test_an_empty_description_stays_empty(
+    make_session: MakeSession, tmp_path: Path, version: str
+) -> None:
+    WRITERS[version](tmp_path / "a.mat", variables(make_session()) | {"description": ""})
+    assert load(str(tmp_path / "a.mat")).description == ""
+
+
 def test_character_arrays_serve_as_texts(make_session: MakeSession, tmp_path: Path) -> None:
     values = variables(make_session())
     values["roi_names"] = np.asarray(["V1 ", "V2 ", "V1v"])  # char(...): rows of one length
@@ -108,4 +129,28 @@ def test_objects_of_hdf5_are_refused_unbuilt(make_session: MakeSession, tmp_path
         file["fmri"].attrs["MATLAB_class"] = np.bytes_("containers.Map")
         file["fmri"].attrs["MATLAB_object_decode"] = 3
     with pytest.raises(InputError, match="fmri is a containers.Map object"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("kind", ["struct", "double"])
+def test_cells_of_hdf5_that_hold_no_texts_are_refused(
+    make_session: MakeSession, tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "a.mat"
+    save_v73(path, variables(make_session()))
+    with h5py.File(path, "r+") as file:
+        cell = file.create_group("#refs#/odd") if kind == "struct" else file["#refs#/split3"]
+        cell.attrs["MATLAB_class"] = np.bytes_(kind)
+        file["split"][0, 3] = cell.ref
+    with pytest.raises(InputError, match=f"split is a cell array of {kind}: expected a cell arr"):
+        load(str(path))
+
+
+def test_sparse_arrays_of_hdf5_are_refused(make_session: MakeSession, tmp_path: Path) -> None:
+    path = tmp_path / "a.mat"
+    save_v73(path, variables(make_session()) | {"fmri": {}})
+    with h5py.File(path, "r+") as file:  # MATLAB stores a group of data, ir and jc
+        file["fmri"].attrs["MATLAB_class"] = np.bytes_("double")
+        file["fmri"].attrs["MATLAB_sparse"] = 24
+    with pytest.raises(InputError, match=r"fmri is sparse: expected a plain array; store full"):
         load(str(path))

@@ -1,12 +1,15 @@
 """Malformed `.npz` and `.mat` recordings."""
 
+import io
 import pickle
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import io
+from scipy.io import savemat
+from scipy.sparse import csc_matrix
 
 from fmri_jax.data import load
 from tests.data.bad_input.case import Case
@@ -25,7 +28,7 @@ def npz(what: str, change: Change, sentence: str) -> Case:
 
 def mat(what: str, change: Change, sentence: str) -> Case:
     def open_it(folder: Path) -> object:
-        io.savemat(folder / "my.mat", change(arrays()))
+        savemat(folder / "my.mat", change(arrays()))
         return load(str(folder / "my.mat"))
 
     return Case(f"mat: {what}", open_it, rf"my\.mat: .*{sentence}")
@@ -69,6 +72,15 @@ def zeroed_inside(content: bytes) -> bytes:
     damaged = bytearray(content)
     damaged[400:500] = bytes(100)
     return bytes(damaged)
+
+
+def raw_bytes(content: bytes) -> bytes:
+    """A zip whose files are no arrays."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in ("fmri", "stimulus", "images"):
+            archive.writestr(name, content[:9])
+    return buffer.getvalue()
 
 
 CASES = [
@@ -144,6 +156,11 @@ CASES = [
     npz(
         "ROI names as numbers", with_("roi_names", lambda x: np.arange(3)), "roi_names is int64 of"
     ),
+    npz(
+        "names in Latin-1",
+        add(stimulus_names=np.asarray([b"\xe9"] * 6)),
+        "stimulus_names holds bytes that are not UTF-8 .* store them as str",
+    ),
     npz("too few names", add(stimulus_names=np.asarray(["a", "b"])), "2 names for 6 images"),
     npz(
         "one name for different images",
@@ -166,6 +183,8 @@ CASES = [
         "a struct", lambda a: a | {"fmri": {"data": 1.0}}, "fmri is a struct: expected a plain arr"
     ),
     mat("a cell", lambda a: a | {"fmri": np.asarray([1.0, "a"], object)}, "fmri is a cell array"),
+    mat("sparse responses", with_("fmri", csc_matrix), r"fmri is sparse: .*store full\(fmri\)"),
+    mat("sparse ROI masks", with_("roi_masks", csc_matrix), r"store full\(roi_masks\)"),
     mat(
         "ROI names as cells of numbers",
         with_("roi_names", lambda x: np.asarray([1.0, 2, 3], object)),
@@ -176,6 +195,7 @@ CASES = [
     file("half an npz", "half.npz", lambda b: b[: len(b) // 2], "or a part of it is missing"),
     file("a damaged npz", "damaged.npz", zeroed_inside, "the file is damaged"),
     file("an empty npz", "empty.npz", lambda b: b"", "is no .npz file"),
+    file("raw bytes in a zip", "z.npz", raw_bytes, "holds a file 'fmri' that is no array"),
     file("a pickle", "p.npz", lambda b: pickle.dumps({"fmri": 1}), "is no .npz file"),
     file("an npz without its start", "one.npz", lambda b: b[30:], "is no .npz file"),
     file("half a mat", "a.mat", lambda b: b"MATLAB 5.0 MAT-file".ljust(200), "cannot be read as a"),

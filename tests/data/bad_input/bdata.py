@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from PIL import Image
 
 from fmri_jax.data import load
 from tests.data.bad_input.case import Case
@@ -20,7 +22,7 @@ def table(what: str, change: Callable[[h5py.File], object], sentence: str) -> Ca
     return Case(f"BData: {what}", open_it, rf"s\.h5:? .*{sentence}")
 
 
-def around(what: str, change: Callable[[Path], object], sentence: str, **options: str) -> Case:
+def around(what: str, change: Callable[[Path], object], sentence: str, **options: Any) -> Case:
     """A good table among bad files or with bad options."""
 
     def open_it(folder: Path) -> object:
@@ -43,6 +45,27 @@ def other_subject(folder: Path) -> object:
     return load(str(folder / "s.h5"), images=images, test_path=str(folder / "t.h5"))
 
 
+def unpadded_numbers(folder: Path) -> object:
+    """Labels 1 to 12 for 1.png to 12.png, of which the second by text is 10.png."""
+    bdata().save(str(folder / "s.h5"))
+    change = replace_dataset("dataset", lambda x: np.c_[x[:, :-1], np.tile(np.arange(12) + 1, 2)])
+    (folder / "pictures").mkdir()
+    for i in range(12):
+        Image.new("L", (8, 8), i).save(folder / "pictures" / f"{i + 1}.png")
+    return load(change_h5(folder / "s.h5", change), images=str(folder / "pictures"))
+
+
+def in_place_of(name: str, value: Any) -> Callable[[h5py.File], None]:
+    """A dataset where there was another one, a group or nothing."""
+
+    def change_it(file: h5py.File) -> None:
+        if name in file:
+            del file[name]
+        file[name] = value
+
+    return change_it
+
+
 def nothing(folder: Path) -> None:
     pass
 
@@ -51,7 +74,55 @@ CASES = [
     table("no table", lambda f: f.move("dataset", "data"), "expected BData with /dataset"),
     table("no metadata", lambda f: f.__delitem__("metadata"), "expected BData with /metadata"),
     table(
-        "no metadata values", lambda f: f.__delitem__("metadata/value"), "cannot be read as BData"
+        "no metadata values",
+        lambda f: f.__delitem__("metadata/value"),
+        "expected BData with /metadata/value",
+    ),
+    table(
+        "a group for the table",
+        lambda f: (f.move("dataset", "x"), f.move("x", "dataset/x")),
+        "/dataset is a group of HDF5: expected a dataset",
+    ),
+    table("an empty table", in_place_of("dataset", h5py.Empty("f")), "expected .trials, columns."),
+    table(
+        "a table of text",
+        replace_dataset("dataset", lambda x: x.astype("S")),
+        "/dataset is .S32: expected numbers",
+    ),
+    table(
+        "a dataset for the metadata",
+        in_place_of("metadata", np.zeros(3)),
+        "/metadata is a dataset of HDF5: expected a group",
+    ),
+    table(
+        "metadata as text",
+        replace_dataset("metadata/value", lambda x: np.full(x.shape, b"a")),
+        "is no BData .could not convert string to float.*: expected numbers in metadata/value",
+    ),
+    table(
+        "metadata as records",
+        in_place_of("metadata/value", np.zeros(3, [("a", "f8"), ("b", "f8")])),
+        "is no BData .*: expected numbers in metadata/value",
+    ),
+    table(
+        "a key in Latin-1",
+        replace_dataset("metadata/key", lambda x: np.asarray([b"\xe9"] * len(x))),
+        "is no BData .*: .* UTF-8 in metadata/key",
+    ),
+    table(
+        "a vmap of names that are no numbers",
+        in_place_of("vmap/stimulus_id/x1", b"a"),
+        "is no BData .*'x1'.: .* numbers as the names in vmap",
+    ),
+    table(
+        "a dataset for the vmap",
+        in_place_of("vmap", np.zeros(3)),
+        "/vmap is a dataset of HDF5: expected a group",
+    ),
+    table(
+        "a dataset for the vmap of a label",
+        in_place_of("vmap/stimulus_id", np.zeros(3)),
+        "/vmap/stimulus_id is a dataset of HDF5: expected a group",
     ),
     table("zero trials", replace_dataset("dataset", lambda x: x[:0]), "expected .trials, columns."),
     table("one axis", replace_dataset("dataset", np.ravel), "expected .trials, columns."),
@@ -101,6 +172,12 @@ CASES = [
         "a corrupt JPEG",
         lambda f: (f / "images/n02084071/n02084071_12.JPEG").write_bytes(b"\xff\xd8\xff\xe0"),
         r"n02084071_12\.JPEG cannot be decoded",
+    ),
+    around("a negative image size", nothing, "image size is -1 px: expected at", image_size=-1),
+    Case(
+        "BData: numbers without leading zeros",
+        unpadded_numbers,
+        "stimulus_id counts .* 10.png comes before 2.png .*; number the files with leading zeros",
     ),
     Case("BData: training and test of two subjects", other_subject, "has other voxels or regions"),
     Case(

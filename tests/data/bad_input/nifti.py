@@ -1,5 +1,6 @@
 """NIfTI data sets whose volumes, tables, masks and images do not fit together."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.data.builders import AFFINE, SHAPE, bids_dataset, save_nifti
 
 
 def first_volume(dataset: Path) -> Path:
-    return min((dataset / "func").glob("*.nii.gz"))
+    return min(dataset.rglob("*_bold.nii.gz"))
 
 
 def rewrite(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
@@ -73,6 +74,28 @@ def betas_without_a_table(dataset: Path) -> None:
     save_nifti(dataset / "func" / "sub-01_run-9_betas.nii", np.ones((*SHAPE, 2)))
 
 
+def cut_mask(dataset: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 2, (40, 40, 40))  # more than is read at once
+    add_mask("V2", noise)(dataset)
+    path = dataset / "masks" / "V2.nii.gz"
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def damage_mask(dataset: Path) -> None:
+    path = dataset / "masks" / "V1.nii.gz"
+    path.write_bytes(path.read_bytes()[:10] + b"\x07" * 8 + path.read_bytes()[18:])
+
+
+def copy_run(to: str) -> Callable[[Path], None]:
+    """The volumes of the first run once more, in another file."""
+
+    def change_it(dataset: Path) -> None:
+        (dataset / to).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(first_volume(dataset), dataset / to)
+
+    return change_it
+
+
 COLUMNS = "onset\tduration\tstim_file\n"
 
 CASES = [
@@ -102,11 +125,41 @@ CASES = [
     bids("milliseconds", long_repetition, "states a repetition time of 2000 s"),
     bids("a mask of another grid", add_mask("V2", np.ones((2, 2, 2))), "V2 has another grid"),
     bids("a mask of threes", add_mask("V2", np.full(SHAPE, 3)), "V2.nii.gz is no mask"),
+    bids("a cut mask", cut_mask, "V2.nii.gz is damaged .*: copy it again"),
+    bids("a damaged mask", damage_mask, "V1.nii.gz cannot be read as NIfTI .*: copy it again"),
     bids("an empty mask", add_mask("brain", np.zeros(SHAPE)), "mask brain is empty"),
     bids(
         "no masks", lambda d: (d / "masks").rename(d / "rois"), "masks holds no masks: expected at"
     ),
     bids("no volumes", lambda d: (d / "func").rename(d.parent / "f"), "holds no NIfTI volumes"),
+    bids(
+        "two subjects",
+        copy_run("func/sub-02_task-view_run-01_bold.nii.gz"),
+        "holds the subjects sub-01, sub-02: expected one; name the folder of one subject",
+    ),
+    bids(
+        "two subjects by their folders",
+        lambda d: (
+            (d / "func").rename(d / "sub-01"),
+            copy_run("sub-02/run-1_bold.nii.gz")(d),
+        ),
+        "holds the subjects sub-01, sub-02: expected one",
+    ),
+    bids(
+        "raw scans beside a derivative",
+        copy_run("raw/sub-01_task-view_run-01_bold.nii.gz"),
+        "holds func/.*preproc_bold.nii.gz and raw/.*, both of the run sub-01_task-view_run-01: ",
+    ),
+    bids(
+        "several echoes",
+        copy_run("func/sub-01_task-view_run-01_echo-2_bold.nii.gz"),
+        "echo-2_bold.nii.gz and .*: expected one file a run; keep one of them there, or name",
+    ),
+    bids(
+        "betas beside the scans that they come from",
+        copy_run("func/sub-01_task-view_run-01_betas.nii.gz"),
+        "run-01_betas.nii.gz and .*: expected one file a run",
+    ),
     bids("betas without a table", betas_without_a_table, "has no events table"),
     bids("fewer rows than betas", uneven_betas, "holds 3 volumes for 2 rows of its events table"),
 ]
