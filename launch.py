@@ -40,7 +40,11 @@ def parse(argv: list[str]) -> list[str]:
     except Exception as error:  # an experiment file may raise anything
         known = ", ".join(sorted(str(path) for path in pathlib.Path("experiments").glob("*.py")))
         # The config library hands on the whole traceback as text: its last part is the message.
-        text = " ".join(str(error).rsplit("InputError: ", 1)[-1].split()).rstrip(".")
+        text = str(error).rsplit("InputError: ", 1)[-1]
+        cause = error.args[0] if error.args and isinstance(error.args[0], KeyError) else error
+        if isinstance(cause, KeyError):  # its text is the quoted key
+            text = "the experiment has no option " + str(cause.args[0]).replace("\n", ": ")
+        text = " ".join(text.split()).rstrip(".?")
         refuse(f"{text}. Experiments here: {known}; the README shows how to override options.")
     return rest
 
@@ -58,6 +62,7 @@ def main(argv: list[str]) -> None:
     from fmri_jax.run import run
     from fmri_jax.sweep import run_sweep
     from fmri_jax.training.host_memory import run_in_caller
+    from fmri_jax.training.loop import NotFiniteError
 
     run_in_caller()
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
@@ -73,7 +78,7 @@ def main(argv: list[str]) -> None:
             return
         execute = executor(_JOBS.value, _SLURM.value, workdir)
         print(run_sweep(_CONFIG.value, workdir, execute, _PROGRESS.value, command))
-    except InputError as error:
+    except (InputError, NotFiniteError) as error:
         refuse(str(error))
 
 

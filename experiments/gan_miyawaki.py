@@ -9,11 +9,13 @@ local decoders: --config.preparation.average_repeats=none (with less
 input noise: accuracy .913, F1 .807).
 """
 
+from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config
 
 
 def get_config(arg: str = ""):
-    del arg
+    if arg:
+        raise InputError(f"experiments/gan_miyawaki.py has no variant {arg!r}: expected none.")
     config = default_config(method="gan", data="file")
     config.title = "End-to-end GAN on real V1 responses, leave one image out"
     config.text = (

@@ -7,11 +7,13 @@
 that every category is decoded by a GAN that never saw it.
 """
 
+from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config
 
 
 def get_config(arg: str = ""):
-    del arg
+    if arg:
+        raise InputError(f"experiments/gan_object2vec.py has no variant {arg!r}: expected none.")
     config = default_config(method="gan", data="file")
     config.title = "End-to-end GAN on real responses to objects, unseen categories"
     config.text = (

@@ -9,10 +9,12 @@ correlation is within .02 of the highest, the one with the lowest LPIPS.
 """
 
 from experiments import gan_vc
+from fmri_jax.errors import InputError
 
 
 def get_config(arg: str = ""):
-    del arg
+    if arg:
+        raise InputError(f"experiments/search_weights.py has no variant {arg!r}: expected none.")
     config = gan_vc.get_config("photographs")
     config.title = "Search for loss weights on held-out training stimuli"
     config.text = (

@@ -7,6 +7,7 @@ experiment file turns those into a `ConfigDict`, the command line overrides sing
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ def section(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     Raises:
         InputError: an option is unknown, or its value has another type than the default.
     """
+    if not isinstance(values, Mapping):
+        raise InputError(f"{where} is {values!r}: expected a section of options.")
     hints = typing.get_type_hints(cls)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     checked = {}
@@ -74,6 +77,8 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         return tuple(_checked(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} is {value}: expected a finite number.")
     if isinstance(hint, type) and (
         not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool)
     ):

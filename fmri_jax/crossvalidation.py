@@ -19,7 +19,7 @@ from fmri_jax.data.images import centre_crop
 from fmri_jax.data.preparation import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
-from fmri_jax.evaluation.identification import against_all, ranks
+from fmri_jax.evaluation.identification import against_all, pairwise, ranks
 from fmri_jax.methods import Method, RunContext
 from fmri_jax.workdir import Phases, replacing
 
@@ -34,8 +34,9 @@ class Rows:
         ridge: the same shape, by ridge regression from voxels to pixels.
         mean_image: the same shape, the mean training image of the row's fold.
         shuffled: the same shape, by the method from shuffled voxels.
-        vs_train: (n, 4) how often the row's own image correlates more with its reconstruction than
-            every training image of its fold does; columns as in `PREDICTIONS`.
+        vs_train: (n, 4, 2) of the row's own image among the training images of its fold: how often
+            it correlates more with the reconstruction than every one of them, and than any one;
+            columns as in `PREDICTIONS`.
         stimulus: (n,) int32.
         split: (n,) str, "test", "train" or another test set.
         fold: (n,) str.
@@ -54,6 +55,15 @@ class Rows:
     def take(self, keep: np.ndarray) -> "Rows":
         """The rows that `keep` (n,) bool selects."""
         return Rows(**{field: value[keep] for field, value in vars(self).items()})
+
+    def test_sets(self) -> list[str]:
+        """The names in `split`: "test" first, other test sets, the training sample last."""
+        names = dict.fromkeys(self.split.tolist())
+        return sorted(names, key=lambda name: (name == "train", name != "test"))
+
+    def main_test_set(self) -> "Rows":
+        """The rows of the test set that comes first."""
+        return self.take(self.split == self.test_sets()[0])
 
 
 Reconstruct = Callable[[Any], Any]  # fMRI (n, voxels) -> images (n, h, w, c)
@@ -100,7 +110,7 @@ def run_fold(
 
     with phases.measure("reconstruct"):
         parts = [
-            _reconstructed(split, trials, fold, number, reconstruct, ridge.reconstruct)
+            _reconstructed(split, trials, fold, number, reconstruct, ridge)
             for split, trials in {**fold.tests, "train": _sample(train, n_train)}.items()
         ]
     rows = concatenate(parts)
@@ -111,7 +121,12 @@ def run_fold(
 
 
 def _reconstructed(
-    split: str, trials: Trials, fold: Fold, number: int, method: Reconstruct, ridge: Reconstruct
+    split: str,
+    trials: Trials,
+    fold: Fold,
+    number: int,
+    method: Reconstruct,
+    ridge: baselines.RidgeBaseline,
 ) -> Rows:
     """What the method and its baselines make of one set of trials."""
     n, images = len(trials.fmri), method(trials.fmri)
@@ -121,7 +136,7 @@ def _reconstructed(
     targets = crop(trials.targets())
     predicted = {
         "reconstructions": images,
-        "ridge": crop(ridge(trials.fmri)),
+        "ridge": crop(ridge.reconstruct(trials.fmri, trials.gain)),
         "mean_image": crop(baselines.mean_image(seen, n)),
         "shuffled": baselines.shuffled_fmri(method, trials.fmri, seed=number),
     }
@@ -142,20 +157,15 @@ def fold_key(seed: int, number: int) -> jax.Array:
 
 
 def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(n,) the chance that the own image beats every training image (ties share)."""
-    return against_all(ranks(targets, images, seen))
+    """(n, 2) the chance that the own image beats every training image (ties share), and any."""
+    ranked = ranks(targets, images, seen)
+    return np.stack([against_all(ranked), pairwise(ranked)], axis=1)
 
 
 def _sample(train: Trials, n: int) -> Trials:
     """One trial of each of `n` training stimuli, spread evenly over them."""
     _, first = np.unique(train.stimulus, return_index=True)
-    chosen = first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)]
-    return dataclasses.replace(
-        train,
-        fmri=train.fmri[chosen],
-        stimulus=train.stimulus[chosen],
-        run=train.run[chosen],
-    )
+    return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
 
 
 def _read(path: pathlib.Path) -> Rows:

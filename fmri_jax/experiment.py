@@ -48,18 +48,20 @@ class Experiment:
 def default_config(method: str, data: str) -> "ConfigDict":
     """Every option of `method` on recording `data` at its default, for experiments to change.
 
-    Options of the recording's reader stand in a section of its name, so that another recording can
-    be chosen on the command line: --config.data.name=file --config.data.path=my.npz.
+    Options of the recording's reader stand in a section of its name, and those of files in `file`,
+    so that another recording can be chosen on the command line: --config.data.name=file
+    --config.data.path=my.h5 --config.data.file.images=my_images.
     """
     from ml_collections import ConfigDict
 
+    readers = {name: _reader_defaults(name) for name in (data, "file")}
     return ConfigDict(
         {
             "title": "",
             "text": "",
             "seed": 0,
             "n_devices": 0,
-            "data": {"name": data, "path": "", data: _reader_defaults(data)},
+            "data": {"name": data, "path": "", **readers},
             "preparation": dataclasses.asdict(PreparationConfig()),
             "method": {"name": method, **dataclasses.asdict(methods.package(method).Config())},
             "evaluation": dataclasses.asdict(EvaluationConfig()),
@@ -102,7 +104,10 @@ def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:
     readers = known_recordings()
     if name not in readers:
         raise InputError(unknown_name(f"config.data.name={name!r}", name, readers, "recording"))
-    options = dict(data.pop(name, {}))
+    options = data.pop(name, {})
+    if not isinstance(options, Mapping):
+        raise InputError(f"config.data.{name} is {options!r}: expected a section of options.")
+    options = dict(options)
     if path := data.pop("path", ""):
         options["path"] = path
     for other in data:
@@ -116,4 +121,6 @@ def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:
 def _reader_defaults(name: str) -> dict[str, Any]:
     """The reader's own defaults, where its module states them as a dataclass `Config`."""
     options = getattr(importlib.import_module(known_recordings()[name]), "Config", None)
-    return dataclasses.asdict(options()) if options else {}
+    # A default of None stands for what only a program can give, such as a function.
+    fields = dataclasses.fields(options) if options else ()
+    return {field.name: field.default for field in fields if field.default is not None}

@@ -40,6 +40,13 @@ def load(experiment: Experiment) -> Session:
     )
 
 
+def stamps(experiment: Experiment) -> dict[str, dict[str, int]]:
+    """Size and time of the files and folders that the experiment's options name, where they are."""
+    given = {name: str(experiment.data_options.get(name, "")) for name in PATHS}
+    places = {name: os.path.expanduser(os.path.expandvars(path)) for name, path in given.items()}
+    return {name: stamp for name, path in places.items() if (stamp := _stamp(path))}
+
+
 def cache_folder() -> pathlib.Path:
     """Where prepared recordings and compiled programs are kept between runs."""
     return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")

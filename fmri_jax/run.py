@@ -1,7 +1,7 @@
 """One experiment, from its config to its report. The only file that sees every room."""
 
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ from fmri_jax import crossvalidation, experiment, methods, pretrained, recording
 from fmri_jax.crossvalidation import Rows
 from fmri_jax.data.preparation import Fold, folds
 from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
 from fmri_jax.experiment import Experiment
 from fmri_jax.scoring import score_run
@@ -42,20 +43,29 @@ def run(
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     options = experiment.read(plain)
     page = workdir / "report.html"
-    if claim(workdir, plain) and page.exists():
+    begun = claim(workdir, plain)
+    earlier = _earlier(workdir) if begun else {}
+    if page.exists() and _files_unchanged(earlier, options):
         return page
     mesh = make_mesh(options.n_devices)
-    phases = Phases(_earlier_phases(workdir))
+    phases = Phases(earlier.get("phases", []))
     with phases.measure("load"):
         session = recording.load(options)
     about = {**_about(options, session), **({"command": command} if command else {})}
-    write_json(workdir / "run.json", {**about, "phases": phases.done})
-    rows, splits = _all_folds(options, session, workdir, mesh, phases, progress)
+    _check_same_recording(workdir, earlier, about)
+    if page.exists():
+        return page
+
+    def keep() -> None:
+        write_json(workdir / "run.json", {**about, "phases": phases.done})
+
+    keep()
+    rows, splits = _all_folds(options, session, workdir, mesh, phases, keep, progress)
     with phases.measure("score"):
         scores = _scores(options, session, rows, splits)
     _write_reconstructions(workdir, rows)
     write_json(workdir / "scores.json", scores)
-    write_json(workdir / "run.json", {**about, "phases": phases.done})
+    keep()
     return report.write(workdir)
 
 
@@ -72,9 +82,10 @@ def _all_folds(
     workdir: pathlib.Path,
     mesh: jax.sharding.Mesh,
     phases: Phases,
+    keep: Callable[[], None],
     progress: bool,
 ) -> tuple[Rows, list[Fold]]:
-    """Fits and reconstructs every fold."""
+    """Fits and reconstructs every fold; `keep` writes down what each took."""
     with phases.measure("prepare"):
         splits = list(folds(session, options.preparation, trust.clusters(options, session)))
     method = methods.package(options.method_name).build(options.method_config)
@@ -89,6 +100,7 @@ def _all_folds(
             progress=progress,
         )
         parts.append(crossvalidation.run_fold(fold, number, n_train, method, context, phases))
+        keep()
     return crossvalidation.concatenate(parts), splits
 
 
@@ -100,7 +112,7 @@ def _scores(
         weights = perceptual.PerceptualWeights(
             pretrained.load("alexnet"), pretrained.load("lpips_alexnet")
         )
-    n_train = len(np.unique(splits[0].train.stimulus))
+    n_train = np.concatenate([fold.distractors() for fold in splits])
     scores = score_run(rows, session.stimulus_names, n_train, options.evaluation, weights)
     found = trust.examine(options, session, splits, rows)
     return {**scores, "trust": found.numbers, "notes": [*scores.get("notes", []), *found.notes]}
@@ -119,6 +131,7 @@ def _about(options: Experiment, session: Session) -> dict[str, Any]:
             "description": session.description,
             "simulated": session.simulated,
             "fingerprint": session.fingerprint(),
+            "files": recording.stamps(options),
             "trials": len(session.fmri),
             "stimuli": len(session.images),
             "voxels": int(session.roi(options.preparation.roi).sum()),
@@ -128,10 +141,28 @@ def _about(options: Experiment, session: Session) -> dict[str, Any]:
     }
 
 
-def _earlier_phases(workdir: pathlib.Path) -> list[dict[str, Any]]:
-    """The times of a run that was stopped, which this one adds to."""
+def _earlier(workdir: pathlib.Path) -> dict[str, Any]:
+    """What a run that was stopped or finished has written into `run.json`."""
     path = workdir / "run.json"
-    return read_json(path)["phases"] if path.exists() else []
+    return read_json(path) if path.exists() else {}
+
+
+def _files_unchanged(earlier: Mapping[str, Any], options: Experiment) -> bool:
+    """Whether a finished run need not read its recording again; absent files tell nothing."""
+    before = earlier.get("data", {}).get("files", {})
+    return all(before.get(name, now) == now for name, now in recording.stamps(options).items())
+
+
+def _check_same_recording(
+    workdir: pathlib.Path, earlier: Mapping[str, Any], about: Mapping[str, Any]
+) -> None:
+    """Folds and checkpoints of one recording are not to be mixed with those of another."""
+    before, now = (of.get("data", {}).get("fingerprint") for of in (earlier, about))
+    if before not in (None, now):
+        raise InputError(
+            f"{workdir} was begun with another recording (fingerprint {before[:12]} there, "
+            f"{now[:12]} here): choose another --workdir, or give that recording to go on with it."
+        )
 
 
 def _write_reconstructions(workdir: pathlib.Path, rows: Rows) -> None:

@@ -13,6 +13,7 @@ from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import (
+    VS_TRAIN,
     EvaluationConfig,
     PerImage,
     chance,
@@ -26,7 +27,7 @@ BASELINES = {"mean_image": "mean_image", "shuffled": "shuffled_fmri", "ridge": "
 def score_run(
     rows: Rows,
     stimulus_names: Sequence[str],
-    n_train: int,
+    n_train: np.ndarray,
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
 ) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def score_run(
     Args:
         rows: of all folds.
         stimulus_names: one name an image of the recording.
-        n_train: distinct training images of a fold, for the chance level.
+        n_train: (rows of the main test set,) training images that are not the row's own.
         config: what is scored.
         weights: AlexNet and LPIPS heads, for the perceptual metrics.
 
@@ -44,13 +45,13 @@ def score_run(
     """
     scores: dict[str, Any] = {}
     per_image: list[dict[str, Any]] = []
-    for split in _splits(rows):
+    for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
         result = _per_image(part, "reconstructions", config, weights)
         scores[split] = summarise(result, part.stimulus, config.n_bootstrap, config.seed)
         per_image += _lines(index, part, result, stimulus_names)
-    test = rows.take(rows.split == _splits(rows)[0])
+    test = rows.main_test_set()
     scores["baselines"] = _baselines(test, config, weights)
     scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
     scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
@@ -84,21 +85,18 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
     }
 
 
-def _splits(rows: Rows) -> list[str]:
-    """The test sets, "test" first, then the training sample."""
-    names = dict.fromkeys(rows.split.tolist())
-    return sorted(names, key=lambda name: (name == "train", name != "test"))
-
-
 def _per_image(
     rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
 ) -> PerImage:
     """Scores one prediction; identification among training images was counted fold by fold."""
     images = getattr(rows, prediction)
     result = score_images(rows.targets, images, None, weights, config)
-    if config.wants("identification_vs_train") and (rows.split != "train").all():
-        values = rows.vs_train[:, PREDICTIONS.index(prediction)]
-        result.values["identification_vs_train"] = values
+    if (rows.split != "train").all():
+        counted = rows.vs_train[:, PREDICTIONS.index(prediction)]
+        if config.wants(VS_TRAIN[0]):
+            result.values[VS_TRAIN[0]] = counted[:, 0]
+        if VS_TRAIN[1] in config.metrics:
+            result.values[VS_TRAIN[1]] = counted[:, 1]
     return result
 
 

@@ -26,6 +26,8 @@ from fmri_jax.report.variants import Claim
 from fmri_jax.run import run
 from fmri_jax.training.loop import NotFiniteError
 
+RESERVED = ("", "figures", "slurm")  # folders of a sweep that no variant may have
+
 
 @dataclasses.dataclass(frozen=True)
 class SweepConfig:
@@ -139,15 +141,25 @@ def tasks(
                 f"config.sweep.claims has {claim!r}: expected (better variant, worse variant, "
                 f"score) or one sentence more, with variants among {', '.join(names)}."
             )
+    if base.get("seed") or any("seed" in change for _, change in sweep.variants):
+        raise InputError(
+            "a sweep takes its seeds from config.sweep.seeds, or from 'seeds' of a variant: found "
+            "'seed' in the config or in a variant; write seeds=(1, 2) instead."
+        )
     todo: list[Task] = []
     for name, change in sweep.variants:
         changed = dict(change)
         seeds = tuple(changed.pop("seeds", sweep.seeds))
+        if slug(name) in RESERVED:
+            raise InputError(
+                f"config.sweep has a variant {name!r}: its folder {slug(name)!r} is the sweep's "
+                "own; choose another name."
+            )
         for seed in seeds:
             merged = {**merge(base, changed), "seed": seed}
             merged["title"] = f"{base.get('title', '')}: {name}"
             experiment.read(merged)
-            folder = workdir / slug(name) / (f"seed_{seed}" if len(seeds) > 1 else "")
+            folder = workdir / slug(name) / f"seed_{seed}"  # one seed now may be several later
             todo.append(Task(name, merged, folder, command, progress))
     if len({task.workdir for task in todo}) < len(todo):
         raise InputError(
@@ -160,8 +172,10 @@ def tasks(
 def merge(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the nested options of `change`; a new method starts from its own defaults."""
     merged = copy.deepcopy(dict(base))
-    new = change.get("method", {}).get("name", merged["method"]["name"])
-    if new != merged["method"]["name"]:
+    method = change.get("method", {})
+    old = merged["method"]["name"]
+    new = method.get("name", old) if isinstance(method, Mapping) else old
+    if new != old:
         defaults = dataclasses.asdict(methods.package(new).Config())
         merged["method"] = {"name": new, **defaults}
     _update(merged, change)

@@ -51,7 +51,7 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
     found = Trust({}, [*_departures(options), *_shared(session, splits)])
     if len(splits) == 1:
         _duplicates(splits[0], found)
-    else:
+    elif options.preparation.split == "stimulus":
         found.notes.append(
             "With an image left out, the mean of the others lacks just that image: identification "
             "by the mean image then falls below chance."
@@ -86,13 +86,14 @@ def _shared(session: Session, splits: Sequence[Fold]) -> list[str]:
     notes = []
     if session.simulated:
         notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
-    for fold in splits[:1]:
-        if fold.shared_stimuli:
-            notes.append(
-                f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training "
-                "and in testing: scores measure recognition of known images, not reconstruction "
-                "of new ones."
-            )
+    sharing = [fold for fold in splits if fold.shared_stimuli]
+    for fold in sharing[:1]:
+        more = f", and so are images of {len(sharing) - 1} more" if len(sharing) > 1 else ""
+        notes.append(
+            f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
+            f"testing{more}: scores measure recognition of known images, not reconstruction of new "
+            "ones."
+        )
     return notes
 
 
@@ -102,7 +103,7 @@ def _seen(fold: Fold) -> np.ndarray:
 
 
 def _duplicates(fold: Fold, found: Trust) -> None:
-    test = fold.tests[next(iter(fold.tests))]
+    test = fold.main_test()
     shown = test.images[np.unique(test.stimulus)]
     twins = {twin.test for twin in find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)}
     found.numbers["near_duplicates"] = len(twins)
@@ -120,7 +121,7 @@ def _duplicates(fold: Fold, found: Trust) -> None:
 
 def _against_chance(rows: Rows, found: Trust) -> None:
     """A permutation test of pairwise identification on the test set."""
-    test = rows.take(rows.split == "test")
+    test = rows.main_test_set()
     if len(np.unique(test.stimulus)) < 2:
         return
     p = identification_p(test.targets, test.reconstructions)
@@ -136,7 +137,7 @@ def _span(splits: Sequence[Fold], found: Trust) -> None:
     """How well the training images span the test images: the bound of every linear decoder."""
     reached = []
     for fold in splits:
-        test = fold.tests[next(iter(fold.tests))]
+        test = fold.main_test()
         shown = test.images[np.unique(test.stimulus)].astype(np.float32) / np.float32(255)
         reached.append(np.asarray(pixel_correlation(shown, best_in_span(_seen(fold), shown))))
     bound = float(np.concatenate(reached).mean())
@@ -148,17 +149,17 @@ def _span(splits: Sequence[Fold], found: Trust) -> None:
 
 
 def _ceiling(options: Experiment, session: Session, fold: Fold, found: Trust) -> None:
-    """What repeats of the test images say about the voxels."""
-    test = fold.tests[next(iter(fold.tests))]
-    trials = np.isin(session.stimulus, np.unique(test.stimulus))
+    """What repeats of the test images, wherever they were shown, say about the voxels."""
+    test = fold.main_test()
+    stimulus = session.distinct_images()[session.stimulus]
+    trials = np.isin(stimulus, test.stimulus)
     if options.preparation.fmri == "noise":
         return
     try:
-        ceiling = noise_ceiling(session.fmri[trials][:, fold.voxels], session.stimulus[trials])
+        ceiling = noise_ceiling(session.fmri[trials][:, fold.voxels], stimulus[trials])
     except InputError:  # one test image, or no repeats: there is no ceiling to be had
         return
-    repeats = trials.sum() / len(np.unique(session.stimulus[trials]))
-    averaged = max(1, round(repeats)) if options.preparation.average_repeats != "none" else 1
+    averaged = max(1, round(float(np.mean(test.repeats))))
     typical = float(np.median(ceiling.explainable(averaged)))
     found.numbers["noise_ceiling"] = typical
     what = f"averages of {averaged} trials" if averaged > 1 else "single trials"

@@ -14,6 +14,8 @@ from typing import Any
 
 from fmri_jax.errors import InputError
 
+# Files that a run writes before it computes anything.
+BEFORE = ("config.json", "run.json")
 PACKAGES = ("fmri_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -25,22 +27,26 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         config: the resolved config, as plain JSON values.
 
     Returns:
-        True if the folder already holds this very run, which then goes on where it stopped.
+        True if the folder already holds what this very run has computed, which goes on there.
 
     Raises:
-        InputError: the folder holds another run or other files; nothing is overwritten.
+        InputError: the folder holds another run or other files; nothing is overwritten. A run that
+            was refused before it had computed anything does not hold its folder.
     """
     path = workdir / "config.json"
     wanted = json.loads(json.dumps(config))
     try:
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            if found == wanted:
-                return True
-            raise InputError(
-                f"{workdir} holds another run ({_first_difference(found, wanted)}): choose another "
-                "--workdir, or give the config of that run to go on with it."
-            )
+            names = [entry.name for entry in workdir.iterdir()]
+            begun = any(name not in BEFORE and not name.startswith(".") for name in names)
+            if found != wanted and begun:
+                raise InputError(
+                    f"{workdir} holds another run ({_first_difference(found, wanted)}): choose "
+                    "another --workdir, or give the config of that run to go on with it."
+                )
+            write_json(path, wanted)  # says at once if the folder cannot be written
+            return begun
         if workdir.exists() and any(workdir.iterdir()):
             raise InputError(
                 f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "

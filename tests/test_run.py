@@ -161,6 +161,69 @@ def test_a_damaged_fold_file_is_refused(recording, tmp_path):
         run(config, tmp_path / "run", progress=False)
 
 
+def write_recording(path, seed):
+    rng = np.random.default_rng(seed)
+    images = (rng.random((4, 10, 10, 1)) > 0.5).astype(np.uint8) * 255
+    fmri = rng.normal(size=(12, 9)).astype(np.float32)
+    np.savez(path, fmri=fmri, stimulus=np.tile(np.arange(4, dtype=np.int32), 3), images=images)
+
+
+def test_another_recording_under_the_same_name_is_refused(tmp_path):
+    """Whether the run was stopped or finished; the same content at another time is the same."""
+    path, workdir = tmp_path / "my.npz", tmp_path / "run"
+    write_recording(path, seed=0)
+    page = run(small_gan(path), workdir, progress=False)
+    times = {phase["name"] for phase in json.loads((workdir / "run.json").read_text())["phases"]}
+    assert times >= {"load", "fit", "score"}
+    os.utime(path, ns=(1, 1))
+    assert run(small_gan(path), workdir, progress=False) == page
+    write_recording(path, seed=1)
+    with pytest.raises(InputError, match="was begun with another recording"):
+        run(small_gan(path), workdir, progress=False)
+    for name in ("report.html", "scores.json", "folds/003.npz"):
+        (workdir / name).unlink()
+    with pytest.raises(InputError, match="was begun with another recording"):
+        run(small_gan(path), workdir, progress=False)
+    path.unlink()
+    page.touch()
+    assert run(small_gan(path), workdir, progress=False) == page  # what is finished stays at hand
+
+
+def test_times_are_kept_fold_by_fold(recording, tmp_path, monkeypatch):
+    original = crossvalidation.run_fold
+
+    def killed(fold, number, *arguments):
+        if number == 1:
+            raise KeyboardInterrupt
+        return original(fold, number, *arguments)
+
+    monkeypatch.setattr(crossvalidation, "run_fold", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(small_gan(recording), tmp_path / "run", progress=False)
+    phases = json.loads((tmp_path / "run/run.json").read_text())["phases"]
+    assert {phase["name"] for phase in phases} >= {"load", "prepare", "fit"}
+
+
+def test_a_refused_command_can_be_corrected_in_its_folder(recording, tmp_path):
+    wrong = small_gan(recording)
+    wrong.preparation.roi = "V9"
+    with pytest.raises(InputError, match="V9"):
+        run(wrong, tmp_path / "run", progress=False)
+    assert run(small_gan(recording), tmp_path / "run", progress=False).exists()
+
+
+def test_ranks_among_training_images_can_be_asked_for_by_name(recording, tmp_path):
+    config = small_gan(recording)
+    names = ("identification_vs_train", "identification_vs_train_rank")
+    config.evaluation.metrics = names
+    run(config, tmp_path / "run", progress=False)
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    assert set(scores["test"]) == set(names) == set(scores["baselines"]["ridge"])
+    assert scores["chance"]["identification_vs_train"] == pytest.approx(1 / 4)
+    first, rank = (scores["test"][name]["value"] for name in names)
+    assert 0 <= first <= rank <= 1
+
+
 MISTAKES = [
     ({"method.n_stepz": 3}, "config.method.n_stepz is not a known option: did you mean 'n_steps'"),
     ({"methd": {}}, "config.methd is not a known section: did you mean 'method'"),
@@ -168,6 +231,9 @@ MISTAKES = [
     ({"data.name": "fil"}, "config.data.name='fil' is not a known recording: did you mean 'file'"),
     ({"data.pth": "x"}, "config.data.pth is not a known option"),
     ({"data.path": "/nowhere.npz"}, "/nowhere.npz is not a file"),
+    ({"preparation.validation": float("nan")}, "validation is nan: expected a finite number"),
+    ({"preparation": 3}, "config.preparation is 3: expected a section"),
+    ({"data.file": 3}, "config.data.file is 3: expected a section"),
     ({"data.path": "$NOT_SET_ANYWHERE/x.npz"}, "variable NOT_SET_ANYWHERE is not set"),
     ({"preparation.roi": "V7"}, "V7"),
     ({"preparation.split": "given"}, "names no test trials"),
@@ -199,6 +265,16 @@ def test_every_experiment_is_a_valid_config():
         assert read(experiment("gan_vc", variant).to_dict())
     with pytest.raises(InputError, match="no variant 'huge'"):
         experiment("gan_vc", "huge")
+    for name in ("gan_miyawaki", "gan_object2vec", "search_weights"):
+        with pytest.raises(InputError, match="no variant 'tiny'"):
+            experiment(name, "tiny")
+
+
+def test_every_option_of_a_simulated_subject_and_of_files_is_there_to_be_changed():
+    config = default_config("gan", "virtual_subject")
+    assert config.data.virtual_subject.seed == 0 and config.data.file.images == ""
+    options = read(config.to_dict()).data_options
+    assert options["n_training"] == 1200 and "features" not in options
 
 
 LAUNCHES = [
@@ -207,6 +283,14 @@ LAUNCHES = [
     (["--config=experiments/gan_vc.py:tiny", "--config.method.stepz=3"], "stepz"),
     ([], "--config is missing"),
     (["--config=experiments/gan_miyawaki.py", "--config.data.path=/no.npz"], "/no.npz"),
+    (
+        ["--config=experiments/gan_vc.py:tiny", "--config.data.virtual_subject.sed=4"],
+        "the experiment has no option 'sed': Did you mean \"seed\"",
+    ),
+    (
+        ["--config=experiments/gan_vc.py:tiny", "--config.method.learning_rate=1e30"],
+        "training stopped at step",
+    ),
 ]
 
 

@@ -24,7 +24,7 @@ def rows():
         ridge=made,
         mean_image=made,
         shuffled=made,
-        vs_train=np.zeros((n, 4)),
+        vs_train=np.zeros((n, 4, 2)),
         stimulus=np.array([0, 1, 1, 2, 3], np.int32),
         split=np.array(["test"] * 4 + ["train"]),
         fold=np.full(n, "all"),

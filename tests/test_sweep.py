@@ -51,7 +51,7 @@ def finished(miyawaki, tmp_path_factory) -> pathlib.Path:
 def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
     folders = {path.name for path in finished.iterdir()}
     assert folders >= {"v1", "noise_instead_of_fmri", "v1_strong_penalty", "comparison.csv"}
-    config = json.loads((finished / "v1_strong_penalty" / "config.json").read_text())
+    config = json.loads((finished / "v1_strong_penalty" / "seed_0" / "config.json").read_text())
     assert config["method"]["alpha"] == 1e4 and config["title"] == "Regions: V1, strong penalty"
     with (finished / "comparison.csv").open() as stream:
         table = {
@@ -62,20 +62,20 @@ def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
     decoded = float(table["V1", "accuracy"]["value"])
     noise = table["Noise instead of fMRI", "accuracy"]
     assert decoded > float(noise["value"]) + 0.05 and float(noise["p"]) < 0.05
-    scores = json.loads((finished / "v1" / "scores.json").read_text())
+    scores = json.loads((finished / "v1" / "seed_0" / "scores.json").read_text())
     assert decoded == pytest.approx(scores["test"]["accuracy"]["value"])
     page = (finished / "comparison.html").read_text()
     assert "It decodes." in page and "nothing here was decoded" not in page
-    noise = (finished / "noise_instead_of_fmri" / "report.html").read_text()
+    noise = (finished / "noise_instead_of_fmri" / "seed_0" / "report.html").read_text()
     assert "nothing here was decoded" in noise
 
 
 def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):
-    before = (finished / "v1" / "scores.json").stat().st_mtime_ns
+    before = (finished / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns
     config = swept(miyawaki)
     config["sweep"]["variants"] += (("V1, weak penalty", {"method": {"alpha": 10.0}}),)
     run_sweep(config, finished, executor(1, "", finished), progress=False)
-    assert (finished / "v1" / "scores.json").stat().st_mtime_ns == before
+    assert (finished / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns == before
     assert "V1, weak penalty" in (finished / "comparison.md").read_text()
 
 
@@ -86,16 +86,20 @@ def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, job
     run_sweep(config, tmp_path, executor(jobs, slurm, tmp_path), progress=False)
     for name in ("v1", "noise_instead_of_fmri"):
         here, there = (
-            json.loads((folder / name / "scores.json").read_text())["test"]
+            json.loads((folder / name / "seed_0" / "scores.json").read_text())["test"]
             for folder in (finished, tmp_path)
         )
         assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)
 
 
 def test_several_seeds_make_one_row(miyawaki, tmp_path):
-    config = swept(miyawaki, seeds=(0, 1), claims=())
+    config = swept(miyawaki, claims=())
     config["sweep"]["variants"] = (("V1", {"method": {"weights": "learned", "scales": (2,)}}),)
     run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
+    before = (tmp_path / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns
+    config["sweep"]["seeds"] = (0, 1)
+    run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
+    assert (tmp_path / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns == before
     assert {path.name for path in (tmp_path / "v1").iterdir()} == {"seed_0", "seed_1"}
     table = (tmp_path / "comparison.md").read_text().splitlines()
     assert len([line for line in table if line.startswith("| V1")]) == 1
@@ -126,6 +130,10 @@ def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
         ({"claims": (("V1", "V7", "accuracy"),)}, "with variants among V1, Noise"),
         ({"variants": (("V1",),)}, "is not a list of pairs"),
         ({"repeats": 3}, "config.sweep.repeats is not a known option"),
+        ({"variants": (("A", {"seed": 3}),), "claims": ()}, "takes its seeds from config.sweep"),
+        ({"variants": (("Figures", {}),), "claims": ()}, "folder 'figures' is the sweep's own"),
+        ({"variants": (("A", {"preparation": 3}),), "claims": ()}, "is 3: expected a section"),
+        ({"variants": (("A", {"method": 3}),), "claims": ()}, "config.method.name is missing"),
     ],
 )
 def test_a_sweep_that_cannot_be_run_is_refused_before_anything_is(

@@ -8,7 +8,9 @@ import pytest
 
 from fmri_jax import crossvalidation, trust
 from fmri_jax.data import virtual_subject
-from fmri_jax.data.preparation import folds
+from fmri_jax.data.preparation import PreparationConfig, folds
+from fmri_jax.data.session import Session
+from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.experiment import default_config, read
 from fmri_jax.methods import RunContext
 from fmri_jax.run import run
@@ -102,6 +104,49 @@ def test_leaving_clusters_out_parts_similar_images(tmp_path):
     for fold, out in zip(splits, tested, strict=True):
         assert not out & set(fold.train.stimulus.tolist())
     assert (rows.split == "test").sum() == 60
+
+
+def test_a_test_set_of_another_name_is_examined(tmp_path):
+    session = subject(noise=0)
+    named = np.where(session.split == "test", "val", session.split)
+    found, rows, _ = examined(tmp_path, dataclasses.replace(session, split=named))
+    assert rows.test_sets() == ["val", "train"]
+    assert found.numbers["identification_2way_p"] < 0.05
+
+
+def repeated_over_runs():
+    """Three runs; the second and the third show the same two images, the first two others."""
+    rng = np.random.default_rng(0)
+    return Session(
+        fmri=rng.normal(size=(24, 12)).astype(np.float32),
+        stimulus=np.repeat([0, 1, 2, 3, 2, 3], 4).astype(np.int32),
+        images=rng.integers(0, 256, (4, 8, 8, 1), dtype=np.uint8),
+        run=np.repeat(np.arange(3, dtype=np.int32), 8),
+        rois={},
+        stimulus_names=tuple("abcd"),
+        split=np.full(24, "train"),
+    )
+
+
+def test_images_shared_in_any_fold_are_said_and_nothing_else_is_claimed(tmp_path):
+    found, _, splits = examined(tmp_path, repeated_over_runs(), split="run")
+    assert [fold.shared_stimuli for fold in splits] == [0, 2, 2]
+    (said,) = [note for note in found.notes if "shown both in training and in testing" in note]
+    assert said.startswith("2 images of fold 'run 1'") and "images of 1 more" in said
+    assert not any("With an image left out" in note for note in found.notes)
+
+
+def test_the_noise_ceiling_is_that_of_the_rows_that_are_tested(tmp_path):
+    """Images 2 and 3 have 8 trials each, of which a test row averages the 4 of one run."""
+    session = repeated_over_runs()
+    options = read(default_config("gan", "virtual_subject").to_dict())
+    fold = list(folds(session, PreparationConfig(split="run")))[1]
+    found = trust.Trust({}, [])
+    trust._ceiling(options, session, fold, found)
+    assert "averages of 4 trials" in found.notes[0]
+    stimulus = session.stimulus[8:]
+    expected = noise_ceiling(session.fmri[8:], stimulus).explainable(4)
+    assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
 
 
 def test_a_run_writes_what_it_found(tmp_path):

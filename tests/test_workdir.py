@@ -11,13 +11,38 @@ from fmri_jax.workdir import Phases, claim, provenance, replacing, write_json
 CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
 
 
+def compute_something(workdir):
+    (workdir / "folds").mkdir()
+
+
 def test_the_same_run_may_come_back(tmp_path):
     assert claim(tmp_path / "a" / "b", CONFIG) is False
+    assert claim(tmp_path / "a" / "b", CONFIG) is False  # nothing was computed yet
+    compute_something(tmp_path / "a" / "b")
     assert claim(tmp_path / "a" / "b", CONFIG) is True
+
+
+def test_a_run_that_computed_nothing_does_not_hold_its_folder(tmp_path):
+    claim(tmp_path, CONFIG)
+    write_json(tmp_path / "run.json", {})
+    (tmp_path / ".run.json.unfinished").touch()
+    assert claim(tmp_path, {**CONFIG, "seed": 1}) is False
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_has_become_read_only_is_refused(tmp_path):
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="choose a folder that can be written"):
+        claim(tmp_path, CONFIG)
+    tmp_path.chmod(0o700)
 
 
 def test_another_run_is_refused_and_nothing_is_overwritten(tmp_path):
     claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
     before = (tmp_path / "config.json").read_text()
     with pytest.raises(InputError, match="config.seed is 0 there and 1 here"):
         claim(tmp_path, {**CONFIG, "seed": 1})

@@ -45,6 +45,8 @@ class Trials:
             through `targets`.
         run: (n,) int32; -1 for an average over several runs.
         stimulus_names: one name an image.
+        repeats: (n,) recorded trials that each row is the average of, or one number for all.
+        gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
     """
 
     fmri: np.ndarray
@@ -52,6 +54,20 @@ class Trials:
     images: np.ndarray
     run: np.ndarray
     stimulus_names: tuple[str, ...]
+    repeats: np.ndarray | int = 1
+    gain: np.ndarray | float = 1.0
+
+    def take(self, rows: np.ndarray) -> "Trials":
+        """The trials that `rows`, indices, names."""
+        n = len(self.fmri)
+        return dataclasses.replace(
+            self,
+            fmri=self.fmri[rows],
+            stimulus=self.stimulus[rows],
+            run=self.run[rows],
+            repeats=np.broadcast_to(self.repeats, n)[rows],
+            gain=np.broadcast_to(self.gain, n)[rows],
+        )
 
     def targets(self) -> np.ndarray:
         """(n, height, width, channels) float32 in [0, 1]: the image shown in each trial."""
@@ -79,6 +95,15 @@ class Fold:
     voxels: np.ndarray
     shared_stimuli: int = 0
 
+    def main_test(self) -> Trials:
+        """The test set that comes first."""
+        return self.tests[next(iter(self.tests))]
+
+    def distractors(self) -> np.ndarray:
+        """(n,) training images that are not the row's own, for each row of the main test set."""
+        seen = np.unique(self.train.stimulus)
+        return len(seen) - np.isin(self.main_test().stimulus, seen)
+
 
 def folds(
     session: Session, options: PreparationConfig, clusters: np.ndarray | None = None
@@ -89,7 +114,7 @@ def folds(
     that options can be chosen without a look at the test set.
 
     Leaving groups out divides the training trials only: test sets that the recording names stay
-    unseen. Stimuli with identical pixels form one group.
+    unseen. Stimuli with identical pixels are one stimulus, the first of them.
 
     Averaging the n repeats of an image divides the noise's standard deviation by sqrt(n). A row of
     training is the mean of m repeats (m = 1 unless `average_repeats="all"`), so with
@@ -115,17 +140,17 @@ def folds(
     if options.image_size:
         images = image_stacks.resize(images, options.image_size)
     responses = session.fmri if voxels.all() else session.fmri[:, voxels]
-    distinct = session.distinct_images()
-    recorded = Trials(responses, session.stimulus, images, session.run, session.stimulus_names)
-    for name, train, tests in _splits(session, distinct, options, clusters):
+    stimulus = session.distinct_images()[session.stimulus]
+    recorded = Trials(responses, stimulus, images, session.run, session.stimulus_names)
+    for name, train, tests in _splits(session, stimulus, options, clusters):
         if options.validation:
-            train, tests = _hold_out(train, distinct[session.stimulus], options.validation)
+            train, tests = _hold_out(train, stimulus, options.validation)
         training, others = _prepare(recorded, train, tests, options)
         if options.fmri == "noise":
             training, *replaced = _noise(training, *others.values())
             others = dict(zip(others, replaced, strict=True))
-        seen = set(distinct[training.stimulus].tolist())
-        shown = set(distinct[np.concatenate([t.stimulus for t in others.values()])].tolist())
+        seen = set(training.stimulus.tolist())
+        shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
         yield Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
 
 
@@ -159,7 +184,7 @@ Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, 
 
 
 def _splits(
-    session: Session, distinct: np.ndarray, options: PreparationConfig, clusters: np.ndarray | None
+    session: Session, stimulus: np.ndarray, options: PreparationConfig, clusters: np.ndarray | None
 ) -> Iterator[Split]:
     """The indices of the training and test trials of each fold."""
     train = np.flatnonzero(session.split == TRAIN)
@@ -172,14 +197,13 @@ def _splits(
             )
         yield "all", train, {name: np.flatnonzero(session.split == name) for name in names}
         return
-    labels = distinct[session.stimulus] if options.split == "stimulus" else session.run
+    labels = stimulus if options.split == "stimulus" else session.run
     if options.split == "cluster":
         if clusters is None:
             raise InputError("split='cluster' without clusters: give folds the stimuli's clusters.")
-        # Images with the same pixels never end on both sides.
-        labels = clusters[distinct[session.stimulus]]
+        labels = clusters[stimulus]
     groups = np.unique(labels[train])
-    if len(groups) < 2 or options.n_folds == 1 or options.n_folds > len(groups):
+    if len(groups) < 2 or options.n_folds not in (0, *range(2, len(groups) + 1)):
         raise InputError(
             f"split={options.split!r} with n_folds={options.n_folds} cannot divide the training "
             f"trials, which hold {len(groups)} groups: expected at least 2 groups and n_folds=0 "
@@ -200,36 +224,34 @@ def _prepare(
     recorded: Trials, train: np.ndarray, tests: dict[str, np.ndarray], options: PreparationConfig
 ) -> tuple[Trials, dict[str, Trials]]:
     """Averages, standardises and scales the trials of one fold."""
-    training, repeats = _take(recorded, train, average=options.average_repeats == "all")
+    training = _take(recorded, train, average=options.average_repeats == "all")
     scale = VoxelScale.fit(training.fmri, options.standardise)
-    reference = 1 / np.mean(1 / repeats)  # repeats in a training row: their harmonic mean
+    reference = 1 / np.mean(1 / training.repeats)  # of a training row: their harmonic mean
     prepared = {}
     for name, rows in tests.items():
-        test, repeats = _take(recorded, rows, average=options.average_repeats != "none")
-        gain = np.sqrt(repeats / reference)
+        test = _take(recorded, rows, average=options.average_repeats != "none")
+        gain = np.sqrt(test.repeats / reference)
         if not options.noise_scaling or options.average_repeats == "none":
             gain = np.ones_like(gain)
-        prepared[name] = dataclasses.replace(test, fmri=scale.apply(test.fmri, gain))
+        prepared[name] = dataclasses.replace(test, fmri=scale.apply(test.fmri, gain), gain=gain)
     ones = np.ones(len(training.fmri))
     return dataclasses.replace(training, fmri=scale.apply(training.fmri, ones)), prepared
 
 
-def _take(recorded: Trials, rows: np.ndarray, average: bool) -> tuple[Trials, np.ndarray]:
-    """Chosen trials, averaged over the repeats of a stimulus or not, and the repeats in each."""
-    stimulus, run = recorded.stimulus[rows], recorded.run[rows]
+def _take(recorded: Trials, rows: np.ndarray, average: bool) -> Trials:
+    """Chosen trials, averaged over the repeats of a stimulus or not."""
     if not average:
-        fmri = recorded.fmri[rows]
-        return dataclasses.replace(recorded, fmri=fmri, stimulus=stimulus, run=run), np.ones(
-            len(rows)
-        )
+        return recorded.take(rows)
+    stimulus, run = recorded.stimulus[rows], recorded.run[rows]
     shown = np.unique(stimulus)
     groups = [np.flatnonzero(stimulus == s) for s in shown]
     fmri = np.stack([recorded.fmri[rows[g]].mean(axis=0, dtype=np.float64) for g in groups])
     runs = [run[g[0]] if (run[g] == run[g[0]]).all() else _SEVERAL_RUNS for g in groups]
-    averaged = dataclasses.replace(
+    return dataclasses.replace(
         recorded,
         fmri=fmri.astype(np.float32),
         stimulus=shown,
         run=np.asarray(runs, np.int32),
+        repeats=np.asarray([len(g) for g in groups]),
+        gain=np.ones(len(groups)),
     )
-    return averaged, np.asarray([len(g) for g in groups], float)

@@ -14,6 +14,8 @@ from fmri_jax.data import roi
 from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Session.split`
+# Entries of `scores.json` beside the test sets.
+RESERVED = {"baselines", "per_image", "chance", "eight_numbers", "trust", "notes"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -170,6 +172,11 @@ def _check_split(session: Session) -> None:
             f"split has {len(split)} entries for {len(session.fmri)} trials: expected one a trial."
         )
     names = set(np.unique(split).tolist())
+    if taken := names & RESERVED:
+        raise InputError(
+            f"split holds {sorted(taken)}: expected 'train', 'test' and names of other test sets, "
+            f"none of which may be {', '.join(sorted(RESERVED))}; rename it."
+        )
     if TRAIN not in names:
         raise InputError(f"split holds {sorted(names)}: expected some trials to be {TRAIN!r}.")
     if names == {TRAIN}:

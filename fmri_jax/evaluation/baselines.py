@@ -74,9 +74,13 @@ class RidgeBaseline(NamedTuple):
     penalty: jax.Array  # (), the alpha that was chosen
     shape: jax.Array  # (3,): height, width, channels
 
-    def reconstruct(self, fmri: Any) -> np.ndarray:
-        """Predicts images: (n, voxels) -> (n, height, width, channels), clipped to [0, 1]."""
-        pixels = _predict(self, jnp.asarray(fmri))
+    def reconstruct(self, fmri: Any, gain: Any = 1.0) -> np.ndarray:
+        """Predicts images: (n, voxels) -> (n, height, width, channels), clipped to [0, 1].
+
+        `gain`, one or (n,), is what preparation multiplied each row's distance from the training
+        mean by; a linear map would answer with as much more contrast, so it is taken back.
+        """
+        pixels = _predict(self, jnp.asarray(fmri), jnp.reshape(jnp.asarray(gain), (-1, 1)))
         return np.asarray(pixels).reshape(-1, *(int(side) for side in self.shape))
 
 
@@ -85,11 +89,11 @@ def ridge(
 ) -> RidgeBaseline:
     """Fits ridge regression from voxels to pixels; the linear method to beat.
 
-    Trials of a stimulus are averaged and multiplied by the square root of their number, as
-    preparation does for test trials: the solution for 6,000 trials of 1,200 stimuli is that for
-    1,200 rows, and noise has the same size in training and test. One penalty for all pixels is
-    chosen by the exact leave-one-out error, which, one row being one stimulus, leaves one stimulus
-    out. One eigendecomposition serves all penalties and all pixels.
+    Trials of a stimulus are averaged: 1,200 rows stand for 6,000 trials. One penalty for all pixels
+    is chosen by the exact leave-one-out error, which, one row being one stimulus, leaves one
+    stimulus out. One eigendecomposition serves all penalties and all pixels. For single test trials
+    the penalty is a little small: on the Miyawaki figures, block by block, accuracy is .925, and
+    .935 by ridge regression on single trials.
 
     The smallest error is not the best identification: shrinking towards the mean image helps the
     one and harms the other. On the Object2Vec recording, unseen categories, this choice scores
@@ -124,15 +128,14 @@ def ridge(
 
 
 def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Averages the trials of each stimulus, scaled so that noise keeps the size of one trial.
+    """Averages the trials of each stimulus.
 
     Args:
         fmri: (trials, voxels).
         stimulus: (trials,).
 
     Returns:
-        (stimuli, voxels) means times the square root of the number of trials, and the stimuli
-        (stimuli,) in rising order.
+        (stimuli, voxels) means, and the stimuli (stimuli,) in rising order.
     """
     fmri = np.asarray(fmri)
     fmri = fmri if fmri.dtype == np.float64 else fmri.astype(np.float32)
@@ -140,12 +143,13 @@ def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarra
     order = np.argsort(group, kind="stable")
     starts = np.concatenate([[0], np.cumsum(trials)[:-1]])
     sums = np.add.reduceat(fmri[order], starts, axis=0)
-    return sums / np.sqrt(trials, dtype=fmri.dtype)[:, None], seen
+    return sums / trials[:, None].astype(fmri.dtype), seen
 
 
 @jax.jit
-def _predict(fitted: RidgeBaseline, fmri: jax.Array) -> jax.Array:
-    components = _product(fmri - fitted.voxel_mean, fitted.to_components)
+def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Array:
+    centred = ((fmri - fitted.voxel_mean) / gain).astype(fmri.dtype)
+    components = _product(centred, fitted.to_components)
     return jnp.clip(_product(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
 
 

@@ -20,10 +20,11 @@ PIXEL_METRICS = {
     "mse": metrics.mse,
     "detail_error": metrics.detail_error,
 }
-IDENTIFICATION = ("identification_2way", "identification_10way", "identification_vs_train")
+# Among the training images: whether the own image beats them all; its percentile rank, kinder.
+VS_TRAIN = ("identification_vs_train", "identification_vs_train_rank")
+IDENTIFICATION = ("identification_2way", "identification_10way", VS_TRAIN[0])
 DEFAULT = (*PIXEL_METRICS, *IDENTIFICATION, *perceptual.NAMES)
-# The percentile rank of the own image among the training images: kinder than "beats them all".
-METRICS = (*DEFAULT, "identification_vs_train_rank", *binary.SCORES)
+METRICS = (*DEFAULT, VS_TRAIN[1], *binary.SCORES)
 
 BLOCK = 256  # images whose pixels are compared at a time, which bounds memory
 
@@ -91,6 +92,9 @@ def score(
         InputError: shapes do not match, values are outside [0, 1], or the config names a metric
             whose weights or training images are not given.
     """
+    for name in config.metrics if config else ():
+        if name in VS_TRAIN and training_images is None:
+            raise InputError(f"metric {name!r} needs training_images: pass them, or leave it out.")
     per_image = score_images(targets, reconstructions, training_images, weights, config)
     summary = summarise(per_image, np.arange(len(targets)), n_bootstrap=0)
     return {name: entry["value"] for name, entry in summary.items()}
@@ -103,10 +107,14 @@ def score_images(
     weights: PerceptualWeights | None = None,
     config: EvaluationConfig | None = None,
 ) -> PerImage:
-    """Scores each reconstruction by itself; arguments and errors as `score`."""
+    """Scores each reconstruction by itself; arguments and errors as `score`.
+
+    Without training images the metrics that need them are left out, even if the config names them:
+    where folds have training images of their own, they are counted fold by fold.
+    """
     config = config or EvaluationConfig()
     targets, reconstructions = as_pair(targets, reconstructions)
-    _check_given(config, training_images, weights)
+    _check_given(config, weights)
     wanted_pixels = [name for name in PIXEL_METRICS if config.wants(name)]
     values = in_blocks(
         lambda *pair: {name: PIXEL_METRICS[name](*pair) for name in wanted_pixels},
@@ -157,12 +165,12 @@ def summarise(
     }
 
 
-def chance(n_stimuli: int, n_train: int = 0) -> dict[str, float]:
+def chance(n_stimuli: int, n_train: Any = 0) -> dict[str, float]:
     """What identification scores without any information.
 
     Args:
         n_stimuli: distinct test stimuli.
-        n_train: distinct training images that are not among the test stimuli.
+        n_train: distinct training images that are not the row's own; one number or (rows,).
 
     Returns:
         metric -> chance level, for those metrics that can be computed.
@@ -172,8 +180,9 @@ def chance(n_stimuli: int, n_train: int = 0) -> dict[str, float]:
         levels |= {name: 0.5 for name in ("identification_2way", "alexnet2", "alexnet5")}
     if n_stimuli >= 10:
         levels["identification_10way"] = 0.1
-    if n_train:
-        levels["identification_vs_train"] = 1 / (n_train + 1)
+    if np.min(n_train) > 0:
+        levels["identification_vs_train"] = float(np.mean(1 / (np.asarray(n_train) + 1)))
+        levels["identification_vs_train_rank"] = 0.5
     return levels
 
 
@@ -185,13 +194,12 @@ def _identification(
     if config.wants("identification_2way", "identification_10way"):
         among_test = ranks(targets, reconstructions)
         values |= _choices(among_test)
-    vs_train = ("identification_vs_train", "identification_vs_train_rank")
-    if training is not None and config.wants(*vs_train):
+    if training is not None and config.wants(*VS_TRAIN):
         among_training = ranks(targets, reconstructions, as_images(training, "training_images"))
         if among_training.distractors.min() > 0:
-            values[vs_train[0]] = against_all(among_training)
-            if vs_train[1] in config.metrics:
-                values[vs_train[1]] = pairwise(among_training)
+            values[VS_TRAIN[0]] = against_all(among_training)
+            if VS_TRAIN[1] in config.metrics:
+                values[VS_TRAIN[1]] = pairwise(among_training)
     return values
 
 
@@ -205,13 +213,9 @@ def _choices(ranked: Ranks) -> Mapping[str, np.ndarray]:
     return values
 
 
-def _check_given(
-    config: EvaluationConfig, training: Any, weights: PerceptualWeights | None
-) -> None:
-    """Raises where a metric was named whose ingredients are missing."""
+def _check_given(config: EvaluationConfig, weights: PerceptualWeights | None) -> None:
+    """Raises where a metric was named whose weights are missing."""
     for name in config.metrics:
-        if name.startswith("identification_vs_train") and training is None:
-            raise InputError(f"metric {name!r} needs training_images: pass them, or leave it out.")
         if name in perceptual.NAMES and weights is None:
             raise InputError(
                 f"metric {name!r} needs AlexNet's weights: pass weights=PerceptualWeights(...), "

@@ -165,11 +165,55 @@ def test_leaving_stimuli_out_keeps_identical_images_together(make_session: MakeS
     session = make_session(images=images, split=np.full(24, "train"))
     made = list(folds(session, PreparationConfig(split="stimulus")))
     assert [fold.name for fold in made] == [f"stimulus {i}" for i in (0, 1, 2, 4, 5)]
-    assert made[0].tests["test"].stimulus.tolist() == [0, 3]
+    assert made[0].tests["test"].stimulus.tolist() == [0]
     for fold in made:
         assert fold.shared_stimuli == 0
         assert not set(fold.train.stimulus) & set(fold.tests["test"].stimulus)
-    assert sum(len(fold.tests["test"].stimulus) for fold in made) == 6
+    assert sum(len(fold.tests["test"].stimulus) for fold in made) == 5
+    assert made[0].tests["test"].repeats.tolist() == [8]
+
+
+def test_one_image_under_many_indices_is_one_stimulus(make_session: MakeSession) -> None:
+    """Some recordings store an image a trial; nothing may depend on that."""
+    plain = make_session()
+    twin = make_session(
+        images=plain.images[plain.stimulus],
+        stimulus=np.arange(24, dtype=np.int32),
+        stimulus_names=tuple(map(str, range(24))),
+    )
+    for average in ("none", "test", "all"):
+        a, b = (only_fold(session, average_repeats=average) for session in (plain, twin))
+        for mine, other in ((a.train, b.train), (a.tests["test"], b.tests["test"])):
+            np.testing.assert_array_equal(mine.fmri, other.fmri)
+            np.testing.assert_array_equal(mine.targets(), other.targets())
+            np.testing.assert_array_equal(mine.stimulus, other.stimulus)
+
+
+def test_rows_say_how_many_trials_they_average_and_how_far_they_were_enlarged(
+    make_session: MakeSession,
+) -> None:
+    session = make_session()
+    fold = only_fold(session, average_repeats="test")
+    test = fold.tests["test"]
+    assert test.repeats.tolist() == [4, 4] and test.gain.tolist() == [2.0, 2.0]
+    plain = only_fold(session, average_repeats="test", noise_scaling=False).tests["test"]
+    np.testing.assert_allclose(test.fmri / test.gain[:, None], plain.fmri, atol=1e-6)
+    assert (fold.train.repeats == 1).all() and (fold.train.gain == 1).all()
+    averaged = only_fold(session, average_repeats="all")
+    assert averaged.train.repeats.tolist() == [4] * 4
+    assert averaged.tests["test"].gain.tolist() == [1.0, 1.0]
+    assert fold.distractors().tolist() == [4, 4]
+    left_out = next(folds(session, PreparationConfig(split="run", average_repeats="none")))
+    assert left_out.distractors().tolist() == [3] * 4  # the own image was shown in training
+
+
+def test_taking_rows_keeps_what_belongs_to_them(make_session: MakeSession) -> None:
+    test = only_fold(make_session(), average_repeats="none").tests["test"]
+    some = test.take(np.asarray([3, 1]))
+    np.testing.assert_array_equal(some.fmri, test.fmri[[3, 1]])
+    np.testing.assert_array_equal(some.stimulus, test.stimulus[[3, 1]])
+    np.testing.assert_array_equal(some.run, test.run[[3, 1]])
+    assert some.repeats.tolist() == [1, 1] and len(some.gain) == 2
 
 
 def test_groups_are_dealt_into_folds_and_test_sets_stay_unseen(make_session: MakeSession) -> None:
@@ -197,7 +241,7 @@ def test_named_test_sets_follow_the_first(make_session: MakeSession) -> None:
     assert fold.name == "all"
 
 
-@pytest.mark.parametrize("options", [{"n_folds": 1}, {"n_folds": 5}])
+@pytest.mark.parametrize("options", [{"n_folds": 1}, {"n_folds": 5}, {"n_folds": -1}])
 def test_impossible_folds_are_refused(make_session: MakeSession, options: dict[str, int]) -> None:
     with pytest.raises(InputError, match="hold 4 groups"):
         list(folds(make_session(), PreparationConfig(split="stimulus", **options)))

@@ -46,16 +46,26 @@ def test_ridge_is_scikit_learns_leave_one_out(voxels):
     )
 
 
-def test_repeats_are_averaged_with_the_scaling_of_test_trials():
+def test_repeats_are_averaged():
     fmri, stimulus, images = problem(12, 30, repeats=4)
     rows, seen = baselines.average_by_stimulus(fmri, stimulus + 5)
     assert seen.tolist() == list(range(5, 17))
-    expected = [fmri[stimulus == s].mean(axis=0) * 2 for s in range(12)]
+    expected = [fmri[stimulus == s].mean(axis=0) for s in range(12)]
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-5)
     by_trial = baselines.ridge(fmri, stimulus, images)
     by_row = baselines.ridge(rows, np.arange(12), images)
     for a, b in zip(by_trial, by_row, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_what_preparation_enlarged_is_not_answered_with_more_contrast():
+    fmri, stimulus, images = problem(30, 40)
+    fitted = baselines.ridge(fmri, stimulus, images)
+    mean, gain = np.asarray(fitted.voxel_mean), np.linspace(1, 3, len(fmri))
+    enlarged = (mean + (fmri - mean) * gain[:, None]).astype(np.float32)
+    plain = fitted.reconstruct(fmri)
+    np.testing.assert_allclose(fitted.reconstruct(enlarged, gain), plain, atol=1e-4)
+    assert np.abs(fitted.reconstruct(enlarged) - plain).max() > 0.05
 
 
 def test_ridge_on_a_real_recording_is_scikit_learns(recordings):

@@ -115,6 +115,8 @@ def test_chance_is_what_uninformed_answers_score(coloured):
         assert found[name] == pytest.approx(levels[name])
     assert levels["identification_vs_train"] == 1 / 21
     assert evaluation.chance(n_stimuli=1) == {}
+    mixed = evaluation.chance(n_stimuli=1, n_train=np.array([1, 3]))
+    assert mixed["identification_vs_train"] == pytest.approx((1 / 2 + 1 / 4) / 2)
 
 
 def test_the_room_is_light_to_import_and_names_its_public_functions():

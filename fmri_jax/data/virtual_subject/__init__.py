@@ -11,4 +11,6 @@ moves, blinks or tires, so that decoding it is easier than decoding anybody.
 from fmri_jax.data.virtual_subject.options import VirtualSubjectConfig
 from fmri_jax.data.virtual_subject.subject import Truth, load, simulate
 
-__all__ = ["Truth", "VirtualSubjectConfig", "load", "simulate"]
+Config = VirtualSubjectConfig  # the name by which experiments find a reader's options
+
+__all__ = ["Config", "Truth", "VirtualSubjectConfig", "load", "simulate"]

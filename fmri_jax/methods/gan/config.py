@@ -38,7 +38,8 @@ class Config:
         learning_rate: Adam's, of the generator.
         discriminator_learning_rate: Adam's, of the discriminator.
         first_moment: Adam's beta 1.
-        halve_at: steps after which both learning rates are halved.
+        halve_at: steps after which the learning rates are halved, each network's own, without
+            those in which `gate` paused it.
         cosine_decay: let both learning rates fall to zero along a half cosine instead.
         weight_decay: L2 decay of the discriminator's weights.
         generator_weight_decay: decoupled (AdamW) decay of the generator's weights.

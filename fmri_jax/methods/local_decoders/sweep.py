@@ -162,7 +162,7 @@ def _run_fold(number: int, fold: Fold, configs: Mapping[str, Config], seed: int)
     ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
     seen = train.images[np.unique(train.stimulus)]
     result.baselines["mean_image"] = baselines.mean_image(seen, len(test.fmri))
-    result.baselines["ridge"] = ridge.reconstruct(test.fmri)
+    result.baselines["ridge"] = ridge.reconstruct(test.fmri, test.gain)
     result.baselines["shuffled_fmri"] = baselines.shuffled_fmri(
         first.reconstruct, test.fmri, seed=seed + number
     )
