@@ -23,7 +23,7 @@ class Difference(NamedTuple):
     value: float
     low: float  # 95 % bootstrap interval over stimuli
     high: float
-    p: float  # two-sided, from swapping the methods stimulus by stimulus
+    p: float  # two-sided, from swapping the methods stimulus by stimulus; nan if value is
 
 
 def compare(
@@ -38,7 +38,8 @@ def compare(
 
     Both methods are resampled together (bootstrap over stimuli) for the interval. For p, which
     method made which reconstruction is swapped at random for each stimulus; p is the share of
-    swaps, the observed one included, that differ at least as much as observed.
+    swaps, the observed one included, that differ at least as much as observed. Resamples and swaps
+    in which a score is undefined (precision where nothing was decoded as on) are left out.
 
     Args:
         first: (n,) per-image values; or (n, columns) of sums with a `statistic`, such as binary
@@ -50,7 +51,7 @@ def compare(
         seed: of both.
 
     Returns:
-        The difference first minus second, its interval and its p-value.
+        The difference first minus second, its interval and its p-value; nan where undefined.
 
     Raises:
         InputError: the two methods have different numbers of rows.
@@ -68,6 +69,8 @@ def compare(
         first, second, statistic = with_ones(first), with_ones(second), mean_of_sums
     a, b = sums_by_stimulus(first, stimulus), sums_by_stimulus(second, stimulus)
     observed = float(statistic(a.sum(axis=0)) - statistic(b.sum(axis=0)))
+    if np.isnan(observed):
+        return Difference(observed, observed, observed, observed)
 
     drawn = resamples(len(a), n_resamples, seed)
     resampled = statistic(drawn @ a) - statistic(drawn @ b)
@@ -115,6 +118,9 @@ def identification_p(
 
 
 def _share_at_least(null: np.ndarray, observed: float) -> float:
-    """(1 + how many of null are at least observed) / (1 + how many there are)."""
+    """(1 + how many of null are at least observed) / (1 + how many there are), but for nan."""
+    if np.isnan(observed):
+        return float("nan")
+    null = null[~np.isnan(null)]
     slack = 1e-9 * max(1.0, abs(observed))  # equal sums may differ by rounding
     return (1 + int(np.sum(null >= observed - slack))) / (1 + len(null))

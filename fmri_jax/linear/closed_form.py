@@ -23,6 +23,9 @@ from fmri_jax.linear.selection import correlate, f_scores, select_rows
 # (rows (k, n), targets (n, t), alpha (t,)) -> coefficients (k, t)
 Solver = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
+# A Gram matrix whose smallest eigenvalue is below this many eps of its largest is near singular.
+NEAR_SINGULAR = 1e3
+
 _matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
@@ -141,37 +144,50 @@ def solve_selected(
     return selected, map_targets(one_target, features.rows, (targets, selected, alpha), 1, mesh)
 
 
-def svd_least_squares(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Least squares of smallest norm by singular values; `alpha` is not used."""
+def svd_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Ridge by singular values; where alpha is 0, least squares of smallest norm."""
     left, sizes, right = jnp.linalg.svd(rows, full_matrices=False)
-    smallest = max(rows.shape) * jnp.finfo(rows.dtype).eps * sizes[0]
-    inverse = jnp.where(sizes > smallest, 1 / jnp.where(sizes > smallest, sizes, 1), 0)
-    return _matmul(left, inverse[:, None] * _matmul(right, targets))
+    usable = sizes > max(rows.shape) * jnp.finfo(rows.dtype).eps * sizes[0]
+    sizes = jnp.where(usable, sizes, 1)[:, None]
+    # s / (s^2 + alpha), without squares that could overflow.
+    inverse = jnp.where(usable[:, None], 1 / (sizes + alpha / sizes), 0)
+    return _matmul(left, inverse * _matmul(right, targets))
 
 
 def gram_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Ridge for one common penalty, by Cholesky's factor of the smaller Gram matrix."""
-    return _gram_solve(rows, targets, alpha[0])[0]
+    """Ridge for one common penalty (1,), by Cholesky's factor of the smaller Gram matrix.
+
+    By singular values where that is near singular: dependent features and a small penalty.
+    """
+    coef, pivot = _gram_solve(rows, targets, alpha[0])
+    safe = pivot > NEAR_SINGULAR * jnp.finfo(rows.dtype).eps
+    return lax.cond(safe, lambda: coef, lambda: svd_ridge(rows, targets, alpha))
+
+
+def gram_least_squares(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
+    """Least squares in the same way; `alpha` is not used."""
+    return gram_ridge(rows, targets, jnp.zeros_like(alpha))
 
 
 def spectral_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Ridge with a penalty a target, by the eigenvectors of the smaller Gram matrix."""
+    """Ridge with a penalty a target, by the eigenvectors of the smaller Gram matrix.
+
+    By singular values where a penalty is not well above that matrix's rounding errors.
+    """
     dual = rows.shape[1] <= rows.shape[0]
     side = rows.T if dual else rows
     sizes, vectors = jnp.linalg.eigh(_matmul(side, side.T))
-    weights = 1 / (jnp.maximum(sizes, 0)[:, None] + alpha)
 
     def inverse(right: jax.Array) -> jax.Array:
+        weights = 1 / (jnp.maximum(sizes, 0)[:, None] + alpha)
         return _matmul(vectors, weights * _matmul(vectors.T, right))
 
-    return _refined(rows, targets, alpha, inverse, dual)
-
-
-def quick_least_squares(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Least squares by Cholesky's factor, or by singular values where that is near singular."""
-    coef, pivot = _gram_solve(rows, targets, jnp.zeros((), rows.dtype))
-    safe = pivot > 1e3 * jnp.finfo(rows.dtype).eps
-    return lax.cond(safe, lambda: coef, lambda: svd_least_squares(rows, targets, alpha))
+    safe = sizes[0] + jnp.min(alpha) > NEAR_SINGULAR * jnp.finfo(rows.dtype).eps * sizes[-1]
+    return lax.cond(
+        safe,
+        lambda: _refined(rows, targets, alpha, inverse, dual),
+        lambda: svd_ridge(rows, targets, alpha),
+    )
 
 
 def _gram_solve(
@@ -181,11 +197,15 @@ def _gram_solve(
     dual = rows.shape[1] <= rows.shape[0]
     side = rows.T if dual else rows
     gram = _matmul(side, side.T)
-    largest = jnp.maximum(jnp.max(jnp.diagonal(gram)), jnp.finfo(rows.dtype).tiny)
-    gram = gram + alpha * jnp.eye(len(gram), dtype=gram.dtype)
+    squares, precision = jnp.diagonal(gram), jnp.finfo(rows.dtype)
+    largest = jnp.maximum(jnp.max(squares), precision.tiny)
+    lift = alpha
     if dual:
-        # Centred samples add up to zero: lift that direction, along which targets are zero too.
+        # Centred samples add up to zero, and samples that were filled in are zero: lift these
+        # directions, in which the features have nothing.
         gram = gram + largest / len(gram)
+        lift = alpha + largest * (squares <= jnp.square(4 * precision.eps) * largest)
+    gram = gram + lift * jnp.eye(len(gram), dtype=gram.dtype)
     factor = jnp.linalg.cholesky(gram)
     coef = _refined(
         rows, targets, alpha, lambda right: jax.scipy.linalg.cho_solve((factor, True), right), dual
@@ -215,8 +235,8 @@ def _refined(
     return coef + inverse(residual)
 
 
-SOLVERS: dict[str, Solver] = {"least_squares": quick_least_squares, "ridge": gram_ridge}
-SHARED_SOLVERS: dict[str, Solver] = {"least_squares": svd_least_squares, "ridge": spectral_ridge}
+SOLVERS: dict[str, Solver] = {"least_squares": gram_least_squares, "ridge": gram_ridge}
+SHARED_SOLVERS: dict[str, Solver] = {"least_squares": svd_ridge, "ridge": spectral_ridge}
 
 
 @jax.jit

@@ -40,8 +40,9 @@ def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, j
         selected: (targets, k) features that each target may use; None for all.
 
     Raises:
-        InputError: a wrong number of dimensions, differing sample or target counts, an index that
-            is not an integer or is out of range (checked where `selected` is a NumPy array).
+        InputError: a wrong number of dimensions, NaN or infinity (not checked inside jit),
+            differing sample or target counts, an index that is not an integer or is out of range
+            (checked where `selected` is a NumPy array).
     """
     X, Y = _floating(X, "X"), _floating(Y, "Y")
     if X.shape[0] != Y.shape[0]:
@@ -78,7 +79,23 @@ def _floating(values: Any, name: str) -> jax.Array:
         raise InputError(f"{name} has shape {values.shape}: expected (samples, {kind}).")
     if jnp.issubdtype(values.dtype, jnp.complexfloating):
         raise InputError(f"{name} is complex: expected real numbers.")
-    return values if values.dtype in (jnp.float32, jnp.float64) else values.astype(jnp.float32)
+    if values.dtype not in (jnp.float32, jnp.float64):
+        values = values.astype(jnp.float32)
+    if not isinstance(values, jax.core.Tracer) and not _is_finite(values):
+        wrong = np.argwhere(~np.isfinite(np.asarray(values)))
+        raise InputError(
+            f"{name} holds {len(wrong)} NaN or infinite numbers in {values.dtype}, the first in "
+            f"row {wrong[0][0]}, column {wrong[0][1]}: expected finite numbers; leave out or fill "
+            "in the rows or columns concerned."
+        )
+    return values
+
+
+def _is_finite(values: jax.Array) -> bool:
+    """Whether all numbers are finite, read where they lie."""
+    if any(device.platform != "cpu" for device in values.devices()):
+        return bool(jnp.all(jnp.isfinite(values)))
+    return bool(np.all(np.isfinite(np.asarray(values))))  # compiles nothing, copies nothing
 
 
 def design(X: jax.Array, standardise: bool) -> Design:

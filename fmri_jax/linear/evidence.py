@@ -178,6 +178,8 @@ def maximise(problem: Spectrum, samples: int, evidence: Evidence) -> jax.Array:
     """
     t, rank = problem.along.shape
     dtype = problem.along.dtype
+    # Where JAX keeps 64 bits, numbers from outside are float64, and would make the state float64.
+    tol, two = jnp.asarray(evidence.tol, dtype), jnp.asarray(2 * evidence.prior, dtype)
     variance = (jnp.sum(jnp.square(problem.along), axis=1) + problem.outside) / samples
 
     def iterate(state: _State) -> _State:
@@ -186,12 +188,11 @@ def maximise(problem: Spectrum, samples: int, evidence: Evidence) -> jax.Array:
         left_over = penalty[:, None] / (problem.sizes + penalty[:, None])  # 1 - shrinkage
         effective = rank - jnp.sum(left_over, axis=1)
         error = jnp.sum(jnp.square(left_over * problem.along), axis=1) + problem.outside
-        two = 2 * evidence.prior
         weight = (effective + two) / (jnp.sum(jnp.square(coef), axis=1) + two)
         # n - gamma, summed rather than subtracted: it is small where there are few trials.
         noise = (samples - rank + jnp.sum(left_over, axis=1) + two) / (error + two)
         change = jnp.sum(jnp.abs(coef - state.coef), axis=1)
-        settled = (state.iteration > 0) & (change < evidence.tol)
+        settled = (state.iteration > 0) & (change < tol)
         return _State(
             state.iteration + 1,
             jnp.where(state.active, noise, state.noise),
@@ -202,7 +203,7 @@ def maximise(problem: Spectrum, samples: int, evidence: Evidence) -> jax.Array:
 
     start = _State(
         iteration=jnp.int32(0),
-        noise=1 / (variance + jnp.finfo(jnp.float64).eps),
+        noise=1 / (variance + float(jnp.finfo(jnp.float64).eps)),
         weight=jnp.ones(t, dtype),
         coef=jnp.zeros((t, problem.basis.shape[-1]), dtype),
         active=jnp.ones(t, bool),

@@ -92,6 +92,10 @@ def sparse_logistic(
             f"trials has shape {np.shape(trials)}, max_iter is {max_iter}, tol {tol}: expected one "
             f"count or ({Y.shape[1]},), at least one iteration and no negative tolerance."
         )
+    if not isinstance(trials, jax.core.Tracer) and not np.all(np.asarray(trials) > 0):
+        raise InputError(
+            f"trials goes down to {np.min(trials)}: expected positive counts of binary outcomes."
+        )
     trials = jnp.broadcast_to(jnp.asarray(trials, Y.dtype), Y.shape[1:])
     if selected is None:
         everything = jnp.arange(X.shape[1], dtype=jnp.int32)

@@ -60,6 +60,9 @@ def pursue(
         (indices (t, atoms), -1 where unused; values (t, atoms), 0 where unused).
     """
     size = jnp.sqrt(inner(targets, targets))
+    if selected is not None:
+        # Of equal bounds the first places are looked at: these should be the lowest features.
+        selected = jnp.sort(selected, axis=1)
     start = _start(dictionary, targets, products, selected, atoms)
     if selected is not None and ahead is None:
         ahead = worthwhile(products.shape[1], selected.shape[1])

@@ -106,6 +106,24 @@ def test_paired_p_of_f1_is_uniform_under_the_null():
     assert scipy.stats.kstest(p, "uniform").pvalue > 0.001
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_undefined_difference_has_no_p():
+    some = np.random.default_rng(0).integers(1, 5, (10, 4))
+    none = some * [0, 0, 1, 1]  # nothing decoded as on: no precision
+    for pair in ((some, none), (none, some), (none, none)):
+        assert np.all(np.isnan(compare(*pair, np.arange(10), binary.precision)))
+
+
+def test_swaps_without_a_score_do_not_count():
+    """Precision of two methods that decode something as on for one stimulus each."""
+    first, second = np.tile([0, 0, 5, 95], (2, 8, 1))
+    first[0], second[1] = (4, 1, 1, 94), (1, 4, 4, 91)
+    found = compare(first, second, np.arange(8), binary.precision)
+    assert found.value == pytest.approx(0.6)
+    # Where both are with one method the other's precision is undefined, else it is 0.6 or -0.6.
+    assert found.p == 1
+
+
 def test_methods_on_different_rows_are_refused():
     with pytest.raises(InputError, match="same rows for both"):
         compare(np.zeros(4), np.zeros(5), np.arange(4))

@@ -53,6 +53,32 @@ def test_ridge(shape, own):
         np.testing.assert_allclose(intercept[t], their_intercept[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize(
+    ("samples", "offset", "unit", "alpha"),
+    [(20, 0, 1, 1e-6), (50, 0, 1, 1e-8), (50, 1e4, 1e3, 1.0), (15, 1e4, 1e3, 1.0)],
+)
+def test_ridge_of_duplicated_voxels_with_a_penalty_at_rounding_level(
+    samples, offset, unit, alpha, own
+):
+    rng = np.random.default_rng(0)
+    X = (offset + unit * np.tile(rng.standard_normal((samples, 10)), 2)).astype(np.float32)
+    Y = rng.standard_normal((samples, 2)).astype(np.float32)
+    coef, _ = ridge(X, Y, alpha, np.tile(np.arange(20), (2, 1)) if own else None)
+    theirs, _ = each_target(Ridge(alpha), X, Y)
+    np.testing.assert_allclose(unit * coef, unit * theirs, atol=2e-4)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("solver", [least_squares, lambda *a: ridge(a[0], a[1], 1e-6, *a[2:])])
+def test_trials_of_zeros_after_centred_ones_change_nothing(solver, own):
+    X, Y = (values - values.mean(0) for values in problem(samples=24, features=60))
+    selected = subsets(X, Y, 40) if own else None
+    filled = (np.pad(values, ((0, 8), (0, 0))) for values in (X, Y))
+    theirs, _ = each_target(LinearRegression(), X, Y, selected)
+    np.testing.assert_allclose(solver(*filled, selected).coef, theirs, atol=1e-4)
+
+
 def test_one_penalty_for_all(random_problem):
     X, Y = random_problem
     np.testing.assert_allclose(ridge(X, Y, 3.0).coef, each_target(Ridge(3.0), X, Y)[0], atol=1e-4)

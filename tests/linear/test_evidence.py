@@ -32,6 +32,17 @@ def test_equals_scikit_learn(shape, own):
     np.testing.assert_allclose(intercept, their_intercept, atol=1e-8)
 
 
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_float32_stays_float32_where_jax_keeps_64_bits(random_problem, own):
+    X, Y = random_problem
+    selected = subsets(X, Y, 15) if own else None
+    with jax.enable_x64(True):
+        coef, intercept = bayesian_ridge(X, Y, selected)
+    assert coef.dtype == intercept.dtype == np.float32
+    theirs, _ = each_target(BayesianRidge(), X, Y, selected)
+    np.testing.assert_allclose(coef, theirs, atol=1e-4)
+
+
 def test_real_recording(miyawaki):
     X, Y = miyawaki[0][:, ::4], miyawaki[1][:, 20::160]
     np.testing.assert_allclose(

@@ -135,3 +135,9 @@ def test_refusals():
         sparse_logistic(X, Y * 2)
     with pytest.raises(InputError, match="trials has shape"):
         sparse_logistic(X, Y, trials=np.ones(3))
+    for trials in (0, -1, np.array([1, 1, 0, 1, 1]), np.nan):
+        with pytest.raises(InputError, match="expected positive counts"):
+            sparse_logistic(X, Y, trials=trials)
+    Y[4, 1] = np.nan
+    with pytest.raises(InputError, match="Y holds 1 NaN or infinite .* row 4, column 1"):
+        sparse_logistic(X, Y)

@@ -4,7 +4,8 @@ import pytest
 from sklearn.linear_model import OrthogonalMatchingPursuit
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear import omp, omp_sparse
+from fmri_jax.linear import fit_selected_sparse, omp, omp_sparse
+from fmri_jax.linear.lookahead import worthwhile
 from tests.linear.peers import each_target, same_supports
 
 
@@ -83,6 +84,19 @@ def test_degenerate_columns_and_targets(random_problem):
     merged[30] = 0
     others = np.arange(Y.shape[1]) != 2
     np.testing.assert_allclose(coef[:, others], merged[:, others], atol=1e-4)
+
+
+@pytest.mark.parametrize("ahead", [False, True], ids=["products", "columns"])
+def test_of_more_duplicates_than_candidates_the_first_is_taken(ahead):
+    """In whatever order the voxels of a target are given."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((100, 400 if ahead else 100)).astype(np.float32)
+    X[:, 20:70] = X[:, 20:21]
+    Y = X[:, 20:21] + 0.3 * rng.standard_normal((100, 1)).astype(np.float32)
+    selected = np.arange(79, -1, -1)[None]
+    assert worthwhile(X.shape[1], selected.shape[1]) == ahead
+    assert omp_sparse(X, Y, 3, selected=selected).indices[0, 0] == 20
+    assert fit_selected_sparse(X, Y, "omp", 80, n_nonzero=3).indices[0, 0] == 20
 
 
 def test_stops_at_the_rank():

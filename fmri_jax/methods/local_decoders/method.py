@@ -91,8 +91,8 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
     """Fits local decoders and their combination.
 
     Args:
-        training: the trials; if they are all of one group there is nothing to learn weights from,
-            and these are equal.
+        training: the trials; where they have no inner folds there is nothing to learn weights
+            from, and these are equal.
         config: what is fitted.
         key: random key for the learned weights.
     """

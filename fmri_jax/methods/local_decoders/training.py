@@ -66,8 +66,13 @@ class TrainingSet:
 
     @property
     def has_inner_folds(self) -> bool:
-        """Whether there are at least two groups, one to learn from and one to validate on."""
-        return len(np.unique(self.groups)) > 1
+        """Whether groups can be validated on while at least two trials are left to learn from.
+
+        If that holds for two folds it holds for more, which leave out less.
+        """
+        if len(np.unique(self.groups)) < 2:
+            return False
+        return all(np.sum(~out) >= 2 for out in inner_folds(self.groups, 2))
 
     def basis(self, config: Config) -> Basis:
         """The elements of a config on these images."""

@@ -47,6 +47,21 @@ def test_equals_a_scikit_learn_pipeline_an_element(recorded, decoder):
         np.testing.assert_allclose(predicted[:, element], pipeline.predict(fmri), atol=2e-4)
 
 
+@pytest.mark.parametrize("n_voxels", [55, 60], ids=["own", "shared"])
+@pytest.mark.parametrize("alpha", [1e-8, 1e-6, 1e-4, 1e-2])
+def test_ridge_of_any_penalty_where_voxels_outnumber_trials(recorded, alpha, n_voxels):
+    fmri, images = (values[:40] for values in recorded)
+    config = Config(decoder="ridge", n_voxels=n_voxels, alpha=alpha)
+    predicted = fit_elements(fmri, images, basis(sizes_of(1), 4, 4), config).predict(recorded[0])
+    contrast = images.reshape(40, 16).astype(float)
+    for element in (1, 6, 15):
+        pipeline = make_pipeline(
+            SelectKBest(f_regression, k=n_voxels), StandardScaler(), Ridge(alpha=alpha)
+        ).fit(fmri.astype(float), contrast[:, element])
+        theirs = pipeline.predict(recorded[0])
+        np.testing.assert_allclose(np.asarray(predicted)[:, element], theirs, atol=1e-3)
+
+
 @pytest.mark.parametrize("decoder", ["linear", "ridge", "bayesian_ridge"])
 def test_one_factorisation_for_all_voxels_equals_one_for_each_element(recorded, decoder):
     fmri, images = recorded

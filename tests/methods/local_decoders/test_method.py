@@ -15,6 +15,7 @@ from fmri_jax.methods.local_decoders import Config, build
 from fmri_jax.methods.local_decoders import training as inner
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import equal_weights
+from fmri_jax.methods.local_decoders.method import fit
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -144,6 +145,20 @@ def test_configs_fitted_to_the_same_trials_share_their_decoders(trials, context,
     assert equal.elements is learned.elements is pixel.elements
     fresh = build(Config(weights="pixel", n_inner=3)).fit(dataclasses.replace(trials), context)
     np.testing.assert_array_equal(fresh.combination, pixel.combination)
+
+
+@pytest.mark.parametrize("decoder", ["receptive_fields", "bayesian_ridge", "omp"])
+@pytest.mark.parametrize("count", [1, 5], ids=["two trials", "one trial against five"])
+def test_one_trial_is_not_enough_to_learn_from_in_an_inner_fold(trials, decoder, count):
+    shown = np.r_[0, np.full(count, 1)].astype(np.int32)
+    images = (trials.images[shown] / 255).astype(np.float32)
+    few = inner.TrainingSet(trials.fmri[: count + 1], images, shown)
+    assert not few.has_inner_folds
+    config = Config(decoder=decoder, n_voxels=20)
+    fitted = fit(few, config, jax.random.key(0))
+    np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
+    assert np.all(np.isfinite(fitted.reconstruct(trials.fmri)))
+    assert inner.TrainingSet(trials.fmri[:4], trials.targets()[:4], np.arange(4)).has_inner_folds
 
 
 def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, context):
