@@ -2,13 +2,14 @@
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmri_jax.report import metric_names
 from fmri_jax.report.scores import Score, Scores
-from fmri_jax.report.theme import Theme, figure, panels_per_row, style
+from fmri_jax.report.theme import Theme, figure, literal, panels_per_row, style
 from fmri_jax.report.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -24,24 +25,29 @@ _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
 def score_bars(run: Workdir, theme: Theme) -> "Figure":
     """One panel a metric: this run with its interval above the baselines, chance as a line."""
-    panels = {}
-    for metric in run.scores.metrics:
-        panels[metric] = {"this run": run.scores.test[metric]}
-        for baseline, known in run.scores.baselines.items():
-            panels[metric][metric_names.baseline(baseline)] = known.get(metric, _UNKNOWN)
-    return bar_panels(panels, run.scores.chance, theme)
+    baselines = run.scores.baselines
+    labels = ["this run", *map(metric_names.baseline, baselines)]
+    panels = {
+        metric: [run.scores.test[metric]]
+        + [known.get(metric, _UNKNOWN) for known in baselines.values()]
+        for metric in run.scores.metrics
+    }
+    return bar_panels(labels, panels, run.scores.chance, theme)
 
 
 def bar_panels(
-    panels: dict[str, dict[str, Score]], chance: dict[str, float], theme: Theme
+    labels: Sequence[str],
+    panels: Mapping[str, Sequence[Score]],
+    chance: Mapping[str, float],
+    theme: Theme,
 ) -> "Figure":
-    """One panel a metric with one bar a label; the first label stands out."""
+    """One panel a metric with one bar a label, which need not differ; the first bar stands out."""
     n_columns = panels_per_row(len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
-    n_bars = len(next(iter(panels.values())))
-    drawing = figure(10.5, n_rows * (0.85 + 0.24 * n_bars), theme)
+    drawing = figure(10.5, n_rows * (0.85 + 0.24 * len(labels)), theme)
     grid = drawing.subplots(n_rows, n_columns, squeeze=False)
-    for axes, (metric, bars) in zip(grid.flat, panels.items(), strict=False):
+    for axes, (metric, scores) in zip(grid.flat, panels.items(), strict=False):
+        bars = list(zip(labels, scores, strict=True))
         _bar_panel(axes, metric, bars, chance.get(metric, math.nan), theme)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -49,22 +55,22 @@ def bar_panels(
 
 
 def _bar_panel(
-    axes: "Axes", metric: str, bars: dict[str, Score], chance: float, theme: Theme
+    axes: "Axes", metric: str, bars: Sequence[tuple[str, Score]], chance: float, theme: Theme
 ) -> None:
     """Horizontal bars of one metric; the interval as a line, each value in print."""
     name = metric_names.metric(metric)
     style(axes, theme, f"{name.label} {name.arrow}")
-    for place, (label, score) in enumerate(bars.items()):
+    for place, (label, score) in enumerate(bars):
         colour = theme.accent if place == 0 else theme.ridge if label == "ridge" else theme.other
         _bar(axes, place, score, name, colour, theme)
     if math.isfinite(chance):
         axes.axvline(chance, color=theme.muted, linewidth=1, linestyle=(0, (3, 2)))
-    axes.set_yticks(range(len(bars)), list(bars))
+    axes.set_yticks(range(len(bars)), [literal(label) for label, _ in bars])
     axes.tick_params(axis="y", labelcolor=theme.ink)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     _few_ticks(axes, name)
     axes.margins(x=0.18)
-    lowest = min((score.value for score in bars.values() if score.value < 0), default=0.0)
+    lowest = min((score.value for _, score in bars if score.value < 0), default=0.0)
     axes.set_xlim(left=1.15 * lowest)
 
 
@@ -103,9 +109,9 @@ def distributions(run: Workdir, theme: Theme) -> "Figure":
         style(axes, theme, metric_names.metric(metric).label)
         values = run.scores.column(metric, len(run.split))
         for place, split in enumerate(splits):
-            _swarm(axes, values[run.rows(split)], place, theme, split == "test")
+            _swarm(axes, values[run.rows(split)], place, theme, split == run.main)
         _baseline_lines(axes, run.scores, metric, theme)
-        axes.set_yticks(range(len(splits)), splits)
+        axes.set_yticks(range(len(splits)), list(map(literal, splits)))
         axes.set_ylim(len(splits) - 0.5, -0.5)
         axes.tick_params(axis="y", labelcolor=theme.ink)
         _few_ticks(axes, metric_names.metric(metric))
@@ -164,7 +170,7 @@ def _baseline_lines(axes: "Axes", scores: Scores, metric: str, theme: Theme) -> 
     for dash, (name, value) in zip(itertools.cycle(dashes), lines.items()):
         if math.isfinite(value):
             colour = theme.ridge if name == "ridge" else theme.muted
-            label = metric_names.baseline(name)
+            label = literal(metric_names.baseline(name))
             axes.axvline(value, color=colour, linestyle=dash, linewidth=1.3, label=label, zorder=2)
 
 
@@ -186,7 +192,7 @@ def folds(run: Workdir, theme: Theme, metric: str = "pixel_correlation") -> "Fig
         linewidth=1,
         linestyle=(0, (3, 2)),
     )
-    axes.set_yticks(range(len(found)), [label for label, _ in found])
+    axes.set_yticks(range(len(found)), [literal(label) for label, _ in found])
     axes.tick_params(axis="y", labelcolor=theme.ink)
     axes.set_ylim(len(found) - 0.5, -0.5)
     return drawing
@@ -200,7 +206,7 @@ def by_fold(run: Workdir, metric: str) -> list[tuple[str, np.ndarray]]:
     values, names = run.scores.column(metric, len(run.split)), run.names
     found = []
     for fold in run.fold_names:
-        rows = np.flatnonzero((run.fold == fold) & (run.split == "test") & np.isfinite(values))
+        rows = np.flatnonzero((run.fold == fold) & (run.split == run.main) & np.isfinite(values))
         if rows.size:
             stimuli = {names[row] for row in rows}
             found.append((stimuli.pop() if len(stimuli) == 1 else fold, values[rows]))

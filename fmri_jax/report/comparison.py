@@ -71,7 +71,7 @@ def _in_all(variants: Sequence[Variant], metric: str) -> bool:
 
 def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]:
     """Who is best by what, and who differs from the first."""
-    n_images = words.n_stimuli(variants[0].first, "test")
+    n_images = words.n_stimuli(variants[0].first, variants[0].first.main)
     n_runs = sum(len(variant.runs) for variant in variants)
     sentences = [
         f"{words.count(len(variants), 'variant')} in {words.count(n_runs, 'run')}; "
@@ -128,8 +128,9 @@ def _chart(
     variants: Sequence[Variant], entries: Sequence[Entry], metrics: list[str], path: pathlib.Path
 ) -> Chart:
     """Bars of the main scores of every row."""
-    panels = {m: {entry.name: entry.score("test", m) for entry in entries} for m in metrics}
-    chart = functools.partial(charts.bar_panels, panels, variants[0].first.scores.chance)
+    labels = [entry.name for entry in entries]
+    panels = {m: [entry.score("test", m) for entry in entries] for m in metrics}
+    chart = functools.partial(charts.bar_panels, labels, panels, variants[0].first.scores.chance)
     mark = "Simulated data" if any(variant.first.simulated for variant in variants) else ""
     return draw(path, "Bars of the main scores of every variant and baseline.", chart, mark)
 

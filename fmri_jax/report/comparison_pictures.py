@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmri_jax.report import montage, pictures
+from fmri_jax.report.likeness import same_pictures
 from fmri_jax.report.theme import Theme
-from fmri_jax.report.variants import Variant
+from fmri_jax.report.variants import Variant, told_apart
 from fmri_jax.report.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def strips(variants: Sequence[Variant]) -> list[Strips]:
             tuple(reference.names[row] for row in chosen),
             tuple(
                 (label, tuple(_picture(image, label, side) for image in images))
-                for label, images in _images(variants, split, chosen).items()
+                for label, images in _images(variants, split, chosen)
             ),
         )
         for split, chosen in rows.items()
@@ -47,13 +48,13 @@ def strips(variants: Sequence[Variant]) -> list[Strips]:
 def figure(variants: Sequence[Variant], theme: Theme) -> "Figure":
     """The test images as one figure; variants of another image size are left out."""
     reference = variants[0].first
-    rows = _chosen(reference, "test", montage.MOST_IMAGES)
+    rows = _chosen(reference, reference.main, montage.MOST_IMAGES)
     shape = reference.targets.shape[1:]
-    found = {
-        label: np.stack([np.full(shape, np.nan) if image is None else image for image in images])
-        for label, images in _images(variants, "test", rows).items()
+    found = [
+        (label, np.stack([np.full(shape, np.nan) if image is None else image for image in images]))
+        for label, images in _images(variants, reference.main, rows)
         if all(image is None or image.shape == shape for image in images)
-    }
+    ]
     simulated = any(variant.first.simulated for variant in variants)
     title = "The same test images by every variant" + (" (simulated data)" if simulated else "")
     return montage.draw(found, [reference.names[row] for row in rows], title, theme)
@@ -66,24 +67,31 @@ def _chosen(reference: Workdir, split: str, most: int) -> list[int]:
 
 def _images(
     variants: Sequence[Variant], split: str, rows: Sequence[int]
-) -> dict[str, list[np.ndarray | None]]:
+) -> list[tuple[str, list[np.ndarray | None]]]:
     """What was seen, what each variant made of it, and the first variant's ridge baseline."""
     reference = variants[0].first
-    found: dict[str, list[np.ndarray | None]] = {"seen": [reference.targets[row] for row in rows]}
+    found: list[tuple[str, list[np.ndarray | None]]] = [
+        (told_apart("seen", variants, "images"), [reference.targets[row] for row in rows])
+    ]
     for variant in variants:
         run = variant.first
-        places = [_row_of(run, split, int(reference.stimulus[row])) for row in rows]
-        found[variant.name] = [None if p is None else run.reconstructions[p] for p in places]
+        name = run.main if split == reference.main else split
+        found.append((variant.name, [_made_of(reference, row, run, name) for row in rows]))
     if reference.ridge is not None:
         ridge = [reference.ridge[row] for row in rows]
-        found["ridge"] = [image if np.isfinite(image).all() else None for image in ridge]
+        made = [image if np.isfinite(image).all() else None for image in ridge]
+        found.append((told_apart("ridge", variants, "baseline"), made))
     return found
 
 
-def _row_of(run: Workdir, split: str, stimulus: int) -> int | None:
-    """The first row of a run that shows a stimulus, or None."""
-    found = np.flatnonzero((run.split == split) & (run.stimulus == stimulus))
-    return int(found[0]) if found.size else None
+def _made_of(reference: Workdir, row: int, run: Workdir, split: str) -> np.ndarray | None:
+    """What a run made of an image, or None where its set has none of that number and look."""
+    same_number = run.stimulus == reference.stimulus[row]
+    found = np.flatnonzero((run.split == split) & same_number)[:1]
+    seen = reference.targets[row : row + 1]
+    if not found.size or not same_pictures(seen, run.targets[found]).all():
+        return None
+    return run.reconstructions[found[0]]
 
 
 def _picture(image: np.ndarray | None, label: str, side: int) -> pictures.Picture | None:

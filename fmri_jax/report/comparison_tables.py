@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names, tables
 from fmri_jax.report.scores import Score
-from fmri_jax.report.variants import SIGNIFICANT, Variant, difference, p_text
+from fmri_jax.report.variants import SIGNIFICANT, Variant, difference, p_text, told_apart
 
 _UNKNOWN = Score(math.nan)
 _TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
@@ -26,7 +26,7 @@ class Entry:
 
     Attributes:
         name: what it is called.
-        sets: 'test' and 'train' -> metric -> score.
+        sets: 'test' (the main test set, whatever its name) and 'train' -> metric -> score.
         differences: metric -> paired difference from the first variant on the test set.
         spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
         baseline: whether this is a baseline.
@@ -67,11 +67,11 @@ class Row:
 
 def entries(variants: Sequence[Variant]) -> list[Entry]:
     """The numbers of every variant, then of the first one's baselines."""
-    baselines = variants[0].first.scores.baselines
-    return [_entry(variant, variants[0]) for variant in variants] + [
-        Entry(metric_names.baseline(name), {"test": dict(scores)}, baseline=True)
-        for name, scores in baselines.items()
-    ]
+    found = [_entry(variant, variants[0]) for variant in variants]
+    for name, scores in variants[0].first.scores.baselines.items():
+        label = told_apart(metric_names.baseline(name), variants, "baseline")
+        found.append(Entry(label, {"test": dict(scores)}, baseline=True))
+    return found
 
 
 def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
@@ -162,7 +162,7 @@ def _entry(variant: Variant, reference: Variant) -> Entry:
     sets = {
         split: {
             metric: variant.score(split, metric)
-            for metric in metric_names.ordered(set(variant.first.scores.sets.get(split, {})))
+            for metric in metric_names.ordered(set(variant.first.scores.of(split)))
         }
         for split in ("test", "train")
     }

@@ -1,12 +1,12 @@
 """Rows of images as one figure: what was seen above what was made of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fmri_jax.report import metric_names, pictures
-from fmri_jax.report.theme import Theme, figure
+from fmri_jax.report.theme import Theme, figure, literal
 from fmri_jax.report.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ _TILE = 96  # smaller images are magnified to about this many pixels, without sm
 
 def of_run(run: Workdir, theme: Theme) -> "Figure":
     """Test images evenly spaced from best to worst: seen, reconstructed and ridge in rows."""
-    rows = pictures.spread(pictures.ranked(run, "test"), MOST_IMAGES)
-    strips = {label: images[rows] for label, images in pictures.layers(run).items()}
+    rows = pictures.spread(pictures.ranked(run, run.main), MOST_IMAGES)
+    strips = [(label, images[rows]) for label, images in pictures.layers(run).items()]
     values = [
         metric_names.metric("pixel_correlation").text(float(run.pixel_correlation[row]))
         for row in rows
@@ -29,24 +29,25 @@ def of_run(run: Workdir, theme: Theme) -> "Figure":
 
 
 def draw(
-    strips: Mapping[str, np.ndarray], below: Sequence[str], title: str, theme: Theme
+    strips: Sequence[tuple[str, np.ndarray]], below: Sequence[str], title: str, theme: Theme
 ) -> "Figure":
     """Draws one row of images for each strip.
 
     Args:
-        strips: label -> (n, h, w, c) in [0, 1], each of the same shape; NaN is left white.
+        strips: label and (n, h, w, c) in [0, 1], each of the same shape; NaN is left white.
         below: a text under each column.
         title: a line above.
         theme: the colours.
     """
-    canvas, pitch, size = _tiled(list(strips.values()))
-    n = len(next(iter(strips.values())))
-    longest = max(map(len, strips))
+    labels, images = zip(*strips, strict=True)
+    canvas, pitch, size = _tiled(images)
+    n = len(images[0])
+    longest = max(map(len, labels))
     drawing = figure(0.2 + 0.075 * longest + 0.95 * n, 0.42 + 0.95 * len(strips), theme)
     axes = drawing.subplots()
     axes.imshow(canvas, interpolation="nearest")
-    axes.set_yticks([size / 2 + i * pitch for i in range(len(strips))], list(strips))
-    axes.set_xticks([size / 2 + i * pitch for i in range(n)], list(below))
+    axes.set_yticks([size / 2 + i * pitch for i in range(len(strips))], list(map(literal, labels)))
+    axes.set_xticks([size / 2 + i * pitch for i in range(n)], list(map(literal, below)))
     axes.tick_params(length=0, labelsize=8, labelcolor=theme.ink)
     axes.tick_params(axis="x", labelcolor=theme.muted)
     axes.set_frame_on(False)
@@ -54,7 +55,7 @@ def draw(
     return drawing
 
 
-def _tiled(strips: list[np.ndarray]) -> tuple[np.ndarray, int, int]:
+def _tiled(strips: Sequence[np.ndarray]) -> tuple[np.ndarray, int, int]:
     """Rows of images (n, h, w, c) as one RGBA canvas with clear gaps; also pitch and size."""
     zoom = max(1, _TILE // max(strips[0].shape[1:3]))
     tiles = [np.nan_to_num(strip, nan=1.0).repeat(zoom, 1).repeat(zoom, 2) for strip in strips]

@@ -60,7 +60,7 @@ def galleries(run: Workdir) -> list[Gallery]:
 
 def highlights(run: Workdir) -> list[Stack]:
     """The best, the median and the worst test image by pixel correlation, at full size."""
-    order = ranked(run, "test")
+    order = ranked(run, run.main)
     places = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
     if len(order) < 3:
         places = {"best": 0}

@@ -34,7 +34,7 @@ class Scores:
     """The content of `scores.json`.
 
     Attributes:
-        sets: test set -> metric -> score: 'test' first, other test sets, 'train' last.
+        sets: test set -> metric -> score: the main test set first, others, 'train' last.
         baselines: baseline -> metric -> score on the test set.
         chance: metric -> value of a guess.
         per_image: one mapping an image, with `index`, the row in `reconstructions.npz`.
@@ -54,7 +54,11 @@ class Scores:
     @property
     def test(self) -> dict[str, Score]:
         """The scores of the main test set."""
-        return self.sets["test"]
+        return next(iter(self.sets.values()))
+
+    def of(self, split: str) -> dict[str, Score]:
+        """The scores of one set; 'test' is the main test set, whatever its name."""
+        return self.test if split == "test" else self.sets.get(split, {})
 
     @property
     def metrics(self) -> list[str]:
@@ -84,27 +88,28 @@ class Scores:
         return "open" if ours.has_interval and ours.low <= theirs <= ours.high else "beaten"
 
 
-def parse(content: Any, n_rows: int, where: str) -> Scores:
+def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Scores:
     """Checks the content of `scores.json`.
 
     Args:
         content: the decoded JSON.
         n_rows: the number of rows of `reconstructions.npz`.
         where: the file's path, for messages.
+        main: the name of the main test set.
 
     Raises:
         InputError: a part is missing or has another form than the report reads.
     """
     content = _mapping(content, where, "test sets, baselines and per_image")
-    if not content.get("test"):
+    if not content.get(main):
         raise InputError(
-            f"{where} has no scores under 'test': expected "
-            '{"test": {metric: {"value", "low", "high"}}, ...}; score the run again.'
+            f"{where} has no scores under {main!r}: expected "
+            f'{{"{main}": {{metric: {{"value", "low", "high"}}}}, ...}}; score the run again.'
         )
-    others = sorted(set(content) - {"test", "train", *_NOT_SETS})
+    others = sorted(set(content) - {main, "train", *_NOT_SETS})
     sets = {
         name: _scores(content[name], f"{where}: {name}")
-        for name in ["test", *others, "train"]
+        for name in [main, *others, "train"]
         if content.get(name)
     }
     baselines = _mapping(content.get("baselines") or {}, f"{where}: baselines", "name -> scores")

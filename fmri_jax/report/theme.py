@@ -38,6 +38,11 @@ def figure(width: float, height: float, theme: Theme) -> "Figure":
     return drawing
 
 
+def literal(text: str) -> str:
+    """The text as Matplotlib shows it sign by sign: unescaped, `$...$` is read as mathematics."""
+    return text.replace("$", r"\$")
+
+
 def panels_per_row(n: int) -> int:
     """How many of `n` panels stand side by side: up to three, four as two by two."""
     return 2 if n == 4 else min(n, 3)
@@ -52,7 +57,7 @@ def style(axes: "Axes", theme: Theme, title: str = "", grid: Literal["x", "y"] =
     axes.set_axisbelow(True)
     axes.grid(axis=grid, color=theme.grid, linewidth=0.8)
     if title:
-        axes.set_title(title, loc="left", fontsize=9.5, color=theme.ink, fontweight="bold")
+        axes.set_title(literal(title), loc="left", fontsize=9.5, color=theme.ink, fontweight="bold")
 
 
 def stamp(drawing: "Figure", theme: Theme, text: str) -> None:

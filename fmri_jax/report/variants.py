@@ -15,6 +15,7 @@ from fmri_jax.evaluation.intervals import Statistic, bootstrap, mean_of_sums, wi
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
 from fmri_jax.report import metric_names
+from fmri_jax.report.likeness import same_pictures
 from fmri_jax.report.scores import Score
 from fmri_jax.report.workdir import Workdir, read
 
@@ -58,7 +59,7 @@ class Variant:
     @functools.cached_property
     def rows(self) -> np.ndarray:
         """The test rows by stimulus, so that variants can be paired row by row."""
-        rows = self.first.rows("test")
+        rows = self.first.rows(self.first.main)
         return rows[np.argsort(self.first.stimulus[rows], kind="stable")]
 
     @functools.cached_property
@@ -67,13 +68,13 @@ class Variant:
         return self.first.stimulus[self.rows]
 
     def score(self, split: str, metric: str) -> Score:
-        """The mean over seeds.
+        """The mean over seeds; 'test' is each run's main test set, whatever its name.
 
         The interval is the run's own where there is one seed. With several it is a bootstrap over
         stimuli of the per-image values, averaged over seeds first: seeds are no further evidence
         about other images.
         """
-        found = [run.scores.sets.get(split, {}).get(metric) for run in self.runs]
+        found = [run.scores.of(split).get(metric) for run in self.runs]
         scores = [score for score in found if score is not None]
         if len(scores) < len(self.runs):
             return Score(math.nan)
@@ -135,6 +136,11 @@ def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
     return variants
 
 
+def told_apart(label: str, variants: Sequence[Variant], kind: str) -> str:
+    """The label of a row that is no variant, with its kind where a variant has the same name."""
+    return f"{label} ({kind})" if any(v.name == label for v in variants) else label
+
+
 def difference(variant: Variant, other: Variant, metric: str) -> Difference | None:
     """Paired comparison of two variants over the test stimuli; None where they cannot be paired."""
     if variant is other or not same_images(variant, other):
@@ -153,7 +159,7 @@ def same_images(variant: Variant, other: Variant) -> bool:
     if not np.array_equal(variant.stimulus, other.stimulus):
         return False
     ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
-    return ours.shape != theirs.shape or np.allclose(ours, theirs, atol=1e-3)
+    return bool(same_pictures(ours, theirs).all())
 
 
 def judge(claim: Claim, variants: Sequence[Variant]) -> tuple[Outcome, str]:

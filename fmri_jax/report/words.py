@@ -80,7 +80,7 @@ def duration(seconds: float) -> str:
 
 def _what(run: Workdir) -> str:
     """What was reconstructed from what."""
-    images = count(n_stimuli(run, "test"), "test image")
+    images = count(n_stimuli(run, run.main), "test image")
     voxels = run.data.get("voxels")
     source = count(voxels, "voxel") if isinstance(voxels, int) else "the voxels"
     region = str(run.data.get("roi") or "all")
@@ -218,6 +218,6 @@ def _images_shared_by_folds(run: Workdir) -> bool:
     Cross-validation tests every trial once. An image whose trials are spread over the test sets
     of two folds is therefore in the training set of both.
     """
-    test = run.split == "test"
+    test = run.split == run.main
     pairs = set(zip(run.stimulus[test].tolist(), run.fold[test].tolist(), strict=True))
     return len(pairs) > len({stimulus for stimulus, _ in pairs})

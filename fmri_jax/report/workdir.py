@@ -68,9 +68,13 @@ class Workdir:
 
     @property
     def test_sets(self) -> list[str]:
-        """'test' first, then the other test sets."""
-        names = set(self.split.tolist()) - {"train"}
-        return sorted(names, key=lambda name: (name != "test", name))
+        """'test' first, then the other test sets in the order of their rows."""
+        return _test_sets(self.split)
+
+    @property
+    def main(self) -> str:
+        """The name of the main test set: 'test', or the first where none is called so."""
+        return self.test_sets[0]
 
     @property
     def fold_names(self) -> list[str]:
@@ -121,7 +125,10 @@ def read(path: pathlib.Path) -> Workdir:
         )
     arrays = _arrays(path / "reconstructions.npz")
     scores = scores_file.parse(
-        _json(path / "scores.json"), len(arrays["targets"]), str(path / "scores.json")
+        _json(path / "scores.json"),
+        len(arrays["targets"]),
+        str(path / "scores.json"),
+        _test_sets(arrays["split"])[0],
     )
     curves = _curves(path / "metrics.jsonl")
     return Workdir(path=path, config=config, run=run, curves=curves, scores=scores, **arrays)
@@ -177,8 +184,11 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
     }.items():
         if key in found and found[key].shape != shape:
             raise InputError(f"{path}: {key} has shape {found[key].shape}: expected {shape}.")
-    if not np.any(found["split"] == "test"):
-        raise InputError(f"{path}: split has no row 'test': there is nothing to report.")
+    if not _test_sets(found["split"]):
+        raise InputError(
+            f"{path}: split names no test set: expected a row other than 'train'; let the run "
+            "write it again."
+        )
     for key in ("targets", "reconstructions"):
         _check_range(found[key], f"{path}: {key}")
     return {
@@ -189,6 +199,12 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         "split": found["split"].astype(str),
         "fold": found.get("fold", np.full(n, "all")).astype(str),
     }
+
+
+def _test_sets(split: np.ndarray) -> list[str]:
+    """The test sets that `split` (n,) names, in the order in which a run scores them."""
+    names = dict.fromkeys(split.astype(str).tolist())
+    return sorted((n for n in names if n != "train"), key=lambda name: name != "test")
 
 
 def _check_range(images: np.ndarray, where: str) -> None:

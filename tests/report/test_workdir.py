@@ -51,7 +51,7 @@ def test_broken_file(copy, name):
         (lambda a: a.update(baseline_ridge=a["targets"][:, :8]), "baseline_ridge has shape"),
         (lambda a: a.update(reconstructions=a["targets"] * 255), "ranges from 0 to 255"),
         (lambda a: a.update(reconstructions=a["targets"] * np.nan), "not finite"),
-        (lambda a: a.update(split=np.full(len(a["split"]), "train")), "no row 'test'"),
+        (lambda a: a.update(split=np.full(len(a["split"]), "train")), "names no test set"),
         (lambda a: a.update(split=np.array([{}] * len(a["split"]))), "cannot be read"),
     ],
 )
