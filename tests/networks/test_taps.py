@@ -1,4 +1,4 @@
-"""Convolutions of images about as small as their kernel equal PyTorch's, with the gradients."""
+"""Convolutions of images smaller than their kernel equal PyTorch's, with the gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -21,14 +21,14 @@ from tests.networks.test_layers import (
     ("size", "height", "width", "padding"),
     [
         (3, 1, 1, 1),
-        (3, 1, 3, 1),
-        (3, 3, 3, 1),
-        (3, 4, 2, 1),
+        (3, 1, 2, 1),
+        (3, 2, 2, 1),
         (3, 2, 2, 2),
-        (3, 4, 3, 0),
-        (5, 2, 6, 2),
+        (3, 2, 1, 1),
+        (5, 2, 4, 2),
+        (5, 4, 4, 2),
         (5, 1, 1, 3),
-        (2, 3, 3, 1),
+        (2, 1, 1, 1),
     ],
 )
 def test_a_product_a_tap_is_the_convolution(size, height, width, padding):
@@ -46,7 +46,7 @@ def test_a_product_a_tap_is_the_convolution(size, height, width, padding):
 
 
 def test_batches_split_over_devices_give_the_same_gradients():
-    x, kernel = jnp.asarray(random(0, 4, 3, 3, 64)), jnp.asarray(random(1, 3, 3, 64, 64))
+    x, kernel = jnp.asarray(random(0, 4, 2, 2, 64)), jnp.asarray(random(1, 3, 3, 64, 64))
     assert taps.pays(x, kernel.shape, 1, 1)
 
     def gradients(x, kernel):
@@ -59,23 +59,23 @@ def test_batches_split_over_devices_give_the_same_gradients():
 
 
 def test_larger_images_few_channels_strides_and_half_precision_are_left_alone():
-    x, shape = np.zeros((2, 4, 4, 64), np.float32), (3, 3, 64, 64)
+    x, shape = np.zeros((2, 2, 2, 64), np.float32), (3, 3, 64, 64)
     assert taps.pays(x, shape, 1, 1)
-    assert not taps.pays(np.zeros((2, 4, 5, 64), np.float32), shape, 1, 1)
+    assert not taps.pays(np.zeros((2, 2, 3, 64), np.float32), shape, 1, 1)
     assert not taps.pays(x, (3, 3, 64, 63), 1, 1)
     assert not taps.pays(x, (1, 1, 64, 64), 1, 0)
     assert not taps.pays(x, shape, 2, 1)
     assert not taps.pays(x.astype(jnp.bfloat16), shape, 1, 1)
-    assert not taps.pays(x[:, :2], shape, 1, 0)  # the kernel does not fit
+    assert not taps.pays(x, shape, 1, 0)  # the kernel does not fit
 
 
-def test_the_last_convolutions_of_the_demos_comparator_take_this_form():
-    """At 64 px conv3 to conv5 see 3 x 3 pixels: three passes of conv1 and of conv2 remain."""
-    network, images = AlexNet(), jnp.zeros((2, 64, 64, 3))
+def test_the_last_convolutions_of_a_small_comparator_take_this_form():
+    """At 48 px conv3 to conv5 see 2 x 2 pixels: three passes of conv1 and of conv2 remain."""
+    network, images = AlexNet(), jnp.zeros((2, 48, 48, 3))
     params = jax.eval_shape(network.init, jax.random.key(0), images)
 
     def gradient(params, images):
-        return jax.grad(lambda x: network.apply(params, x)["pool5"].sum())(images)
+        return jax.grad(lambda x: network.apply(params, x)["relu5"].sum())(images)
 
     jaxpr = str(jax.make_jaxpr(gradient)(params, images))
     assert jaxpr.count("conv_general_dilated") == 3 * 2

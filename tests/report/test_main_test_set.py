@@ -73,7 +73,7 @@ def test_comparison_with_a_test_set_of_another_name(renamed, photographs, tmp_pa
             lines = [line for line in csv.DictReader(file) if line["variant"] == "b"]
         found = {line["metric"]: line for line in lines if line["set"] == "test"}
         assert found["ssim"]["p"] == "1" and float(found["ssim"]["value"]) > 0
-    assert figures[0] == figures[1]
+    assert len(set(figures)) == 1
 
 
 def test_scores_without_the_main_set_are_refused(renamed):
