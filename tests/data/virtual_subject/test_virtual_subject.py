@@ -179,7 +179,7 @@ def test_a_category_only_subject_tells_apart_clusters_and_no_more():
         ({"n_training": "many"}, "n_training is 'many'"),
         ({"image_size": 4}, "image_size is 4: expected at least 8"),
         ({"noise_ceiling": 1.5}, "noise_ceiling is 1.5: expected a share between 0 and 1"),
-        ({"noise_ceiling": float("nan")}, "noise_ceiling is nan: expected a share"),
+        ({"noise_ceiling": float("nan")}, "noise_ceiling is nan: expected a finite number"),
         ({"shared_noise": 0.6, "drift": 0.6}, r"shared_noise \+ drift is 1.2"),
         ({"areas": ("V1", "V5")}, "areas: 'V5' is not a known area: choose one of"),
         ({"areas": ()}, "areas is .*: expected one or more of"),
