@@ -1,21 +1,22 @@
-"""One training step of the GAN: ours beside PyTorch eager, alternating in one process.
+"""One training step of the GAN: ours beside PyTorch's, alternating in one process.
 
     python -m benchmarks.gan_step --size 64                # the demo's networks
     python -m benchmarks.gan_step --size 64 --published    # full width
     python -m benchmarks.gan_step --size 227 --repeats 3   # the paper's networks
     python -m benchmarks.gan_step --memory ours            # peak memory of one side, alone
+    python -m benchmarks.gan_step --size 227 --batch 64 --bfloat16 --channels-last --compile  # GPU
 
-Both sides have the same networks, losses, Adam, batch and float32 precision, and start from the
-same weights. Before anything is timed, the losses of two steps and every gradient of the first are
-compared without dropout. "torch" is the usual recipe, "torch sharing" passes the generated images
-through the discriminator once, as ours does. FLOPs are PyTorch's own count of the sharing recipe.
+Both sides have the same networks, losses, Adam, batch and precision, and start from the same
+weights. Before anything is timed, the losses of two steps and every gradient of the first are
+compared in float32 without dropout. "torch" is the usual recipe, "torch sharing" passes the
+generated images through the discriminator once, as ours does. FLOPs are PyTorch's own count of the
+sharing recipe. On a GPU each round takes `--steps` steps, and nobody waits between them.
 """
 
 import argparse
 import functools
 import resource
 import time
-from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -24,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gan_step import measure, weights
 from benchmarks.gan_step.peer_step import PeerStep
-from benchmarks.gan_step.setting import Setting, build, build_peer, peer_batch
+from benchmarks.gan_step.setting import Setting, build, build_peer, device, peer_batch
 from fmri_jax.methods.gan.step import jitted
 from fmri_jax.training.host_memory import keep_freed_memory, run_in_caller
 
@@ -47,15 +48,21 @@ def main() -> None:
         return
     print(
         f"{options.size} px, {'published' if options.published else 'demo'} width, batch "
-        f"{options.batch}, float32; jax {jax.__version__} on {jax.devices()[0].device_kind}, "
-        f"torch {torch.__version__} with {torch.get_num_threads()} threads"
+        f"{options.batch}, {options.dtype}; jax {jax.__version__} on "
+        f"{jax.devices()[0].device_kind}, torch {torch.__version__} with {THREADS} threads"
     )
-    prove(options)
-    ours = setting(options, dropout=0.5)
+    with (
+        jax.default_matmul_precision("highest"),
+        torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+    ):
+        prove(options)
+    torch.backends.cudnn.benchmark = True
+    ours = setting(options, dropout=0.5, dtype=options.dtype)
     run_ours = compiled(ours, kept_features(ours) if options.fixed_images else None)
     contenders = {"ours": run_ours, **peers(ours, options)}
-    costs = measure.alternate(contenders, options.repeats)
-    report(costs, count_flops(ours), measure.matrix_peak())
+    steps = options.steps or (1 if device() == "cpu" else 30)
+    costs = measure.alternate(contenders, options.repeats, steps)
+    report(costs, count_flops(ours), measure.matrix_peak(options.dtype, device()))
 
 
 def parse() -> argparse.Namespace:
@@ -64,6 +71,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--published", action="store_true", help="full width, 11,726 voxels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--steps", type=int, help="steps a round; 1 on CPU, 30 on a GPU")
+    parser.add_argument("--bfloat16", action="store_true", help="arithmetic; weights are float32")
     parser.add_argument("--compile", action="store_true", help="torch.compile as a contender")
     parser.add_argument("--channels-last", action="store_true", help="PyTorch in our layout")
     parser.add_argument(
@@ -77,11 +86,12 @@ def parse() -> argparse.Namespace:
     )
     options = parser.parse_args()
     options.published |= options.size > 128
+    options.dtype = "bfloat16" if options.bfloat16 else "float32"
     return options
 
 
-def setting(options: argparse.Namespace, dropout: float) -> Setting:
-    return build(options.size, options.published, options.batch, dropout)
+def setting(options: argparse.Namespace, dropout: float, dtype: str = "float32") -> Setting:
+    return build(options.size, options.published, options.batch, dropout, dtype)
 
 
 def prove(options: argparse.Namespace) -> None:
@@ -100,7 +110,7 @@ def prove(options: argparse.Namespace) -> None:
             expected = peer(*peer_batch(ours, options.channels_last))
             for name, value in expected.items():
                 np.testing.assert_allclose(
-                    terms[name], value, rtol=tolerance, atol=LOSS_FLOOR, err_msg=name
+                    terms[name], value.cpu(), rtol=tolerance, atol=LOSS_FLOOR, err_msg=name
                 )
             if number == 1:
                 found = gradient_differences(state, peer)
@@ -135,7 +145,7 @@ def kept_features(ours: Setting) -> dict[str, jax.Array]:
     return jax.block_until_ready(features)
 
 
-def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> Callable[[], None]:
+def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> measure.Run:
     """Our step, ready to run; prints what starting it cost."""
     state, *rest = (*ours.arguments(), features)
     start = time.perf_counter()
@@ -151,26 +161,34 @@ def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> Cal
     )
     holder = [state]
 
-    def run() -> None:
-        holder[0], terms = program(holder[0], *rest)
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            holder[0], terms = program(holder[0], *rest)
         jax.block_until_ready((holder[0], terms))
 
     return run
 
 
-def peers(ours: Setting, options: argparse.Namespace) -> dict[str, Callable[[], object]]:
-    """PyTorch's recipes as functions without arguments."""
+def peers(ours: Setting, options: argparse.Namespace) -> dict[str, measure.Run]:
+    """PyTorch's recipes."""
     batch = peer_batch(ours, options.channels_last)
     runs = {}
     for name, sharing in (("torch", False), ("torch sharing", True)):
         step = build_peer(ours, sharing, options.channels_last)
-        runs[name] = functools.partial(step, *batch)
+        runs[name] = functools.partial(take, step, batch)
     if options.compile:
         step = build_peer(ours, True, options.channels_last)
         for network in ("generator", "discriminator", "comparator"):
             setattr(step, network, torch.compile(getattr(step, network)))
-        runs["torch compiled"] = functools.partial(step, *batch)
+        runs["torch compiled"] = functools.partial(take, step, batch)
     return runs
+
+
+def take(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor], steps: int) -> None:
+    """So many of PyTorch's steps."""
+    for _ in range(steps):
+        step(*batch)
+    measure.wait(device())
 
 
 def count_flops(ours: Setting) -> int:
@@ -199,16 +217,15 @@ def report(costs: dict[str, list[measure.Cost]], flops: int, peak: float) -> Non
 
 def peak_memory(options: argparse.Namespace) -> int:
     """Bytes that two steps of one side add to the process at most."""
-    ours = setting(options, dropout=0.5)
+    ours = setting(options, dropout=0.5, dtype=options.dtype)
     if options.memory == "ours":
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        run: Callable[[], object] = compiled(ours)
+        run = compiled(ours)
     else:
         step = build_peer(ours, False, options.channels_last)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        run = functools.partial(step, *peer_batch(ours, options.channels_last))
-    for _ in range(2):
-        run()
+        run = functools.partial(take, step, peer_batch(ours, options.channels_last))
+    run(2)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import torch
 
 WARM_UP = 3  # rounds before the first that counts
-MATRIX = 2048  # rows of the square matrices whose product measures the peak
+MATRIX = {"cpu": 2048, "gpu": 8192}  # rows of the square matrices whose product is the peak
+
+Run = Callable[[int], object]  # takes so many steps, and waits for the last one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,29 +32,27 @@ class Cost:
     faults: int
 
 
-def cost_of(run: Callable[[], object]) -> Cost:
-    """Runs once; `run` must wait for its own result."""
+def cost_of(run: Run, steps: int = 1) -> Cost:
+    """What each of some steps took; between them the host need not wait for the device."""
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    run()
+    run(steps)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, used, after.ru_minflt - before.ru_minflt)
+    return Cost(wall / steps, used / steps, (after.ru_minflt - before.ru_minflt) // steps)
 
 
-def alternate(
-    contenders: Mapping[str, Callable[[], object]], repeats: int
-) -> dict[str, list[Cost]]:
+def alternate(contenders: Mapping[str, Run], repeats: int, steps: int = 1) -> dict[str, list[Cost]]:
     """Each contender in turn, `repeats` times, after some rounds that do not count.
 
     Those rounds settle where in the kept memory each contender's arrays lie: until then a run takes
     pages from the kernel, as the first steps of a training do, too.
     """
     for run in (*contenders.values(),) * WARM_UP:
-        run()
+        run(1)
     costs: dict[str, list[Cost]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, run in contenders.items():
-            costs[name].append(cost_of(run))
+            costs[name].append(cost_of(run, steps))
     return costs
 
 
@@ -70,11 +71,29 @@ def best_and_median(costs: list[Cost], what: str) -> tuple[float, float]:
     return min(values), statistics.median(values)
 
 
-def matrix_peak(repeats: int = 8) -> float:
-    """FLOP/s of the better of JAX's and PyTorch's float32 matrix product, best of the repeats."""
-    a = jnp.ones((MATRIX, MATRIX))
-    b = torch.ones(MATRIX, MATRIX)
+def matrix_peak(dtype: str, device: str, repeats: int = 8) -> float:
+    """FLOP/s of the better of JAX's and PyTorch's matrix product, best of the repeats."""
+    rows = MATRIX[jax.default_backend()]
+    values = np.random.default_rng(0).standard_normal((rows, rows), np.float32)
+    a, b = jnp.asarray(values, dtype), torch.tensor(values, device=device).to(getattr(torch, dtype))
     product = jax.jit(jnp.matmul)
-    runs = (lambda: product(a, a).block_until_ready(), lambda: b @ b)
-    best = min(cost_of(run).wall for _ in range(repeats) for run in runs)
-    return 2 * MATRIX**3 / best
+
+    def ours(steps: int) -> None:
+        for _ in range(steps):
+            c = product(a, a)
+        c.block_until_ready()
+
+    def theirs(steps: int) -> None:
+        for _ in range(steps):
+            b @ b
+        wait(device)
+
+    steps = 1 if device == "cpu" else 20
+    best = min(cost_of(run, steps).wall for _ in range(repeats) for run in (ours, theirs))
+    return 2 * rows**3 / best
+
+
+def wait(device: str) -> None:
+    """Until PyTorch's device has done what it was given."""
+    if device == "cuda":
+        torch.cuda.synchronize()

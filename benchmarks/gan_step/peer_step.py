@@ -23,6 +23,7 @@ class PeerStep:
         sharing: False: the usual recipe, in which the discriminator sees the generated images
             twice, detached for its own loss and with frozen weights for the generator's. True: it
             sees them once, and both losses are differentiated through that pass.
+        bfloat16: whether PyTorch casts to bfloat16 where it holds that to be safe (autocast).
     """
 
     generator: Generator
@@ -32,24 +33,28 @@ class PeerStep:
     mean: torch.Tensor
     deviation: torch.Tensor
     sharing: bool = False
+    bfloat16: bool = False
 
     def __post_init__(self) -> None:
-        """Makes the two optimisers."""
+        """Makes the two optimisers, each one kernel where there is a GPU."""
+        fused = self.mean.is_cuda or None
         betas = (self.config.first_moment, 0.999)
         self.g_params = [p for p in self.generator.parameters() if p.requires_grad]
         self.d_params = list(self.discriminator.parameters())
-        self.g_adam = torch.optim.Adam(self.g_params, self.config.learning_rate, betas)
+        self.g_adam = torch.optim.Adam(self.g_params, self.config.learning_rate, betas, fused=fused)
         self.d_adam = torch.optim.Adam(
             self.d_params,
             self.config.discriminator_learning_rate,
             betas,
             weight_decay=self.config.weight_decay,
+            fused=fused,
         )
 
     def __call__(self, fmri: torch.Tensor, seen: torch.Tensor) -> dict[str, torch.Tensor]:
         """fMRI (n, voxels) and images (n, 3, h, w) in [0, 1] -> the unweighted terms."""
         gradients = self.sharing_gradients if self.sharing else self.plain_gradients
-        terms, g_gradients, d_gradients = gradients(fmri, seen)
+        with torch.autocast(fmri.device.type, torch.bfloat16, enabled=self.bfloat16):
+            terms, g_gradients, d_gradients = gradients(fmri, seen)
         for params, found in ((self.g_params, g_gradients), (self.d_params, d_gradients)):
             for param, gradient in zip(params, found, strict=True):
                 param.grad = gradient
@@ -104,5 +109,5 @@ class PeerStep:
     @staticmethod
     def judge(logits: torch.Tensor, label: int) -> torch.Tensor:
         """Cross-entropy of one label for the whole batch."""
-        labels = torch.full((len(logits),), label)
+        labels = torch.full((len(logits),), label, device=logits.device)
         return functional.cross_entropy(logits, labels)

@@ -39,9 +39,9 @@ class Setting:
         return jax.tree.map(jnp.copy, self.state), self.batch, self.comparator, self.scale
 
 
-def build(size: int, published: bool, batch: int, dropout: float) -> Setting:
+def build(size: int, published: bool, batch: int, dropout: float, dtype: str) -> Setting:
     """Our side, on random responses and images; voxels as in the demo or in sub-01's VC."""
-    config = Config(batch_size=batch, **(PUBLISHED if published else DEMO))
+    config = Config(batch_size=batch, dtype=dtype, **(PUBLISHED if published else DEMO))
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (batch, size, size, 3), np.uint8)
     fmri = rng.standard_normal((batch, 11_726 if published else 3_000), np.float32)
@@ -64,7 +64,7 @@ def build(size: int, published: bool, batch: int, dropout: float) -> Setting:
 
 
 def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
-    """PyTorch's side, with a copy of our weights."""
+    """PyTorch's side, with a copy of our weights, on the GPU if JAX has one."""
     networks, config = ours.step.networks, ours.step.config
     generator, critic = networks.generator, networks.discriminator
     size = generator.image_size
@@ -87,16 +87,24 @@ def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
     params = (ours.state.generator.params, ours.state.discriminator.params, ours.comparator)
     for network, values in zip((made, judge, frozen), params, strict=True):
         weights.copy_to(network, values)
+        network.to(device())
         if channels_last:
             network.to(memory_format=torch.channels_last)
     mean, deviation = (
-        torch.tensor(np.array(x)).view(1, 3, 1, 1) for x in (ours.scale.mean, ours.scale.deviation)
+        torch.tensor(np.array(x), device=device()).view(1, 3, 1, 1)
+        for x in (ours.scale.mean, ours.scale.deviation)
     )
-    return PeerStep(made, judge, frozen, config, mean, deviation, sharing)
+    bfloat16 = config.dtype == "bfloat16"
+    return PeerStep(made, judge, frozen, config, mean, deviation, sharing, bfloat16)
+
+
+def device() -> str:
+    """PyTorch's name of the device that JAX runs on."""
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
 
 
 def peer_batch(ours: Setting, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Our batch as PyTorch's."""
-    fmri, images = (torch.tensor(np.array(array)) for array in ours.batch[:2])
+    fmri, images = (torch.tensor(np.array(array), device=device()) for array in ours.batch[:2])
     images = images.permute(0, 3, 1, 2)
     return fmri, images if channels_last else images.contiguous()

@@ -63,7 +63,7 @@ def largest_difference(network: nn.Module, tree: Mapping[str, Any], values: Mapp
         for ours, theirs in (("kernel", layer.weight), ("bias", layer.bias)):
             if theirs not in values:
                 continue  # a bias that is not trained
-            expected = values[theirs].detach().numpy()
+            expected = values[theirs].detach().cpu().numpy()
             found = as_peer(layer, ours, np.asarray(jax.device_get(tree[name][ours])))
             worst = max(worst, np.linalg.norm(found - expected) / np.linalg.norm(expected))
     return worst

@@ -91,7 +91,7 @@ def input_gradient(
     if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
         transpose = jax.linear_transpose(lambda x: _plain(x, kernel_KKCO, stride, padding), x)
         return transpose(g_BhwO)[0]
-    kernel_QQSO = _kernel_to_blocks(kernel_KKCO, stride)
+    kernel_QQSO = kernel_to_blocks(kernel_KKCO, stride)
     blocks_BhwS = lax.conv_general_dilated(
         g_BhwO,
         lax.rev(kernel_QQSO, (0, 1)),
@@ -102,7 +102,7 @@ def input_gradient(
     return _blocks_to_image(blocks_BhwS, stride, padding, shape)
 
 
-def _kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:
+def kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:
     """(K, K, C, O) -> (Q, Q, S, O), the size filled up with zeros to whole blocks."""
     size, _, c, o = kernel_KKCO.shape
     q = -(-size // stride)

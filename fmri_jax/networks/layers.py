@@ -1,11 +1,12 @@
 """Convolutions, transposed convolutions and max-pooling in the form that suits the platform.
 
-Each layer has two forms that compute the same numbers and the same gradients:
+Each layer has three forms that compute the same numbers and the same gradients:
 
-* `"xla"`: the plain `jax.lax` operation, best on GPU and TPU;
-* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks`, `doubling`, `pooling`).
+* `"xla"`: the plain `jax.lax` operation;
+* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks`, `doubling`, `pooling`);
+* `"library"`: round what the convolutions of a GPU's library are slow at (see `library`).
 
-`"auto"` takes `"blocks"` where JAX's default backend is the CPU.
+`"auto"` takes `"blocks"` where JAX's default backend is the CPU, and else `"library"`.
 """
 
 import functools
@@ -16,13 +17,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks import blocks, doubling, pooling
+from fmri_jax.networks import blocks, doubling, library, pooling
 
-Form = Literal["auto", "blocks", "xla"]
+Form = Literal["auto", "blocks", "library", "xla"]
 
 
-def _in_blocks(form: Form) -> bool:
-    return form == "blocks" or (form == "auto" and jax.default_backend() == "cpu")
+def _chosen(form: Form) -> Form:
+    if form != "auto":
+        return form
+    return "blocks" if jax.default_backend() == "cpu" else "library"
 
 
 def conv(
@@ -44,8 +47,10 @@ def conv(
     Returns:
         (batch, h, w, channels out) with h = (height + 2 padding - size) // stride + 1.
     """
-    if _in_blocks(form):
+    if (form := _chosen(form)) == "blocks":
         return _conv(x_BHWC, kernel_KKCO, stride, padding)
+    if form == "library":
+        return library.conv(x_BHWC, kernel_KKCO, stride, padding)
     return lax.conv_general_dilated(
         x_BHWC,
         kernel_KKCO,
@@ -77,7 +82,9 @@ def conv_transpose(
     Returns:
         (batch, H, W, channels out) with H = (height - 1) stride + size - 2 padding.
     """
-    if _in_blocks(form):
+    if (form := _chosen(form)) == "library":
+        return library.conv_transpose(x_BHWC, kernel_KKCO, stride, padding)
+    if form == "blocks":
         if doubling.pays(x_BHWC, kernel_KKCO, stride):
             return doubling.enlarge(x_BHWC, kernel_KKCO, padding)
         # The kernel of the convolution whose input gradient this is.
@@ -94,9 +101,9 @@ def conv_transpose(
 
 def max_pool(x_BHWC: jax.Array, size: int, stride: int, form: Form = "auto") -> jax.Array:
     """Maximum of each window, without padding, as `torch.nn.MaxPool2d(size, stride)`."""
-    if _in_blocks(form):
-        return pooling.max_pool(x_BHWC, size, stride)
-    return nn.max_pool(x_BHWC, (size, size), (stride, stride))
+    if _chosen(form) == "xla":
+        return nn.max_pool(x_BHWC, (size, size), (stride, stride))
+    return pooling.max_pool(x_BHWC, size, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -56,7 +56,7 @@ def torch_output_and_gradients(function, x, kernel, direction, *static):
     return peers.from_torch(y), peers.from_torch(x_gradient), kernel_gradient.numpy()
 
 
-@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize("form", ["blocks", "library", "xla"])
 @pytest.mark.parametrize(("size", "stride", "padding", "image"), CONVOLUTIONS)
 def test_conv_equals_pytorch(form, size, stride, padding, image):
     x, kernel = random(0, 2, image, image + 1, 3), random(1, size, size, 3, 5)
@@ -68,7 +68,7 @@ def test_conv_equals_pytorch(form, size, stride, padding, image):
         close(found, expected)
 
 
-@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize("form", ["blocks", "library", "xla"])
 @pytest.mark.parametrize(("size", "stride", "padding", "image"), TRANSPOSED)
 def test_conv_transpose_equals_pytorch(form, size, stride, padding, image):
     x, kernel = random(0, 2, image, image + 1, 6), random(1, size, size, 6, 3)
@@ -80,7 +80,7 @@ def test_conv_transpose_equals_pytorch(form, size, stride, padding, image):
         close(found, expected)
 
 
-@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize("form", ["blocks", "library", "xla"])
 def test_conv_transpose_equals_flax(form):
     x, kernel = random(0, 2, 5, 5, 6), random(1, 4, 4, 6, 3)
     flax = nn.ConvTranspose(3, (4, 4), (2, 2), padding="SAME", use_bias=False)
@@ -92,7 +92,7 @@ def test_conv_transpose_equals_flax(form):
         close(found, expected)
 
 
-@pytest.mark.parametrize("form", ["blocks", "xla"])
+@pytest.mark.parametrize("form", ["blocks", "library", "xla"])
 @pytest.mark.parametrize(
     ("size", "stride", "image"),
     [(3, 2, 7), (3, 2, 8), (2, 2, 5), (3, 1, 6), (2, 3, 9), (12, 5, 19)],

@@ -56,23 +56,33 @@ class Critic:
         self, player: Player, seen: jax.Array, generated: jax.Array, gate: Gate
     ) -> tuple[Player, Metrics, jax.Array]:
         """Generated images pass forwards once and backwards once, for both losses."""
-        logits, pull = jax.vjp(
-            lambda params, images: self.logits(params, images, self.keys[1]),
-            player.params,
-            generated,
+        (of_seen, logits), pull = jax.vjp(
+            lambda params, images: self._both(params, seen, images), player.params, generated
         )
+        losses, pull_real = jax.vjp(lambda x: discriminator_loss(x, logits), of_seen)
+        (at_seen,) = pull_real((jnp.ones_like(losses[0]), jnp.zeros_like(losses[1])))
         cotangent, exchange = shared_cotangent(logits)
-        from_generated, at_images = pull(cotangent)
-
-        def real_loss(params: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-            losses = discriminator_loss(self.logits(params, seen, self.keys[0]), logits)
-            return losses[0], losses
-
-        from_real, losses = jax.grad(real_loss, has_aux=True)(player.params)
-        gradients = jax.tree.map(jnp.add, from_real, from_generated)
+        gradients, at_images = pull((at_seen, cotangent))
         updated, metrics = self._step(player, gradients, losses, gate)
         metrics["adversarial"] = adversarial_loss(logits)
         return updated, metrics, exchange[:, None, None, None] * at_images
+
+    def _both(
+        self, params: Any, seen: jax.Array, generated: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Logits of both, in one pass over twice the images where that is faster.
+
+        On an H200, 227 px, batch 64, a step takes 5.2 ms instead of 5.4 with one pass; on CPU it
+        takes longer.
+        """
+        if jax.default_backend() == "cpu":
+            return (
+                self.logits(params, seen, self.keys[0]),
+                self.logits(params, generated, self.keys[1]),
+            )
+        images = jnp.stack([seen, generated])
+        logits = jax.vmap(self.logits, in_axes=(None, 0, 0))(params, images, self.keys)
+        return logits[0], logits[1]
 
     def _alternating(
         self, player: Player, seen: jax.Array, generated: jax.Array, gate: Gate
