@@ -58,11 +58,12 @@ def main() -> None:
         prove(options)
     torch.backends.cudnn.benchmark = True
     ours = setting(options, dropout=0.5, dtype=options.dtype)
+    flops = count_flops(ours, options)
     run_ours = compiled(ours, kept_features(ours) if options.fixed_images else None)
     contenders = {"ours": run_ours, **peers(ours, options)}
     steps = options.steps or (1 if device() == "cpu" else 30)
     costs = measure.alternate(contenders, options.repeats, steps)
-    report(costs, count_flops(ours), measure.matrix_peak(options.dtype, device()))
+    report(costs, flops, measure.matrix_peak(options.dtype, device()))
 
 
 def parse() -> argparse.Namespace:
@@ -191,11 +192,11 @@ def take(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor], steps: int) -
     measure.wait(device())
 
 
-def count_flops(ours: Setting) -> int:
+def count_flops(ours: Setting, options: argparse.Namespace) -> int:
     """Multiplications and additions of convolutions and matrix products in one step."""
-    step = build_peer(ours, sharing=True, channels_last=False)
+    step = build_peer(ours, True, options.channels_last)
     with FlopCounterMode(display=False) as counter:
-        step(*peer_batch(ours, channels_last=False))
+        step(*peer_batch(ours, options.channels_last))
     return counter.get_total_flops()
 
 

