@@ -136,7 +136,7 @@ class _Part:
     def __init__(self, source: Source, roi: str):
         self.source = source
         table = BData(source.path)
-        columns = table.columns(roi) if roi else table.voxels()
+        columns = _voxels(table, roi)
         trials = np.ones(table.shape[0], bool)
         if source.where is not None:
             key, value = source.where
@@ -153,6 +153,20 @@ class _Part:
         available = list_images(source.images)
         find = category_images if source.by_category else image_names
         self.names = find(table, source.label, available, source.images, trials)
+
+
+def _voxels(table: BData, roi: str) -> np.ndarray:
+    """(columns,) bool: the voxels of an ROI expression, or all; never a label beside them."""
+    voxels = table.voxels()
+    if not roi:
+        return voxels
+    columns = table.columns(roi)
+    if (n_others := int((columns & ~voxels).sum())) and "VoxelData" in table.keys:
+        raise InputError(
+            f"{table.path}: roi {roi!r} takes {n_others} columns that are no voxels, such as "
+            "labels or runs: expected regions; leave the other names out."
+        )
+    return columns
 
 
 def _runs(table: BData) -> np.ndarray:

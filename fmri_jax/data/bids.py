@@ -61,10 +61,21 @@ def check_runs(volumes: list[pathlib.Path], path: str) -> None:
         )
 
 
-def find_tables(folder: pathlib.Path) -> dict[str, pathlib.Path]:
-    """Run key (see `run_key`) -> its events table, for each table in a folder."""
-    tables = (*folder.rglob("*.tsv"), *folder.rglob("*.csv"))
-    return {run_key(re.sub(r"(_events)?\.[tc]sv$", "", p.name)): p for p in sorted(tables)}
+def find_tables(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
+    """Run key (see `run_key`) -> its events tables, those of other contents, in a folder.
+
+    Of files named as BIDS has it the suffix tells: `_events.tsv` is one, or a name without suffix;
+    `_motion.tsv`, `_physio.tsv` and `_scans.tsv` are none.
+    """
+    tables: dict[str, list[pathlib.Path]] = {}
+    for path in sorted((*folder.rglob("*.tsv"), *folder.rglob("*.csv"))):
+        name = re.sub(r"(_events)?\.[tc]sv$", "", path.name)
+        if name.startswith("sub-") and "-" not in name.rpartition("_")[2]:
+            continue  # another kind of table
+        of_run = tables.setdefault(run_key(name), [])
+        if all(path.read_bytes() != other.read_bytes() for other in of_run):
+            of_run.append(path)
+    return tables
 
 
 def run_key(name: str) -> str:
@@ -75,20 +86,26 @@ def run_key(name: str) -> str:
     return "_".join(f"{part}-{entities[part]}" for part in _ENTITIES if part in entities)
 
 
-def table_of(volume: pathlib.Path, tables: dict[str, pathlib.Path]) -> pathlib.Path:
+def table_of(volume: pathlib.Path, tables: dict[str, list[pathlib.Path]]) -> pathlib.Path:
     """The events table of a run's volumes.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or there are several.
     """
     key = run_key(stem(volume))
-    if key not in tables:
-        there_are = ", ".join(path.name for path in tables.values()) or "none"
+    found = tables.get(key, [])
+    if not found:
+        there_are = ", ".join(path.name for of_run in tables.values() for path in of_run) or "none"
         raise InputError(
             f"{volume} has no events table: expected {key}_events.tsv, found {there_are}; write it "
             "with the columns onset, duration and stim_file, or name its folder as events."
         )
-    return tables[key]
+    if len(found) > 1:
+        raise InputError(
+            f"{volume} has several events tables, {' and '.join(map(str, found))}, which differ: "
+            "expected one; keep one of them there, or name its folder as events."
+        )
+    return found[0]
 
 
 def stem(volume: pathlib.Path) -> str:

@@ -88,8 +88,8 @@ def _nifti(path: str) -> Listing:
     entries = []
     for volume in bids.find_volumes(path):
         image = nibabel.load(volume)
-        table = tables.get(bids.run_key(bids.stem(volume)))
-        events = f"events {table.name}" if table else "no events table"
+        of_run = tables.get(bids.run_key(bids.stem(volume)), [])
+        events = " and ".join(f"events {table.name}" for table in of_run) or "no events table"
         entries.append((volume.name, f"{_array(image.shape, image.get_data_dtype())}, {events}"))
     masks = sorted((folder / "masks").glob("*.nii*"))
     entries.append(("masks", ", ".join(mask.name for mask in masks) or "none in masks/"))

@@ -14,6 +14,7 @@ it, the union of all masks does), the others are regions named by their file.
 Volumes are masked by nilearn, an optional extra: `pip install nilearn`.
 """
 
+import math
 import pathlib
 import re
 import zlib
@@ -62,6 +63,8 @@ def load(
         InputError: nilearn is absent, a file is missing or damaged, volumes and events or masks do
             not fit, an image is missing, or there are several subjects or several files of a run.
     """
+    if not math.isfinite(delay):
+        raise InputError(f"delay is {delay}: expected a number of seconds, such as 5.")
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
     volumes = find_volumes(path)

@@ -53,5 +53,15 @@ def test_betas_are_taken_row_by_row(dataset: Path) -> None:
     assert session.split.tolist() == ["train", "test"] and session.rois["V1"].all()
 
 
+def test_other_tables_beside_the_events_are_not_read(dataset: Path) -> None:
+    before = load(str(dataset), image_size=8)
+    events = dataset / "func" / "sub-01_task-view_run-01_events.tsv"
+    (dataset / "copy").mkdir()
+    (dataset / "copy" / events.name).write_bytes(events.read_bytes())
+    for suffix in ("motion", "physio", "desc-confounds_timeseries"):
+        (dataset / "func" / f"sub-01_task-view_run-01_{suffix}.tsv").write_text("x\ty\n0\t1\n")
+    assert load(str(dataset), image_size=8).fingerprint() == before.fingerprint()
+
+
 def elsewhere(dataset: Path) -> dict[str, str]:
     return {"images": str(dataset / "stimuli"), "masks": str(dataset / "masks")}

@@ -96,6 +96,17 @@ def copy_run(to: str) -> Callable[[Path], None]:
     return change_it
 
 
+def other_table(dataset: Path) -> None:
+    """A second table of the first run, in a folder of its own, with other events."""
+    (dataset / "old").mkdir()
+    text = "onset\tduration\tstim_file\n1\t2\ta.png\n"
+    (dataset / "old" / "sub-01_task-view_run-01_events.tsv").write_text(text)
+
+
+def with_delay(dataset: Path) -> None:
+    load(str(dataset), delay=float("nan"))
+
+
 COLUMNS = "onset\tduration\tstim_file\n"
 
 CASES = [
@@ -121,6 +132,8 @@ CASES = [
         lambda d: next((d / "func").glob("*02_events.tsv")).unlink(),
         "has no events table: expected sub-01_task-view_run-02_events.tsv, found sub-01",
     ),
+    bids("two tables of a run", other_table, "has several events tables, .* which differ: expe"),
+    bids("no number of seconds", with_delay, "delay is nan: expected a number of seconds"),
     bids("masks in another space", move_masks, "lies elsewhere in space than the masks"),
     bids("milliseconds", long_repetition, "states a repetition time of 2000 s"),
     bids("a mask of another grid", add_mask("V2", np.ones((2, 2, 2))), "V2 has another grid"),
