@@ -1,8 +1,7 @@
 """Training batches: a pure function of (seed, step).
 
-The trials of step t follow from the seed and t alone, so a resumed run sees the batches that it
-would have seen, and there is no position to store. Trials form an endless stream, epoch after
-epoch, each epoch in a random order of its own; batch t is the t-th stretch of that stream.
+The trials of step t follow from the seed and t alone (see `trial_order`), so a resumed run sees the
+batches that it would have seen, and there is no position to store.
 
 Where the trials fit they live on the device, as uint8 images and one index a trial, and a batch is
 a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from memory
@@ -21,7 +20,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from fmri_jax.data.batch_records import RecordRows, write_rows
 from fmri_jax.data.preparation import Trials
-from fmri_jax.data.shuffle import shuffled
+from fmri_jax.data.trial_order import Order
 from fmri_jax.errors import InputError
 
 _READ_AHEAD = 8  # batches that the host keeps ready
@@ -35,26 +34,6 @@ class Batch(NamedTuple):
     fmri: jax.Array  # (batch, voxels) float32, standardised
     images: jax.Array  # (batch, height, width, channels) float32 in [0, 1]
     stimulus: jax.Array  # (batch,) int32: which of the images shown in training, in their order
-
-
-def batch_trials(key: jax.Array, step: jax.Array | int, n_trials: int, size: int) -> jax.Array:
-    """The trials of one step.
-
-    Args:
-        key: typed key of the whole stream.
-        step: scalar, may be traced.
-        n_trials: trials in an epoch.
-        size: trials in a batch. It need not divide `n_trials`: a batch may end one epoch and begin
-            the next.
-
-    Returns:
-        (size,) int32 indices of trials.
-    """
-    # Whole epochs and the rest apart, so that `step * size` never overflows int32 in a long run.
-    position = step % n_trials * size + jnp.arange(size)
-    epoch = step // n_trials * size + position // n_trials
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, epoch)
-    return shuffled(keys, position % n_trials, n_trials)
 
 
 def random_crop(key: jax.Array, images: jax.Array, size: int) -> jax.Array:
@@ -94,21 +73,16 @@ class ResidentTrials:
         fmri: (trials, voxels) float32.
         stimulus: (trials,) int32, index into `images`.
         images: (stimuli, height, width, channels) uint8.
-        key: of the order of the trials.
-        batch_size: trials in a batch, over all devices.
         sharding: of a batch, its first axis split over the mesh.
     """
 
     fmri: jax.Array
     stimulus: jax.Array
     images: jax.Array
-    key: jax.Array
-    batch_size: int = flax.struct.field(pytree_node=False)
     sharding: NamedSharding = flax.struct.field(pytree_node=False)
 
-    def batch(self, step: jax.Array | int) -> Batch:
-        """The batch of one step; works inside `jit`, where `step` may be traced."""
-        trials = batch_trials(self.key, step, len(self.stimulus), self.batch_size)
+    def batch(self, trials: jax.Array) -> Batch:
+        """The batch of those trials, (batch,) int32 indices; works inside `jit`."""
         # With the indices split over the mesh, each device gathers its own rows from its own copy.
         trials = jax.lax.with_sharding_constraint(trials, self.sharding)
         stimulus = self.stimulus[trials]
@@ -125,8 +99,8 @@ class Batches:
     """The batches of a training run: `batches(t)` is the batch of step t.
 
     Attributes:
-        resident: the trials on the device, for steps that gather inside their own `jit`; None where
-            they exceed the limit and the host reads ahead instead.
+        resident: the trials on the device; None where they exceed the limit and the host reads
+            ahead instead.
         steps_per_epoch: steps in which every trial is seen once, rounded up.
     """
 
@@ -160,7 +134,7 @@ class Batches:
                 f"batch_size is {batch_size} on {devices} device(s): expected a positive multiple "
                 f"of {devices}, such as {max(1, batch_size // devices) * devices}."
             )
-        self._key = jax.random.key(seed)
+        self._order = Order(jax.random.key(seed), len(trials.stimulus), batch_size)
         self._sharding = NamedSharding(mesh, PartitionSpec("data"))
         self.batch_size = batch_size
         self.steps_per_epoch = -(-len(trials.stimulus) // batch_size)
@@ -170,15 +144,8 @@ class Batches:
         self.resident: ResidentTrials | None = None
         if sum(array.nbytes for array in arrays) <= device_limit_bytes:
             everywhere = NamedSharding(mesh, PartitionSpec())
-            fmri, stimulus, images, key = jax.device_put((*arrays, self._key), everywhere)
-            self.resident = ResidentTrials(
-                fmri=fmri,
-                stimulus=stimulus,
-                images=images,
-                key=key,
-                batch_size=batch_size,
-                sharding=self._sharding,
-            )
+            fmri, stimulus, images = jax.device_put(arrays, everywhere)
+            self.resident = ResidentTrials(fmri, stimulus, images, self._sharding)
         else:
             rows: Rows = (trials.fmri, images)
             if records is not None:
@@ -186,13 +153,13 @@ class Batches:
                     write_rows(trials.fmri, records / "fmri.array_record"),
                     write_rows(images, records / "images.array_record"),
                 )
-            self._host = _HostTrials(rows, arrays[1], self._key, batch_size)
+            self._host = _HostTrials(rows, arrays[1], self._order)
             self._next_step, self._reader = 0, self._read_from(0)
 
     def __call__(self, step: int) -> Batch:
         """The batch of step `step` (from 0), split over the mesh; steps in sequence are fastest."""
         if self.resident is not None:
-            return _resident_batch(self.resident, step)
+            return _gather(self.resident, self._order(step))
         if step != self._next_step:
             self._reader = self._read_from(step)
         self._next_step = step + 1
@@ -216,42 +183,22 @@ Rows = tuple[np.ndarray | RecordRows, np.ndarray | RecordRows]  # responses and 
 class _HostTrials:
     """A random-access source of batches for grain: item t is the batch of step t, on the host."""
 
-    def __init__(
-        self,
-        rows: Rows,
-        stimulus: np.ndarray,
-        key: jax.Array,
-        batch_size: int,
-    ):
+    def __init__(self, rows: Rows, stimulus: np.ndarray, order: Order):
         self.fmri, self.images = rows
-        self.stimulus, self.batch_size = stimulus, batch_size
-        self.key = jax.device_put(key, _reading_device())
+        self.stimulus, self.order = stimulus, order
 
     def __len__(self) -> int:
         return _ENDLESS
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        trials = np.asarray(
-            _jitted_batch_trials(self.key, step, len(self.stimulus), self.batch_size)
-        )
+        trials = self.order(step)
         stimulus = self.stimulus[trials]
         return self.fmri[trials], self.images[stimulus], stimulus
 
 
-def _reading_device() -> jax.Device | None:
-    """The host's processor: on an accelerator a reader would queue behind the training steps."""
-    try:
-        return jax.local_devices(backend="cpu")[0]
-    except RuntimeError:  # JAX_PLATFORMS leaves the processor out
-        return None
-
-
-_jitted_batch_trials = jax.jit(batch_trials, static_argnums=(2, 3))
-
-
 @jax.jit
-def _resident_batch(resident: ResidentTrials, step: int) -> Batch:
-    return resident.batch(step)
+def _gather(resident: ResidentTrials, trials: np.ndarray) -> Batch:
+    return resident.batch(jnp.asarray(trials))
 
 
 _on_device_as_unit_range = jax.jit(as_unit_range)

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh
 
-from fmri_jax.data.batches import Batches, ResidentTrials, batch_trials, random_crop
+from fmri_jax.data.batches import Batches, _gather, random_crop
 from fmri_jax.data.preparation import Trials
+from fmri_jax.data.trial_order import batch_trials
 from fmri_jax.errors import InputError
 
 
@@ -74,19 +75,17 @@ def test_the_batch_depends_on_seed_and_step_alone(trials: Trials) -> None:
     assert any((np.asarray(other(t).fmri) != forward[t]).any() for t in range(9))
 
 
-def test_a_step_gathers_inside_its_own_jit_with_a_traced_step(trials: Trials) -> None:
+def test_the_device_runs_no_loop_and_compiles_once(trials: Trials) -> None:
+    """A loop of unknown length makes a GPU wait for the host in each turn."""
     batches = Batches(trials, 4, seed=1, mesh=mesh_of(4))
-    traces = []
-
-    @jax.jit
-    def mean(resident: ResidentTrials, t: jax.Array) -> jax.Array:
-        traces.append(t)
-        return resident.batch(t).fmri.mean()
-
-    for t in range(4):
-        inside = mean(batches.resident, t)
-        assert float(inside) == pytest.approx(float(batches(t).fmri.mean()), rel=1e-5)
-    assert len(traces) == 1
+    before = _gather._cache_size()
+    expected = batch_trials(jax.random.key(1), 70, 22, 4)
+    np.testing.assert_array_equal(batches(70).fmri, trials.fmri[expected])
+    for step in (0, 63, 64, 2**31 - 2):
+        batches(step)
+    assert _gather._cache_size() == before + 1
+    program = _gather.lower(batches.resident, np.zeros(4, np.int32)).compile().as_text()
+    assert "gather" in program and " while(" not in program
 
 
 def test_four_devices_see_the_batch_of_one(trials: Trials) -> None:
