@@ -4,6 +4,8 @@
     python -m benchmarks.scaling --weak           # weak scaling: 8 trials a device
     python -m benchmarks.scaling --shard-dense    # dense layers split over the devices
 
+    python -m benchmarks.scaling --accelerator    # the program that GPUs run
+
 Virtual devices share the processor's cores, so that seconds say nothing about real devices and are
 not printed. What carries over is what the program does: which collectives, how many bytes, how
 much memory on each device, and that the losses are those of one device.
@@ -41,6 +43,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weak", action="store_true")
     parser.add_argument("--shard-dense", action="store_true")
+    parser.add_argument("--accelerator", action="store_true", help="convolutions as on GPUs")
     parser.add_argument("--devices", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--batch", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -54,7 +57,10 @@ def in_subprocess(devices: int, options: argparse.Namespace, batch: int = 0) -> 
     """The number of devices is fixed when JAX starts, so each has a process of its own."""
     batch = batch or (WEAK_BATCH * devices if options.weak else 32)
     command = [sys.executable, "-m", "benchmarks.scaling", f"--devices={devices}"]
-    command += [f"--batch={batch}", *(["--shard-dense"] if options.shard_dense else [])]
+    command.append(f"--batch={batch}")
+    for option in ("shard_dense", "accelerator"):
+        if getattr(options, option):
+            command.append("--" + option.replace("_", "-"))
     flags = f"--xla_force_host_platform_device_count={devices}"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     run = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -71,6 +77,8 @@ def measure(options: argparse.Namespace) -> dict:
     from fmri_jax.training.communication import bytes_by_collective
     from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
+    if options.accelerator:
+        jax.default_backend = lambda: "gpu"  # what our layers ask; XLA compiles for the CPU still
     mesh = make_mesh()
     setting = build(64, published=False, batch=options.batch, dropout=0.0)
     state, batch, *rest = setting.arguments()

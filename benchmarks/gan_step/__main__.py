@@ -6,11 +6,12 @@
     python -m benchmarks.gan_step --memory ours            # peak memory of one side, alone
     python -m benchmarks.gan_step --size 227 --batch 64 --bfloat16 --channels-last --compile  # GPU
 
-Both sides have the same networks, losses, Adam, batch and precision, and start from the same
-weights. Before anything is timed, the losses of two steps and every gradient of the first are
-compared in float32 without dropout. "torch" is the usual recipe, "torch sharing" passes the
-generated images through the discriminator once, as ours does. FLOPs are PyTorch's own count of the
-sharing recipe. On a GPU each round takes `--steps` steps, and nobody waits between them.
+Both sides have the same networks, losses, Adam, batch and precision (on a GPU float32 is what its
+matrix units make of it), and start from the same weights. Before anything is timed, the losses of
+two steps and every gradient of the first are compared, in full float32 and without dropout. "torch"
+is the usual recipe, "torch sharing" passes the generated images through the discriminator once, as
+ours does. FLOPs are PyTorch's own count of the sharing recipe. On a GPU each round takes `--steps`
+steps, and nobody waits between them.
 """
 
 import argparse
@@ -44,6 +45,8 @@ def main() -> None:
         run_in_caller()  # as training does, and so is the next; it serves both sides
         keep_freed_memory()
     if options.memory:
+        if device() != "cpu":
+            raise SystemExit("--memory reads the memory of the process: expected JAX on the CPU.")
         print(f"peak memory of {options.memory}: {peak_memory(options) / 2**20:,.0f} MiB")
         return
     print(
@@ -57,13 +60,14 @@ def main() -> None:
     ):
         prove(options)
     torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True  # JAX and cuDNN do by default
     ours = setting(options, dropout=0.5, dtype=options.dtype)
-    flops = count_flops(ours, options)
+    flops, peak = count_flops(ours, options), measure.matrix_peak(options.dtype, device())
     run_ours = compiled(ours, kept_features(ours) if options.fixed_images else None)
     contenders = {"ours": run_ours, **peers(ours, options)}
     steps = options.steps or (1 if device() == "cpu" else 30)
     costs = measure.alternate(contenders, options.repeats, steps)
-    report(costs, flops, measure.matrix_peak(options.dtype, device()))
+    report(costs, flops, peak)
 
 
 def parse() -> argparse.Namespace:
@@ -99,7 +103,7 @@ def prove(options: argparse.Namespace) -> None:
     """Same weights, no dropout: equal losses in two steps, equal gradients in the first.
 
     Adam's first moments start at zero, so that after one step they are (1 - beta 1) times the
-    gradients, weight decay included, of the very programs that are timed.
+    gradients, weight decay included.
     """
     ours = setting(options, dropout=0.0)
     step = jitted(ours.step)

@@ -39,7 +39,9 @@ class Setting:
         return jax.tree.map(jnp.copy, self.state), self.batch, self.comparator, self.scale
 
 
-def build(size: int, published: bool, batch: int, dropout: float, dtype: str) -> Setting:
+def build(
+    size: int, published: bool, batch: int, dropout: float, dtype: str = "float32"
+) -> Setting:
     """Our side, on random responses and images; voxels as in the demo or in sub-01's VC."""
     config = Config(batch_size=batch, dtype=dtype, **(PUBLISHED if published else DEMO))
     rng = np.random.default_rng(0)
@@ -100,7 +102,10 @@ def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
 
 def device() -> str:
     """PyTorch's name of the device that JAX runs on."""
-    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+    names = {"cpu": "cpu", "gpu": "cuda"}
+    if (backend := jax.default_backend()) not in names:
+        raise SystemExit(f"JAX runs on {backend}: expected cpu or gpu, on which PyTorch runs, too.")
+    return names[backend]
 
 
 def peer_batch(ours: Setting, channels_last: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,11 +1,12 @@
-"""Max-pooling whose forward and backward pass are element-wise, for CPU.
+"""Max-pooling whose forward and backward pass are element-wise, for CPU and GPU.
 
 XLA's CPU backend runs `reduce_window` and its gradient, `select_and_scatter`, element by element
 on one thread. Here the maximum is that of the K x K shifted, strided images, and the gradient a
 gather: each pixel asks the few windows that may hold it whether it was their maximum. At 56 px, 64
 channels, batch 32 forward and backward take 8 ms of CPU time together, against 87 ms for XLA's own
 and 63 ms for PyTorch. (To put the pixels of each place in a block together and interleave these
-took five times as long where the image's side is odd, as the interleaved rows have to be cut.)
+took five times as long where the image's side is odd, as the interleaved rows have to be cut.) On a
+GPU a step at 227 px, batch 64, takes 6.5 ms instead of 6.7.
 """
 
 import functools

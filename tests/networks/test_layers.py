@@ -1,4 +1,4 @@
-"""Both forms of every layer equal Flax's and PyTorch's, with the gradients."""
+"""All forms of every layer equal Flax's and PyTorch's, with the gradients."""
 
 import flax.linen as nn
 import jax
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fmri_jax.networks import doubling, layers, winograd
+from fmri_jax.networks import doubling, layers, library, winograd
 from tests.networks import peers
 
 # size, stride, padding, image: every shape that the networks use, and odd ones that they do not.
@@ -109,16 +109,61 @@ def test_max_pool_equals_pytorch_where_pixels_tie(form, size, stride, image):
     close(pull(jnp.asarray(direction))[0], peers.from_torch(expected))
 
 
-def test_bfloat16_stays_near_float32_and_keeps_its_type():
-    x, kernel = random(0, 4, 8, 8, 16), random(1, 3, 3, 16, 8)
-    exact = layers.conv(jnp.asarray(x), jnp.asarray(kernel), 1, 1)
+@pytest.mark.parametrize("form", ["blocks", "library"])
+@pytest.mark.parametrize(
+    ("layer", "stride", "channels", "features"),
+    [
+        ("conv", 1, 16, 8),
+        ("conv", 4, 3, 8),
+        ("conv_transpose", 2, 16, 8),
+        ("conv_transpose", 2, 16, 3),
+    ],
+)
+def test_bfloat16_stays_near_float32_and_keeps_its_type(form, layer, stride, channels, features):
+    x, kernel = random(0, 4, 8, 8, channels), random(1, 4, 4, channels, features)
+    run = getattr(layers, layer)
+    exact = run(jnp.asarray(x), jnp.asarray(kernel), stride, 1)
     y, pull = jax.vjp(
-        lambda x, k: layers.conv(x, k, 1, 1, "blocks"),
+        lambda x, k: run(x, k, stride, 1, form),
         jnp.asarray(x, jnp.bfloat16),
         jnp.asarray(kernel, jnp.bfloat16),
     )
     assert {y.dtype, *(gradient.dtype for gradient in pull(y))} == {jnp.dtype(jnp.bfloat16)}
     close(y.astype(jnp.float32), exact, tolerance=0.02)
+
+
+FEW = (1, 2, 4, 5)  # channels on the side of the image; up to four go into blocks
+
+
+@pytest.mark.parametrize("channels", FEW)
+def test_few_channels_in_blocks_equal_the_plain_layers(channels):
+    x, kernel = random(0, 2, 13, 11, channels), random(1, 7, 7, channels, 6)
+    small, taps = random(2, 2, 5, 4, 6), random(3, 4, 4, 6, channels)
+
+    def strided(form):
+        return lambda x, k: layers.conv(x, k, 4, 2, form)
+
+    def doubled(form):
+        return lambda x, k: layers.conv_transpose(x, k, 2, 1, form)
+
+    for function, *arguments in ((strided, x, kernel), (doubled, small, taps)):
+        ours, theirs = (output_and_gradients(function(f), *arguments) for f in ("library", "xla"))
+        for found, expected in zip(ours, theirs, strict=True):
+            close(found, expected)
+    one_by_one = "window_strides=(1, 1)", "lhs_dilation=(1, 1)"
+    for function, *arguments in ((strided, x, kernel), (doubled, small, taps)):
+        jaxpr = str(jax.make_jaxpr(function("library"))(*arguments))
+        assert all(mark in jaxpr for mark in one_by_one) == (channels <= library.FEW)
+
+
+@pytest.mark.parametrize("layer", ["conv", "conv_transpose"])
+def test_a_gpu_takes_the_form_of_its_library_by_itself(layer, monkeypatch):
+    x, kernel = random(0, 1, 9, 9, 3), random(1, 4, 4, 3, 2)
+    run = getattr(layers, layer)
+    wanted = str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "library"))(x, kernel))
+    assert wanted != str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "xla"))(x, kernel))
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert wanted == str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1))(x, kernel))
 
 
 def test_the_cpu_takes_the_block_form_by_itself():
