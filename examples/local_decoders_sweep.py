@@ -13,8 +13,12 @@ the scales and the maps of the voxels' weights.
 import argparse
 import pathlib
 
+import numpy as np
+
 from fmri_jax import data, report
 from fmri_jax.data.preparation import PreparationConfig, folds
+from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import figures
 from fmri_jax.methods.local_decoders.sweep import EXPECTED, rows, sweep, write_workdirs
 from fmri_jax.report.variants import Claim
@@ -24,9 +28,14 @@ PICTURED = ("OMP, s = 2", "OMP, 1x1", "OMP, s = 3, learned weights", "Chosen on 
 
 
 def main(recording: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.Path:
-    """Runs the sweep; returns the path of the page."""
+    """Runs the sweep; returns the path of the page.
+
+    Raises:
+        InputError: the recording cannot be read, or its images are not binary or too small.
+    """
     use_compilation_cache()
     session = data.load(recording)
+    check(session, recording)
     options = PreparationConfig(split=split, average_repeats="none")
     done = sweep(list(folds(session, options)), rows())
     about = {
@@ -54,9 +63,23 @@ def main(recording: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.
     return compared.page
 
 
+def check(session: Session, recording: str) -> None:
+    """Refuses before anything is fitted what rows and claims cannot use."""
+    sides, largest = session.images.shape[1:3], max(max(row.scales) for row in rows().values())
+    if min(sides) < largest or not np.isin(session.images, (0, 255)).all():
+        raise InputError(
+            f"{recording} has images of {sides[0]} x {sides[1]} pixels with values from "
+            f"{session.images.min()} to {session.images.max()}: expected binary ones, 0 or 255, of "
+            f"at least {largest} x {largest}; for others run experiments/local_decoders.py."
+        )
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("recording", help="an .npz recording with binary images")
     parser.add_argument("out", type=pathlib.Path, help="folder for the results")
     given = parser.parse_args()
-    print(main(given.recording, given.out))
+    try:
+        print(main(given.recording, given.out))
+    except InputError as error:
+        raise SystemExit(str(error)) from None

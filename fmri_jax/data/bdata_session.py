@@ -136,7 +136,7 @@ class _Part:
     def __init__(self, source: Source, roi: str):
         self.source = source
         table = BData(source.path)
-        columns = _voxels(table, roi)
+        columns = _voxels(table, roi, source.label)
         trials = np.ones(table.shape[0], bool)
         if source.where is not None:
             key, value = source.where
@@ -155,13 +155,18 @@ class _Part:
         self.names = find(table, source.label, available, source.images, trials)
 
 
-def _voxels(table: BData, roi: str) -> np.ndarray:
+def _voxels(table: BData, roi: str, label: str) -> np.ndarray:
     """(columns,) bool: the voxels of an ROI expression, or all; never a label beside them."""
-    voxels = table.voxels()
     if not roi:
-        return voxels
+        return table.voxels()
     columns = table.columns(roi)
-    if (n_others := int((columns & ~voxels).sum())) and "VoxelData" in table.keys:
+    if "VoxelData" in table.keys:
+        others = ~table.voxels()
+    else:
+        others = np.zeros_like(columns)
+        for key in {label, *sum(RUNS, ())} & set(table.keys):
+            others |= table.rows[key] == 1
+    if n_others := int((columns & others).sum()):
         raise InputError(
             f"{table.path}: roi {roi!r} takes {n_others} columns that are no voxels, such as "
             "labels or runs: expected regions; leave the other names out."

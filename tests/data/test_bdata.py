@@ -137,6 +137,21 @@ def test_a_recording_becomes_a_session(path: str, images: str) -> None:
     assert by_name.fingerprint() == session.fingerprint()
 
 
+def test_a_label_is_no_voxel_where_the_file_does_not_say_which_columns_are(
+    path: str, images: str
+) -> None:
+    def rename(file: h5py.File) -> None:
+        keys = [b"Voxels" if key == b"VoxelData" else key for key in file["metadata/key"][:]]
+        del file["metadata/key"]
+        file["metadata/key"] = keys
+
+    change_h5(path, rename)
+    assert load(path, images=images, roi="Voxels").fmri.shape[1] == VOXELS
+    for label in ("Run", "stimulus_id"):
+        with pytest.raises(InputError, match="takes 1 columns that are no voxels"):
+            load(path, images=images, roi=f"V1 + {label}", label="stimulus_id")
+
+
 def test_test_trials_come_from_a_file_of_their_own(path: str, images: str, tmp_path: Path) -> None:
     folder = tmp_path / "test_images"
     folder.mkdir()

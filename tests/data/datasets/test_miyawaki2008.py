@@ -1,6 +1,7 @@
 """The nilearn archive end to end, on a small one of the same layout."""
 
 import os
+import shutil
 import tarfile
 
 import nibabel
@@ -163,6 +164,12 @@ def damage(folder, what):
         np.savetxt(label, np.full((VOLUMES, 100), 2), fmt="%d", delimiter=",")
     elif what == "text":
         label.write_text("no,numbers\n")
+    elif what == "empty":
+        label.write_text("")
+    elif what == "a run too many":
+        for kind, ending in (("func", ".nii.gz"), ("label", "_label.csv")):
+            source = folder / kind / f"data_random_run20{ending}"
+            shutil.copy(source, folder / kind / f"data_random_run21{ending}")
     elif what == "shape":
         save(func / "data_random_run01.nii.gz", np.zeros((5, 4, 2, VOLUMES), np.float32))
 
@@ -178,6 +185,8 @@ def damage(folder, what):
         ("columns", r"has 99 columns"),
         ("values", r"values from 2 to 2"),
         ("text", r"label.csv cannot be read"),
+        ("empty", r"run03_label.csv is empty"),
+        ("a run too many", r"holds a random run 21: expected at most 20"),
         ("shape", r"\(5, 4, 2, 24\): expected \(5, 4, 3\)"),
     ],
 )
@@ -204,6 +213,14 @@ def test_runs_that_are_missing_are_counted(written):
         data.load("miyawaki2008", path=str(folder))
 
 
-def test_a_negative_lag_is_refused(written):
-    with pytest.raises(InputError, match="lag is -1"):
-        data.load("miyawaki2008", path=str(written[0]), lag=-1)
+@pytest.mark.parametrize(
+    ("lag", "message"),
+    [
+        (-1, "lag is -1"),
+        (2.5, "lag is 2.5"),
+        (VOLUMES, f"no pattern that a volume {VOLUMES} later"),
+    ],
+)
+def test_a_lag_that_no_run_has_is_refused(written, lag, message):
+    with pytest.raises(InputError, match=message):
+        data.load("miyawaki2008", path=str(written[0]), lag=lag)

@@ -45,11 +45,12 @@ def load(path: str = "", lag: int = 2) -> Session:
     from fmri_jax.data.datasets import store
     from fmri_jax.data.datasets.miyawaki2008 import archive, volumes
 
-    if lag < 0:
+    if lag < 0 or lag != int(lag):
         raise InputError(f"lag is {lag}: expected 0 or more volumes of 2 s; 2 is usual.")
     cache = pathlib.Path(os.environ.get("FMRI_JAX_CACHE", pathlib.Path.home() / ".cache/fmri_jax"))
     folder = archive.find(path, cache) if path else archive.fetch()
     files = archive.list_files(folder)
+    lag = int(lag)
     key = store.options_key(layout=LAYOUT, lag=lag, files=files.described())
     return store.prepare(
         lambda: volumes.convert(files, lag), "miyawaki2008", cache / "recordings", key

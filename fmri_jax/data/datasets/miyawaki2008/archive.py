@@ -110,6 +110,11 @@ def _runs(folder: pathlib.Path, session: str) -> list[tuple[str, int, pathlib.Pa
             found.append((session, int(match[1]), volumes, labels))
     if not found:
         raise InputError(_missing(folder / "func" / f"data_{session}_run01.nii.gz"))
+    if (most := max(number for _, number, _, _ in found)) > RUNS[session]:
+        raise InputError(
+            f"{folder} holds a {session} run {most}: expected at most {RUNS[session]} such runs, "
+            "those of one subject."
+        )
     if len(found) != RUNS[session]:
         warnings.warn(
             f"{folder} holds {len(found)} of {RUNS[session]} {session} runs: the download may be "

@@ -49,7 +49,10 @@ def convert(files: Files, lag: int) -> Session:
         split.append(np.full(len(responses), SPLITS[session]))
     patterns = np.concatenate(shown)
     if not len(patterns):
-        raise InputError(f"the runs beside {files.mask.parent} show no pattern: nothing to learn.")
+        raise InputError(
+            f"the runs beside {files.mask.parent} show no pattern that a volume {lag} later "
+            "answers: expected labels of 0 and 1, and a lag far below a run's length; 2 is usual."
+        )
     distinct, stimulus = np.unique(patterns, axis=0, return_inverse=True)
     return Session(
         fmri=np.concatenate(fmri),
@@ -88,6 +91,8 @@ def read_labels(path: pathlib.Path) -> np.ndarray:
     Raises:
         InputError: the file cannot be read as such labels.
     """
+    if not path.read_bytes().strip():
+        raise InputError(f"{path} is empty: download the archive again.")
     try:
         values = np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
