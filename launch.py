@@ -59,6 +59,7 @@ def main(argv: list[str]) -> None:
     """Runs the experiment and prints the path of its report as the last line."""
     from fmri_jax.errors import InputError
     from fmri_jax.execution import executor
+    from fmri_jax.experiment import described
     from fmri_jax.run import run
     from fmri_jax.sweep import run_sweep
     from fmri_jax.training.host_memory import run_in_caller
@@ -68,16 +69,19 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
     if len(argv) > 1:
         refuse(f"{argv[1]!r} is not a flag: write options as --config.section.name=value.")
-    name, _, argument = flags.FLAGS["config"].config_filename.partition(":")
+    flag = flags.FLAGS["config"]
+    name, _, argument = flag.config_filename.partition(":")
     stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
     try:
         command = shlex.join(["python", *sys.argv])
-        if "sweep" not in _CONFIG.value:
-            print(run(_CONFIG.value, workdir, progress=_PROGRESS.value, command=command))
+        original = flag.parser.parse(flag.config_filename).to_dict()
+        config = described(_CONFIG.value.to_dict(), original, flag.override_values)
+        if "sweep" not in config:
+            print(run(config, workdir, progress=_PROGRESS.value, command=command))
             return
         execute = executor(_JOBS.value, _SLURM.value, workdir)
-        print(run_sweep(_CONFIG.value, workdir, execute, _PROGRESS.value, command))
+        print(run_sweep(config, workdir, execute, _PROGRESS.value, command))
     except (InputError, NotFiniteError) as error:
         refuse(str(error))
 

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -81,7 +82,13 @@ def concatenate(parts: list[Rows]) -> Rows:
 
 
 def run_fold(
-    fold: Fold, number: int, n_train: int, method: Method, context: RunContext, phases: Phases
+    fold: Fold,
+    number: int,
+    n_train: int,
+    method: Method,
+    context: RunContext,
+    phases: Phases,
+    learned: dict[str, Any] | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -92,15 +99,19 @@ def run_fold(
         method: what is fitted.
         context: of this fold.
         phases: takes the time of each phase.
+        learned: fold -> what the fitted model says of itself, where it has a method `summary`
+            that returns names with numbers or texts.
 
     Returns:
         The fold's rows.
     """
     path = context.workdir / "folds" / f"{number:03d}.npz"
     if path.exists():
-        return _read(path)
+        return _read(path, fold.name)
     with phases.measure("fit"):
         reconstructor = method.fit(fold.train, context)
+    if learned is not None and hasattr(reconstructor, "summary"):
+        learned[fold.name] = reconstructor.summary()
     with phases.measure("ridge baseline"):
         train = fold.train
         ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
@@ -168,12 +179,20 @@ def _sample(train: Trials, n: int) -> Trials:
     return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
 
 
-def _read(path: pathlib.Path) -> Rows:
+def _read(path: pathlib.Path, name: str) -> Rows:
+    """The rows of the finished fold `name`."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return Rows(**stored)
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            rows = Rows(**stored)
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path} cannot be read ({error}): expected a finished fold of this run; delete the "
             "file and the fold is computed again."
         ) from error
+    found = np.unique(rows.fold).tolist()
+    if found != [name]:
+        raise InputError(
+            f"{path} holds fold {', '.join(map(repr, found)) or 'of no name'}: expected fold "
+            f"{name!r} of this run; delete the file and the fold is computed again."
+        )
+    return rows

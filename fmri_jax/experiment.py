@@ -2,7 +2,8 @@
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+import pathlib
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax import methods
@@ -67,6 +68,42 @@ def default_config(method: str, data: str) -> "ConfigDict":
             "evaluation": dataclasses.asdict(EvaluationConfig()),
         }
     )
+
+
+def described(
+    config: Mapping[str, Any], original: Mapping[str, Any], overridden: Collection[str]
+) -> dict[str, Any]:
+    """A config whose title and text are true of the recording that it names.
+
+    An experiment file describes its own recording and how that is split. Another recording or
+    split from the command line would make a report of somebody else's data out of it.
+
+    Args:
+        config: with the options of the command line.
+        original: what the experiment file says.
+        overridden: the options that the command line gave, such as "data.path".
+
+    Returns:
+        `config`; where its data or preparation are not the file's, without the file's text and
+        with a title that claims nothing more than the method and the recording.
+    """
+    told, data, method = dict(config), config.get("data"), config.get("method")
+    same = all(config.get(name) == original.get(name) for name in ("data", "preparation"))
+    if same or not isinstance(data, Mapping) or not isinstance(method, Mapping):
+        return told
+    if "title" not in overridden:
+        path = str(data.get("path") or "")
+        recording = pathlib.Path(path).name or path or _in_words(str(data.get("name", "")))
+        words = _in_words(str(method.get("name", "")))
+        # A name as short as "gan" is an abbreviation.
+        told["title"] = f"{words.upper() if len(words) <= 3 else words.capitalize()} on {recording}"
+    if "text" not in overridden:
+        told["text"] = ""
+    return told
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def read(config: Mapping[str, Any]) -> Experiment:

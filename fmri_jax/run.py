@@ -56,11 +56,14 @@ def run(
     if page.exists():
         return page
 
+    learned = dict(earlier.get("learned", {}))
+
     def keep() -> None:
-        write_json(workdir / "run.json", {**about, "phases": phases.done})
+        found = {"learned": learned} if learned else {}
+        write_json(workdir / "run.json", {**about, **found, "phases": phases.done})
 
     keep()
-    rows, splits = _all_folds(options, session, workdir, mesh, phases, keep, progress)
+    rows, splits = _all_folds(options, session, workdir, mesh, phases, learned, keep, progress)
     with phases.measure("score"):
         scores = _scores(options, session, rows, splits)
     _write_reconstructions(workdir, rows)
@@ -82,10 +85,11 @@ def _all_folds(
     workdir: pathlib.Path,
     mesh: jax.sharding.Mesh,
     phases: Phases,
+    learned: dict[str, Any],
     keep: Callable[[], None],
     progress: bool,
 ) -> tuple[Rows, list[Fold]]:
-    """Fits and reconstructs every fold; `keep` writes down what each took."""
+    """Fits and reconstructs every fold; `keep` writes down what each took and learned."""
     with phases.measure("prepare"):
         splits = list(folds(session, options.preparation, trust.clusters(options, session)))
     method = methods.package(options.method_name).build(options.method_config)
@@ -99,7 +103,9 @@ def _all_folds(
             mesh=mesh,
             progress=progress,
         )
-        parts.append(crossvalidation.run_fold(fold, number, n_train, method, context, phases))
+        parts.append(
+            crossvalidation.run_fold(fold, number, n_train, method, context, phases, learned)
+        )
         keep()
     return crossvalidation.concatenate(parts), splits
 
@@ -144,7 +150,22 @@ def _about(options: Experiment, session: Session) -> dict[str, Any]:
 def _earlier(workdir: pathlib.Path) -> dict[str, Any]:
     """What a run that was stopped or finished has written into `run.json`."""
     path = workdir / "run.json"
-    return read_json(path) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        content = read_json(path)
+        parts = {"data": dict, "phases": list, "learned": dict}
+        if not isinstance(content, dict) or any(
+            not isinstance(content.get(name, kind()), kind) for name, kind in parts.items()
+        ):
+            raise ValueError("it is not what a run writes")
+    except (OSError, ValueError) as error:  # ValueError: neither JSON nor text, too
+        raise InputError(
+            f"{path} cannot be read ({error}): expected what this run has written of itself; "
+            "delete it, and report.html where there is one, and the run goes on from its finished "
+            "folds."
+        ) from error
+    return content
 
 
 def _files_unchanged(earlier: Mapping[str, Any], options: Experiment) -> bool:

@@ -57,7 +57,7 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
             "by the mean image then falls below chance."
         )
     _against_chance(rows, found)
-    _span(splits, found)
+    _span(options, splits, found)
     _ceiling(options, session, splits[0], found)
     return found
 
@@ -133,8 +133,13 @@ def _against_chance(rows: Rows, found: Trust) -> None:
     )
 
 
-def _span(splits: Sequence[Fold], found: Trust) -> None:
-    """How well the training images span the test images: the bound of every linear decoder."""
+def _span(options: Experiment, splits: Sequence[Fold], found: Trust) -> None:
+    """How well the training images span the test images.
+
+    A linear decoder whose voxels are shared by all pixels cannot leave that span, as the ridge
+    baseline cannot. Local decoders can: each element has voxels, and so weights of training
+    trials, of its own.
+    """
     reached = []
     for fold in splits:
         test = fold.main_test()
@@ -142,9 +147,15 @@ def _span(splits: Sequence[Fold], found: Trust) -> None:
         reached.append(np.asarray(pixel_correlation(shown, best_in_span(_seen(fold), shown))))
     bound = float(np.concatenate(reached).mean())
     found.numbers["span_pixel_correlation"] = bound
+    bounded = (
+        ""
+        if options.method_name == "local_decoders"
+        else ", about the best that a linear decoder whose voxels are shared by all pixels, such "
+        "as the ridge baseline, could do"
+    )
     found.notes.append(
         f"The best weighted sums of training images reach a pixel correlation of {bound:.3f} with "
-        "the test images, about the best that a linear decoder could do."
+        f"the test images{bounded}."
     )
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -11,8 +12,12 @@ from fmri_jax.data import virtual_subject
 from fmri_jax.data.preparation import PreparationConfig, folds
 from fmri_jax.data.session import Session
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
+from fmri_jax.evaluation.span import best_in_span
 from fmri_jax.experiment import default_config, read
 from fmri_jax.methods import RunContext
+from fmri_jax.methods.local_decoders.method import fit
+from fmri_jax.methods.local_decoders.options import Config
+from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 from fmri_jax.run import run
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import Phases
@@ -69,6 +74,24 @@ def test_a_clear_recording_is_above_chance_and_below_its_span(tmp_path):
     assert np.mean(reached) < found.numbers["span_pixel_correlation"] <= 1
     assert any("is above chance" in note for note in found.notes)
     assert found.notes[0].startswith("The fMRI is simulated")
+
+
+def test_the_span_is_called_the_bound_of_decoders_that_share_their_voxels(tmp_path):
+    found, _, _ = examined(tmp_path, subject(noise=0))
+    (said,) = [note for note in found.notes if "weighted sums" in note]
+    assert "a linear decoder whose voxels are shared by all pixels" in said and "ridge" in said
+
+
+def test_voxels_of_their_own_carry_local_decoders_out_of_the_span():
+    """One of three columns of a training image is light; then all of them are."""
+    columns = np.tile(np.eye(3, dtype=np.float32), (8, 1))
+    images = np.repeat(columns[:, None, :, None], 3, axis=1)
+    bright = np.ones((1, 3, 3, 1), np.float32)
+    np.testing.assert_allclose(best_in_span(images, bright), 1 / 3, atol=1e-6)
+    voxels = columns + np.random.default_rng(0).normal(0, 0.02, columns.shape).astype(np.float32)
+    config = Config(scales=(1,), decoder="linear", n_voxels=1, weights="equal")
+    fitted = fit(TrainingSet(voxels, images, groups_of(images)), config, jax.random.key(0))
+    np.testing.assert_allclose(fitted.reconstruct(np.ones((1, 3), np.float32)), bright, atol=0.1)
 
 
 def test_noise_is_called_noise(tmp_path):
@@ -177,3 +200,5 @@ def test_a_run_writes_what_it_found(tmp_path):
     )
     text = page.read_text()
     assert "weighted sums of training images" in text and "Noise ceiling" in text
+    # Its elements have voxels of their own, so that nothing here is bound by the span.
+    assert "about the best" not in text

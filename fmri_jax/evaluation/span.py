@@ -1,8 +1,11 @@
 """The best reconstruction inside the span of the training images.
 
-A linear decoder's output is a weighted sum of training targets, whatever the brain says: it can
-never leave their span. How well the span holds the test images bounds every such decoder, and a
-method scoring near this bound is limited by its training images, not by the recording.
+A linear decoder whose voxels and penalty are shared by all pixels, such as the ridge baseline, puts
+out weighted sums of training images, whatever the brain says: it can never leave their span. How
+well the span holds the test images bounds every such decoder, and one that scores near this bound
+is limited by its training images, not by the recording. Decoders with voxels of their own for each
+pixel or element, such as local decoders, weigh training trials anew in each part of the image: they
+leave the span and are not bound.
 """
 
 from typing import Any

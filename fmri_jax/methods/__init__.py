@@ -40,7 +40,10 @@ class RunContext:
 
 
 class Reconstructor(Protocol):
-    """A fitted method: a pytree of arrays, so that it checkpoints and shards like any other."""
+    """A fitted method: a pytree of arrays, so that it checkpoints and shards like any other.
+
+    What it has chosen by itself it may say in `summary()`, a dict of names with numbers or texts.
+    """
 
     def reconstruct(self, fmri: "jax.Array") -> "jax.Array":
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""

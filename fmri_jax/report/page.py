@@ -51,6 +51,7 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "eight_numbers": eight_numbers.table(run.scores),
         "not_computed": eight_numbers.missing(run.scores),
         "charts": drawn,
+        "learned": _learned(run.run.get("learned")),
         "data": _data(run),
         "rois": _rois(run.data.get("rois")),
         "phases": _phases(run.run.get("phases") or []),
@@ -140,6 +141,21 @@ def _rois(rois: Any) -> list[tuple[str, str]]:
     if isinstance(rois, dict):
         return [(str(name), _number(size)) for name, size in rois.items()]
     return [(str(name), "") for name in rois or []]
+
+
+def _learned(folds: Any) -> dict[str, Any] | None:
+    """What the model of each fold says of itself: column names, and fold -> its cells."""
+    if not isinstance(folds, dict) or not folds:
+        return None
+    columns = list(dict.fromkeys(name for summary in folds.values() for name in summary))
+    rows = {
+        fold: [_cell(summary.get(name, "")) for name in columns] for fold, summary in folds.items()
+    }
+    return {"columns": columns, "rows": rows}
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else _number(value)
 
 
 def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,0 +1,41 @@
+"""A run whose files were damaged or mixed up says so, and goes on once they are deleted."""
+
+import pathlib
+
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.run import run
+from tests.test_run import small_gan, write_recording
+
+
+@pytest.fixture
+def recording(tmp_path) -> pathlib.Path:
+    path = tmp_path / "mine.npz"
+    write_recording(path, seed=0)
+    return path
+
+
+def test_the_file_of_another_fold_is_refused(recording, tmp_path):
+    run(small_gan(recording), tmp_path / "run", progress=False)
+    (tmp_path / "run/report.html").unlink()
+    folds = tmp_path / "run/folds"
+    (folds / "002.npz").write_bytes((folds / "001.npz").read_bytes())
+    with pytest.raises(InputError, match="002.npz holds fold 'stimulus 1': .* fold 'stimulus 2'"):
+        run(small_gan(recording), tmp_path / "run", progress=False)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"data": 3}', '{"learned": []}', b"\xff\xfe{"])
+def test_a_damaged_record_of_a_run_is_refused_until_it_is_deleted(recording, tmp_path, damage):
+    workdir = tmp_path / "run"
+    page = run(small_gan(recording), workdir, progress=False)
+    scores = (workdir / "scores.json").read_text()
+    page.unlink()
+    content = damage if isinstance(damage, bytes) else damage.encode()
+    (workdir / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match="run.json cannot be read .*: expected") as raised:
+        run(small_gan(recording), workdir, progress=False)
+    assert "\n" not in str(raised.value)
+    (workdir / "run.json").unlink()
+    assert run(small_gan(recording), workdir, progress=False) == page and page.exists()
+    assert (workdir / "scores.json").read_text() == scores
