@@ -65,16 +65,9 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
             )
         return value
     if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in options:
-            return None
-        hint = next(option for option in options if option is not type(None))
-        origin, options = typing.get_origin(hint), typing.get_args(hint)
+        return _first_that_fits(value, options, where)
     if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise InputError(
-                f"{where} is {value!r}: expected a list of values, such as ('a', 'b')."
-            )
-        return tuple(_checked(item, options[0], f"{where}[{i}]") for i, item in enumerate(value))
+        return _each_checked(value, options, where)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, float) and not math.isfinite(value):
@@ -86,3 +79,40 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
             f"{where} is {value!r} ({type(value).__name__}): expected {hint.__name__}."
         )
     return value
+
+
+def _first_that_fits(value: Any, options: tuple[Any, ...], where: str) -> Any:
+    """Returns `value` as the first of several types that takes it."""
+    if value is None and type(None) in options:
+        return None
+    refusals = []
+    for option in options:
+        if option is not type(None):
+            try:
+                return _checked(value, option, where)
+            except InputError as refusal:
+                refusals.append(refusal)
+    if len(refusals) == 1:
+        raise refusals[0]
+    expected = " or ".join(_in_words(option) for option in options if option is not type(None))
+    raise InputError(f"{where} is {value!r} ({type(value).__name__}): expected {expected}.")
+
+
+def _each_checked(value: Any, options: tuple[Any, ...], where: str) -> tuple[Any, ...]:
+    """Returns a list as a tuple whose entries have the types that its hint names."""
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{where} is {value!r}: expected a list of values, such as ('a', 'b').")
+    if options[-1] is ...:
+        options = (options[0],) * len(value)
+    if len(value) != len(options):
+        raise InputError(f"{where} is {value!r}: expected {len(options)} values.")
+    pairs = zip(value, options, strict=True)
+    return tuple(_checked(item, hint, f"{where}[{i}]") for i, (item, hint) in enumerate(pairs))
+
+
+def _in_words(hint: Any) -> str:
+    """A type as its name: int, or (int, int)."""
+    if typing.get_origin(hint) is tuple:
+        members = typing.get_args(hint)
+        return f"({', '.join('...' if member is ... else _in_words(member) for member in members)})"
+    return hint.__name__ if isinstance(hint, type) else str(hint)

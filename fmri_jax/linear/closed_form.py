@@ -1,7 +1,6 @@
 """Solvers with a formula: least squares, ridge regression, the best single voxel.
 
-Every target may have its own features (`selected`). Where they share all features, one
-factorisation serves all targets.
+Targets may have features of their own (`selected`); one factorisation serves those that share all.
 """
 
 import functools
@@ -10,13 +9,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
-from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import map_targets
-from fmri_jax.linear.design import Design, centre_targets, check, design, original_units
+from fmri_jax.linear.design import (
+    Design,
+    centre_targets,
+    check,
+    check_alpha,
+    design,
+    original_units,
+)
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
 
@@ -89,20 +93,6 @@ def univariate(X: Any, Y: Any) -> LinearModel:
     """
     X, Y, _ = check(X, Y)
     return _univariate(X, Y).dense(X.shape[1])
-
-
-def check_alpha(alpha: Any, Y: jax.Array) -> jax.Array:
-    """Ridge penalties as (targets,), or one sentence."""
-    if np.ndim(alpha) > 0 and np.shape(alpha) != Y.shape[1:]:
-        raise InputError(
-            f"alpha has shape {np.shape(alpha)}: expected one number or ({Y.shape[1]},)."
-        )
-    if not isinstance(alpha, jax.core.Tracer) and not np.all(np.asarray(alpha) > 0):
-        raise InputError(
-            f"alpha goes down to {np.min(alpha)}: expected positive penalties; "
-            "use least_squares for none."
-        )
-    return jnp.broadcast_to(jnp.asarray(alpha, Y.dtype), Y.shape[1:])
 
 
 @functools.partial(jax.jit, static_argnames=("solver", "mesh"))

@@ -15,6 +15,7 @@ import numpy as np
 from fmri_jax.errors import InputError
 
 LANES = 32  # samples summed together before the second level of a sum
+FAINT = 64  # a feature that varies by less than this many smallest normal numbers is constant
 
 
 class Design(NamedTuple):
@@ -42,7 +43,7 @@ def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, j
     Raises:
         InputError: a wrong number of dimensions, NaN or infinity (not checked inside jit),
             differing sample or target counts, an index that is not an integer or is out of range
-            (checked where `selected` is a NumPy array).
+            (the range is not checked where `selected` is an array of JAX).
     """
     X, Y = _floating(X, "X"), _floating(Y, "Y")
     if X.shape[0] != Y.shape[0]:
@@ -55,21 +56,50 @@ def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, j
         )
     dtype = jnp.promote_types(X.dtype, Y.dtype)
     X, Y = X.astype(dtype), Y.astype(dtype)
-    if selected is None:
-        return X, Y, None
-    if np.ndim(selected) != 2 or np.shape(selected)[0] != Y.shape[1] or not np.shape(selected)[1]:
+    return X, Y, None if selected is None else _indices(selected, X.shape[1], Y.shape[1])
+
+
+def _indices(selected: Any, features: int, targets: int) -> jax.Array:
+    """Feature indices (targets, k) as int32, or one sentence."""
+    if not isinstance(selected, jax.Array):
+        try:
+            selected = np.asarray(selected)
+        except ValueError as ragged:
+            raise InputError(
+                "selected has rows of different lengths: expected as many feature indices of each "
+                f"target; give an array ({targets}, k)."
+            ) from ragged
+    if selected.ndim != 2 or selected.shape[0] != targets or not selected.shape[1]:
         raise InputError(
-            f"selected has shape {np.shape(selected)}: expected ({Y.shape[1]}, k), "
+            f"selected has shape {selected.shape}: expected ({targets}, k), "
             "the feature indices of each target."
         )
-    if isinstance(selected, np.ndarray) and (
-        selected.dtype.kind not in "iu" or selected.min() < 0 or selected.max() >= X.shape[1]
-    ):
+    expected = f"expected integer feature indices from 0 to {features - 1}."
+    if selected.dtype.kind not in "iu":
+        raise InputError(f"selected holds {selected.dtype} values: {expected}")
+    # An array of JAX is not read: it may be traced, or on a device that is still computing it.
+    if isinstance(selected, np.ndarray) and (selected.min() < 0 or selected.max() >= features):
         raise InputError(
-            f"selected holds {selected.dtype} values from {selected.min()} to {selected.max()}: "
-            f"expected integer feature indices from 0 to {X.shape[1] - 1}."
+            f"selected holds values from {selected.min()} to {selected.max()}: {expected}"
         )
-    return X, Y, jnp.asarray(selected, jnp.int32)
+    return jnp.asarray(selected, jnp.int32)
+
+
+def check_alpha(alpha: Any, Y: jax.Array) -> jax.Array:
+    """Ridge penalties as (targets,), or one sentence."""
+    if np.ndim(alpha) > 0 and np.shape(alpha) != Y.shape[1:]:
+        raise InputError(
+            f"alpha has shape {np.shape(alpha)}: expected one number or ({Y.shape[1]},)."
+        )
+    if not isinstance(alpha, jax.core.Tracer):
+        least, most = float(np.min(alpha)), float(np.max(alpha))
+        precision = jnp.finfo(Y.dtype)
+        if not float(precision.tiny) <= least <= most <= float(precision.max):
+            raise InputError(
+                f"alpha goes from {least} to {most}: expected positive penalties, finite and not "
+                f"zero in {Y.dtype}; use least_squares for none."
+            )
+    return jnp.broadcast_to(jnp.asarray(alpha, Y.dtype), Y.shape[1:])
 
 
 def _floating(values: Any, name: str) -> jax.Array:
@@ -98,21 +128,41 @@ def _is_finite(values: jax.Array) -> bool:
     return bool(np.all(np.isfinite(np.asarray(values))))  # compiles nothing, copies nothing
 
 
-def design(X: jax.Array, standardise: bool) -> Design:
+def design(X: jax.Array, standardise: bool, one_unit: bool = False) -> Design:
     """Centres the features (samples, features), divides by their deviation if asked for.
 
     A constant feature becomes a row of zeros with scale 1, as scikit-learn's `StandardScaler` has
-    it: `max - min` within rounding of zero, because a variance of rounding errors is not zero.
+    it: `max - min` within rounding of zero, because a variance of rounding errors is not zero. So
+    does a feature whose deviations float32 (float64) can hardly hold.
+
+    Args:
+        X: (samples, features).
+        standardise: whether features are divided by their deviations.
+        one_unit: whether the others are divided by one power of two, so that squares of very small
+            or large ones neither vanish nor overflow.
     """
     mean, centred = _centre(X)
+    precision = jnp.finfo(X.dtype)
     spread = jnp.max(X, axis=0) - jnp.min(X, axis=0)
-    constant = spread <= 4 * jnp.finfo(X.dtype).eps * jnp.max(jnp.abs(X), axis=0)
+    rounding = 4 * precision.eps * jnp.max(jnp.abs(X), axis=0)
+    constant = spread <= jnp.maximum(rounding, FAINT * precision.tiny)
     scale = jnp.ones_like(mean)
     if standardise:
-        deviation = jnp.sqrt(jnp.mean(jnp.square(centred), axis=0))
+        unit = power_of_two(jnp.where(constant, 1, spread))
+        deviation = unit * jnp.sqrt(jnp.mean(jnp.square(centred / unit), axis=0))
         scale = jnp.where(constant, 1, deviation)
+    elif one_unit:
+        scale *= power_of_two(jnp.max(jnp.where(constant, 0, spread)))
     rows = jnp.where(constant[:, None], 0, (centred / scale).T)
     return Design(pad_samples(rows), mean, scale)
+
+
+def power_of_two(sizes: jax.Array) -> jax.Array:
+    """The power of two next to each size, 1 for 0 and infinity: dividing by it rounds nothing."""
+    precision = jnp.finfo(sizes.dtype)
+    exponent = jnp.clip(jnp.frexp(sizes)[1], precision.minexp, precision.maxexp - 1)
+    power = jnp.ldexp(jnp.ones_like(sizes), exponent)
+    return jnp.where((sizes > 0) & jnp.isfinite(sizes), power, 1)
 
 
 def centre_targets(Y: jax.Array) -> tuple[jax.Array, jax.Array]:

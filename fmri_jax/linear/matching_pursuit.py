@@ -114,7 +114,7 @@ def omp_bytes(shape: tuple[int, int], usable: int, atoms: int) -> int:
 
 @functools.partial(jax.jit, static_argnames=("atoms", "block", "mesh"))
 def _omp(X, Y, selected, tol, *, atoms: int, block: int, mesh: Mesh | None) -> SparseLinearModel:
-    features = design(X, standardise=False)
+    features = design(X, standardise=False, one_unit=True)
     targets, y_mean = centre_targets(Y)
 
     def solve(shared, mine):

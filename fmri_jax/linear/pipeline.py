@@ -13,8 +13,8 @@ from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import block_size, map_targets
-from fmri_jax.linear.closed_form import SOLVERS, check_alpha, single_best, solve_selected
-from fmri_jax.linear.design import centre_targets, check, design, original_units
+from fmri_jax.linear.closed_form import SOLVERS, single_best, solve_selected
+from fmri_jax.linear.design import centre_targets, check, check_alpha, design, original_units
 from fmri_jax.linear.evidence import Evidence, evidence_bytes, solve_own
 from fmri_jax.linear.matching_pursuit import omp_bytes
 from fmri_jax.linear.model import LinearModel, SparseLinearModel

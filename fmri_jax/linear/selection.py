@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear.design import Design, centre_targets, check, design, inner
+from fmri_jax.linear.design import Design, centre_targets, check, design, inner, power_of_two
 
 
 def f_test(X: Any, Y: Any) -> jax.Array:
@@ -47,7 +47,8 @@ def correlate(targets: jax.Array, features: Design) -> jax.Array:
 
 def f_scores(features: Design, targets: jax.Array, products: jax.Array, n: int) -> jax.Array:
     """F statistics (targets, features) from the products of standardised rows with targets."""
-    norms = jnp.sqrt(n * inner(targets, targets))[:, None]
+    unit = power_of_two(jnp.max(jnp.abs(targets), axis=1, keepdims=True))
+    norms = unit * jnp.sqrt(n * inner(targets / unit, targets / unit))[:, None]
     r_squared = jnp.square(products / jnp.where(norms == 0, 1, norms))
     statistic = r_squared / jnp.maximum(1 - r_squared, jnp.finfo(products.dtype).tiny) * (n - 2)
     # A constant feature or target has products of exactly zero, hence F = 0.

@@ -130,5 +130,34 @@ def test_refuses_a_penalty_that_is_not_positive(random_problem):
     X, Y = random_problem
     with pytest.raises(InputError, match="expected positive penalties"):
         ridge(X, Y, 0.0)
+    for alpha in (np.inf, np.nan, 1e300, 1e-300, [1, 1, 1, 1, 1, np.inf]):
+        with pytest.raises(InputError, match="expected positive penalties, finite and not zero"):
+            ridge(X, Y, alpha)
     with pytest.raises(InputError, match=r"expected one number or \(6,\)"):
         ridge(X, Y, np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("selected", "message"),
+    [
+        ([[0, 1], [2, 30]], "from 0 to 30: expected integer feature indices from 0 to 7"),
+        ([[0, 1], [-1, 3]], "from -1 to 3: expected integer feature indices"),
+        ([[0, 1], [2, 2.5]], "float64 values: expected integer feature indices"),
+        ([[0, 1], [2]], "rows of different lengths"),
+        ([[True, False], [False, True]], "bool values: expected integer feature indices"),
+        ([0, 1], r"shape \(2,\): expected \(2, k\)"),
+        (jax.numpy.ones((2, 2)), "float32 values: expected integer feature indices"),
+    ],
+)
+def test_indices_of_no_feature_are_refused(selected, message):
+    X, Y = np.eye(9, 8, dtype=np.float32), np.eye(9, 2, dtype=np.float32)
+    with pytest.raises(InputError, match=message):
+        ridge(X, Y, 1.0, selected)
+
+
+def test_indices_may_be_a_list():
+    X, Y = problem(features=8, targets=2)
+    selected = [[0, 1], [2, 7]]
+    np.testing.assert_array_equal(
+        ridge(X, Y, 1.0, selected).coef, ridge(X, Y, 1.0, np.asarray(selected)).coef
+    )

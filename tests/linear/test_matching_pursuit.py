@@ -153,3 +153,13 @@ def test_refusals(random_problem, change, message):
     X, Y = random_problem
     with pytest.raises(InputError, match=message):
         omp(**({"X": X, "Y": Y} | change))
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize("unit", [2.0**-110, 2.0**-70, 2.0**70])
+def test_the_unit_of_the_features_does_not_matter(random_problem, unit, own):
+    X, Y = random_problem
+    selected = np.tile(np.arange(20), (Y.shape[1], 1)) if own else None
+    expected = np.asarray(omp(X, Y, 5, selected=selected).coef)
+    found = np.asarray(omp(np.float32(unit) * X, Y, 5, selected=selected).coef) * unit
+    np.testing.assert_allclose(found, expected, atol=1e-5)

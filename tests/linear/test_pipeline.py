@@ -84,6 +84,16 @@ def test_the_largest_finite_numbers_are_not_refused(random_problem):
     assert np.all(coef[0] == 0) and np.all(np.isfinite(coef)) and np.any(coef)
 
 
+@pytest.mark.parametrize("decoder", PEERS)
+@pytest.mark.parametrize("unit", [1e-30, 1e-20, 1e20])
+def test_the_unit_of_the_voxels_does_not_matter(random_problem, decoder, unit):
+    """Squares of such numbers vanish or overflow in float32."""
+    X, Y = random_problem
+    expected = np.asarray(fit_selected(X, Y, decoder, 20).coef)
+    found = np.asarray(fit_selected(np.float32(unit) * X, Y, decoder, 20).coef) * unit
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_refusals(random_problem):
     X, Y = random_problem
     with pytest.raises(InputError, match="decoder is 'lasso': expected one of omp"):

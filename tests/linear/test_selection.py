@@ -38,6 +38,20 @@ def test_a_large_offset_does_not_spoil_the_statistic(random_problem):
     np.testing.assert_allclose(f_test(shifted, Y), sklearn_f(shifted, Y), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-30, 1e-25, 1e-20, 1e20, 1e30])
+def test_the_unit_does_not_matter(random_problem, unit):
+    """Squares of such numbers vanish or overflow in float32."""
+    X, Y = random_problem
+    expected = f_test(X, Y)
+    np.testing.assert_allclose(f_test(np.float32(unit) * X, Y), expected, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(f_test(X, np.float32(unit) * Y), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_what_float32_can_hardly_hold_is_constant(random_problem):
+    X, Y = random_problem
+    assert np.all(np.asarray(f_test(np.float32(1e-38) * X, Y)) == 0)
+
+
 def test_select_has_scikit_learns_rule_for_ties_and_nan():
     F = np.array([[1, 2, 2, 2, 0, np.nan, 3], [0, 0, 0, 0, 0, 0, 0], [np.nan] * 7]).T
     for k in (1, 2, 3, 6, 7):

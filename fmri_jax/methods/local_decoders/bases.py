@@ -7,7 +7,9 @@ image make 100 + 90 + 90 + 81 = 361 elements.
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -30,22 +32,37 @@ def sizes_of(scales: Scales) -> tuple[Size, ...]:
         (height, width) of each scale, each once, in the order given.
 
     Raises:
-        InputError: there is no size, or one is not positive.
+        InputError: there is no size, or one is not made of positive whole numbers.
     """
-    given = [scales] if isinstance(scales, (int, np.integer)) else list(scales)
+    given = members(scales) or (scales,)
     sizes: list[Size] = []
     for entry in given:
-        if isinstance(entry, (int, np.integer)):
+        if is_length(entry):
             s = int(entry)
             sizes += [(1, 1), (1, s), (s, 1), (s, s)]
+        elif len(pair := members(entry)) == 2 and all(map(is_length, pair)):
+            sizes.append((int(pair[0]), int(pair[1])))
         else:
-            sizes.append((int(entry[0]), int(entry[1])))
-    if not sizes or min(min(size) for size in sizes) < 1:
+            sizes.clear()
+            break
+    if not sizes:
         raise InputError(
             f"scales={scales!r}: expected a positive number such as 2, several such as (2, 3), or "
             "pairs of height and width such as ((1, 1), (2, 2))."
         )
     return tuple(dict.fromkeys(sizes))
+
+
+def members(value: Any) -> tuple[Any, ...]:
+    """What a sequence or an array holds; nothing where it is neither, or a word."""
+    if isinstance(value, np.ndarray):
+        return tuple(value) if value.ndim else ()
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def is_length(value: Any) -> bool:
+    """Whether this is a positive whole number; True is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -171,7 +171,8 @@ def _solve_shared(
     centred: np.ndarray, contrast: np.ndarray, decoder: Decoder, alpha: float
 ) -> jax.Array:
     """All elements use all voxels: one factorisation serves them all."""
-    scale = centred.std(axis=0)
+    # In float64, where squares of very small deviations do not vanish.
+    scale = centred.std(axis=0, dtype=np.float64).astype(centred.dtype)
     scale[scale <= 1e-6 * np.abs(centred).max(axis=0)] = 1
     solve = getattr(linear, SOLVERS[decoder])
     options = {"alpha": alpha} if decoder == "ridge" else {}

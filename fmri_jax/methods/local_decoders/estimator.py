@@ -14,7 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from fmri_jax.errors import InputError
+from fmri_jax.methods.local_decoders.arguments import as_groups, as_images, as_seed, check_unit
 from fmri_jax.methods.local_decoders.bases import Scales, Size, sizes_of
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             square number of pixels as a square image and any other as an image of one row.
         n_inner: inner folds from which weights are learned.
         select: "inner" chooses decoder, scales, weights and regularisation on inner folds.
-        random_state: seed of the learned weights.
+        random_state: seed of the learned weights; None or a `RandomState` draws one.
 
     Attributes:
         coef_: (voxels, elements x channels), for "sparse_logistic" in logits.
@@ -72,7 +72,7 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         image_shape: tuple[int, ...] | None = None,
         n_inner: int = 6,
         select: str = "fixed",
-        random_state: int = 0,
+        random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.scales = scales
@@ -95,7 +95,8 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Args:
             X: (n, voxels).
-            y: images (n, pixels), (n, height, width) or (n, height, width, channels).
+            y: images (n, pixels), (n, height, width) or (n, height, width, channels), in any unit;
+                in [0, 1] for decoder="sparse_logistic", "receptive_fields" or select="inner".
             groups: (n,) which trials inner folds keep together, such as stimuli or runs; None keeps
                 trials of identical images together.
 
@@ -103,8 +104,12 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             The fitted estimator.
 
         Raises:
-            InputError: (a ValueError) the images have another shape than `image_shape`, or an
-                option cannot be used.
+            InputError: (a ValueError) the images have another shape than `image_shape` or another
+                unit than the options expect, or an option cannot be used.
+
+        Warns:
+            UserWarning: inner folds have too few distinct images for what should be learned on
+                them, and scales are weighted equally.
         """
         import jax
 
@@ -116,10 +121,10 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("requires y to be passed, but the target y is None")
         y = check_array(y, dtype=np.float32, allow_nd=True, ensure_2d=False, input_name="y")
         check_consistent_length(X, y, groups)
-        images = self._as_images(y)
-        groups = groups_of(images) if groups is None else np.asarray(groups)
-        training = TrainingSet(X, images, groups)
-        model = fit(training, self._config(images), jax.random.key(self.random_state))
+        images = as_images(y, self.image_shape)
+        groups = groups_of(images) if groups is None else as_groups(groups)
+        seed = as_seed(self.random_state)
+        model = fit(TrainingSet(X, images, groups), self._config(images), jax.random.key(seed))
         self.coef_ = np.asarray(model.elements.coef)
         self.intercept_ = np.asarray(model.elements.intercept)
         self.decoder_ = model.config.decoder
@@ -163,22 +168,6 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             multioutput="variance_weighted",
         )
 
-    def _as_images(self, y: np.ndarray) -> np.ndarray:
-        """(n, height, width, channels), or one sentence."""
-        shape = self.image_shape or y.shape[1:]
-        if len(shape) < 2:
-            pixels = int(np.prod(shape))
-            side = int(np.sqrt(pixels))
-            shape = (side, side) if side * side == pixels else (1, pixels)
-        if len(shape) == 2:
-            shape = (*shape, 1)
-        if len(shape) != 3 or np.prod(shape) != np.prod(y.shape[1:]):
-            raise InputError(
-                f"y has shape {y.shape} and image_shape is {self.image_shape}: expected images "
-                "(n, height, width), or flattened ones whose length is that of image_shape."
-            )
-        return y.reshape(len(y), *shape)
-
     def _config(self, images: np.ndarray) -> "Config":
         """The options as the method's record; elements are cut to the image."""
         from fmri_jax.methods.local_decoders.options import Config
@@ -190,4 +179,9 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             for field in dataclasses.fields(Config)
             if field.name not in ("scales", "block")
         }
-        return Config(scales=tuple(dict.fromkeys(sizes)), **options)
+        config = Config(scales=tuple(dict.fromkeys(sizes)), **options)
+        if config.select == "inner":
+            check_unit(images, "select='inner'")
+        if config.decoder == "receptive_fields":
+            check_unit(images, "decoder='receptive_fields'")
+        return config

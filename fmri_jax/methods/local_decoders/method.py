@@ -1,6 +1,7 @@
 """Local decoders as a method: from prepared trials to one linear map from voxels to pixels."""
 
 import dataclasses
+import warnings
 import weakref
 
 import flax.struct
@@ -19,7 +20,7 @@ from fmri_jax.methods.local_decoders.combine import (
     synthesise,
 )
 from fmri_jax.methods.local_decoders.decoders import ElementModel
-from fmri_jax.methods.local_decoders.options import Config
+from fmri_jax.methods.local_decoders.options import REGULARISATION, Config
 from fmri_jax.methods.local_decoders.selection import select
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 
@@ -46,6 +47,24 @@ class LocalReconstructor:
     def basis(self) -> Basis:
         """The elements."""
         return basis(sizes_of(self.config.scales), *self.shape[:2])
+
+    def summary(self) -> dict[str, str | float]:
+        """What was fitted, in words and numbers: decoder, scales, regularisation, scale weights."""
+        config, names = self.config, self.basis.names()
+        options = {name: getattr(config, name) for name in REGULARISATION[config.decoder]}
+        if "n_voxels" in options:  # more than there are is a way to ask for all
+            options["n_voxels"] = min(config.n_voxels, len(self.elements.coef))
+        learned = self.weights if config.weights == "learned" else ()
+        return {
+            "decoder": config.decoder,
+            "scales": ", ".join(names),
+            "weights": config.weights,
+            **options,
+            **{
+                f"weight of {name}": round(float(weight), 4)
+                for name, weight in zip(names, learned, strict=False)
+            },
+        }
 
     def reconstruct(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
@@ -96,14 +115,20 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
         config: what is fitted.
         key: random key for the learned weights.
     """
+    learns = config.select == "inner" or config.weights != "equal"
+    if learns and not training.has_inner_folds(config.n_inner):
+        config = _equal(config, "leave a single image to learn from")
     if config.select == "inner":
         config = select(training, config, key)
     elements = training.basis(config)
-    if config.weights == "equal" or not training.has_inner_folds:
-        weights = equal_weights(elements)
-    else:
+    weights = equal_weights(elements)
+    if config.weights != "equal":
         rows = by_channel(training.out_of_sample(config), training.images)
-        weights = learn(config.weights, elements, *rows, key)
+        learned = learn(config.weights, elements, *rows, key)
+        if np.any(learned > 0) or not np.any(training.images):
+            weights = learned
+        else:
+            config = _equal(config, "predict no image that was left out, and all weights are zero")
     return LocalReconstructor(
         elements=training.model(config),
         weights=jnp.asarray(weights),
@@ -111,3 +136,14 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
         shape=training.shape,
         config=config,
     )
+
+
+def _equal(config: Config, why: str) -> Config:
+    """The config with nothing to learn on inner folds; warns whoever called the estimator."""
+    warnings.warn(
+        f"weights={config.weights!r} and select={config.select!r} were asked for, but inner folds "
+        f"{why}: scales are weighted equally and nothing is chosen; give more distinct images, at "
+        "least 3, or more inner folds (n_inner).",
+        stacklevel=4,
+    )
+    return dataclasses.replace(config, weights="equal", select="fixed")

@@ -1,6 +1,8 @@
 """What a multi-scale decoder can be told: one record for method, estimator and sweep."""
 
 import dataclasses
+import math
+import numbers
 from typing import Any, Literal, get_args
 
 from fmri_jax.config import unknown_name
@@ -21,6 +23,17 @@ Select = Literal["fixed", "inner"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
 WEIGHTS: tuple[Weights, ...] = get_args(Weights)
 SELECT: tuple[Select, ...] = get_args(Select)
+
+# The options that say how much each decoder is held back from fitting noise.
+REGULARISATION: dict[Decoder, tuple[str, ...]] = {
+    **dict.fromkeys(DECODERS, ("n_voxels",)),
+    "omp": ("n_voxels", "n_nonzero"),
+    "ridge": ("n_voxels", "alpha"),
+    "receptive_fields": ("alpha", "sharpness", "noise_diagonal", "prior_variance", "prior_scale"),
+}
+
+# The options that count something, and the smallest number that is of use.
+_COUNTS = {"n_voxels": 1, "n_nonzero": 1, "n_inner": 2, "prior_scale": 1, "block": 0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,15 +82,22 @@ class Config:
             value: Any = getattr(self, name)
             if value not in known:
                 raise InputError(unknown_name(f"{name}={value!r}", str(value), known, name))
-        for name in ("n_voxels", "n_nonzero", "prior_scale"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: expected at least 1.")
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if not _is(value, numbers.Integral) or value < least:
+                hint = "; a number above that of the voxels takes all" if name == "n_voxels" else ""
+                raise InputError(
+                    f"{name} is {value!r}: expected a whole number, at least {least}{hint}."
+                )
         for name in ("alpha", "sharpness", "prior_variance"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}: expected a positive number.")
-        if not 0 < self.noise_diagonal <= 1:
-            raise InputError(
-                f"noise_diagonal is {self.noise_diagonal}: expected a share above 0, at most 1."
-            )
-        if self.n_inner < 2:
-            raise InputError(f"n_inner is {self.n_inner}: expected at least 2 inner folds.")
+            value = getattr(self, name)
+            if not _is(value, numbers.Real) or not 0 < value < math.inf:
+                raise InputError(f"{name} is {value!r}: expected a positive number, not infinite.")
+        share: Any = self.noise_diagonal
+        if not _is(share, numbers.Real) or not 0 < share <= 1:
+            raise InputError(f"noise_diagonal is {share!r}: expected a share above 0, at most 1.")
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a value is a number of this kind; True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)

@@ -27,12 +27,13 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear import LinearModel
+from fmri_jax.linear.design import power_of_two
 from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
 
 WIDTHS = (0.5, 0.8, 1.2, 1.8, 2.7)  # standard deviations of the receptive fields, pixels
 LARGEST = 1024  # pixels x channels: the model holds matrices of pixels x pixels
 JITTER = 1e-3  # share of the prior's variance on its diagonal: keeps it invertible in float32
-ROWS = 32  # unused trials fill up to a multiple of this, so that folds share compiled programs
+ROWS = 32  # unused trials fill up to a multiple, so that folds share compiled programs
 SMALLEST = 1e-8  # what is smaller counts as zero: denormal numbers are slow, and add nothing
 DAMPING = 0.02  # of a field's slope, in units of the strongest drive of any field
 
@@ -72,8 +73,8 @@ class Geometry(NamedTuple):
 def geometry(height: int, width: int, channels: int, prior_scale: int) -> Geometry:
     """Receptive fields and prior for images of one size.
 
-    The prior says that an image is a sum of local elements of the basis s = prior_scale, each with
-    a contrast of its own: their outer products add up to the covariance.
+    By the prior an image is a sum of elements of the basis s = prior_scale, each with a contrast of
+    its own: their outer products add up to the covariance.
 
     Raises:
         InputError: the images are too large for a model that holds pixels x pixels matrices.
@@ -100,8 +101,7 @@ def fit_receptive_fields(
     Args:
         fmri: (n, voxels).
         images: (n, pixels x channels) in [0, 1].
-        geometry: for this image size.
-        settings: strengths of the assumptions.
+        geometry, settings: for this image size; strengths of the assumptions.
         used: (n,) bool, the trials to learn from; None for all.
 
     Returns:
@@ -139,8 +139,7 @@ class _Known(NamedTuple):
 
     Attributes:
         voxels: (n, voxels) z-scores; unused trials are zeros, here and in `contrast`.
-        mean: (voxels,) of the used trials.
-        scale: (voxels,) their standard deviation, 1 for a constant voxel.
+        mean, scale: (voxels,) of the used trials; scale is 1 for a constant voxel.
         contrast: (n, pixels) images minus their average.
         average: (pixels,).
         n_used: how many trials are used.
@@ -178,9 +177,8 @@ def _prepare(fmri: jax.Array, images: jax.Array, used: jax.Array, fields: jax.Ar
 def _encode(known: _Known, fields: jax.Array, alpha: Any, sharpness: Any) -> jax.Array:
     """(pixels, voxels): what each voxel's response weighs each pixel with.
 
-    The candidate fields of a voxel are averaged by their likelihoods (Bayesian model averaging),
-    because several explain a voxel equally well. What the average leaves is given to a ridge
-    regression on all pixels.
+    Several candidate fields explain a voxel equally well: they are averaged by their likelihoods
+    (Bayesian model averaging). A ridge regression on all pixels gets what the average leaves.
     """
     shares = jax.nn.softmax(sharpness * known.likelihood, axis=0)
     shares = jnp.where(shares > SMALLEST, shares, 0)
@@ -195,9 +193,8 @@ def _encode(known: _Known, fields: jax.Array, alpha: Any, sharpness: Any) -> jax
 def _whiten(known: _Known, weights: jax.Array, diagonal: Any) -> tuple[jax.Array, jax.Array]:
     """W^T S^-1 and W^T S^-1 W for S = diagonal D + (1 - diagonal) R^T R / n.
 
-    D holds the voxels' own noise variances, R the residuals. S has the size of voxels x voxels, but
-    beside its diagonal only the rank of the trials: the Woodbury identity inverts a matrix of
-    trials x trials instead.
+    D holds the voxels' own noise variances, R the residuals. S (voxels x voxels) has beside its
+    diagonal only the rank of the trials: the Woodbury identity inverts trials x trials instead.
     """
     residual = known.voxels - _matmul(known.contrast, weights)
     variance = jnp.sum(jnp.square(residual), axis=0) / known.n_used
@@ -224,7 +221,8 @@ def _standardised(fmri, used, count) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Used trials as z-scores, others as zeros; a constant voxel becomes zero."""
     mean = jnp.sum(jnp.where(used[:, None], fmri, 0), axis=0) / count
     centred = jnp.where(used[:, None], fmri - mean, 0)
-    deviation = jnp.sqrt(jnp.sum(jnp.square(centred), axis=0) / count)
+    unit = power_of_two(jnp.max(jnp.abs(centred), axis=0))  # squares of small numbers vanish
+    deviation = unit * jnp.sqrt(jnp.sum(jnp.square(centred / unit), axis=0) / count)
     constant = deviation <= 1e-6 * jnp.abs(mean)
     scale = jnp.where(constant, 1, deviation)
     return jnp.where(constant, 0, centred / scale), mean, scale

@@ -63,8 +63,8 @@ def select(
     """The candidate that reconstructs left-out training stimuli best.
 
     Args:
-        training: the trials; with one group there is nothing to choose by, and `config` is
-            returned as it is.
+        training: the trials; where inner folds would leave a single image to learn from there is
+            nothing to choose by, and `config` is returned as it is.
         config: everything that the candidates do not change.
         key: random key for learned weights.
         candidates: option name -> value, each a change of `config`; those whose elements do not
@@ -76,7 +76,7 @@ def select(
     fixed = dataclasses.replace(config, select="fixed")
     changed = [dataclasses.replace(fixed, **change) for change in candidates]
     configs = [one for one in changed if _fits(one, *training.shape[:2])]
-    if not configs or not training.has_inner_folds:
+    if not configs or not training.has_inner_folds(config.n_inner):
         return fixed
     return configs[int(np.argmax(score_configs(training, configs, key)))]
 

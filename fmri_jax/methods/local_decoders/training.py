@@ -64,15 +64,16 @@ class TrainingSet:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
-    @property
-    def has_inner_folds(self) -> bool:
-        """Whether groups can be validated on while at least two trials are left to learn from.
+    def has_inner_folds(self, n_folds: int) -> bool:
+        """Whether every inner fold leaves at least two distinct images to learn from.
 
-        If that holds for two folds it holds for more, which leave out less.
+        A decoder that has seen a single image predicts it whatever the voxels say, and weights
+        learned from such predictions are zero.
         """
         if len(np.unique(self.groups)) < 2:
             return False
-        return all(np.sum(~out) >= 2 for out in inner_folds(self.groups, 2))
+        kept = (self.images[~out] for out in inner_folds(self.groups, n_folds))
+        return all(bool(np.any(images != images[0])) for images in kept)
 
     def basis(self, config: Config) -> Basis:
         """The elements of a config on these images."""

@@ -117,3 +117,127 @@ def test_shapes_that_do_not_fit_are_refused(recorded):
         MultiScaleDecoder().fit(fmri[:-1], images)
     with pytest.raises(InputError, match="did you mean 'omp'"):
         MultiScaleDecoder(decoder="opm").fit(fmri, images)
+
+
+@pytest.mark.parametrize("weights", ["learned", "element", "pixel"])
+def test_two_images_are_told_apart_although_no_weights_can_be_learned(weights):
+    """An inner fold would learn from a single image, and weigh its predictions by zero."""
+    rng, shown = np.random.default_rng(0), np.arange(40) % 2
+    fmri = rng.standard_normal((40, 5))
+    fmri[:, 0] += 10 * shown
+    decoder = MultiScaleDecoder(n_nonzero=2, weights=weights)
+    with pytest.warns(UserWarning, match="leave a single image to learn from") as said:
+        decoder.fit(fmri, shown)
+    assert said[0].filename == __file__
+    np.testing.assert_array_equal(decoder.predict(fmri).ravel() > 0.5, shown == 1)
+
+
+@pytest.mark.parametrize("weights", ["learned", "element", "pixel"])
+def test_weights_are_never_all_zero(weights):
+    """Each pixel is on in one image only: left out, the image is predicted to be black."""
+    rng, shown = np.random.default_rng(0), np.arange(40) % 3
+    fmri = rng.standard_normal((40, 5))
+    fmri[:, :3] += 10 * np.eye(3)[shown]
+    decoder = MultiScaleDecoder(scales=1, n_nonzero=3, weights=weights)
+    with pytest.warns(UserWarning, match="predict no image that was left out") as said:
+        decoder.fit(fmri, np.eye(3)[shown])
+    assert said[0].filename == __file__
+    np.testing.assert_array_equal(decoder.predict(fmri).argmax(axis=1), shown)
+
+
+@pytest.mark.parametrize(
+    "options", [{"select": "inner"}, {"decoder": "receptive_fields", "weights": "equal"}]
+)
+@pytest.mark.parametrize("unit", [lambda i: 255 * i, lambda i: 2 * i - 1], ids=["0/255", "-1/1"])
+def test_images_in_a_unit_that_an_option_does_not_expect_are_refused(recorded, options, unit):
+    fmri, images = recorded
+    with pytest.raises(InputError, match=r"expects images in \[0, 1\]; divide"):
+        MultiScaleDecoder(**options).fit(fmri, unit(images))
+
+
+def test_receptive_fields_take_images_that_resizing_left_just_outside(recorded):
+    fmri, images = recorded
+    decoder = MultiScaleDecoder(decoder="receptive_fields", weights="equal")
+    assert decoder.fit(fmri, 1.0001 * images).score(fmri, images) > 0.5
+
+
+@pytest.mark.parametrize("image_shape", [np.array([2, 8]), [2, 8], (np.int64(2), 8)])
+def test_an_image_shape_may_be_any_sequence(recorded, image_shape):
+    fmri, images = recorded
+    decoder = MultiScaleDecoder(weights="equal", image_shape=image_shape)
+    assert decoder.fit(fmri, images.reshape(48, 16)).image_shape_ == (2, 8, 1)
+
+
+@pytest.mark.parametrize("scales", [np.array([[1, 1], [2, 2]]), [[1, 1], (2, 2)]])
+def test_scales_may_be_any_sequence(recorded, scales):
+    decoder = MultiScaleDecoder(weights="equal", scales=scales).fit(*recorded)
+    assert decoder.scales_ == ((1, 1), (2, 2))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"image_shape": 16}, "image_shape is 16: expected None, "),
+        ({"image_shape": ()}, "image_shape is .*: expected None, "),
+        ({"image_shape": (-2, -8)}, "image_shape is .*: expected None, "),
+        ({"image_shape": (4.0, 4.0)}, "image_shape is .*: expected None, "),
+        ({"scales": "2"}, "scales='2': expected"),
+        ({"scales": 2.0}, "scales=2.0: expected"),
+        ({"scales": None}, "scales=None: expected"),
+        ({"scales": True}, "scales=True: expected"),
+        ({"scales": ((1, 2, 3),)}, "scales=.*: expected"),
+        ({"scales": (2, (1, 0))}, "scales=.*: expected"),
+        ({"n_voxels": "all"}, "n_voxels is 'all': expected"),
+        ({"n_nonzero": 2.5}, "n_nonzero is 2.5: expected"),
+        ({"alpha": np.inf}, "alpha is inf: expected"),
+        ({"random_state": 2**40}, "random_state is 1099511627776: expected"),
+        ({"random_state": -1}, "random_state is -1: expected"),
+        ({"random_state": "a"}, "random_state is 'a': expected"),
+    ],
+)
+def test_options_that_cannot_be_used_are_refused(recorded, options, message):
+    with pytest.raises(InputError, match=message):
+        MultiScaleDecoder(weights="equal").set_params(**options).fit(*recorded)
+
+
+def test_a_random_state_draws_a_seed(recorded):
+    def weights(random_state):
+        return MultiScaleDecoder(n_inner=2, random_state=random_state).fit(*recorded).weights_
+
+    drawn = np.random.RandomState(0)
+    first, second = weights(drawn), weights(drawn)
+    np.testing.assert_array_equal(first, weights(np.random.RandomState(0)))
+    assert np.any(first != second) and np.all(np.isfinite(weights(None)))
+
+
+@pytest.mark.parametrize(
+    "groups, message",
+    [
+        (np.zeros((48, 2)), r"groups has shape \(48, 2\): expected \(n,\)"),
+        (np.r_[np.arange(47.0), np.nan], "no label for 1 trials, the first at place 47"),
+        ([None] + 47 * ["a"], "no label for 1 trials, the first at place 0"),
+        (np.array([1] + 47 * ["a"], object), "labels that cannot be compared"),
+    ],
+)
+def test_groups_that_say_nothing_are_refused(recorded, groups, message):
+    with pytest.raises(InputError, match=message):
+        MultiScaleDecoder(n_inner=2).fit(*recorded, groups=groups)
+
+
+def test_groups_may_be_words(recorded):
+    runs = np.arange(48) // 24
+    numbers = MultiScaleDecoder(n_inner=2).fit(*recorded, groups=runs).weights_
+    words = MultiScaleDecoder(n_inner=2).fit(*recorded, groups=[f"run {run}" for run in runs])
+    np.testing.assert_array_equal(numbers, words.weights_)
+
+
+@pytest.mark.parametrize("decoder", ["omp", "ridge", "receptive_fields"])
+@pytest.mark.parametrize("n_voxels", [20, 500])
+def test_the_unit_of_the_voxels_does_not_matter(recorded, decoder, n_voxels):
+    fmri, images = recorded
+    options = {"decoder": decoder, "n_voxels": n_voxels, "weights": "equal"}
+    usual, faint = (
+        MultiScaleDecoder(**options).fit(unit * fmri, images).predict(unit * fmri)
+        for unit in (1, 1e-26)
+    )
+    np.testing.assert_allclose(faint, usual, atol=1e-4)

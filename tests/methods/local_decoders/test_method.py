@@ -153,17 +153,20 @@ def test_one_trial_is_not_enough_to_learn_from_in_an_inner_fold(trials, decoder,
     shown = np.r_[0, np.full(count, 1)].astype(np.int32)
     images = (trials.images[shown] / 255).astype(np.float32)
     few = inner.TrainingSet(trials.fmri[: count + 1], images, shown)
-    assert not few.has_inner_folds
+    assert not few.has_inner_folds(6)
     config = Config(decoder=decoder, n_voxels=20)
-    fitted = fit(few, config, jax.random.key(0))
+    with pytest.warns(UserWarning, match="leave a single image to learn from"):
+        fitted = fit(few, config, jax.random.key(0))
     np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
     assert np.all(np.isfinite(fitted.reconstruct(trials.fmri)))
-    assert inner.TrainingSet(trials.fmri[:4], trials.targets()[:4], np.arange(4)).has_inner_folds
+    enough = inner.TrainingSet(trials.fmri[:3], trials.targets()[:3], np.arange(3))
+    assert enough.has_inner_folds(6) and not enough.has_inner_folds(2)
 
 
 def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, context):
     same = dataclasses.replace(trials, stimulus=np.zeros(60, np.int32))
-    fitted = build(Config()).fit(same, context)
+    with pytest.warns(UserWarning, match="scales are weighted equally"):
+        fitted = build(Config()).fit(same, context)
     np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
 
 
@@ -175,7 +178,15 @@ def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, cont
         ({"n_voxels": 0}, "n_voxels is 0"),
         ({"alpha": 0.0}, "expected a positive number"),
         ({"noise_diagonal": 0.0}, "expected a share"),
-        ({"n_inner": 1}, "at least 2 inner folds"),
+        ({"n_inner": 1}, "n_inner is 1: expected a whole number, at least 2"),
+        ({"n_voxels": 3.5}, "n_voxels is 3.5: expected a whole number, at least 1; a number above"),
+        ({"n_voxels": None}, "n_voxels is None: expected a whole number"),
+        ({"n_voxels": "all"}, "n_voxels is 'all': expected a whole number"),
+        ({"n_nonzero": 2.5}, "n_nonzero is 2.5: expected a whole number"),
+        ({"n_nonzero": True}, "n_nonzero is True: expected a whole number"),
+        ({"alpha": np.inf}, "alpha is inf: expected a positive number, not infinite"),
+        ({"alpha": "1"}, "alpha is '1': expected a positive number"),
+        ({"noise_diagonal": None}, "noise_diagonal is None: expected a share"),
     ],
 )
 def test_options_that_cannot_be_used_are_refused(options, message):
