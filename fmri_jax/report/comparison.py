@@ -52,7 +52,7 @@ def write_comparison(
         "simulated": all(variant.first.simulated for variant in variants),
         "pixelated": max(variants[0].first.targets.shape[1:3]) <= 32,
         "claims": judged,
-        "columns": comparison_tables.page_columns(metrics),
+        "columns": comparison_tables.page_columns(entries, metrics),
         "rows": comparison_tables.page_rows(entries, metrics),
         "chart_of_scores": _chart(variants, entries, main, figures / "scores.png"),
         "galleries": comparison_pictures.strips(variants),

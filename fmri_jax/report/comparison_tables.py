@@ -80,14 +80,21 @@ def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
     return tables.best_of(metric, values)
 
 
-def page_columns(metrics: Sequence[str]) -> list[tuple[str, metric_names.MetricName]]:
+def page_columns(
+    rows: Sequence[Entry], metrics: Sequence[str]
+) -> list[tuple[str, metric_names.MetricName]]:
     """Image set and metric of each column: the test scores, then two of the training images."""
     return [
         (split, metric_names.metric(metric))
-        for split, listed in (("test", metrics), ("train", _TRAIN))
+        for split, listed in (("test", metrics), ("train", _of_training(rows, metrics)))
         for metric in listed
-        if metric in metrics
     ]
+
+
+def _of_training(rows: Sequence[Entry], metrics: Sequence[str]) -> list[str]:
+    """The metrics shown of training images, where any variant was scored on these."""
+    scored = set().union(*(row.sets.get("train", {}) for row in rows))
+    return [metric for metric in _TRAIN if metric in metrics and metric in scored]
 
 
 def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
@@ -105,8 +112,7 @@ def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
         ]
         cells += [
             (tables.cell(metric, row.score("train", metric)), "", False)
-            for metric in _TRAIN
-            if metric in metrics
+            for metric in _of_training(rows, metrics)
         ]
         shown.append(Row(row.name, row.baseline, tuple(cells)))
     return shown

@@ -177,3 +177,15 @@ def test_command_compares(workdirs, tmp_path, capsys):
     assert command.main(arguments) == 2
     assert command.main([f"a={copied}", f"a={copied}", "--out", str(tmp_path / "out")]) == 2
     assert "add --out FOLDER" in capsys.readouterr().err
+
+
+def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
+    rows = comparison_tables.entries(read_variants(workdirs))
+    metrics = ["pixel_correlation", "ssim"]
+    splits = [split for split, _ in comparison_tables.page_columns(rows, metrics)]
+    assert splits.count("train") > 0
+    for row in rows:
+        row.sets.pop("train", None)
+    columns = comparison_tables.page_columns(rows, metrics)
+    assert [split for split, _ in columns] == ["test", "test"]
+    assert {len(row.cells) for row in comparison_tables.page_rows(rows, metrics)} == {2}
