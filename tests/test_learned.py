@@ -6,9 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from fmri_jax import crossvalidation
 from fmri_jax.experiment import default_config
 from fmri_jax.run import run
+from tests.killing import killed_before_the_second_fold
 
 
 @pytest.fixture
@@ -53,21 +53,12 @@ def test_the_learned_weight_of_each_scale_is_kept(recording, tmp_path):
     assert f"<td>{folds['stimulus group 2 of 2']['weight of 1x1']:.4g}</td>" in text
 
 
-def test_what_was_chosen_is_kept_though_the_run_was_killed(recording, tmp_path, monkeypatch):
-    config = local_decoders(recording, select="inner", n_inner=2)
-    original, folder = crossvalidation.run_fold, tmp_path / "run"
-
-    def killed(fold, number, *arguments):
-        if number == 1:
-            raise KeyboardInterrupt
-        return original(fold, number, *arguments)
-
-    monkeypatch.setattr(crossvalidation, "run_fold", killed)
-    with pytest.raises(KeyboardInterrupt):
+def test_what_was_chosen_is_kept_though_the_run_was_killed(recording, tmp_path):
+    config, folder = local_decoders(recording, select="inner", n_inner=2), tmp_path / "run"
+    with killed_before_the_second_fold():
         run(config, folder, progress=False)
     first = learned(folder)
     assert list(first) == ["stimulus group 1 of 2"]
-    monkeypatch.setattr(crossvalidation, "run_fold", original)
     page = run(config, folder, progress=False)
     both = learned(folder)
     assert len(both) == 2 and both["stimulus group 1 of 2"] == first["stimulus group 1 of 2"]

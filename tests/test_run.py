@@ -15,6 +15,7 @@ from fmri_jax.data.images import resize
 from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config, read
 from fmri_jax.run import run
+from tests.killing import killed_before_the_second_fold
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -189,16 +190,8 @@ def test_another_recording_under_the_same_name_is_refused(tmp_path):
     assert run(small_gan(path), workdir, progress=False) == page  # what is finished stays at hand
 
 
-def test_times_are_kept_fold_by_fold(recording, tmp_path, monkeypatch):
-    original = crossvalidation.run_fold
-
-    def killed(fold, number, *arguments):
-        if number == 1:
-            raise KeyboardInterrupt
-        return original(fold, number, *arguments)
-
-    monkeypatch.setattr(crossvalidation, "run_fold", killed)
-    with pytest.raises(KeyboardInterrupt):
+def test_times_are_kept_fold_by_fold(recording, tmp_path):
+    with killed_before_the_second_fold():
         run(small_gan(recording), tmp_path / "run", progress=False)
     phases = json.loads((tmp_path / "run/run.json").read_text())["phases"]
     assert {phase["name"] for phase in phases} >= {"load", "prepare", "fit"}

@@ -51,13 +51,7 @@ def conv(
         return _conv(x_BHWC, kernel_KKCO, stride, padding)
     if form == "library":
         return library.conv(x_BHWC, kernel_KKCO, stride, padding)
-    return lax.conv_general_dilated(
-        x_BHWC,
-        kernel_KKCO,
-        (stride, stride),
-        ((padding, padding),) * 2,
-        dimension_numbers=blocks.DIMENSIONS,
-    )
+    return library.forward(x_BHWC, kernel_KKCO, stride, padding)
 
 
 def conv_transpose(

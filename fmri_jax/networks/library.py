@@ -31,7 +31,7 @@ def conv(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -
     """As `layers.conv`."""
     if stride > 1 and x_BHWC.shape[-1] <= FEW:
         return _conv_in_blocks(x_BHWC, kernel_KKCO, stride, padding)
-    return _forward(x_BHWC, kernel_KKCO, stride, padding)
+    return forward(x_BHWC, kernel_KKCO, stride, padding)
 
 
 def conv_transpose(
@@ -46,7 +46,8 @@ def conv_transpose(
     return _input_gradient(x_BHWC, kernel_KKOC, stride, padding)
 
 
-def _forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
+def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
+    """XLA's convolution itself; its gradients are JAX's."""
     return lax.conv_general_dilated(
         x_BHWC,
         kernel_KKCO,
@@ -60,11 +61,11 @@ def _forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: in
 def _input_gradient(
     g_BhwO: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 ) -> jax.Array:
-    """The input gradient of `_forward`, used forwards: the roles of its two passes swap."""
+    """The input gradient of `forward`, used forwards: the roles of its two passes swap."""
     size, _, channels, _ = kernel_KKCO.shape
     height, width = ((n - 1) * stride + size - 2 * padding for n in g_BhwO.shape[1:3])
     x = jax.ShapeDtypeStruct((len(g_BhwO), height, width, channels), g_BhwO.dtype)
-    transpose = jax.linear_transpose(lambda x: _forward(x, kernel_KKCO, stride, padding), x)
+    transpose = jax.linear_transpose(lambda x: forward(x, kernel_KKCO, stride, padding), x)
     return transpose(g_BhwO)[0]
 
 
@@ -73,8 +74,8 @@ def _input_gradient_backward(
 ) -> tuple[jax.Array, jax.Array]:
     g_BhwO, kernel = saved
     shape = jax.ShapeDtypeStruct(kernel.shape, kernel.dtype)
-    transpose = jax.linear_transpose(lambda k: _forward(x_BHWC, k, stride, padding), shape)
-    return _forward(x_BHWC, kernel, stride, padding), transpose(g_BhwO)[0]
+    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), shape)
+    return forward(x_BHWC, kernel, stride, padding), transpose(g_BhwO)[0]
 
 
 _input_gradient.defvjp(
@@ -96,7 +97,7 @@ def _conv_in_blocks(
     x = lax.pad(x_BHWC, zero, edges)
     x = x.reshape(len(x), rows, stride, columns, stride, -1).transpose(0, 1, 3, 2, 4, 5)
     x_BhwS = x.reshape(len(x), rows, columns, -1)
-    return _forward(x_BhwS, blocks.kernel_to_blocks(kernel_KKCO, stride), 1, 0)
+    return forward(x_BhwS, blocks.kernel_to_blocks(kernel_KKCO, stride), 1, 0)
 
 
 def _blocks_along(pixels: int, size: int, stride: int, padding: int) -> tuple[int, int]:
@@ -117,7 +118,7 @@ def _double_in_blocks(x_BhwC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:
     taps = jnp.pad(kernel_KKCO, ((1, 1), (1, 1), (0, 0), (0, FEW - features)))
     taps = taps.reshape(3, 2, 3, 2, channels, FEW)[:, ::-1, :, ::-1]
     kernel_33CS = taps.transpose(0, 2, 4, 1, 3, 5).reshape(3, 3, channels, 4 * FEW)
-    y = _forward(x_BhwC, kernel_33CS, 1, 1)
+    y = forward(x_BhwC, kernel_33CS, 1, 1)
     batch, height, width, _ = y.shape
     y = y.reshape(batch, height, width, 2, 2, FEW)[..., :features].transpose(0, 1, 3, 2, 4, 5)
     return y.reshape(batch, 2 * height, 2 * width, features)
