@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.activations import relu
 from fmri_jax.networks.layers import max_pool
 from fmri_jax.networks.modules import Conv
 
@@ -52,7 +51,7 @@ class AlexNet(nn.Module):
         x = (x_BHWC - jnp.asarray(MEAN)) / jnp.asarray(DEVIATION)
         activations = {}
         for i, (features, size, stride, padding) in enumerate(LAYERS, start=1):
-            x = relu(Conv(features, size, stride, padding, self.dtype, name=f"conv{i}")(x))
+            x = nn.relu(Conv(features, size, stride, padding, self.dtype, name=f"conv{i}")(x))
             activations[f"relu{i}"] = x
             if i in POOLED:
                 if min(x.shape[1:3]) < 3:

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.activations import relu
 from fmri_jax.networks.layers import max_pool
 from fmri_jax.networks.modules import Conv
 
@@ -65,7 +64,7 @@ class CaffeNet(nn.Module):
         activations = {}
         for i, (features, size, stride, padding, groups) in enumerate(LAYERS, start=1):
             conv = Conv(features, size, stride, padding, self.dtype, groups, name=f"conv{i}")
-            x = activations[f"relu{i}"] = relu(conv(x))
+            x = activations[f"relu{i}"] = nn.relu(conv(x))
             if i in POOLED:
                 if min(x.shape[1:3]) < 2:
                     break

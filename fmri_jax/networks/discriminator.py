@@ -6,7 +6,6 @@ import flax.linen as nn
 import jax
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.activations import relu
 from fmri_jax.networks.modules import HE, Conv
 
 # Channels, kernel, stride of each unpadded convolution: 227 -> 56, 52, 25, 23, 11 pixels.
@@ -36,12 +35,12 @@ class Discriminator(nn.Module):
         x = x_BHWC
         for i, (features, size, stride) in enumerate(layers, start=1):
             conv = Conv(self._scaled(features), size, stride, 0, self.dtype, name=f"conv{i}")
-            x = relu(conv(x))
+            x = nn.relu(conv(x))
         x_BF = x.mean(axis=(1, 2))
         for units, name in ((self._scaled(256), "fc1"), (2, "fc2")):
             x_BF = nn.Dropout(self.dropout, deterministic=not train)(x_BF)
             x_BF = nn.Dense(units, kernel_init=HE, dtype=self.dtype, name=name)(x_BF)
-            x_BF = relu(x_BF) if name == "fc1" else x_BF
+            x_BF = nn.relu(x_BF) if name == "fc1" else x_BF
         return x_BF
 
     def _scaled(self, channels: int) -> int:

@@ -7,7 +7,6 @@ import flax.linen as nn
 import jax
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.activations import leaky_relu
 from fmri_jax.networks.modules import HE, Conv, ConvTranspose
 
 GRID = 4  # pixels a side where the dense layers hand over to convolutions
@@ -48,14 +47,14 @@ class Generator(nn.Module):
         features = self._scaled(STAGES[0][0])
         for i, units in enumerate((self.hidden, self.hidden, GRID * GRID * features)):
             dense = nn.Dense(units, kernel_init=HE, dtype=self.dtype, name=f"fc{7 - i}")
-            x_BV = leaky_relu(dense(x_BV), SLOPE)
+            x_BV = nn.leaky_relu(dense(x_BV), SLOPE)
         x = x_BV.reshape(-1, GRID, GRID, features)
         for number, (doubled, refined) in zip(range(5, 0, -1), stages, strict=False):
             name = f"deconv{number}"
-            x = leaky_relu(ConvTranspose(self._scaled(doubled), self.dtype, name=name)(x), SLOPE)
+            x = nn.leaky_relu(ConvTranspose(self._scaled(doubled), self.dtype, name=name)(x), SLOPE)
             if refined:
                 conv = Conv(self._scaled(refined), 3, 1, 1, self.dtype, name=f"conv{number}_1")
-                x = leaky_relu(conv(x), SLOPE)
+                x = nn.leaky_relu(conv(x), SLOPE)
         x = ConvTranspose(self.channels, self.dtype, name="deconv0")(x)
         margin = (x.shape[1] - self.image_size) // 2
         return x[:, margin : margin + self.image_size, margin : margin + self.image_size]

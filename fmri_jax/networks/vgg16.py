@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.activations import relu
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
 from fmri_jax.networks.layers import max_pool
 from fmri_jax.networks.modules import Conv
@@ -50,7 +49,7 @@ class VGG16(nn.Module):
         for block, widths in enumerate(BLOCKS, start=1):
             for i, features in enumerate(widths, start=1):
                 conv = Conv(features, 3, 1, 1, self.dtype, name=f"conv{block}_{i}")
-                x = activations[f"relu{block}_{i}"] = relu(conv(x))
+                x = activations[f"relu{block}_{i}"] = nn.relu(conv(x))
             if min(x.shape[1:3]) < 2:
                 break
             x = activations[f"pool{block}"] = max_pool(x, size=2, stride=2)
