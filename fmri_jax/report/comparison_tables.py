@@ -100,6 +100,7 @@ def _of_training(rows: Sequence[Entry], metrics: Sequence[str]) -> list[str]:
 def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
     """The rows of the page, cell by cell as `page_columns`."""
     best = {metric: best_runs(rows, metric) for metric in metrics}
+    of_training = _of_training(rows, metrics)
     shown = []
     for i, row in enumerate(rows):
         cells = [
@@ -111,8 +112,7 @@ def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
             for metric in metrics
         ]
         cells += [
-            (tables.cell(metric, row.score("train", metric)), "", False)
-            for metric in _of_training(rows, metrics)
+            (tables.cell(metric, row.score("train", metric)), "", False) for metric in of_training
         ]
         shown.append(Row(row.name, row.baseline, tuple(cells)))
     return shown

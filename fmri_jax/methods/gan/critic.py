@@ -59,8 +59,12 @@ class Critic:
         (of_seen, logits), pull = jax.vjp(
             lambda params, images: self._both(params, seen, images), player.params, generated
         )
-        losses, pull_real = jax.vjp(lambda x: discriminator_loss(x, logits), of_seen)
-        (at_seen,) = pull_real((jnp.ones_like(losses[0]), jnp.zeros_like(losses[1])))
+
+        def real_loss(of_seen: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+            losses = discriminator_loss(of_seen, logits)
+            return losses[0], losses
+
+        at_seen, losses = jax.grad(real_loss, has_aux=True)(of_seen)
         cotangent, exchange = shared_cotangent(logits)
         gradients, at_images = pull((at_seen, cotangent))
         updated, metrics = self._step(player, gradients, losses, gate)
