@@ -88,7 +88,7 @@ def run_fold(
     method: Method,
     context: RunContext,
     phases: Phases,
-    learned: dict[str, Any] | None = None,
+    learned: dict[str, Any],
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -99,8 +99,8 @@ def run_fold(
         method: what is fitted.
         context: of this fold.
         phases: takes the time of each phase.
-        learned: fold -> what the fitted model says of itself, where it has a method `summary`
-            that returns names with numbers or texts.
+        learned: takes what the fitted model says of itself by the fold's name, where it has a
+            method `summary` that returns names with numbers or texts.
 
     Returns:
         The fold's rows.
@@ -110,7 +110,7 @@ def run_fold(
         return _read(path, fold.name)
     with phases.measure("fit"):
         reconstructor = method.fit(fold.train, context)
-    if learned is not None and hasattr(reconstructor, "summary"):
+    if hasattr(reconstructor, "summary"):
         learned[fold.name] = reconstructor.summary()
     with phases.measure("ridge baseline"):
         train = fold.train

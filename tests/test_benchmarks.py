@@ -4,6 +4,7 @@ import argparse
 
 from benchmarks import scaling
 from benchmarks.gan_step import setting
+from fmri_jax.methods.gan.step import jitted
 
 
 def test_scaling_measures_a_step_on_all_devices():
@@ -15,7 +16,7 @@ def test_scaling_measures_a_step_on_all_devices():
 
 def test_pytorchs_step_of_the_same_networks_has_the_same_losses():
     ours = setting.build(32, published=False, batch=4, dropout=0.0)
-    _, terms = ours.step(*ours.arguments())
+    _, terms = jitted(ours.step)(*ours.arguments())
     expected = setting.build_peer(ours, True, True)(*setting.peer_batch(ours, True))
     for name in ("image", "feature", "adversarial", "discriminator_real"):
         assert abs(float(terms[name]) / float(expected[name]) - 1) < 1e-3, name

@@ -57,7 +57,7 @@ def examined(tmp_path, session, **preparation):
     for number, fold in enumerate(splits):
         key = crossvalidation.fold_key(0, number)
         context = RunContext(tmp_path, fold.name, key, make_mesh(1), progress=False)
-        parts.append(crossvalidation.run_fold(fold, number, 5, Ridge(), context, Phases()))
+        parts.append(crossvalidation.run_fold(fold, number, 5, Ridge(), context, Phases(), {}))
     rows = crossvalidation.concatenate(parts)
     return trust.examine(options, session, splits, rows), rows, splits
 

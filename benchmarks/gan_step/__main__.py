@@ -201,7 +201,7 @@ def count_flops(ours: Setting, options: argparse.Namespace) -> int:
     """Multiplications and additions of convolutions and matrix products in one step."""
     step = build_peer(ours, True, options.channels_last)
     with FlopCounterMode(display=False) as counter:
-        step(*peer_batch(ours, options.channels_last))
+        step.sharing_gradients(*peer_batch(ours, options.channels_last))  # Adam has no products
     return counter.get_total_flops()
 
 

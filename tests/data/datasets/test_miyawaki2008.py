@@ -218,6 +218,7 @@ def test_runs_that_are_missing_are_counted(written):
     [
         (-1, "lag is -1"),
         (2.5, "lag is 2.5"),
+        (np.nan, "lag is nan"),
         (VOLUMES, f"no pattern that a volume {VOLUMES} later"),
     ],
 )

@@ -45,7 +45,7 @@ def load(path: str = "", lag: int = 2) -> Session:
     from fmri_jax.data.datasets import store
     from fmri_jax.data.datasets.miyawaki2008 import archive, volumes
 
-    if lag < 0 or lag != int(lag):
+    if lag < 0 or not float(lag).is_integer():
         raise InputError(f"lag is {lag}: expected 0 or more volumes of 2 s; 2 is usual.")
     cache = pathlib.Path(os.environ.get("FMRI_JAX_CACHE", pathlib.Path.home() / ".cache/fmri_jax"))
     folder = archive.find(path, cache) if path else archive.fetch()
