@@ -44,8 +44,11 @@ def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int)
     """XLA's convolution, with one output row too many, cut off again, if it has no padding.
 
     jaxlib 0.10 hands a convolution to YNNPACK exactly if it has no padding (discriminator conv4:
-    284 -> 93; its kernel gradient 358 -> 197).
+    284 -> 93; its kernel gradient 358 -> 197). One whose output is a single pixel is a product.
     """
+    size = kernel_KKCO.shape[0]
+    if padding == 0 and all((pixels - size) // stride == 0 for pixels in x_BHWC.shape[1:3]):
+        return _single_output(x_BHWC, kernel_KKCO)
     extra = stride if padding == 0 else 0
     y = lax.conv_general_dilated(
         x_BHWC,
@@ -55,6 +58,17 @@ def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int)
         dimension_numbers=DIMENSIONS,
     )
     return y[:, :-1] if extra else y
+
+
+def _single_output(x_BHWC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:
+    """The convolution whose kernel fits into the image once, as a matrix product.
+
+    XLA turns the kernel inside its input gradient, which then runs on one core by a loop: 3.9 ms
+    instead of 0.3 for the last layer of the discriminator, twice in a step of 122 ms (64 px demo).
+    """
+    size, _, channels, features = kernel_KKCO.shape
+    patch = x_BHWC[:, :size, :size].reshape(-1, size * size * channels)
+    return (patch @ kernel_KKCO.reshape(-1, features))[:, None, None, :]
 
 
 def kernel_gradient(
