@@ -52,7 +52,7 @@ class Config:
         shard_dense: split the generator's dense layers and their optimiser state over the devices,
             instead of a copy on each: less memory, more communication.
         steps_per_dispatch: steps in one call of the device, for accelerators on which a step takes
-            no longer than the call; on CPU it gains nothing.
+            no longer than the call; on CPU a call takes one (`training.dispatch`).
         log_every: steps between two points of the training curves.
         checkpoint_every: steps between two checkpoints.
     """

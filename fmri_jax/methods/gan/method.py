@@ -31,6 +31,7 @@ from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
 from fmri_jax.training import loop
+from fmri_jax.training.dispatch import steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import replicate
 
@@ -207,5 +208,5 @@ class GAN:
             checkpoint_every=config.checkpoint_every,
             show=tuple(name for name, weight in weights.items() if weight),
             progress=context.progress,
-            steps_per_dispatch=config.steps_per_dispatch,
+            steps_per_dispatch=steps_at_once(config.steps_per_dispatch),
         )

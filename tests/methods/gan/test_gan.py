@@ -48,7 +48,8 @@ def test_a_killed_run_ends_with_the_same_bits(trials, tmp_path, monkeypatch):
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 6]
 
 
-def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path):
+def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path, monkeypatch):
+    monkeypatch.setattr(method, "steps_at_once", lambda asked: asked)  # as on an accelerator
     curves = []
     for at_once in (1, 3):
         # The image term alone compiles in a third of the time, and the loop knows no terms.
@@ -62,6 +63,19 @@ def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path):
         curves.append(found)
     assert [line["step"] for line in curves[0]] == [1, 2, 3, 4, 6]
     chex.assert_trees_all_close(*curves, rtol=2e-3)
+
+
+def test_on_cpu_a_call_takes_one_step_as_loops_are_slow_there(trials, tmp_path, monkeypatch):
+    calls, original = [], method.loop.train
+
+    def train(steps, state, batch_at, options, *rest):
+        calls.append(options.steps_per_dispatch)
+        return original(steps, state, batch_at, options, *rest)
+
+    monkeypatch.setattr(method.loop, "train", train)
+    config = dataclasses.replace(SMALL, n_steps=1, feature_weight=0.0, adversarial_weight=0.0)
+    GAN(dataclasses.replace(config, steps_per_dispatch=3)).fit(trials, context(tmp_path))
+    assert calls == [1]
 
 
 def test_trials_that_outgrow_the_device_train_to_the_same_bits(trials, tmp_path, monkeypatch):
