@@ -54,6 +54,7 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Session
         stimulus = _whole_numbers("stimulus", arrays["stimulus"])
         _check_axes(fmri, stimulus)
         images = _pixels(arrays["images"])
+        _check_stack(images, stimulus)
         run = arrays.get("run", np.zeros(len(fmri), np.int32))
         names = arrays.get("stimulus_names", np.asarray([f"image {i}" for i in range(len(images))]))
         _check_names(_texts("stimulus_names", names), images)
@@ -145,6 +146,21 @@ def _pixels(images: np.ndarray) -> np.ndarray:
     raise InputError(
         f"images is {images.dtype}: expected uint8 (0 to 255), real numbers in [0, 1] or bool."
     )
+
+
+def _check_stack(images: np.ndarray, stimulus: np.ndarray) -> None:
+    """Refuses grey squares that are stacked along the third axis, as MATLAB's users do.
+
+    They would read as other images, `height` of them, without a word: each shows one row of all.
+    """
+    height, width, third, channels = images.shape
+    all_shown = np.unique(stimulus).tolist() in (list(range(third)), list(range(1, third + 1)))
+    if channels == 1 and height == width != third and all_shown:
+        raise InputError(
+            f"images has shape {images.shape}, and stimulus names {third} images, as many as its "
+            "third axis holds: expected (stimuli, height, width, channels); put the third axis "
+            "first."
+        )
 
 
 def _check_names(names: np.ndarray, images: np.ndarray) -> None:

@@ -160,6 +160,11 @@ def _voxels(table: BData, roi: str, label: str) -> np.ndarray:
     if not roi:
         return table.voxels()
     columns = table.columns(roi)
+    if not columns.any():
+        raise InputError(
+            f"{table.path}: roi {roi!r} selects no voxel: expected a region that this subject has; "
+            "choose another one."
+        )
     if "VoxelData" in table.keys:
         others = ~table.voxels()
     else:

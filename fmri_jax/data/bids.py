@@ -6,7 +6,7 @@ from typing import Any
 
 from fmri_jax.errors import InputError
 
-_ENTITIES = ("sub", "ses", "task", "acq", "run")
+_ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
 _ENDING = re.compile(r"(_(bold|betas|beta))?\.nii(\.gz)?$")
 
 
@@ -86,19 +86,25 @@ def run_key(name: str) -> str:
     return "_".join(f"{part}-{entities[part]}" for part in _ENTITIES if part in entities)
 
 
+def tables_of(volume: pathlib.Path, tables: dict[str, list[pathlib.Path]]) -> list[pathlib.Path]:
+    """The events tables of a run's volumes; one that names no direction serves every direction."""
+    key = run_key(stem(volume))
+    return tables.get(key) or tables.get(re.sub(r"_dir-[^_]+", "", key), [])
+
+
 def table_of(volume: pathlib.Path, tables: dict[str, list[pathlib.Path]]) -> pathlib.Path:
     """The events table of a run's volumes.
 
     Raises:
         InputError: there is none, or there are several.
     """
-    key = run_key(stem(volume))
-    found = tables.get(key, [])
+    found = tables_of(volume, tables)
     if not found:
         there_are = ", ".join(path.name for of_run in tables.values() for path in of_run) or "none"
         raise InputError(
-            f"{volume} has no events table: expected {key}_events.tsv, found {there_are}; write it "
-            "with the columns onset, duration and stim_file, or name its folder as events."
+            f"{volume} has no events table: expected {run_key(stem(volume))}_events.tsv, found "
+            f"{there_are}; write it with the columns onset, duration and stim_file, or name its "
+            "folder as events."
         )
     if len(found) > 1:
         raise InputError(

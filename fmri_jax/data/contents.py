@@ -13,11 +13,13 @@ from fmri_jax.errors import InputError
 Listing = list[tuple[str, str]]  # name -> what it is
 
 
-def listing(path: str) -> tuple[str, Listing]:
+def listing(path: str, masks: str = "", events: str = "") -> tuple[str, Listing]:
     """Names what a file or folder holds.
 
     Args:
         path: of a kind that `fmri_jax.data.file` reads.
+        masks: folder of NIfTI masks; default `<path>/masks`.
+        events: folder of the events tables; default `path`.
 
     Returns:
         The kind of file, and name and description of each thing in it.
@@ -33,7 +35,7 @@ def listing(path: str) -> tuple[str, Listing]:
         if reader.endswith(".npz"):
             return "NumPy archive", _npz(path)
         if reader.endswith(".nifti"):
-            return "NIfTI", _nifti(path)
+            return "NIfTI", _nifti(path, masks, events)
         if h5py.is_hdf5(path):
             return ("MATLAB 7.3" if reader.endswith(".mat") else "HDF5"), _hdf5(path)
         if reader.endswith(".mat"):
@@ -80,19 +82,20 @@ def _hdf5(path: str) -> Listing:
     return entries
 
 
-def _nifti(path: str) -> Listing:
+def _nifti(path: str, masks: str, events: str) -> Listing:
     nibabel = bids.nibabel_module()
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
-    tables = bids.find_tables(folder)
+    tables = bids.find_tables(pathlib.Path(events) if events else folder)
     entries = []
     for volume in bids.find_volumes(path):
         image = nibabel.load(volume)
-        of_run = tables.get(bids.run_key(bids.stem(volume)), [])
-        events = " and ".join(f"events {table.name}" for table in of_run) or "no events table"
-        entries.append((volume.name, f"{_array(image.shape, image.get_data_dtype())}, {events}"))
-    masks = sorted((folder / "masks").glob("*.nii*"))
-    entries.append(("masks", ", ".join(mask.name for mask in masks) or "none in masks/"))
+        of_run = bids.tables_of(volume, tables)
+        found = " and ".join(f"events {table.name}" for table in of_run) or "no events table"
+        entries.append((volume.name, f"{_array(image.shape, image.get_data_dtype())}, {found}"))
+    place = pathlib.Path(masks) if masks else folder / "masks"
+    names = ", ".join(mask.name for mask in sorted(place.glob("*.nii*")))
+    entries.append(("masks", names or f"none in {place.name}/"))
     return entries
 
 

@@ -45,7 +45,7 @@ def inspect(path: str, **options: Any) -> Inspection:
     Raises:
         InputError: nothing can be said about it: it does not exist or is no data file.
     """
-    kind, holds = listing(path)
+    kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
     session, problem, fmri = None, "", None
     table = _bdata(path) if kind == "HDF5" else None
     if table is not None:

@@ -75,6 +75,7 @@ def load(
     for number, volume in enumerate(volumes):
         rows = read_events(table_of(volume, tables), is_betas(volume))
         responses.append(_responses(volume, mask, rows, delay))
+        _check_finite(responses[-1], volume)
         shown = [row for row in rows if row.stimulus]
         trials += shown
         run += [number] * len(shown)
@@ -165,10 +166,21 @@ def _responses(volume: pathlib.Path, mask: Any, rows: list[Event], delay: float)
     return _averages(_detrended(scans), events, float(image.header.get_zooms()[3]), delay, volume)
 
 
+def _check_finite(responses: np.ndarray, volume: pathlib.Path) -> None:
+    finite = np.isfinite(responses).all(axis=0)
+    if not finite.all():
+        raise InputError(
+            f"{volume} holds values that are not finite in {int((~finite).sum())} of "
+            f"{len(finite)} voxels of the masks: expected numbers; leave them out of the masks."
+        )
+
+
 def _detrended(scans: np.ndarray) -> np.ndarray:
     """Scans without each voxel's linear trend; its mean stays."""
     from nilearn.signal import clean
 
+    if len(scans) == 1:  # has no trend, and would come back with its mean still in it
+        return scans
     mean = scans.mean(axis=0)
     return clean(scans, detrend=True, standardize=None, filter=False) + mean
 

@@ -142,12 +142,12 @@ def folds(
     responses = session.fmri if voxels.all() else session.fmri[:, voxels]
     stimulus = session.distinct_images()[session.stimulus]
     recorded = Trials(responses, stimulus, images, session.run, session.stimulus_names)
-    for name, train, tests in _splits(session, stimulus, options, clusters):
+    for number, (name, train, tests) in enumerate(_splits(session, stimulus, options, clusters)):
         if options.validation:
             train, tests = _hold_out(train, stimulus, options.validation)
         training, others = _prepare(recorded, train, tests, options)
         if options.fmri == "noise":
-            training, *replaced = _noise(training, *others.values())
+            training, *replaced = _noise(number, training, *others.values())
             others = dict(zip(others, replaced, strict=True))
         seen = set(training.stimulus.tolist())
         shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
@@ -171,9 +171,9 @@ def _hold_out(
     return train[~out], {"test": train[out]}
 
 
-def _noise(*parts: Trials) -> list[Trials]:
+def _noise(fold: int, *parts: Trials) -> list[Trials]:
     """The same trials with standard normal numbers for voxels: what the images alone give away."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(fold)  # of its own, or every fold would test on the same rows
     return [
         dataclasses.replace(part, fmri=random.standard_normal(part.fmri.shape, np.float32))
         for part in parts

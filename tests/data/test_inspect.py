@@ -14,6 +14,7 @@ from fmri_jax.data.__main__ import main
 from fmri_jax.data.inspect_pictures import montage
 from fmri_jax.data.npz import save_npz
 from fmri_jax.data.session import Session
+from tests.data.builders import bids_dataset
 
 MakeSession = Callable[..., Session]
 
@@ -108,6 +109,23 @@ def test_nifti_lists_runs_tables_and_masks(
     code, out, _ = inspect(capsys, str(tmp_path), "--out", str(tmp_path / "o"))
     assert code == 2 and "2 x 2 x 2 x 3 float32, no events table" in out
     assert "none in masks/" in out and "holds no masks" in out
+
+
+def test_nifti_lists_tables_and_masks_where_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = bids_dataset(tmp_path / "raw")
+    (dataset / "func").rename(tmp_path / "scans")
+    (dataset / "func").mkdir()
+    for table in (tmp_path / "scans").glob("*.tsv"):
+        table.rename(dataset / "func" / table.name)
+    code, out, _ = inspect(
+        *(capsys, str(tmp_path / "scans"), "--out", str(tmp_path / "o")),
+        *("--masks", str(dataset / "masks"), "--events", str(dataset)),
+        *("--images", str(dataset / "stimuli")),
+    )
+    assert code == 0 and "events sub-01_task-view_run-02_events.tsv" in out
+    assert "V1.nii.gz, brain.nii.gz" in out and "no events table" not in out
 
 
 def test_the_montage_shows_the_images_in_order(tmp_path: Path) -> None:

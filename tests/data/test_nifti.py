@@ -53,6 +53,29 @@ def test_betas_are_taken_row_by_row(dataset: Path) -> None:
     assert session.split.tolist() == ["train", "test"] and session.rois["V1"].all()
 
 
+def test_a_run_of_one_scan_is_taken_as_it_is(dataset: Path) -> None:
+    scan = np.random.default_rng(1).normal(100, 5, (*SHAPE, 1)).astype("f4")
+    save_nifti(dataset / "func" / "sub-01_task-view_run-03_bold.nii.gz", scan)
+    table = dataset / "func" / "sub-01_task-view_run-03_events.tsv"
+    table.write_text("onset\tduration\tstim_file\n-5\t1\ta.png\n")
+    brain = nibabel.load(dataset / "masks" / "brain.nii.gz").get_fdata() > 0
+    np.testing.assert_array_equal(load(str(dataset)).fmri[-1], scan[brain][:, 0])
+
+
+@pytest.mark.parametrize("tables", [["dir-AP_", "dir-PA_"], [""]])
+def test_two_directions_are_two_runs(dataset: Path, tables: list[str]) -> None:
+    before = load(str(dataset), image_size=8)
+    folder = dataset / "func"
+    table = (folder / "sub-01_task-view_run-01_events.tsv").read_bytes()
+    for path in folder.glob("*events.tsv"):
+        path.unlink()
+    for direction in tables:
+        (folder / f"sub-01_task-view_{direction}run-1_events.tsv").write_bytes(table)
+    for volume, direction in zip(sorted(folder.glob("*.nii.gz")), ("AP", "PA"), strict=True):
+        volume.rename(folder / f"sub-01_task-view_dir-{direction}_run-1_bold.nii.gz")
+    assert load(str(dataset), image_size=8).fingerprint() == before.fingerprint()
+
+
 def test_other_tables_beside_the_events_are_not_read(dataset: Path) -> None:
     before = load(str(dataset), image_size=8)
     events = dataset / "func" / "sub-01_task-view_run-01_events.tsv"

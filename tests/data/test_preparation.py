@@ -310,3 +310,9 @@ def test_noise_takes_the_place_of_all_fmri(make_session: MakeSession) -> None:
         correlation = np.corrcoef(recorded.fmri.ravel(), replaced.fmri.ravel())[0, 1]
         assert abs(correlation) < 5 / np.sqrt(recorded.fmri.size)
     assert not np.isin(noise.train.fmri, noise.tests["test"].fmri).any()
+
+
+def test_each_fold_has_noise_of_its_own(make_session: MakeSession) -> None:
+    options = PreparationConfig(fmri="noise", split="stimulus")
+    rows = np.concatenate([f.tests["test"].fmri for f in folds(make_session(), options)])
+    assert len(np.unique(rows, axis=0)) == len(rows) == 4

@@ -63,7 +63,7 @@ def trial_noise(
     """
     n_voxels = len(fields.x)
     noise = rng.standard_normal((n_trials, n_voxels), np.float32)
-    noise *= np.float32(np.sqrt(1 - shared - drift))
+    noise *= np.float32(np.sqrt(1 - (shared + drift)))
     if shared:
         patterns = _neighbour_patterns(fields, rng) * np.sqrt(shared)
         strengths = rng.standard_normal((n_trials, SHARED_PATTERNS), np.float32)

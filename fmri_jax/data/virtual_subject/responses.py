@@ -172,7 +172,7 @@ def higher_responses(
         for row in mixture:
             mixed = rng.choice(channels, min(MIXED_CHANNELS, channels), replace=False)
             row[mixed] = rng.normal(size=len(mixed))
-        joint = (space[:, :, None] * mixture[:, None, :]).reshape(len(voxels), -1)
+        joint = (space[:, :, None] * mixture[:, None, :]).reshape(len(voxels), units.shape[1])
         responses[:, voxels] = units @ joint.T
     return responses
 

@@ -83,6 +83,15 @@ def raw_bytes(content: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def stacked_as_matlab_does(first: int) -> Change:
+    """Six grey images(:, :, i) of 8 x 8 pixels, counted from `first`."""
+    return lambda a: {
+        "fmri": a["fmri"],
+        "stimulus": a["stimulus"] + first,
+        "images": np.moveaxis(a["images"][..., 0], 0, -1)[..., None],
+    }
+
+
 CASES = [
     npz("no responses", without("fmri"), "key 'fmri' is missing; it holds images, roi_masks"),
     npz("no stimulus", without("stimulus"), "key 'stimulus' is missing"),
@@ -123,6 +132,14 @@ CASES = [
         r"grey images need their channel axis, images\[..., None\]",
     ),
     npz("an image as a number", with_("images", lambda x: x[0, 0, 0, 0]), r"images has shape \(\)"),
+    npz(
+        "images along the third axis",
+        stacked_as_matlab_does(0),
+        r"\(8, 8, 6, 1\), and stimulus nam",
+    ),
+    mat(
+        "images along the third axis", stacked_as_matlab_does(1), "names 6 images, .*third axis fi"
+    ),
     npz("channels first", with_("images", lambda x: np.moveaxis(x, -1, 1)), r"store np\.moveaxis"),
     npz(
         "transparent images",

@@ -156,7 +156,7 @@ CASES = [
     around("missing", lambda f: (f / "s.h5").unlink(), r"s\.h5 is not a file: expected a BData"),
     around("an ROI that is not there", nothing, "'V9' does not exist .* LOC, V1, V2, hc", roi="V9"),
     around("an ROI that cannot be read", nothing, "a parenthesis is not closed", roi="(V1 + V2"),
-    around("an empty ROI", nothing, "at least one trial and one voxel", roi="V1 - V1"),
+    around("an empty ROI", nothing, "s.h5: roi 'V1 - V1' selects no voxel: exp", roi="V1 - V1"),
     around("labels among voxels", nothing, "takes 1 columns that are no v", roi="V1 + Run"),
     around("no such label", nothing, "no column 'Id': choose one of Run, Session, V", label="Id"),
     around(

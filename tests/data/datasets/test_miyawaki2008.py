@@ -109,6 +109,16 @@ def test_is_prepared_once_and_read_back_equal(written, monkeypatch):
         data.load("miyawaki2008", path=str(folder), lag=3)
 
 
+def test_an_empty_cache_variable_means_the_usual_cache(written, tmp_path, monkeypatch):
+    folder, _ = written
+    monkeypatch.setenv("FMRI_JAX_CACHE", "")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    data.load("miyawaki2008", path=str(folder))
+    assert list((tmp_path / "home" / ".cache" / "fmri_jax" / "recordings").glob("miyawaki2008-*"))
+    assert not (tmp_path / "recordings").exists()
+
+
 def test_a_packed_archive_is_unpacked(written, tmp_path):
     folder, _ = written
     given = tmp_path / "downloads"

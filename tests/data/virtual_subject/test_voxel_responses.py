@@ -90,6 +90,12 @@ def test_higher_voxels_are_sparse_mixtures_of_one_layer_each(deep):
     np.testing.assert_allclose(pooled @ weights, found[:, voxel], atol=1e-3)
 
 
+def test_a_single_higher_voxel_leaves_a_layer_without_voxels(deep):
+    fields = areas.draw_receptive_fields(np.asarray(["LOC"]), np.random.default_rng(0))
+    found = responses.higher_responses(deep, np.asarray(["LOC"]), fields, np.random.default_rng(1))
+    assert found.shape == (20, 1) and found.std() > 0
+
+
 def test_large_deep_maps_are_averaged_over_blocks():
     units = np.random.default_rng(0).normal(size=(2, 13, 13, 3)).astype(np.float32)
     reduced = responses._reduced(units)

@@ -9,8 +9,6 @@ Reference:
 """
 
 import dataclasses
-import os
-import pathlib
 
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
@@ -43,11 +41,12 @@ def load(path: str = "", lag: int = 2) -> Session:
         InputError: nilearn or the network is missing, or a file is missing or not as expected.
     """
     from fmri_jax.data.datasets import store
+    from fmri_jax.data.datasets.download import cache_folder
     from fmri_jax.data.datasets.miyawaki2008 import archive, volumes
 
     if lag < 0 or not float(lag).is_integer():
         raise InputError(f"lag is {lag}: expected 0 or more volumes of 2 s; 2 is usual.")
-    cache = pathlib.Path(os.environ.get("FMRI_JAX_CACHE", pathlib.Path.home() / ".cache/fmri_jax"))
+    cache = cache_folder()
     folder = archive.find(path, cache) if path else archive.fetch()
     files = archive.list_files(folder)
     lag = int(lag)
