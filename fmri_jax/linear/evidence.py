@@ -9,6 +9,9 @@ with penalty lambda / alpha, and MacKay's (1992) fixed-point iteration updates b
 with s the eigenvalues of X^T X and a the parameter of the two Gamma priors. In the eigenvectors'
 coordinates an iteration costs one product of (targets, rank) by (rank, features), so all targets
 that share their features share one singular value decomposition.
+
+Features and targets are solved in units u and v of their own, so that float32 holds the squares of
+very small or large ones. In these units the rates 2 a are 2 a u^2 / v^2 and 2 a / v^2.
 """
 
 import functools
@@ -21,7 +24,7 @@ from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear.blocks import block_size, map_targets
-from fmri_jax.linear.design import centre_targets, check, design, original_units
+from fmri_jax.linear.design import centre_targets, check, design, original_units, power_of_two
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 
 _matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -83,25 +86,42 @@ def evidence_bytes(samples: int, k: int) -> int:
 @functools.partial(jax.jit, static_argnames=("block", "mesh"))
 def _bayesian_ridge(X, Y, selected, evidence: Evidence, block: int, mesh: Mesh | None):
     n = X.shape[0]
-    features = design(X, standardise=False)
+    features = design(X, standardise=False, one_unit=True)
     targets, y_mean = centre_targets(Y)
     if selected is None:
-        coef = maximise(shared_spectrum(features.rows[:, :n], targets[:, :n]), n, evidence).T
+        v = target_units(targets)
+        spectrum = shared_spectrum(features.rows[:, :n], (targets / v[:, None])[:, :n])
+        weights = maximise(spectrum, n, evidence, features.scale[0], v)
+        coef = weights.T * v / features.scale[:, None]
         return LinearModel(coef, y_mean - _matmul(features.mean, coef))
 
-    def solve(rows, mine):
-        return solve_own(rows, mine[0], mine[1], n, evidence)
+    def solve(shared, mine):
+        rows, u = shared
+        return solve_own(rows, mine[0], mine[1], n, evidence, u)
 
-    values = map_targets(solve, features.rows, (targets, selected), block, mesh)
+    shared = (features.rows, features.scale[0])
+    values = map_targets(solve, shared, (targets, selected), block, mesh)
     values, intercept = original_units(features, y_mean, selected, values)
     return SparseLinearModel(selected, values, intercept).dense(X.shape[1])
 
 
 def solve_own(
-    rows: jax.Array, targets: jax.Array, selected: jax.Array, samples: int, evidence: Evidence
+    rows: jax.Array,
+    targets: jax.Array,
+    selected: jax.Array,
+    samples: int,
+    evidence: Evidence,
+    u: jax.Array | float = 1.0,
 ) -> jax.Array:
-    """Weights (targets, k) where each target has its own features (targets, k)."""
-    return maximise(own_spectra(rows[selected, :samples], targets[:, :samples]), samples, evidence)
+    """Weights (targets, k) where each target has its own features (targets, k), in units u."""
+    v = target_units(targets)
+    spectra = own_spectra(rows[selected, :samples], (targets / v[:, None])[:, :samples])
+    return maximise(spectra, samples, evidence, u, v) * v[:, None]
+
+
+def target_units(targets: jax.Array) -> jax.Array:
+    """(targets,) powers of two; at least 1e-15, below which the priors outweigh any square."""
+    return jnp.maximum(power_of_two(jnp.max(jnp.abs(targets), axis=1)), 2.0**-50)
 
 
 class Spectrum(NamedTuple):
@@ -162,53 +182,65 @@ def own_spectra(rows: jax.Array, targets: jax.Array) -> Spectrum:
 
 class _State(NamedTuple):
     iteration: jax.Array
-    noise: jax.Array  # (t,) alpha, precision of the noise
-    weight: jax.Array  # (t,) lambda, precision of the weights
+    penalty: jax.Array  # (t,) lambda / alpha
     coef: jax.Array  # (t, features) weights of the previous iteration
     active: jax.Array  # (t,) bool, not yet converged
 
 
-def maximise(problem: Spectrum, samples: int, evidence: Evidence) -> jax.Array:
+def maximise(
+    problem: Spectrum, samples: int, evidence: Evidence, u: jax.Array | float, v: jax.Array
+) -> jax.Array:
     """Weights (t, features) at the precisions where the evidence iteration stops.
 
     Args:
         problem: the targets in singular coordinates.
         samples: n, which may exceed the number of singular values.
-        evidence: stopping rule and prior.
+        evidence: stopping rule and prior, in the units of the data.
+        u: unit of the problem's features.
+        v: (t,) units of its targets.
+
+    Returns:
+        Weights in units of v / u.
     """
-    t, rank = problem.along.shape
-    dtype = problem.along.dtype
+    rank, dtype = problem.along.shape[1], problem.along.dtype
+    precision = jnp.finfo(dtype)
     # Where JAX keeps 64 bits, numbers from outside are float64, and would make the state float64.
-    tol, two = jnp.asarray(evidence.tol, dtype), jnp.asarray(2 * evidence.prior, dtype)
-    variance = (jnp.sum(jnp.square(problem.along), axis=1) + problem.outside) / samples
+    two = jnp.asarray(2 * evidence.prior, dtype)
+    ratio = jnp.minimum(u / v, jnp.sqrt(precision.max))
+    tol = jnp.asarray(evidence.tol, dtype) * ratio
+    # A penalty below the rounding of the largest s is none.
+    least = jnp.maximum(precision.eps**2 * jnp.max(problem.sizes, axis=1), precision.tiny)
 
     def iterate(state: _State) -> _State:
-        penalty = state.weight / state.noise
-        coef = problem.weights(penalty)
-        left_over = penalty[:, None] / (problem.sizes + penalty[:, None])  # 1 - shrinkage
-        effective = rank - jnp.sum(left_over, axis=1)
+        coef = problem.weights(state.penalty)
+        total = problem.sizes + state.penalty[:, None]
+        left_over = state.penalty[:, None] / total  # 1 - shrinkage
+        effective = jnp.sum(problem.sizes / total, axis=1)
         error = jnp.sum(jnp.square(left_over * problem.along), axis=1) + problem.outside
-        weight = (effective + two) / (jnp.sum(jnp.square(coef), axis=1) + two)
+        square = jnp.sum(jnp.square(coef), axis=1)
         # n - gamma, summed rather than subtracted: it is small where there are few trials.
-        noise = (samples - rank + jnp.sum(left_over, axis=1) + two) / (error + two)
-        change = jnp.sum(jnp.abs(coef - state.coef), axis=1)
-        settled = (state.iteration > 0) & (change < tol)
+        free = samples - rank + jnp.sum(left_over, axis=1)
+        noise = (error + two / v / v) / (free + two)  # 1 / alpha
+        weight = (square + two * ratio * ratio) / (effective + two)  # 1 / lambda
+        penalty = noise / jnp.maximum(weight, precision.tiny)
+        settled = jnp.sum(jnp.abs(coef - state.coef), axis=1) < tol
         return _State(
             state.iteration + 1,
-            jnp.where(state.active, noise, state.noise),
-            jnp.where(state.active, weight, state.weight),
+            jnp.where(state.active, jnp.clip(penalty, least, precision.max), state.penalty),
             coef,
-            state.active & ~settled,
+            state.active & ~(settled & (state.iteration > 0)),
         )
 
+    variance = (jnp.sum(jnp.square(problem.along), axis=1) + problem.outside) / samples
+    # The first precisions: 1 of the weights, 1 / (variance + eps) of the noise.
+    first = variance * jnp.square(v / u) + float(jnp.finfo(jnp.float64).eps) / u / u
     start = _State(
         iteration=jnp.int32(0),
-        noise=1 / (variance + float(jnp.finfo(jnp.float64).eps)),
-        weight=jnp.ones(t, dtype),
-        coef=jnp.zeros((t, problem.basis.shape[-1]), dtype),
-        active=jnp.ones(t, bool),
+        penalty=jnp.clip(first, least, precision.max),
+        coef=jnp.zeros((len(v), problem.basis.shape[-1]), dtype),
+        active=jnp.ones(len(v), bool),
     )
     end = lax.while_loop(
         lambda s: (s.iteration < evidence.max_iter) & jnp.any(s.active), iterate, start
     )
-    return problem.weights(end.weight / end.noise)
+    return problem.weights(end.penalty)

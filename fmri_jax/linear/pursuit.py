@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.linear.design import inner
+from fmri_jax.linear.design import inner, power_of_two
 from fmri_jax.linear.lookahead import (
     Lookahead,
     add_column,
@@ -59,6 +59,11 @@ def pursue(
     Returns:
         (indices (t, atoms), -1 where unused; values (t, atoms), 0 where unused).
     """
+    # In units of their own, squares of very small or large targets neither vanish nor overflow.
+    unit = power_of_two(jnp.max(jnp.abs(targets), axis=1))
+    targets, products = targets / unit[:, None], products / unit[:, None]
+    inverse = 1 / unit  # XLA would join two divisions to one by the square, which may be zero
+    tol = tol * inverse * inverse
     size = jnp.sqrt(inner(targets, targets))
     if selected is not None:
         # Of equal bounds the first places are looked at: these should be the lowest features.
@@ -85,7 +90,7 @@ def pursue(
         return state._replace(proposal=proposal)
 
     end = lax.while_loop(lambda s: (s.step < atoms) & jnp.any(s.active), one_step, start)
-    return end.chosen, jnp.where(end.chosen < 0, 0, _coefficients(end))
+    return end.chosen, jnp.where(end.chosen < 0, 0, _coefficients(end)) * unit[:, None]
 
 
 def _start(

@@ -4,8 +4,8 @@ import pytest
 from sklearn.linear_model import BayesianRidge
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear import bayesian_ridge
-from tests.linear.peers import each_target, problem
+from fmri_jax.linear import bayesian_ridge, fit_selected
+from tests.linear.peers import each_pipeline, each_target, problem
 
 SHAPES = {"tall": {"samples": 80, "features": 20}, "wide": {"samples": 24, "features": 60}}
 
@@ -84,3 +84,24 @@ def test_refusals(random_problem):
     X, Y = random_problem
     with pytest.raises(InputError, match="max_iter is 0"):
         bayesian_ridge(X, Y, max_iter=0)
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+@pytest.mark.parametrize(
+    ("x_unit", "y_unit"),
+    [(1e-30, 1), (1e-4, 1), (1e18, 1), (1e30, 1), (1, 1e-30), (1, 1e20), (1, 1e30), (1e30, 1e30)],
+)
+def test_numbers_whose_squares_float32_cannot_hold(random_problem, x_unit, y_unit, own):
+    X, Y = random_problem[0] * np.float32(x_unit), random_problem[1] * np.float32(y_unit)
+    selected = subsets(X, Y, 15) if own else None
+    coef, intercept = (np.asarray(part, np.float64) for part in bayesian_ridge(X, Y, selected))
+    theirs, their_intercept = each_target(BayesianRidge(), X, Y, selected)
+    predicted, expected = X @ coef + intercept, X @ theirs + their_intercept
+    np.testing.assert_allclose(predicted / y_unit, expected / y_unit, atol=1e-4)
+
+
+def test_large_targets_in_the_pipeline(random_problem):
+    X, Y = random_problem[0], random_problem[1] * np.float32(1e20)
+    theirs, _ = each_pipeline(BayesianRidge(), X, Y, 15)
+    coef = fit_selected(X, Y, "bayesian_ridge", 15).coef
+    np.testing.assert_allclose(coef / 1e20, theirs / 1e20, atol=1e-4)

@@ -163,3 +163,19 @@ def test_the_unit_of_the_features_does_not_matter(random_problem, unit, own):
     expected = np.asarray(omp(X, Y, 5, selected=selected).coef)
     found = np.asarray(omp(np.float32(unit) * X, Y, 5, selected=selected).coef) * unit
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("exponent", [-80, 66, 100])
+@pytest.mark.parametrize("own", [False, True], ids=["shared", "own"])
+def test_targets_whose_squares_float32_cannot_hold(random_problem, exponent, own):
+    X, Y = random_problem
+    selected = np.tile(np.arange(20), (Y.shape[1], 1)) if own else None
+    unit = np.float32(2.0**exponent)
+    for options in ({"n_nonzero": 10}, {"tol": 0.0}):
+        plain = omp(X, Y, selected=selected, **options)
+        scaled = omp(X, Y * unit, selected=selected, **options)
+        np.testing.assert_array_equal(scaled.coef / unit, plain.coef)
+    if not own:
+        plain, scaled = (fit_selected_sparse(X, y, "omp", 30) for y in (Y, Y * unit))
+        np.testing.assert_array_equal(scaled.indices, plain.indices)
+        np.testing.assert_array_equal(scaled.values / unit, plain.values)

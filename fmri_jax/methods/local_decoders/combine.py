@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from fmri_jax.errors import InputError
+from fmri_jax.linear.design import power_of_two
 from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.nnls import nnls
 from fmri_jax.methods.local_decoders.options import Weights
@@ -99,6 +100,10 @@ def learn(kind: Weights, basis: Basis, predictions: Any, images: Any, key: jax.A
         )
     if kind == "equal":
         return equal_weights(basis)
+    # The weights do not depend on the unit of the contrasts; the learning rate does, and squares of
+    # very small or large ones vanish or overflow.
+    unit = power_of_two(jnp.max(jnp.abs(images)))
+    predictions, images = predictions / unit, images / unit
     if kind == "learned":
         return np.asarray(scale_weights(basis, predictions, images, key))
     if kind == "element":

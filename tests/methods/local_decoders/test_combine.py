@@ -105,3 +105,13 @@ def test_shapes_that_do_not_fit_are_refused(noisy):
         learn("learned", elements, predictions[:, 1:], images, KEY)
     with pytest.raises(InputError, match="one a scale"):
         combination(elements, np.ones(3))
+
+
+@pytest.mark.parametrize("kind", ["learned", "element", "pixel"])
+@pytest.mark.parametrize("unit", [2.0**-80, 2.0**66])
+def test_weights_do_not_depend_on_the_unit_of_contrast(noisy, kind, unit):
+    elements, *rows = noisy
+    scaled = (values * np.float32(unit) for values in rows)
+    np.testing.assert_array_equal(
+        learn(kind, elements, *scaled, KEY), learn(kind, elements, *rows, KEY)
+    )
