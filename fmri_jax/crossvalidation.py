@@ -114,7 +114,8 @@ def run_fold(
         learned[fold.name] = reconstructor.summary()
     with phases.measure("ridge baseline"):
         train = fold.train
-        ridge = baselines.ridge(train.fmri, train.stimulus, train.images)
+        averages = bool(np.mean(fold.main_test().repeats) > np.mean(train.repeats))
+        ridge = baselines.ridge(train.fmri, train.stimulus, train.images, average=averages)
 
     def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)

@@ -5,9 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge, RidgeCV
+from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
+from fmri_jax import crossvalidation
+from fmri_jax.data.preparation import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
+from fmri_jax.methods import RunContext
+from fmri_jax.training.mesh import make_mesh
+from fmri_jax.workdir import Phases
 
 
 def problem(stimuli: int, voxels: int, repeats: int = 1, seed: int = 0):
@@ -56,6 +62,51 @@ def test_repeats_are_averaged():
     by_row = baselines.ridge(rows, np.arange(12), images)
     for a, b in zip(by_trial, by_row, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("voxels", [10, 60])
+def test_single_trials_leave_out_all_trials_of_a_stimulus(voxels):
+    fmri, stimulus, images = (values[:40] for values in problem(16, voxels, repeats=3))
+    y = images[stimulus].reshape(len(stimulus), -1).astype(float)
+    alphas = np.array(baselines.PENALTIES) * np.sum((fmri - fmri.mean(axis=0)) ** 2) / len(fmri)
+    errors = []
+    for alpha in alphas:
+        left_out = cross_val_predict(Ridge(alpha), fmri, y, groups=stimulus, cv=LeaveOneGroupOut())
+        errors.append(np.sum((left_out - y) ** 2))
+    best = alphas[np.argmin(errors)]
+    assert alphas[0] < best < alphas[-1] and len(np.unique(np.bincount(stimulus))) > 1
+    fitted = baselines.ridge(fmri, stimulus, images, average=False)
+    assert float(fitted.penalty) == pytest.approx(best, rel=1e-4)
+    expected = Ridge(best).fit(fmri.astype(float), y).predict(fmri.astype(float))
+    np.testing.assert_allclose(
+        fitted.reconstruct(fmri).reshape(y.shape), np.clip(expected, 0, 1), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("averages", [False, True])
+def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path, averages):
+    fmri, stimulus, images = problem(12, 30, repeats=4)
+    images = np.rint(255 * images).astype(np.uint8)
+    trials = Trials(fmri, stimulus, images, np.zeros(48, int), ("",) * 12)
+    train = trials.take(np.flatnonzero(stimulus < 9))
+    test = trials.take(np.flatnonzero(stimulus >= 9))
+    if averages:
+        rows, seen = baselines.average_by_stimulus(test.fmri, test.stimulus)
+        test = Trials(rows, seen, images, np.zeros(3, int), ("",) * 12, repeats=np.full(3, 4))
+
+    class MeanImage:
+        def fit(self, trials, context):
+            return self
+
+        def reconstruct(self, fmri):
+            return np.repeat(images.mean(axis=0)[None] / 255, len(fmri), axis=0)
+
+    context = RunContext(tmp_path, "all", jax.random.key(0), make_mesh(1))
+    fold = Fold("all", train, {"test": test}, np.ones(30, bool))
+    rows = crossvalidation.run_fold(fold, 0, 2, MeanImage(), context, Phases(), {})
+    expected = baselines.ridge(train.fmri, train.stimulus, images, average=averages)
+    found = rows.ridge[rows.split == "test"]
+    np.testing.assert_allclose(found, expected.reconstruct(test.fmri), atol=1e-5)
 
 
 def test_what_preparation_enlarged_is_not_answered_with_more_contrast():
@@ -130,5 +181,6 @@ def test_one_eigendecomposition_serves_all_penalties_and_pixels():
     fmri, stimulus, images = problem(20, 30)
     rows, _ = baselines.average_by_stimulus(fmri, stimulus)
     penalties = np.asarray(baselines.PENALTIES, np.float32)
-    traced = str(jax.make_jaxpr(baselines._solve)(rows, images, penalties))
+    alone = np.arange(20)[:, None]
+    traced = str(jax.make_jaxpr(baselines._solve)(rows, images, alone, penalties))
     assert traced.count(" eigh[") == 1

@@ -186,3 +186,15 @@ def test_blocks_join_to_the_whole_and_share_one_shape():
     rows = np.arange(14.0).reshape(7, 2)
     np.testing.assert_array_equal(in_blocks(double, (rows,), 3)["doubled"], 2 * rows)
     assert shapes == {(3, 2)}
+
+
+def test_detail_of_images_of_one_row_is_that_along_it():
+    rows = np.random.default_rng(0).random((3, 1, 8, 1)).astype(np.float32)
+    blurred = (rows + np.roll(rows, 1, axis=2)) / 2
+    along = np.asarray(metrics.detail_error(rows, blurred))
+    stacked = (np.repeat(images, 4, axis=1) for images in (rows, blurred))
+    np.testing.assert_allclose(along, metrics.detail_error(*stacked), rtol=1e-4)
+    np.testing.assert_array_equal(
+        along, metrics.detail_error(rows.swapaxes(1, 2), blurred.swapaxes(1, 2))
+    )
+    np.testing.assert_array_equal(metrics.detail_error(rows[:, :, :1], blurred[:, :, :1]), [0] * 3)

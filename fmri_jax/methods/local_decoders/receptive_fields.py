@@ -74,7 +74,7 @@ def geometry(height: int, width: int, channels: int, prior_scale: int) -> Geomet
     """Receptive fields and prior for images of one size.
 
     By the prior an image is a sum of elements of the basis s = prior_scale, each with a contrast of
-    its own: their outer products add up to the covariance.
+    its own: their outer products add up to the covariance. Elements are cut to the image.
 
     Raises:
         InputError: the images are too large for a model that holds pixels x pixels matrices.
@@ -85,7 +85,8 @@ def geometry(height: int, width: int, channels: int, prior_scale: int) -> Geomet
             f"expected at most {LARGEST}; prepare smaller images (config.preparation.image_size)."
         )
     fields = _gaussians(height, width)
-    covariance = _prior(basis(sizes_of(prior_scale), height, width))
+    sizes = dict.fromkeys((min(h, height), min(w, width)) for h, w in sizes_of(prior_scale))
+    covariance = _prior(basis(tuple(sizes), height, width))
     own_channel = np.eye(channels)
     precision = np.linalg.inv(np.kron(covariance, own_channel))
     return Geometry(
@@ -119,13 +120,9 @@ def fit_several(
     same products and factorisations in one program, whether batched or in a loop.
     """
     used = np.ones(len(fmri), bool) if used is None else used
-    filled = -len(fmri) % ROWS
-    known = _prepare(
-        np.pad(fmri, ((0, filled), (0, 0))),
-        np.pad(images, ((0, filled), (0, 0))),
-        np.pad(used, (0, filled)),
-        geometry.fields,
-    )
+    filled = (0, -len(fmri) % ROWS)
+    rows = (np.pad(values, (filled, (0, 0))) for values in (fmri, images))
+    known = _prepare(*rows, np.pad(used, filled), geometry.fields)
     encode = functools.cache(lambda a, s: _encode(known, geometry.fields, a, s))
     whiten = functools.cache(lambda a, s, d: _whiten(known, encode(a, s), d))
     return [
@@ -163,11 +160,14 @@ def _prepare(fmri: jax.Array, images: jax.Array, used: jax.Array, fields: jax.Ar
     count = jnp.sum(used)
     voxels, mean, scale = _standardised(fmri, used, count)
     average = jnp.sum(jnp.where(used[:, None], images, 0), axis=0) / count
-    contrast = jnp.where(used[:, None], images - average, 0)
+    # A pixel that never changes has a contrast of zero, not of its mean's rounding error.
+    varies = jnp.any(used[:, None] & (images != images[jnp.argmax(used)]), axis=0)
+    contrast = jnp.where(used[:, None] & varies, images - average, 0)
     drive = _matmul(contrast, fields.T)  # (n, fields)
     energy = jnp.sum(jnp.square(drive), axis=0)
     products = _matmul(drive.T, voxels)
-    slopes = products / (energy + DAMPING * jnp.max(energy))[:, None]
+    strongest = jnp.max(energy)
+    slopes = products / (energy + jnp.where(strongest > 0, DAMPING * strongest, 1))[:, None]
     error = count - slopes * (2 * products - slopes * energy[:, None])
     likelihood = -count / 2 * jnp.log(jnp.maximum(error, 1e-6 * count))
     return _Known(voxels, mean, scale, contrast, average, count, slopes, likelihood)

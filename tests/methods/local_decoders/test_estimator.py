@@ -241,3 +241,11 @@ def test_the_unit_of_the_voxels_does_not_matter(recorded, decoder, n_voxels):
         for unit in (1, 1e-26)
     )
     np.testing.assert_allclose(faint, usual, atol=1e-4)
+
+
+def test_choosing_on_inner_folds_takes_images_of_one_row():
+    rng = np.random.default_rng(0)
+    y = (rng.random((24, 7)) < 0.5).astype(np.float32)
+    X = y @ rng.standard_normal((7, 12)) + 0.1 * rng.standard_normal((24, 12))
+    fitted = MultiScaleDecoder(select="inner", n_inner=2).fit(X, y)
+    assert fitted.image_shape_ == (1, 7, 1) and fitted.predict(X).shape == y.shape

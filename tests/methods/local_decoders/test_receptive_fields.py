@@ -109,3 +109,18 @@ def test_constant_voxels_and_pixels_stay_finite(simulated):
 def test_large_images_are_refused():
     with pytest.raises(InputError, match="prepare smaller images"):
         geometry(64, 64, 3, 2)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.1, 1.0])
+def test_one_image_in_all_trials_is_what_is_predicted(simulated, level):
+    fmri, images = simulated
+    constant = np.full_like(images, level)
+    coef, intercept = fit_receptive_fields(fmri, constant, geometry(SIDE, SIDE, 1, 3), Settings())
+    np.testing.assert_array_equal(coef, 0)
+    np.testing.assert_allclose(intercept, level, rtol=1e-6)
+
+
+def test_the_elements_of_the_prior_are_cut_to_the_image():
+    flat, narrow = geometry(1, 9, 1, 3), geometry(2, 9, 1, 3)
+    assert flat.precision.shape == (9, 9) and narrow.precision.shape == (18, 18)
+    np.testing.assert_array_equal(geometry(2, 2, 1, 7).precision, geometry(2, 2, 1, 2).precision)

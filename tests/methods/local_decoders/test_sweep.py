@@ -9,15 +9,15 @@ import pytest
 from fmri_jax import data, report
 from fmri_jax.data.preparation import PreparationConfig, folds
 from fmri_jax.data.session import Session
-from fmri_jax.evaluation import binary
+from fmri_jax.evaluation import baselines, binary
 from fmri_jax.methods.local_decoders import figures
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.sweep import EXPECTED, rows, sweep, write_workdirs
 
 
 @pytest.fixture(scope="module")
-def done():
-    """Three rows on a small simulated recording, leave one image in four out."""
+def splits():
+    """Folds of a small simulated recording, leave one image in four out."""
     rng = np.random.default_rng(0)
     images = (255 * (rng.random((8, 5, 5, 1)) < 0.4)).astype(np.uint8)
     stimulus = (np.arange(32) % 8).astype(np.int32)
@@ -33,12 +33,18 @@ def done():
         split=np.full(32, "train"),
     )
     split = PreparationConfig(split="stimulus", n_folds=4, average_repeats="none")
+    return list(folds(session, split))
+
+
+@pytest.fixture(scope="module")
+def done(splits):
+    """Three rows."""
     configs = {
         "first": Config(weights="equal", n_nonzero=4),
         "learned": Config(weights="learned", n_nonzero=4, n_inner=2),
         "1x1": Config(scales=(1,), weights="equal", n_nonzero=4),
     }
-    return sweep(list(folds(session, split)), configs)
+    return sweep(splits, configs)
 
 
 def test_every_row_reconstructs_every_trial_once(done):
@@ -101,3 +107,11 @@ def test_choices_on_inner_folds_decode_real_voxels(recordings):
     counts = np.asarray(binary.counts(done.targets, row.reconstructions)).sum(axis=0)
     assert binary.accuracy(counts) > 0.95
     assert all(model.config.decoder == "receptive_fields" for model in row.models)
+
+
+def test_single_trials_are_compared_with_ridge_regression_on_single_trials(done, splits):
+    train, test = splits[0].train, splits[0].tests["test"]
+    for average in (False, True):
+        ridge = baselines.ridge(train.fmri, train.stimulus, train.images, average=average)
+        same = np.allclose(ridge.reconstruct(test.fmri), done.baselines["ridge"][:8], atol=1e-5)
+        assert same != average
