@@ -53,7 +53,7 @@ def _best():
 
 def _nilearn():
     config = default_config(method="local_decoders", data="miyawaki2008")
-    config.title = "Local decoders as in nilearn's example, with learned weights"
+    config.title = "Local decoders on the recording of nilearn's example"
     config.text = (
         "Learned from random 10 x 10 patterns, tested on shapes and letters; voxels of V1 and V2 "
         "of the subject that nilearn's data set holds (Miyawaki et al. 2008)."

@@ -122,7 +122,7 @@ def read(config: Mapping[str, Any]) -> Experiment:
     data, method = dict(config["data"]), dict(config["method"])
     data_name, method_name = data.pop("name"), method.pop("name")
     package = methods.package(method_name)
-    return Experiment(
+    experiment = Experiment(
         title=str(config.get("title", "")),
         text=str(config.get("text", "")),
         seed=int(config.get("seed", 0)),
@@ -134,6 +134,21 @@ def read(config: Mapping[str, Any]) -> Experiment:
         method_config=section(package.Config, method, "config.method"),
         evaluation=section(EvaluationConfig, config.get("evaluation", {}), "config.evaluation"),
     )
+    _check_counts(experiment)
+    return experiment
+
+
+def _check_counts(experiment: Experiment) -> None:
+    """Refuses what would end in an error hours later, when the scores are computed."""
+    evaluation = experiment.evaluation
+    for name, value in {
+        "n_devices": experiment.n_devices,
+        "evaluation.n_bootstrap": evaluation.n_bootstrap,
+        "evaluation.seed": evaluation.seed,
+        "evaluation.perceptual_size": evaluation.perceptual_size,
+    }.items():
+        if value < 0:
+            raise InputError(f"config.{name} is {value}: expected 0 or a positive whole number.")
 
 
 def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:

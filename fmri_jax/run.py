@@ -16,7 +16,15 @@ from fmri_jax.evaluation import perceptual
 from fmri_jax.experiment import Experiment
 from fmri_jax.scoring import score_run
 from fmri_jax.training.mesh import make_mesh
-from fmri_jax.workdir import Phases, claim, provenance, read_json, replacing, write_json
+from fmri_jax.workdir import (
+    Phases,
+    claim,
+    provenance,
+    read_json,
+    replacing,
+    write_json,
+    writing_to,
+)
 
 TRAINING_SAMPLE = 50  # training images that are reconstructed beside the test images
 
@@ -36,10 +44,19 @@ def run(
         The path of `report.html`.
 
     Raises:
-        InputError: something given cannot be used; nothing was overwritten.
+        InputError: something given cannot be used, in which case nothing was overwritten; or the
+            disk is full, in which case what was finished is kept.
         NotFiniteError: training diverged; the last good checkpoint was kept.
     """
     use_compilation_cache()
+    with writing_to(workdir):
+        return _run(config, workdir, progress, command)
+
+
+def _run(
+    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool, command: str
+) -> pathlib.Path:
+    """From the config to the page, or from what an earlier start has finished."""
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     options = experiment.read(plain)
     page = workdir / "report.html"

@@ -49,7 +49,7 @@ def score_run(
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
         result = _per_image(part, "reconstructions", config, weights)
-        scores[split] = summarise(result, part.stimulus, config.n_bootstrap, config.seed)
+        scores[split] = _with_intervals(result, part, config)
         per_image += _lines(index, part, result, stimulus_names)
     test = rows.main_test_set()
     scores["baselines"] = _baselines(test, config, weights)
@@ -58,6 +58,14 @@ def score_run(
     if config.eight_numbers:
         scores["eight_numbers"] = _eight_numbers(test, config)
     return scores
+
+
+def _with_intervals(
+    result: PerImage, rows: Rows, config: EvaluationConfig
+) -> dict[str, dict[str, float]]:
+    """The summary of some rows; resampling a single stimulus would tell nothing of others."""
+    several = len(np.unique(rows.stimulus)) > 1
+    return summarise(result, rows.stimulus, config.n_bootstrap if several else 0, config.seed)
 
 
 def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
@@ -80,7 +88,7 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
     return {
-        "values": summarise(PerImage(values, None), test.stimulus, config.n_bootstrap, config.seed),
+        "values": _with_intervals(PerImage(values, None), test, config),
         "not_computed": missing,
     }
 

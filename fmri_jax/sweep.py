@@ -25,6 +25,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.report.variants import Claim
 from fmri_jax.run import run
 from fmri_jax.training.loop import NotFiniteError
+from fmri_jax.workdir import writing_to
 
 RESERVED = ("", "figures", "slurm")  # folders of a sweep that no variant may have
 
@@ -103,13 +104,14 @@ def run_sweep(
         for claim in section(SweepConfig, plain["sweep"], "config.sweep").claims
         if {claim[0], claim[1]} <= set(finished)
     ]
-    compared = report.compare(
-        finished,
-        pathlib.Path(workdir),
-        title=str(plain.get("title", "")),
-        text=" ".join([str(plain.get("text", "")), *excuses]),
-        claims=claims,
-    )
+    with writing_to(pathlib.Path(workdir)):
+        compared = report.compare(
+            finished,
+            pathlib.Path(workdir),
+            title=str(plain.get("title", "")),
+            text=" ".join([str(plain.get("text", "")), *excuses]),
+            claims=claims,
+        )
     print(compared.markdown)
     if failed:
         raise InputError(

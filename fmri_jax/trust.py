@@ -58,7 +58,7 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
         )
     _against_chance(rows, found)
     _span(options, splits, found)
-    _ceiling(options, session, splits[0], found)
+    _ceiling(options, session, splits, found)
     return found
 
 
@@ -159,18 +159,19 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Trust) -> None:
     )
 
 
-def _ceiling(options: Experiment, session: Session, fold: Fold, found: Trust) -> None:
-    """What repeats of the test images, wherever they were shown, say about the voxels."""
-    test = fold.main_test()
+def _ceiling(options: Experiment, session: Session, splits: Sequence[Fold], found: Trust) -> None:
+    """What repeats of the test images of all folds, wherever they were shown, say of the voxels."""
+    tests = [fold.main_test() for fold in splits]
     stimulus = session.distinct_images()[session.stimulus]
-    trials = np.isin(stimulus, test.stimulus)
+    trials = np.isin(stimulus, np.concatenate([test.stimulus for test in tests]))
     if options.preparation.fmri == "noise":
         return
     try:
-        ceiling = noise_ceiling(session.fmri[trials][:, fold.voxels], stimulus[trials])
+        ceiling = noise_ceiling(session.fmri[trials][:, splits[0].voxels], stimulus[trials])
     except InputError:  # one test image, or no repeats: there is no ceiling to be had
         return
-    averaged = max(1, round(float(np.mean(test.repeats))))
+    repeats = [np.broadcast_to(test.repeats, len(test.fmri)) for test in tests]
+    averaged = max(1, round(float(np.mean(np.concatenate(repeats)))))
     typical = float(np.median(ceiling.explainable(averaged)))
     found.numbers["noise_ceiling"] = typical
     what = f"averages of {averaged} trials" if averaged > 1 else "single trials"

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import importlib.metadata
 import json
 import os
@@ -16,6 +17,10 @@ from fmri_jax.errors import InputError
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
+# What the system says of a disk that takes no more.
+UNWRITABLE = tuple(
+    os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+)
 PACKAGES = ("fmri_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -74,8 +79,31 @@ def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Yields a path to write to; it takes the place of `path` only when it is complete."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    yield unfinished
-    os.replace(unfinished, path)
+    try:
+        yield unfinished
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def writing_to(workdir: pathlib.Path) -> Iterator[None]:
+    """Turns a disk that is full or has become read-only into one sentence.
+
+    Raises:
+        InputError: a file could not be written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: of a checkpoint, with the system's words
+        said = [words for words in UNWRITABLE if words in str(error)]
+        if isinstance(error, InputError) or not said:
+            raise
+        raise InputError(
+            f"{workdir} could not be written to ({said[0].lower()}): expected a disk with room for "
+            "the run; make room, and the same command goes on from what is finished."
+        ) from error
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:

@@ -1,10 +1,14 @@
 """A run whose files were damaged or mixed up says so, and goes on once they are deleted."""
 
+import errno
+import os
 import pathlib
 
+import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
+from fmri_jax.experiment import default_config
 from fmri_jax.run import run
 from tests.test_run import small_gan, write_recording
 
@@ -39,3 +43,22 @@ def test_a_damaged_record_of_a_run_is_refused_until_it_is_deleted(recording, tmp
     (workdir / "run.json").unlink()
     assert run(small_gan(recording), workdir, progress=False) == page and page.exists()
     assert (workdir / "scores.json").read_text() == scores
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
+    recording, tmp_path, monkeypatch
+):
+    def full(stream, **arrays):
+        stream.write(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    config, workdir = default_config("local_decoders", "file"), tmp_path / "run"
+    config.data.path, config.preparation.split = str(recording), "stimulus"
+    config.method.decoder, config.method.weights = "ridge", "equal"
+    config.evaluation.perceptual, config.evaluation.n_bootstrap = False, 20
+    with monkeypatch.context() as disk:
+        disk.setattr(np, "savez_compressed", full)
+        with pytest.raises(InputError, match="run could not be written to .*: expected a disk"):
+            run(config, workdir, progress=False)
+    assert (workdir / "folds").is_dir() and not list(workdir.rglob("*.unfinished"))
+    assert run(config, workdir, progress=False).exists()

@@ -64,6 +64,12 @@ def test_what_the_experiment_file_says_stays_where_it_is_true():
     assert words(original, same) == (original["title"], original["text"])
 
 
+def test_titles_name_no_option_that_the_command_line_may_change():
+    original = of_file("local_decoders", "nilearn")
+    title, _ = words(original, {"method.weights": "equal"})
+    assert title == original["title"] and "weights" not in title
+
+
 def test_words_of_the_command_line_are_kept():
     given = {"data.path": "own.npz", "title": "Mine", "text": "Our lab."}
     assert words(of_file("gan_miyawaki"), given) == ("Mine", "Our lab.")

@@ -231,6 +231,10 @@ MISTAKES = [
     ({"preparation.roi": "V7"}, "V7"),
     ({"preparation.split": "given"}, "names no test trials"),
     ({"n_devices": 99}, "JAX sees"),
+    ({"n_devices": -1}, "config.n_devices is -1: expected 0 or"),
+    ({"evaluation.n_bootstrap": -1}, "config.evaluation.n_bootstrap is -1: expected 0 or"),
+    ({"evaluation.seed": -1}, "config.evaluation.seed is -1: expected 0 or"),
+    ({"evaluation.perceptual_size": -1}, "config.evaluation.perceptual_size is -1: expected 0"),
     ({"evaluation.metrics": ("sssim",)}, "sssim"),
 ]
 

@@ -60,3 +60,14 @@ def test_the_row_has_what_can_be_computed_and_says_what_cannot(rows, tmp_path, m
 def test_it_is_computed_only_on_request(rows):
     config = EvaluationConfig(perceptual=False, n_bootstrap=10)
     assert "eight_numbers" not in scoring.score_run(rows, tuple("abcd"), 1, config, None)
+
+
+def test_a_single_stimulus_has_no_interval(rows):
+    """Resampling one stimulus gives it again and again: an interval of width 0."""
+    one = rows.take(np.array([False, True, True, False, True]))
+    config = EvaluationConfig(perceptual=False, n_bootstrap=50)
+    scores = scoring.score_run(one, tuple("abcd"), 1, config, None)
+    assert set(scores["test"]) >= {"pixel_correlation", "mse"}
+    assert all(set(entry) == {"value"} for entry in scores["test"].values())
+    several = scoring.score_run(rows, tuple("abcd"), 1, config, None)
+    assert all({"low", "high"} < set(entry) for entry in several["test"].values())

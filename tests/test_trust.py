@@ -165,11 +165,20 @@ def test_the_noise_ceiling_is_that_of_the_rows_that_are_tested(tmp_path):
     options = read(default_config("gan", "virtual_subject").to_dict())
     fold = list(folds(session, PreparationConfig(split="run")))[1]
     found = trust.Trust({}, [])
-    trust._ceiling(options, session, fold, found)
+    trust._ceiling(options, session, [fold], found)
     assert "averages of 4 trials" in found.notes[0]
     stimulus = session.stimulus[8:]
     expected = noise_ceiling(session.fmri[8:], stimulus).explainable(4)
     assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
+
+
+@pytest.mark.parametrize("n_folds", [0, 2])
+def test_the_noise_ceiling_is_that_of_the_test_images_of_all_folds(tmp_path, n_folds):
+    session = repeated_over_runs()
+    found, _, _ = examined(tmp_path, session, split="stimulus", n_folds=n_folds)
+    expected = noise_ceiling(session.fmri, session.stimulus).explainable(6)  # of 4, 4, 8 and 8
+    assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
+    assert any("averages of 6 trials" in note for note in found.notes)
 
 
 def test_a_run_writes_what_it_found(tmp_path):

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.workdir import Phases, claim, provenance, replacing, write_json
+from fmri_jax.workdir import Phases, claim, provenance, replacing, write_json, writing_to
 
 CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
 
@@ -74,6 +74,19 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         unfinished.write_text("half")
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scores.json"]
+
+
+@pytest.mark.parametrize("kind", [OSError, ValueError])
+def test_a_full_disk_is_said_in_one_sentence(tmp_path, kind):
+    """Checkpoints report it as a ValueError of many lines."""
+    with pytest.raises(InputError, match="could not be written to .no space left on device."):
+        with writing_to(tmp_path):
+            raise kind("RESOURCE_EXHAUSTED: /a/b:\nNo space left on device [os_error_code='28']")
+    for other in (kind("anything else"), InputError("No space left on device, as said before.")):
+        with pytest.raises(type(other)) as raised, writing_to(tmp_path):
+            raise other
+        assert raised.value is other
 
 
 def test_phases_add_up_over_interruptions():

@@ -26,6 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(
+            f"The page was not written ({error}): expected room in a folder that can be written.",
+            file=sys.stderr,
+        )
+        return 2
     return 0
 
 

@@ -42,7 +42,7 @@ def write_comparison(
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     figure = comparison_pictures.figure(variants, LIGHT)
-    (figures / "reconstructions.png").write_bytes(png(figure))
+    write_whole(figures / "reconstructions.png", png(figure))
     metrics = variants[0].first.scores.metrics
     values = {
         "title": title,
@@ -140,9 +140,13 @@ def _run(variant: Variant, out: pathlib.Path) -> dict[str, Any]:
     run = variant.first
     seconds = [float(p.get("wall_s") or 0) for r in variant.runs for p in r.run.get("phases") or []]
     pages = [os.path.relpath(seed.path / "report.html", out) for seed in variant.runs]
+    seeds = [f"seed {seed.run.get('seed', '')}" for seed in variant.runs]
+    labels = seeds if len(seeds) > 1 else ["report"]
     return {
         "name": variant.name,
-        "links": [page.replace(os.sep, "/") for page in pages],
+        "links": [
+            (label, page.replace(os.sep, "/")) for label, page in zip(labels, pages, strict=True)
+        ],
         "method": run.run.get("method") or "",
         "region": run.data.get("roi") or "all",
         "voxels": run.data.get("voxels") or "",

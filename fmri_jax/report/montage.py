@@ -1,5 +1,6 @@
 """Rows of images as one figure: what was seen above what was made of it."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,10 @@ def draw(
     canvas, pitch, size = _tiled(images)
     n = len(images[0])
     longest = max(map(len, labels))
-    drawing = figure(0.2 + 0.075 * longest + 0.95 * n, 0.42 + 0.95 * len(strips), theme)
+    width = 0.2 + 0.075 * longest + 0.95 * n
+    # Above few images the title takes several lines: its end may say that data are simulated.
+    lines = textwrap.wrap(title, int(width / 0.07))
+    drawing = figure(width, 0.27 + 0.15 * len(lines) + 0.95 * len(strips), theme)
     axes = drawing.subplots()
     axes.imshow(canvas, interpolation="nearest")
     axes.set_yticks([size / 2 + i * pitch for i in range(len(strips))], list(map(literal, labels)))
@@ -51,7 +55,7 @@ def draw(
     axes.tick_params(length=0, labelsize=8, labelcolor=theme.ink)
     axes.tick_params(axis="x", labelcolor=theme.muted)
     axes.set_frame_on(False)
-    axes.set_title(title, loc="left", fontsize=9, color=theme.muted)
+    drawing.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=9, color=theme.muted)
     return drawing
 
 

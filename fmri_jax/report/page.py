@@ -30,7 +30,7 @@ def write_page(path: pathlib.Path) -> pathlib.Path:
     """Writes `report.html` and `figures/*.png` into the workdir and returns the page's path."""
     run = read(path)
     (path / "figures").mkdir(exist_ok=True)
-    (path / "figures" / "reconstructions.png").write_bytes(png(montage.of_run(run, LIGHT)))
+    write_whole(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT)))
     page = render("page.html", context(run, _charts(run)))
     return write_whole(path / "report.html", page)
 
@@ -64,8 +64,8 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
 def _charts(run: Workdir) -> dict[str, Chart]:
     """The figures of the page by name; those without data are left out."""
     alts = {
-        "scores": "Bars of each test score with its 95 % interval beside the baselines and "
-        "chance; the same numbers stand in the table above."
+        "scores": "Bars of each test score, with its 95 % interval if it has one, beside the "
+        "baselines and chance; the same numbers stand in the table above."
     }
     if any(metric in row for row in run.scores.per_image for metric in charts.PER_IMAGE):
         alts["images"] = (

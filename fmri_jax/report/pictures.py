@@ -59,11 +59,11 @@ def galleries(run: Workdir) -> list[Gallery]:
 
 
 def highlights(run: Workdir) -> list[Stack]:
-    """The best, the median and the worst test image by pixel correlation, at full size."""
+    """The best, the median and the worst reconstruction by pixel correlation, at full size."""
     order = ranked(run, run.main)
     places = {"best": 0, "median": (len(order) - 1) // 2, "worst": len(order) - 1}
     if len(order) < 3:
-        places = {"best": 0}
+        places = {"best": 0, "worst": 1} if len(order) == 2 else {"only": 0}
     side = min(max(run.targets.shape[1:3]), 256)
     return [stack(run, order[i], side, rank) for rank, i in places.items()]
 

@@ -36,7 +36,7 @@ def draw(path: pathlib.Path, alt: str, chart: Callable[[Theme], "Figure"], mark:
         content = png(drawing)
         addresses[theme.name] = data_address(content)
         if theme is LIGHT:
-            path.write_bytes(content)
+            write_whole(path, content)
     width, height = (round(inches * 100) for inches in drawing.get_size_inches())
     return Chart(addresses["light"], addresses["dark"], alt, width, height)
 
@@ -61,9 +61,13 @@ def render(template: str, values: dict[str, Any]) -> str:
     return environment.get_template(template).render(style=style, **values)
 
 
-def write_whole(path: pathlib.Path, text: str) -> pathlib.Path:
+def write_whole(path: pathlib.Path, content: str | bytes) -> pathlib.Path:
     """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
+        os.replace(unfinished, path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
     return path

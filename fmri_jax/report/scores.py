@@ -61,6 +61,11 @@ class Scores:
         return self.test if split == "test" else self.sets.get(split, {})
 
     @property
+    def has_intervals(self) -> bool:
+        """Whether any score of the main test set has an interval."""
+        return any(score.has_interval for score in self.test.values())
+
+    @property
     def metrics(self) -> list[str]:
         """Every metric of the main test set, in the order of the field's tables."""
         return metric_names.ordered(set(self.test))
@@ -76,7 +81,7 @@ class Scores:
         """Whether the method beats a baseline on one metric of the test set.
 
         'open' means that the method's value is the better one but its 95 % interval holds the
-        baseline's value. '' means that the two cannot be compared.
+        baseline's value, or that it has no interval. '' means that the two cannot be compared.
         """
         name = metric_names.metric(metric)
         ours = self.test[metric]
@@ -85,7 +90,8 @@ class Scores:
             return ""
         if not name.is_better(ours.value, theirs):
             return "not beaten"
-        return "open" if ours.has_interval and ours.low <= theirs <= ours.high else "beaten"
+        clear = ours.has_interval and not ours.low <= theirs <= ours.high
+        return "beaten" if clear else "open"
 
 
 def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Scores:

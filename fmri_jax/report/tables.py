@@ -42,7 +42,8 @@ class Table:
 
 def against_baselines(scores: Scores) -> Table:
     """The test set: this run, each baseline, chance. The best of the run and baselines is bold."""
-    columns = [("this run", "95 % bootstrap interval over stimuli")]
+    interval = "95 % bootstrap interval over stimuli" if scores.has_intervals else ""
+    columns = [("this run", interval)]
     columns += [
         (metric_names.baseline(name), metric_names.BASELINE_EXPLANATIONS.get(name, ""))
         for name in scores.baselines

@@ -86,7 +86,8 @@ def _what(run: Workdir) -> str:
     region = str(run.data.get("roi") or "all")
     place = "" if region == "all" else f" in {region}"
     kind = "simulated fMRI" if run.simulated else "fMRI"
-    sentence = f"{images} reconstructed from {source}{place} of {kind}"
+    random = "random numbers in place of " if _option(run, "fmri") == "noise" else ""
+    sentence = f"{images} reconstructed from {random}{source}{place} of {kind}"
     if run.run.get("method"):
         sentence += f" by the method {run.run['method']}"
     if len(run.fold_names) > 1:
@@ -165,19 +166,21 @@ def _beaten(run: Workdir, baseline: str) -> str:
 
 
 def _against(run: Workdir, baseline: str) -> list[str]:
-    """One sentence on the scores where a baseline is not beaten, one on those that stay open."""
-    label = _with_article(baseline)
-    label = label[:1].upper() + label[1:]
-    sentences = []
-    for verdict, opening in (
-        ("not beaten", f"{label} is not beaten on"),
-        ("open", f"{label} lies inside the 95 % interval, so the lead is not certain, on"),
-    ):
-        found = [m for m in _judged(run, baseline) if run.scores.verdict(m, baseline) == verdict]
-        if found:
-            values = [_pair(run, metric, baseline) for metric in found]
-            sentences.append(f"{opening} {joined(values)}.")
-    return sentences
+    """One sentence on the scores where a baseline is not beaten, others on those that stay open."""
+    name = _with_article(baseline)
+    label = name[:1].upper() + name[1:]
+    openings = {
+        "not beaten": f"{label} is not beaten on",
+        "open": f"{label} lies inside the 95 % interval, so the lead is not certain, on",
+        "no interval": f"Without an interval the lead over {name} is not certain on",
+    }
+    found: dict[str, list[str]] = {verdict: [] for verdict in openings}
+    for metric in _unbeaten(run, baseline):
+        verdict: str = run.scores.verdict(metric, baseline)
+        if verdict == "open" and not run.scores.test[metric].has_interval:
+            verdict = "no interval"
+        found[verdict].append(_pair(run, metric, baseline))
+    return [f"{openings[verdict]} {joined(pairs)}." for verdict, pairs in found.items() if pairs]
 
 
 def _pair(run: Workdir, metric: str, baseline: str) -> str:
@@ -212,12 +215,21 @@ def _leaks(run: Workdir) -> list[str]:
     return sentences
 
 
+def _option(run: Workdir, name: str) -> Any:
+    """How the trials were prepared; None where the config does not say."""
+    preparation = run.config.get("preparation")
+    return preparation.get(name) if isinstance(preparation, dict) else None
+
+
 def _images_shared_by_folds(run: Workdir) -> bool:
     """Whether one image is tested in several folds, and so was in training in each of them.
 
     Cross-validation tests every trial once. An image whose trials are spread over the test sets
-    of two folds is therefore in the training set of both.
+    of two folds is therefore in the training set of both. Stimuli held out for validation may be
+    the same in several folds, and are in the training set of none that tests them.
     """
+    if _option(run, "validation"):
+        return False
     test = run.split == run.main
     pairs = set(zip(run.stimulus[test].tolist(), run.fold[test].tolist(), strict=True))
     return len(pairs) > len({stimulus for stimulus, _ in pairs})

@@ -189,3 +189,27 @@ def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
     columns = comparison_tables.page_columns(rows, metrics)
     assert [split for split, _ in columns] == ["test", "test"]
     assert {len(row.cells) for row in comparison_tables.page_rows(rows, metrics)} == {2}
+
+
+def test_pages_of_seeds_bear_their_seeds(workdirs, tmp_path):
+    paths = [shutil.copytree(workdirs["early"], tmp_path / f"copy_{seed}") for seed in (0, 7)]
+    for seed, path in zip((0, 7), paths, strict=True):
+        content = json.loads((path / "run.json").read_text())
+        (path / "run.json").write_text(json.dumps({**content, "seed": seed}))
+    page = Page(report.compare({"both": paths}, tmp_path / "out").page)
+    assert "seed 0 seed 7" in page.text
+
+
+def test_several_seeds_of_one_test_image_have_no_interval(workdirs):
+    (both,) = read_variants({"both": [workdirs["whole cortex"], workdirs["early"]]})
+    run = dataclasses.replace(both.first, stimulus=np.zeros_like(both.first.stimulus))
+    score = Variant("one", (run, both.runs[1])).score("test", "ssim")
+    assert np.isfinite(score.value) and not score.has_interval
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(workdirs, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    given = [f"a={workdirs['early']}", "--out", str(tmp_path / "file")]
+    assert command.main(given) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("The page was not written (") and said.count("\n") == 1

@@ -11,11 +11,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from fmri_jax import report
 from fmri_jax.report import __main__ as command
-from fmri_jax.report import pictures, workdir
+from fmri_jax.report import montage, pictures, workdir
+from fmri_jax.report.theme import LIGHT, png
 from tests.report.synthetic_workdirs import write_photographs
 
 _VOID = {"meta", "img", "source", "br", "link", "input"}
@@ -186,3 +188,30 @@ def test_command_writes_the_same_page_again(photographs, colour_page, tmp_path, 
 def _pixels(address: str) -> np.ndarray:
     """The pixels of a `data:` address."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(re.sub("^.*,", "", address)))))
+
+
+@pytest.mark.parametrize(
+    ("n", "ranks", "sentence"),
+    [(1, ["only"], "The only test image"), (2, ["best", "worst"], "The best and the worst test")],
+)
+def test_few_test_images_are_all_shown_and_have_no_false_intervals(tmp_path, n, ranks, sentence):
+    folder = write_photographs(tmp_path / "run", n_test=n, size=16)
+    content = json.loads((folder / "scores.json").read_text())
+    content["test"] = {name: {"value": of["value"]} for name, of in content["test"].items()}
+    (folder / "scores.json").write_text(json.dumps(content))
+    assert [stack.rank for stack in pictures.highlights(workdir.read(folder))] == ranks
+    page = Page(report.write(folder))
+    assert sentence in page.text and "the median" not in page.text
+    assert "Test images, without intervals" in page.text and "Lines on the bars" not in page.text
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_title_above_few_images_is_not_cut(tmp_path, n):
+    """Its end says that the data are simulated."""
+    run = workdir.read(write_photographs(tmp_path / "run", n_test=n, size=16))
+    drawing = montage.of_run(run, LIGHT)
+    png(drawing)
+    texts = [text for text in drawing.findobj(Text) if text.get_text()]
+    assert any("(simulated" in text.get_text().replace("\n", " ") for text in texts)
+    extents = [text.get_window_extent() for text in texts]
+    assert all(0 <= box.x0 and box.x1 <= drawing.bbox.width for box in extents)

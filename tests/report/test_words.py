@@ -25,7 +25,7 @@ def with_scores(run: workdir.Workdir, **content) -> workdir.Workdir:
         ("lpips", (0.30, 0.25, 0.35), 0.40, "beaten"),
         ("lpips", (0.30, 0.25, 0.35), 0.33, "open"),
         ("lpips", (0.30, 0.25, 0.35), 0.20, "not beaten"),
-        ("ssim", (0.30, None, None), 0.29, "beaten"),
+        ("ssim", (0.30, None, None), 0.29, "open"),
         ("ssim", (0.30, 0.25, 0.35), None, ""),
         ("my_own_score", (0.30, 0.25, 0.35), 0.20, ""),
     ],
@@ -92,3 +92,36 @@ def test_printed_values():
     assert words.joined(["a", "b", "c"]) == "a, b and c"
     assert words.count(1200, "image") == "1,200 images"
     assert not Score(0.5).has_interval
+
+
+def test_without_an_interval_no_baseline_is_clearly_beaten(photographs):
+    """One test image, or no resampling: how certain a lead is is not known."""
+    run = with_scores(
+        workdir.read(photographs),
+        test={"ssim": {"value": 0.3}, "mse": {"value": 0.05, "low": 0.04, "high": 0.06}},
+        baselines={"ridge": {"ssim": 0.2, "mse": 0.055}},
+    )
+    assert words.summary(run)[-1] == "It clearly beats ridge on none of 2 scores."
+    told = words.remarks(run)
+    assert (
+        "Without an interval the lead over ridge is not certain on SSIM (0.300 against 0.200)."
+        in (told)
+    )
+    assert any("not certain, on squared error" in remark for remark in told)
+
+
+def test_held_out_stimuli_are_in_no_training_set(binary):
+    """Several folds may hold out the same stimulus."""
+    run = workdir.read(binary)
+    drawn = dataclasses.replace(
+        run,
+        fold=np.array([f"run {i % 3}" for i in range(len(run.split))]),
+        config={"preparation": {"validation": 0.2}},
+    )
+    assert not any("share images" in remark for remark in words.remarks(drawn))
+    assert "trained without it" in words.summary(drawn)[0]
+
+
+def test_numbers_in_place_of_fmri_are_not_called_fmri(binary):
+    noise = dataclasses.replace(workdir.read(binary), config={"preparation": {"fmri": "noise"}})
+    assert "from random numbers in place of" in words.summary(noise)[0]
