@@ -93,11 +93,22 @@ class Config:
             if getattr(self, name) < 1:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 1.")
         weights = ("image_weight", "feature_weight", "adversarial_weight")
-        for name in (*weights, "fmri_noise", "weight_decay", "generator_weight_decay", "crop"):
+        others = ("fmri_noise", "weight_decay", "generator_weight_decay", "crop", "comparator_size")
+        for name in (*weights, *others, "learning_rate", "discriminator_learning_rate"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
         if not any(getattr(self, name) for name in weights):
             raise InputError(
                 "config.method has image_weight, feature_weight and adversarial_weight all 0: the "
                 "generator would learn nothing; set at least one of them above 0."
+            )
+        if not 0 <= self.first_moment < 1:
+            raise InputError(
+                f"config.method.first_moment is {self.first_moment}: expected 0 to below 1, as "
+                "Adam divides by what is left to 1."
+            )
+        if self.feature_weight and not self.comparator_layers:
+            raise InputError(
+                "config.method.comparator_layers names no layer: name one, or leave the feature "
+                "term out by feature_weight=0."
             )

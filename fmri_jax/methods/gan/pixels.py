@@ -18,10 +18,17 @@ class PixelScale:
 
     @classmethod
     def of(cls, images: np.ndarray) -> "PixelScale":
-        """Measures training images (n, h, w, c), uint8."""
-        pixels = images.reshape(-1, images.shape[-1]) / np.float32(255)
-        deviation = np.maximum(pixels.std(axis=0), 1 / 255)
-        return cls(mean=jnp.asarray(pixels.mean(axis=0)), deviation=jnp.asarray(deviation))
+        """Measures training images (n, h, w, c), uint8.
+
+        In whole numbers: NumPy adds float32 pixels one by one, and a sum of 17 million of them
+        grows no more. The mean of 1,200 images of 248 px was .23 instead of .50.
+        """
+        n_pixels = images[..., 0].size
+        sums = sum(image.sum(axis=(0, 1), dtype=np.int64) for image in images)
+        squares = sum(np.square(image, dtype=np.int64).sum(axis=(0, 1)) for image in images)
+        mean = sums / n_pixels
+        deviation = np.maximum(np.sqrt(squares / n_pixels - mean**2), 1)
+        return cls(*(jnp.asarray(x / 255, jnp.float32) for x in (mean, deviation)))
 
     def to_pixels(self, units: jax.Array) -> jax.Array:
         """Network units -> pixels around [0, 1], not clipped, in float32."""

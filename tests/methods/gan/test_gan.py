@@ -179,6 +179,14 @@ def test_pixel_scale_is_measured_and_inverted():
     assert math.isfinite(float(black.to_units(jnp.zeros((1, 8, 8, 1))).sum()))
 
 
+def test_pixel_scale_of_many_pixels_is_not_rounded_away():
+    """As many pixels as float32 cannot count: 70 bright and 70 dark images of 512 px."""
+    images = np.repeat(np.uint8([51, 255]), 70)[:, None, None, None]
+    scale = PixelScale.of(np.broadcast_to(images, (140, 512, 512, 2)))
+    np.testing.assert_allclose(scale.mean, 0.6, rtol=1e-6)
+    np.testing.assert_allclose(scale.deviation, 0.4, rtol=1e-6)
+
+
 def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
     image = jnp.arange(100.0).reshape(1, 10, 10, 1)
     assert resize(as_rgb(image), 64).shape == (1, 64, 64, 3)
@@ -190,6 +198,10 @@ def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
     [
         ({"n_steps": 0}, "n_steps is 0: expected >= 1"),
         ({"image_weight": -1.0}, "image_weight is -1.0: expected >= 0"),
+        ({"comparator_size": -3}, "comparator_size is -3: expected >= 0"),
+        ({"learning_rate": -1e-3}, "learning_rate is -0.001: expected >= 0"),
+        ({"first_moment": 1.0}, "first_moment is 1.0: expected 0 to below 1"),
+        ({"comparator_layers": ()}, "comparator_layers names no layer"),
         (
             {"image_weight": 0.0, "feature_weight": 0.0, "adversarial_weight": 0.0},
             "the generator would learn nothing",
