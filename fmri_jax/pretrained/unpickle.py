@@ -84,7 +84,7 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
         else:
             with path.open("rb") as stream:
                 state = _read_row_of_pickles(stream, path)
-        return {name: np.array(array) for name, array in state.items()}
+        return {str(name): np.array(array) for name, array in state.items()}
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise anything

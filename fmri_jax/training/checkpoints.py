@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.errors import InputError
+
 State = TypeVar("State")
 
 
@@ -25,8 +27,9 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         self._ocp = ocp
+        self._folder = folder.absolute()
         options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def __enter__(self) -> "Checkpoints":
         """Returns itself."""
@@ -46,12 +49,22 @@ class Checkpoints:
             self._manager.save(step, args=self._ocp.args.StandardSave(_without_keys(state)))
 
     def restore(self, like: State) -> State:
-        """Reads the latest checkpoint into the structure, dtypes and shardings of `like`."""
-        plain = _without_keys(like)
+        """Reads the latest checkpoint into the structure, dtypes and shardings of `like`.
+
+        Raises:
+            InputError: it is damaged, or of another network.
+        """
+        plain, step = _without_keys(like), self._manager.latest_step()
         template = jax.tree.map(self._ocp.utils.to_shape_dtype_struct, plain)
-        stored = self._manager.restore(
-            self._manager.latest_step(), args=self._ocp.args.StandardRestore(template)
-        )
+        try:
+            stored = self._manager.restore(step, args=self._ocp.args.StandardRestore(template))
+        except Exception as error:  # a damaged checkpoint can raise anything
+            found = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{self._folder / str(step)} cannot be restored ({found}): expected a whole "
+                "checkpoint of this run; delete that folder, and training goes on from the one "
+                "before it."
+            ) from error
         return jax.tree.map(_with_key, like, stored)
 
 

@@ -1,8 +1,10 @@
 """What was ported once is kept whole, checked, and never half-written."""
 
+import io
 import os
 import shutil
 import sys
+from typing import ClassVar
 
 import jax
 import numpy as np
@@ -106,6 +108,46 @@ def test_a_download_is_checked_before_it_gets_its_name(empty_cache, tmp_path, mo
     with pytest.raises(InputError, match="expected 7be5be79"):
         pretrained.load("alexnet")
     assert not (empty_cache / "alexnet-owt-7be5be79.pth").exists()
+
+
+CONTENT = b"0123456789"
+
+
+class Answer(io.BytesIO):
+    """What a server sends that has announced ten bytes."""
+
+    headers: ClassVar = {"Content-Length": "10"}
+
+
+PUBLICATION = sources.Publication("http://there.example/w.bin", "", read=dict, rules=())
+
+
+def test_a_broken_connection_is_no_end_of_a_file(tmp_path, monkeypatch):
+    """Some publishers state no checksum, so that only the length tells."""
+    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(b"12345"))
+    with pytest.raises(InputError, match="the connection broke after 5 of 10 bytes"):
+        sources.download(PUBLICATION, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_two_processes_may_fetch_the_same_file(tmp_path, monkeypatch):
+    class Slow(Answer):
+        def read(self, size=-1):
+            monkeypatch.setattr(os, "getpid", lambda: -1)  # the other one, from start to end
+            monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(CONTENT))
+            sources.download(PUBLICATION, tmp_path)
+            return super().read(size)
+
+    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Slow(CONTENT))
+    path = sources.download(PUBLICATION, tmp_path)
+    assert path.read_bytes() == CONTENT and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(CONTENT))
+    with pytest.raises(InputError, match="cannot be fetched .*Not a directory.*download it else"):
+        sources.download(PUBLICATION, tmp_path / "file" / "weights")
 
 
 def test_unknown_weights_are_refused_with_the_closest_name():

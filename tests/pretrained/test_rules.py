@@ -40,6 +40,8 @@ def test_arrays_find_their_places_and_layouts():
         ({"features__7__bias": np.ones(4)}, "maps 'features.7.bias' to 'conv7/bias', which does"),
         ({"features__0__bias": None}, "leaves conv0/bias empty"),
         ({"features__0__bias": np.ones(5)}, r"gives 'conv0/bias' shape \(5,\), not \(4,\)"),
+        ({"features__0__weight": np.ones(4)}, "gives 'conv0/kernel' what does not fit"),
+        ({"features__0__bias": "text"}, "gives 'conv0/bias' what does not fit"),
         ({"features__0__bias": np.full(4, np.nan)}, "values that are not finite"),
     ],
 )

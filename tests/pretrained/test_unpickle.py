@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
@@ -127,3 +128,12 @@ def test_a_truncated_file_of_the_older_format_is_refused(tmp_path):
         path.write_bytes(whole[:length])
         with pytest.raises(InputError, match="cannot be read as a PyTorch state dict"):
             load_torch(path)
+
+
+def test_files_of_another_content_are_refused_by_load(tmp_path):
+    with pytest.raises(InputError, match=r"w\.ckpt holds a list: expected pickled dicts of arrays"):
+        pretrained.load("alexnet", write_pickle(tmp_path / "w.ckpt", [1, 2]))
+    for ending in ("pth", "pt"):  # PyTorch's two
+        torch.save({0: torch.zeros(3)}, tmp_path / f"w.{ending}")
+        with pytest.raises(InputError, match="holds '0', which no rule maps"):
+            pretrained.load("alexnet", tmp_path / f"w.{ending}")

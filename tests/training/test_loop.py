@@ -1,6 +1,7 @@
 """The loop resumes to the same bits, stops on NaN and keeps the last good checkpoint."""
 
 import json
+import shutil
 
 import chex
 import flax.struct
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fmri_jax.errors import InputError
 from fmri_jax.training import mesh as meshes
 from fmri_jax.training.checkpoints import Checkpoints
 from fmri_jax.training.dispatch import several_steps
@@ -156,6 +158,38 @@ def test_drop_after_keeps_other_folds_and_drops_a_broken_line(tmp_path):
     )
     drop_after(path, "a", 5)
     assert path.read_text() == '{"step": 5, "fold": "a"}\n{"step": 9, "fold": "b"}\n'
+
+
+def test_a_run_killed_while_it_drops_lines_loses_none_of_other_folds(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    lines = '{"step": 9, "fold": "a"}\n{"step": 9, "fold": "b"}\n'
+    path.write_text(lines)
+
+    def killed_halfway(file, text, encoding):
+        file.open("w").write(text[: len(text) // 2])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(path), "write_text", killed_halfway)
+    with pytest.raises(KeyboardInterrupt):
+        drop_after(path, "a", 5)
+    assert path.read_text() == lines
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, damage):
+    whole = train(step, start(), batch_at, options(13), tmp_path / "whole")
+    train(step, start(), batch_at, options(10), tmp_path / "cut")
+    folder = tmp_path / "cut/checkpoints/all/10"
+    for file in (path for path in folder.rglob("*") if path.is_file()):
+        if damage == "cut":
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        else:
+            file.unlink()
+    with pytest.raises(InputError, match=f"{folder} cannot be restored .* delete that folder"):
+        train(step, start(), batch_at, options(13), tmp_path / "cut")
+    shutil.rmtree(folder)
+    again = train(step, start(), batch_at, options(13), tmp_path / "cut")
+    chex.assert_trees_all_equal(whole.weights, again.weights)
 
 
 def test_more_devices_than_there_are_is_refused():
