@@ -112,3 +112,8 @@ class Config:
                 "config.method.comparator_layers names no layer: name one, or leave the feature "
                 "term out by feature_weight=0."
             )
+        if self.cosine_decay and self.halve_at:
+            raise InputError(
+                "config.method has cosine_decay and halve_at: expected one way for the learning "
+                "rates to fall; set cosine_decay=False to halve them."
+            )

@@ -202,6 +202,7 @@ def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
         ({"learning_rate": -1e-3}, "learning_rate is -0.001: expected >= 0"),
         ({"first_moment": 1.0}, "first_moment is 1.0: expected 0 to below 1"),
         ({"comparator_layers": ()}, "comparator_layers names no layer"),
+        ({"cosine_decay": True, "halve_at": (5,)}, "expected one way for the learning rates"),
         (
             {"image_weight": 0.0, "feature_weight": 0.0, "adversarial_weight": 0.0},
             "the generator would learn nothing",
