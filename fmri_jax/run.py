@@ -9,7 +9,7 @@ import numpy as np
 
 from fmri_jax import crossvalidation, experiment, methods, pretrained, recording, report, trust
 from fmri_jax.crossvalidation import Rows
-from fmri_jax.data.preparation import Fold, folds
+from fmri_jax.data.preparation import Fold, count_folds, folds
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
@@ -106,13 +106,22 @@ def _all_folds(
     keep: Callable[[], None],
     progress: bool,
 ) -> tuple[Rows, list[Fold]]:
-    """Fits and reconstructs every fold; `keep` writes down what each took and learned."""
+    """Fits and reconstructs every fold; `keep` writes down what each took and learned.
+
+    Returns:
+        The rows of all folds, and the folds without their responses.
+    """
     with phases.measure("prepare"):
-        splits = list(folds(session, options.preparation, trust.clusters(options, session)))
+        clusters = trust.clusters(options, session)
+        n_folds = count_folds(session, options.preparation, clusters)
     method = methods.package(options.method_name).build(options.method_config)
-    n_train = -(-TRAINING_SAMPLE // len(splits))
-    parts = []
-    for number, fold in enumerate(splits):
+    n_train = -(-TRAINING_SAMPLE // n_folds)
+    # One fold's trials at a time: those of all are as many copies of the recording.
+    prepared = folds(session, options.preparation, clusters)
+    parts, done = [], []
+    for number in range(n_folds):
+        with phases.measure("prepare"):
+            fold = next(prepared)
         context = methods.RunContext(
             workdir=workdir,
             fold=fold.name,
@@ -123,8 +132,10 @@ def _all_folds(
         parts.append(
             crossvalidation.run_fold(fold, number, n_train, method, context, phases, learned)
         )
+        done.append(fold.without_responses())
+        del fold, context
         keep()
-    return crossvalidation.concatenate(parts), splits
+    return crossvalidation.concatenate(parts), done
 
 
 def _scores(

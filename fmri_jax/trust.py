@@ -45,7 +45,7 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
     Args:
         options: the experiment.
         session: the recording.
-        splits: its folds.
+        splits: its folds; their responses are not needed.
         rows: what was seen and reconstructed.
     """
     found = Trust({}, [*_departures(options), *_shared(session, splits)])

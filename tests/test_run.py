@@ -1,16 +1,19 @@
 """The smoke experiment end to end, a run killed and resumed, and every mistake in one sentence."""
 
+import gc
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import weakref
 
 import ml_collections
 import numpy as np
 import pytest
 
 from fmri_jax import crossvalidation
+from fmri_jax.data import preparation
 from fmri_jax.data.images import resize
 from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config, read
@@ -150,6 +153,22 @@ def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatc
     scores = json.loads((tmp_path / "whole/scores.json").read_text())
     assert set(scores["baselines"]) == {"mean_image", "shuffled_fmri", "ridge", "all_black"}
     assert "f1" in scores["test"] or "accuracy" in scores["test"]
+
+
+def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
+    responses = []
+
+    def watched(*arguments):
+        for fold in preparation.folds(*arguments):
+            responses.append(weakref.ref(fold.train.fmri))
+            yield fold
+            del fold
+            gc.collect()
+            assert all(earlier() is None for earlier in responses)
+
+    monkeypatch.setattr(sys.modules[run.__module__], "folds", watched)
+    run(small_gan(recording), tmp_path / "run", progress=False)
+    assert len(responses) > 2
 
 
 def test_a_damaged_fold_file_is_refused(recording, tmp_path):

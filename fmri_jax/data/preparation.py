@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from fmri_jax.data import images as image_stacks
-from fmri_jax.data.session import TRAIN, Session
+from fmri_jax.data import splits
+from fmri_jax.data.session import Session
 from fmri_jax.data.voxel_scale import VoxelScale
-from fmri_jax.errors import InputError
 
 _SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
 
@@ -104,6 +104,15 @@ class Fold:
         seen = np.unique(self.train.stimulus)
         return len(seen) - np.isin(self.main_test().stimulus, seen)
 
+    def without_responses(self) -> "Fold":
+        """What was shown, with trials of no voxel: responses of many folds fill the memory."""
+
+        def emptied(trials: Trials) -> Trials:
+            return dataclasses.replace(trials, fmri=np.empty((len(trials.fmri), 0), np.float32))
+
+        tests = {name: emptied(trials) for name, trials in self.tests.items()}
+        return dataclasses.replace(self, train=emptied(self.train), tests=tests)
+
 
 def folds(
     session: Session, options: PreparationConfig, clusters: np.ndarray | None = None
@@ -142,33 +151,37 @@ def folds(
     responses = session.fmri if voxels.all() else session.fmri[:, voxels]
     stimulus = session.distinct_images()[session.stimulus]
     recorded = Trials(responses, stimulus, images, session.run, session.stimulus_names)
-    for number, (name, train, tests) in enumerate(_splits(session, stimulus, options, clusters)):
-        if options.validation:
-            train, tests = _hold_out(train, stimulus, options.validation)
-        training, others = _prepare(recorded, train, tests, options)
-        if options.fmri == "noise":
-            training, *replaced = _noise(number, training, *others.values())
-            others = dict(zip(others, replaced, strict=True))
-        seen = set(training.stimulus.tolist())
-        shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
-        yield Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
+    dealt = splits.deal(session, stimulus, options.split, options.n_folds, clusters)
+    for number, split in enumerate(dealt):
+        yield _fold(number, split, recorded, voxels, options)
 
 
-def _hold_out(
-    train: np.ndarray, labels: np.ndarray, share: float
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Some training stimuli, the same in every run, take the place of the test set."""
-    shown = np.unique(labels[train])
-    count = round(share * len(shown))
-    if not 0 < count < len(shown):
-        raise InputError(
-            f"config.preparation.validation is {share}: of {len(shown)} training stimuli that "
-            f"leaves {count} to validate on; expected a share between 0 and 1 that leaves some to "
-            "train on and some to validate on."
-        )
-    held_out = np.random.default_rng(0).permutation(shown)[:count]
-    out = np.isin(labels[train], held_out)
-    return train[~out], {"test": train[out]}
+def count_folds(
+    session: Session, options: PreparationConfig, clusters: np.ndarray | None = None
+) -> int:
+    """How many `folds` there are; arguments and errors as there."""
+    stimulus = session.distinct_images()[session.stimulus]
+    dealt = splits.deal(session, stimulus, options.split, options.n_folds, clusters)
+    return sum(1 for _ in dealt)
+
+
+def _fold(
+    number: int,
+    split: splits.Split,
+    recorded: Trials,
+    voxels: np.ndarray,
+    options: PreparationConfig,
+) -> Fold:
+    name, train, tests = split
+    if options.validation:
+        train, tests = splits.hold_out(train, recorded.stimulus, options.validation)
+    training, others = _prepare(recorded, train, tests, options)
+    if options.fmri == "noise":
+        training, *replaced = _noise(number, training, *others.values())
+        others = dict(zip(others, replaced, strict=True))
+    seen = set(training.stimulus.tolist())
+    shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
+    return Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
 
 
 def _noise(fold: int, *parts: Trials) -> list[Trials]:
@@ -178,46 +191,6 @@ def _noise(fold: int, *parts: Trials) -> list[Trials]:
         dataclasses.replace(part, fmri=random.standard_normal(part.fmri.shape, np.float32))
         for part in parts
     ]
-
-
-Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
-
-
-def _splits(
-    session: Session, stimulus: np.ndarray, options: PreparationConfig, clusters: np.ndarray | None
-) -> Iterator[Split]:
-    """The indices of the training and test trials of each fold."""
-    train = np.flatnonzero(session.split == TRAIN)
-    if options.split == "given":
-        names = sorted(set(session.split.tolist()) - {TRAIN}, key=lambda n: (n != "test", n))
-        if not names:
-            raise InputError(
-                "split='given', but this recording names no test trials: leave groups out with "
-                "split='stimulus' or split='run'."
-            )
-        yield "all", train, {name: np.flatnonzero(session.split == name) for name in names}
-        return
-    labels = stimulus if options.split == "stimulus" else session.run
-    if options.split == "cluster":
-        if clusters is None:
-            raise InputError("split='cluster' without clusters: give folds the stimuli's clusters.")
-        labels = clusters[stimulus]
-    groups = np.unique(labels[train])
-    if len(groups) < 2 or options.n_folds not in (0, *range(2, len(groups) + 1)):
-        raise InputError(
-            f"split={options.split!r} with n_folds={options.n_folds} cannot divide the training "
-            f"trials, which hold {len(groups)} groups: expected at least 2 groups and n_folds=0 "
-            "(one fold a group) or from 2 to the number of groups."
-        )
-    n_folds = options.n_folds or len(groups)
-    for fold in range(n_folds):
-        left_out = groups[fold::n_folds]
-        out = np.isin(labels[train], left_out)
-        dealt = str(left_out[0])
-        if options.n_folds and options.split != "cluster":
-            dealt = f"group {fold + 1} of {n_folds}"
-        name = f"{options.split} {dealt}"
-        yield name, train[~out], {"test": train[out]}
 
 
 def _prepare(

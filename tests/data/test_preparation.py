@@ -8,7 +8,7 @@ import pytest
 from sklearn.preprocessing import StandardScaler
 
 from fmri_jax.data import load
-from fmri_jax.data.preparation import Fold, PreparationConfig, folds
+from fmri_jax.data.preparation import Fold, PreparationConfig, count_folds, folds
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
 
@@ -231,6 +231,25 @@ def test_leaving_runs_out_counts_the_stimuli_on_both_sides(make_session: MakeSes
     for run, fold in enumerate(made):
         assert fold.shared_stimuli == 4  # each run shows each image
         assert set(fold.tests["test"].run) == {run} and run not in fold.train.run
+
+
+@pytest.mark.parametrize("options", [{"split": "run"}, {"split": "stimulus", "n_folds": 2}, {}])
+def test_folds_are_counted_before_any_is_prepared(
+    make_session: MakeSession, options: dict[str, object]
+) -> None:
+    session, preparation = make_session(), PreparationConfig(**options)  # type: ignore[arg-type]
+    made = list(folds(session, preparation))
+    assert count_folds(session, preparation) == len(made)
+
+
+def test_a_fold_without_responses_tells_all_but_them(make_session: MakeSession) -> None:
+    fold = only_fold(make_session())
+    shown = fold.without_responses()
+    assert fold.train.fmri.size and not shown.train.fmri.size
+    assert len(shown.main_test().fmri) == len(fold.main_test().fmri)
+    np.testing.assert_array_equal(shown.distractors(), fold.distractors())
+    np.testing.assert_array_equal(shown.main_test().targets(), fold.main_test().targets())
+    assert (shown.name, shown.shared_stimuli) == (fold.name, fold.shared_stimuli)
 
 
 def test_named_test_sets_follow_the_first(make_session: MakeSession) -> None:
