@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -13,26 +14,37 @@ from fmri_jax.run import run
 from tests.test_run import small_gan, write_recording
 
 
-@pytest.fixture
-def recording(tmp_path) -> pathlib.Path:
-    path = tmp_path / "mine.npz"
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("recordings") / "mine.npz"
     write_recording(path, seed=0)
     return path
 
 
-def test_the_file_of_another_fold_is_refused(recording, tmp_path):
-    run(small_gan(recording), tmp_path / "run", progress=False)
-    (tmp_path / "run/report.html").unlink()
-    folds = tmp_path / "run/folds"
+@pytest.fixture(scope="module")
+def finished(recording, tmp_path_factory) -> pathlib.Path:
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    run(small_gan(recording), workdir, progress=False)
+    return workdir
+
+
+@pytest.fixture
+def workdir(finished, tmp_path) -> pathlib.Path:
+    """A copy of a finished run, to be damaged."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_the_file_of_another_fold_is_refused(recording, workdir):
+    (workdir / "report.html").unlink()
+    folds = workdir / "folds"
     (folds / "002.npz").write_bytes((folds / "001.npz").read_bytes())
     with pytest.raises(InputError, match="002.npz holds fold 'stimulus 1': .* fold 'stimulus 2'"):
-        run(small_gan(recording), tmp_path / "run", progress=False)
+        run(small_gan(recording), workdir, progress=False)
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"data": 3}', '{"learned": []}', b"\xff\xfe{"])
-def test_a_damaged_record_of_a_run_is_refused_until_it_is_deleted(recording, tmp_path, damage):
-    workdir = tmp_path / "run"
-    page = run(small_gan(recording), workdir, progress=False)
+def test_a_damaged_record_of_a_run_is_refused_until_it_is_deleted(recording, workdir, damage):
+    page = workdir / "report.html"
     scores = (workdir / "scores.json").read_text()
     page.unlink()
     content = damage if isinstance(damage, bytes) else damage.encode()
