@@ -114,8 +114,9 @@ def run_fold(
         learned[fold.name] = reconstructor.summary()
     with phases.measure("ridge baseline"):
         train = fold.train
-        averages = bool(np.mean(fold.main_test().repeats) > np.mean(train.repeats))
-        ridge = baselines.ridge(train.fmri, train.stimulus, train.images, average=averages)
+        ridge = baselines.ridge(
+            train.fmri, train.stimulus, train.images, average=fold.tests_averages()
+        )
 
     def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)

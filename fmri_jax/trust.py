@@ -162,7 +162,7 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Trust) -> None:
 def _ceiling(options: Experiment, session: Session, splits: Sequence[Fold], found: Trust) -> None:
     """What repeats of the test images of all folds, wherever they were shown, say of the voxels."""
     tests = [fold.main_test() for fold in splits]
-    stimulus = session.distinct_images()[session.stimulus]
+    stimulus = session.distinct_images[session.stimulus]
     trials = np.isin(stimulus, np.concatenate([test.stimulus for test in tests]))
     if options.preparation.fmri == "noise":
         return

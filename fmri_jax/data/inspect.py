@@ -111,7 +111,7 @@ def _gaps(session: Session) -> list[str]:
         gaps.append(f"fmri: {constant} voxels never change; they carry nothing and count as 0")
     if unseen := len(session.images) - len(np.unique(session.stimulus)):
         gaps.append(f"stimulus: {unseen} images are never shown")
-    distinct = session.distinct_images()
+    distinct = session.distinct_images
     if twins := int((distinct != np.arange(len(distinct))).sum()):
         gaps.append(f"images: {twins} have the same pixels as another one; they count as one")
     if len(np.unique(distinct)) == 1:

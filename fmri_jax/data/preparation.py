@@ -104,6 +104,10 @@ class Fold:
         seen = np.unique(self.train.stimulus)
         return len(seen) - np.isin(self.main_test().stimulus, seen)
 
+    def tests_averages(self) -> bool:
+        """Whether rows of the main test set average more trials than those of training do."""
+        return bool(np.mean(self.main_test().repeats) > np.mean(self.train.repeats))
+
     def without_responses(self) -> "Fold":
         """What was shown, with trials of no voxel: responses of many folds fill the memory."""
 
@@ -149,7 +153,7 @@ def folds(
     if options.image_size:
         images = image_stacks.resize(images, options.image_size)
     responses = session.fmri if voxels.all() else session.fmri[:, voxels]
-    stimulus = session.distinct_images()[session.stimulus]
+    stimulus = session.distinct_images[session.stimulus]
     recorded = Trials(responses, stimulus, images, session.run, session.stimulus_names)
     dealt = splits.deal(session, stimulus, options.split, options.n_folds, clusters)
     for number, split in enumerate(dealt):
@@ -160,7 +164,7 @@ def count_folds(
     session: Session, options: PreparationConfig, clusters: np.ndarray | None = None
 ) -> int:
     """How many `folds` there are; arguments and errors as there."""
-    stimulus = session.distinct_images()[session.stimulus]
+    stimulus = session.distinct_images[session.stimulus]
     dealt = splits.deal(session, stimulus, options.split, options.n_folds, clusters)
     return sum(1 for _ in dealt)
 

@@ -5,6 +5,7 @@ cannot be trusted is refused here, so that no later step needs to ask again.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 
@@ -93,6 +94,7 @@ class Session:
             )
         return mask
 
+    @functools.cached_property
     def distinct_images(self) -> np.ndarray:
         """(stimuli,) int32: for each image, the first one that has exactly the same pixels."""
         first: dict[bytes, int] = {}
@@ -181,7 +183,7 @@ def _check_split(session: Session) -> None:
         raise InputError(f"split holds {sorted(names)}: expected some trials to be {TRAIN!r}.")
     if names == {TRAIN}:
         return
-    distinct = session.distinct_images()
+    distinct = session.distinct_images
     training = set(session.stimulus[split == TRAIN].tolist())
     pixels = {int(distinct[i]): i for i in sorted(training, reverse=True)}
     for trial in np.flatnonzero(split != TRAIN):

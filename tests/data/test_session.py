@@ -68,7 +68,8 @@ def test_an_image_that_is_in_both_sets_under_two_numbers_is_refused(
     with pytest.raises(InputError, match=r"stimulus 5 \(f\) is also in training \(stimulus 2, a s"):
         make_session(images=images)
     everything = make_session(images=images, split=np.full(24, "train"))
-    assert everything.distinct_images().tolist() == [0, 1, 2, 3, 4, 2]
+    assert everything.distinct_images.tolist() == [0, 1, 2, 3, 4, 2]
+    assert everything.distinct_images is everything.distinct_images  # 10,000 images hash slowly
 
 
 def test_roi_selects_voxels(make_session: MakeSession) -> None:

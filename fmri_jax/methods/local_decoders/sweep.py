@@ -159,8 +159,7 @@ def _run_fold(number: int, fold: Fold, configs: Mapping[str, Config], seed: int)
         result.reconstructions[name] = np.asarray(model.reconstruct(test.fmri))
         result.seconds[name] = time.perf_counter() - start
     train, first = fold.train, result.models[next(iter(configs))]
-    averages = bool(np.mean(test.repeats) > np.mean(train.repeats))
-    ridge = baselines.ridge(train.fmri, train.stimulus, train.images, average=averages)
+    ridge = baselines.ridge(train.fmri, train.stimulus, train.images, average=fold.tests_averages())
     seen = train.images[np.unique(train.stimulus)]
     result.baselines["mean_image"] = baselines.mean_image(seen, len(test.fmri))
     result.baselines["ridge"] = ridge.reconstruct(test.fmri, test.gain)
