@@ -21,8 +21,9 @@ from fmri_jax.data.preparation import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.identification import against_all, pairwise, ranks
+from fmri_jax.files import replacing
 from fmri_jax.methods import Method, RunContext
-from fmri_jax.workdir import Phases, replacing
+from fmri_jax.workdir import Phases
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
 from fmri_jax.experiment import Experiment
+from fmri_jax.files import replacing
 from fmri_jax.scoring import score_run
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import (
@@ -21,7 +22,6 @@ from fmri_jax.workdir import (
     claim,
     provenance,
     read_json,
-    replacing,
     write_json,
     writing_to,
 )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fmri_jax.errors import InputError
+from fmri_jax.files import replacing
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
@@ -73,18 +74,6 @@ def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
             if found.get(key) != wanted.get(key):
                 return _first_difference(found.get(key), wanted.get(key), f"{where}.{key}")
     return f"{where} is {found!r} there and {wanted!r} here"
-
-
-@contextlib.contextmanager
-def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a path to write to; it takes the place of `path` only when it is complete."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        yield unfinished
-        os.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager

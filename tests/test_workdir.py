@@ -6,7 +6,8 @@ import os
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.workdir import Phases, claim, provenance, replacing, write_json, writing_to
+from fmri_jax.files import replacing
+from fmri_jax.workdir import Phases, claim, provenance, write_json, writing_to
 
 CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
 

@@ -2,11 +2,11 @@
 
 import base64
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fmri_jax.files import replacing
 from fmri_jax.report.theme import DARK, LIGHT, Theme, png, stamp
 
 if TYPE_CHECKING:
@@ -63,11 +63,6 @@ def render(template: str, values: dict[str, Any]) -> str:
 
 def write_whole(path: pathlib.Path, content: str | bytes) -> pathlib.Path:
     """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
+    with replacing(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(unfinished, path)
-    except OSError:
-        unfinished.unlink(missing_ok=True)
-        raise
     return path

@@ -1,10 +1,11 @@
 """Training curves: one JSON object a line, TensorBoard event files, and a progress bar."""
 
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
+
+from fmri_jax.files import replacing
 
 
 class MetricLog:
@@ -77,6 +78,5 @@ def drop_after(path: pathlib.Path, fold: str, step: int) -> None:
             continue  # the process was killed while it wrote this line
         if line["fold"] != fold or line["step"] <= step:
             kept.append(text)
-    unfinished = path.with_name(f".{path.name}.unfinished")  # all or nothing: other folds are in it
-    unfinished.write_text("".join(text + "\n" for text in kept), encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:  # other folds are in it, too
+        unfinished.write_text("".join(text + "\n" for text in kept), encoding="utf-8")
