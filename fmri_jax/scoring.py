@@ -63,9 +63,7 @@ def score_run(
 def _with_intervals(
     result: PerImage, rows: Rows, config: EvaluationConfig
 ) -> dict[str, dict[str, float]]:
-    """The summary of some rows; resampling a single stimulus would tell nothing of others."""
-    several = len(np.unique(rows.stimulus)) > 1
-    return summarise(result, rows.stimulus, config.n_bootstrap if several else 0, config.seed)
+    return summarise(result, rows.stimulus, config.n_bootstrap, config.seed)
 
 
 def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:

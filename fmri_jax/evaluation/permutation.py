@@ -13,6 +13,7 @@ from fmri_jax.evaluation.intervals import (
     mean_of_sums,
     resamples,
     sums_by_stimulus,
+    tails,
     with_ones,
 )
 
@@ -51,7 +52,8 @@ def compare(
         seed: of both.
 
     Returns:
-        The difference first minus second, its interval and its p-value; nan where undefined.
+        The difference first minus second, its interval and its p-value; nan where undefined, and
+        no interval for very few stimuli (`intervals.tails`).
 
     Raises:
         InputError: the two methods have different numbers of rows.
@@ -74,12 +76,11 @@ def compare(
 
     drawn = resamples(len(a), n_resamples, seed)
     resampled = statistic(drawn @ a) - statistic(drawn @ b)
-    low, high = np.nanquantile(resampled, (0.025, 0.975))
 
     swapped = np.random.default_rng(seed).integers(0, 2, (n_resamples, len(a))) @ (b - a)
     null = statistic(a.sum(axis=0) + swapped) - statistic(b.sum(axis=0) - swapped)
     p = _share_at_least(np.abs(null), abs(observed))
-    return Difference(observed, float(low), float(high), p)
+    return Difference(observed, *tails(resampled, len(a)), p)
 
 
 def identification_p(

@@ -82,7 +82,7 @@ class Variant:
             return scores[0]
         value = float(np.mean([score.value for score in scores]))
         sums = self.sums(metric) if split == "test" else None
-        if sums is None or len(np.unique(self.stimulus)) < 2:
+        if sums is None:
             return Score(value)
         interval = bootstrap(*sums, self.stimulus)
         return Score(value, interval.low, interval.high)

@@ -13,8 +13,8 @@ from fmri_jax.evaluation.permutation import compare, identification_p
 def test_bootstrap_is_a_loop_over_resampled_rows():
     """Draw stimuli, take all their rows, average: the slow way with the same draws."""
     rng = np.random.default_rng(0)
-    stimulus = np.array([7, 3, 3, 9, 7, 7, 1])
-    values = rng.normal(size=7)
+    stimulus = np.array([7, 3, 3, 9, 7, 7, 1, 4])
+    values = rng.normal(size=8)
     names = np.unique(stimulus)
     means = []
     for times in resamples(len(names), 200, seed=5).astype(int):
@@ -22,23 +22,44 @@ def test_bootstrap_is_a_loop_over_resampled_rows():
         means.append(np.concatenate(rows).mean())
     interval = mean_interval(values, stimulus, n_bootstrap=200, seed=5)
     assert interval.value == pytest.approx(values.mean())
-    np.testing.assert_allclose(interval[1:], np.percentile(means, [2.5, 97.5]))
+    np.testing.assert_allclose(interval[1:], expanded_percentiles(means, len(names)))
+
+
+def expanded_percentiles(resampled: list[float], n: int) -> np.ndarray:
+    """Hesterberg's: where a normal distribution ends as far out as Student's, scaled up, does."""
+    far = scipy.stats.t(n - 1).ppf(0.975) * np.sqrt(n / (n - 1))
+    return np.percentile(resampled, 100 * scipy.stats.norm.cdf([-far, far]))
 
 
 def test_interval_agrees_with_scipys_bootstrap_and_covers():
     rng = np.random.default_rng(1)
     values = rng.gamma(2, size=60)
     ours = mean_interval(values, np.arange(60), n_bootstrap=4000, seed=0)
+    level = 1 - 2 * scipy.stats.norm.sf(scipy.stats.t(59).ppf(0.975) * np.sqrt(60 / 59))
     theirs = scipy.stats.bootstrap(
-        (values,), np.mean, n_resamples=4000, method="percentile", rng=0
+        (values,), np.mean, n_resamples=4000, confidence_level=level, method="percentile", rng=0
     ).confidence_interval
     np.testing.assert_allclose(ours[1:], theirs, atol=0.05)
+
+
+@pytest.mark.parametrize("n", [6, 8, 12, 40])
+def test_95_of_100_intervals_hold_the_mean_of_few_stimuli_as_of_many(n):
+    """Plain percentiles: 84, 88, 92 and 94 of 100."""
     covered = 0
-    for seed in range(200):
-        sample = np.random.default_rng(seed).normal(size=40)
-        interval = mean_interval(sample, np.arange(40), n_bootstrap=300, seed=seed)
+    for seed in range(600):
+        sample = np.random.default_rng(seed).normal(size=n)
+        interval = mean_interval(sample, np.arange(n), n_bootstrap=500, seed=seed)
         covered += interval.low <= 0 <= interval.high
-    assert 0.88 <= covered / 200 <= 0.99
+    assert 0.91 <= covered / 600 <= 0.98
+
+
+def test_four_stimuli_have_a_score_and_no_interval():
+    values = np.random.default_rng(0).normal(size=12)
+    interval = mean_interval(values, np.repeat(np.arange(4), 3))
+    assert interval.value == pytest.approx(values.mean())
+    assert np.isnan(interval.low) and np.isnan(interval.high)
+    difference = compare(values, -values, np.repeat(np.arange(4), 3))
+    assert np.isnan(difference.low) and difference.p > 0
 
 
 def test_repeats_of_a_stimulus_do_not_narrow_the_interval():
@@ -58,7 +79,7 @@ def test_f1_is_pooled_again_in_each_resample():
     ]
     f1 = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn, _ in pooled]
     assert interval.value == pytest.approx(binary.f1(counts.sum(axis=0)))
-    np.testing.assert_allclose(interval[1:], np.percentile(f1, [2.5, 97.5]))
+    np.testing.assert_allclose(interval[1:], expanded_percentiles(f1, 12))
 
 
 def test_undefined_precision_has_no_interval():
