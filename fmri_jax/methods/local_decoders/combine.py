@@ -136,9 +136,14 @@ def scale_weights(
         ],
         axis=1,
     )  # (n, scales, pixels): each scale's own image
-    # The weights do not depend on the unit of the contrasts, the learning rate would.
-    unit = jnp.maximum(jnp.sqrt(jnp.mean(jnp.square(layers))), jnp.finfo(layers.dtype).tiny)
-    return _descend(layers / unit, images / unit, jnp.asarray(equal_weights(basis)), key)
+    # Which learning rate fits depends on how large the contrasts are, and a scale whose noise is
+    # many times that of the others would set the pace for them: each descends in its own unit.
+    sizes = jnp.sqrt(jnp.mean(jnp.square(layers), axis=(0, 2)))
+    unit = jnp.sqrt(jnp.mean(jnp.square(sizes)))
+    unit = jnp.where(unit > 0, unit, 1)
+    sizes = jnp.where(sizes > 0, sizes, unit)
+    start = equal_weights(basis) * sizes / unit
+    return _descend(layers / sizes[:, None], images / unit, start, key) * unit / sizes
 
 
 @jax.jit

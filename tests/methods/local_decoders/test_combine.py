@@ -54,6 +54,29 @@ def test_sgd_finds_the_non_negative_least_squares_weights_of_the_scales(noisy):
     np.testing.assert_allclose(weights, expected, atol=0.03)
 
 
+@pytest.mark.parametrize("noisiest", range(4))
+def test_sgd_gets_there_although_one_scale_is_a_hundred_times_noisier(noisy, noisiest):
+    elements, _, images = noisy
+    noise = np.random.default_rng(1).standard_normal((80, elements.n_elements))
+    noise *= 0.3 * np.where(elements.scale == noisiest, 100, 1)
+    predictions = (images @ elements.analysis + noise).astype(np.float32)
+    design = layers(elements, predictions).reshape(-1, 4).astype(float)
+    best, _ = optimize.nnls(design, images.ravel())
+
+    def error(weights):
+        return np.mean((design @ weights - images.ravel()) ** 2)
+
+    weights = learn("learned", elements, predictions, images, KEY)
+    assert error(weights) < 1.005 * error(best)
+
+
+def test_a_scale_that_predicts_nothing_keeps_its_weight(noisy):
+    elements, predictions, images = noisy
+    silent = predictions * (elements.scale != 1)
+    weights = learn("learned", elements, silent, images, KEY)
+    assert weights[1] == 0.25 and np.isfinite(weights).all()
+
+
 def test_sgd_does_not_depend_on_the_unit_of_contrast(noisy):
     elements, predictions, images = noisy
     weights = learn("learned", elements, predictions, images, KEY)
