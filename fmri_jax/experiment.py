@@ -141,6 +141,8 @@ def read(config: Mapping[str, Any]) -> Experiment:
 def _check_counts(experiment: Experiment) -> None:
     """Refuses what would end in an error hours later, when the scores are computed."""
     evaluation = experiment.evaluation
+    if not 0 <= experiment.seed < 2**63:
+        raise InputError(f"config.seed is {experiment.seed}: expected 0 to {2**63 - 1}.")
     for name, value in {
         "n_devices": experiment.n_devices,
         "evaluation.n_bootstrap": evaluation.n_bootstrap,

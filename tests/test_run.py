@@ -250,6 +250,8 @@ MISTAKES = [
     ({"preparation.roi": "V7"}, "V7"),
     ({"preparation.split": "given"}, "names no test trials"),
     ({"n_devices": 99}, "JAX sees"),
+    ({"seed": -1}, "config.seed is -1: expected 0 to 9223372036854775807"),
+    ({"seed": 2**63}, "config.seed is 9223372036854775808: expected 0 to"),
     ({"n_devices": -1}, "config.n_devices is -1: expected 0 or"),
     ({"evaluation.n_bootstrap": -1}, "config.evaluation.n_bootstrap is -1: expected 0 or"),
     ({"evaluation.seed": -1}, "config.evaluation.seed is -1: expected 0 or"),

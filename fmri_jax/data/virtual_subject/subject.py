@@ -7,7 +7,13 @@ import numpy as np
 
 from fmri_jax import config
 from fmri_jax.data.session import Session
-from fmri_jax.data.virtual_subject import areas, noise, protocol, responses
+from fmri_jax.data.virtual_subject import areas, noise, protocol
+from fmri_jax.data.virtual_subject.early import early_responses, standardised
+from fmri_jax.data.virtual_subject.higher import (
+    category_responses,
+    checked_features,
+    higher_responses,
+)
 from fmri_jax.data.virtual_subject.options import VirtualSubjectConfig
 
 
@@ -96,12 +102,12 @@ def _subject(images: np.ndarray, options: VirtualSubjectConfig, rng: np.random.G
     gain = rng.lognormal(0.0, 0.3, len(area_of)).astype(np.float32)
     category = None
     if options.n_categories:
-        raw, category = responses.category_responses(
+        raw, category = category_responses(
             images, options.n_training, options.n_categories, len(area_of), rng
         )
     else:
         raw = _image_responses(images, area_of, fields, options, rng)
-    clean = responses.standardised(raw, slice(options.n_training)).astype(np.float32)
+    clean = standardised(raw, slice(options.n_training)).astype(np.float32)
     return Truth(clean, ceiling, gain, area_of, fields, category)
 
 
@@ -117,15 +123,11 @@ def _image_responses(
     early = np.isin(area_of, areas.EARLY)
     training = slice(options.n_training)
     if early.any():
-        raw[:, early] = responses.early_responses(
-            images, area_of[early], fields[early], rng, training
-        )
+        raw[:, early] = early_responses(images, area_of[early], fields[early], rng, training)
     if not early.all():
         assert options.features is not None  # the options have checked it
-        features = responses.checked_features(options.features(images), len(images))
-        raw[:, ~early] = responses.higher_responses(
-            features, area_of[~early], fields[~early], rng, training
-        )
+        features = checked_features(options.features(images), len(images))
+        raw[:, ~early] = higher_responses(features, area_of[~early], fields[~early], rng, training)
     return raw
 
 

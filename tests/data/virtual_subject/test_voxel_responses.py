@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fmri_jax.data.virtual_subject import areas, responses
+from fmri_jax.data.virtual_subject import areas, early, higher
 from fmri_jax.data.virtual_subject.areas import FIELD, ReceptiveFields
 from fmri_jax.errors import InputError
 
@@ -26,7 +26,7 @@ def test_receptive_fields_can_be_mapped_from_responses():
     area_of = np.repeat(areas.EARLY, 40)
     fields = areas.draw_receptive_fields(area_of, np.random.default_rng(0))
     images, x, y = probes(16)
-    mapped = responses.early_responses(images, area_of, fields, np.random.default_rng(1))
+    mapped = early.early_responses(images, area_of, fields, np.random.default_rng(1))
     driven = np.clip(mapped - np.quantile(mapped, 0.75, axis=0), 0, None)
     driven /= driven.sum(0)
     centre_x, centre_y = x @ driven, y @ driven
@@ -44,7 +44,7 @@ def test_a_v1_voxel_ignores_what_lies_outside_its_receptive_field():
     images[6:] = images[:6]
     images[6:, SIZE // 2 :, SIZE // 2 :] = 128  # the lower right quarter of the second half
     area_of = np.array(["V1", "V1"])
-    found = responses.early_responses(images, area_of, fields, np.random.default_rng(1))
+    found = early.early_responses(images, area_of, fields, np.random.default_rng(1))
     # The coarsest Gabors reach far, so the upper left voxel changes a little, the other one much.
     change = abs(found[6:] - found[:6]).mean(0)
     assert change[0] < 0.2 * change[1]
@@ -54,9 +54,9 @@ def test_batches_do_not_change_responses(monkeypatch):
     area_of = np.repeat(["V1", "V4"], 10)
     fields = areas.draw_receptive_fields(area_of, np.random.default_rng(0))
     images = np.random.default_rng(0).integers(0, 256, (10, SIZE, SIZE, 3), dtype=np.uint8)
-    whole = responses.early_responses(images, area_of, fields, np.random.default_rng(1))
-    monkeypatch.setattr(responses, "BATCH", 4)
-    parts = responses.early_responses(images, area_of, fields, np.random.default_rng(1))
+    whole = early.early_responses(images, area_of, fields, np.random.default_rng(1))
+    monkeypatch.setattr(early, "BATCH", 4)
+    parts = early.early_responses(images, area_of, fields, np.random.default_rng(1))
     np.testing.assert_allclose(parts, whole, atol=1e-4)
 
 
@@ -64,7 +64,7 @@ def test_batches_do_not_change_responses(monkeypatch):
 def deep() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     shape = (20, 6, 6, 32)
-    return {layer: np.maximum(rng.normal(size=shape), 0).astype("f") for layer in responses.LAYERS}
+    return {layer: np.maximum(rng.normal(size=shape), 0).astype("f") for layer in higher.LAYERS}
 
 
 def test_higher_voxels_are_sparse_mixtures_of_one_layer_each(deep):
@@ -72,7 +72,7 @@ def test_higher_voxels_are_sparse_mixtures_of_one_layer_each(deep):
     fields = areas.draw_receptive_fields(area_of, np.random.default_rng(0))
 
     def respond(features):
-        return responses.higher_responses(features, area_of, fields, np.random.default_rng(1))
+        return higher.higher_responses(features, area_of, fields, np.random.default_rng(1))
 
     found = respond(deep)
     # By least squares: each voxel is a linear function of one layer's compressed channels.
@@ -92,13 +92,13 @@ def test_higher_voxels_are_sparse_mixtures_of_one_layer_each(deep):
 
 def test_a_single_higher_voxel_leaves_a_layer_without_voxels(deep):
     fields = areas.draw_receptive_fields(np.asarray(["LOC"]), np.random.default_rng(0))
-    found = responses.higher_responses(deep, np.asarray(["LOC"]), fields, np.random.default_rng(1))
+    found = higher.higher_responses(deep, np.asarray(["LOC"]), fields, np.random.default_rng(1))
     assert found.shape == (20, 1) and found.std() > 0
 
 
 def test_large_deep_maps_are_averaged_over_blocks():
     units = np.random.default_rng(0).normal(size=(2, 13, 13, 3)).astype(np.float32)
-    reduced = responses._reduced(units)
+    reduced = higher._reduced(units)
     assert reduced.shape == (2, 6, 6, 3)
     np.testing.assert_allclose(reduced[1, 2, 3], units[1, 4:6, 6:8].mean((0, 1)), rtol=1e-5)
 
@@ -116,7 +116,7 @@ def test_large_deep_maps_are_averaged_over_blocks():
 )
 def test_wrong_deep_features_are_named(deep, change, message):
     with pytest.raises(InputError, match=message):
-        responses.checked_features(change(deep), 20)
+        higher.checked_features(change(deep), 20)
 
 
 def test_categories_are_clusters_of_alike_images_and_nothing_else():
@@ -124,7 +124,7 @@ def test_categories_are_clusters_of_alike_images_and_nothing_else():
     colours = rng.integers(0, 256, (3, 1, 1, 3))
     label = rng.integers(0, 3, 40)
     images = np.clip(colours[label] + rng.normal(0, 8, (40, 16, 16, 3)), 0, 255).astype(np.uint8)
-    found, category = responses.category_responses(images, 30, 3, 50, rng)
+    found, category = higher.category_responses(images, 30, 3, 50, rng)
     for one in range(3):
         assert len(set(category[label == one])) == 1
         assert np.ptp(found[label == one], axis=0).max() == 0
@@ -134,7 +134,7 @@ def test_categories_are_clusters_of_alike_images_and_nothing_else():
 def test_standardising_uses_the_reference_rows_and_silences_constants():
     values = np.random.default_rng(0).normal(3, 2, (50, 4))
     values[:, 2] = 7.0
-    found = responses.standardised(values, slice(30))
+    found = early.standardised(values, slice(30))
     np.testing.assert_allclose(found[:30, [0, 1, 3]].mean(0), 0, atol=1e-12)
     np.testing.assert_allclose(found[:30, [0, 1, 3]].std(0), 1)
     assert (found[:, 2] == 0).all()
