@@ -6,11 +6,12 @@ Downloads the responses of sub-01 (`original_VC`, on which the generators were t
 and standardises the test trials, reconstructs the 50 test images, prints the scores and writes
 `released_generator.png`: what was seen, and below it what was made of it. The photographs are
 placed by hand (see docs/published_recordings.md); the generators are at
-https://figshare.com/articles/7916144. A second argument names another subject.
+https://figshare.com/articles/7916144. A second argument names another subject. The generator is
+read before anything is downloaded.
 """
 
+import argparse
 import pathlib
-import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,20 +20,38 @@ from PIL import Image
 from fmri_jax import data
 from fmri_jax.data.preparation import PreparationConfig, folds
 from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation import score
+from fmri_jax.methods.gan.method import GANReconstructor
 from fmri_jax.methods.gan.released import load_released
 
 SIZE, CROP = 248, 227  # px: training images were resized to the first and cropped to the second
 SHOWN = 10  # images in the picture
+SUBJECTS = ("sub-01", "sub-02", "sub-03")
 
 
-def main(session: Session, generator: str, picture: str = "released_generator.png") -> None:
+def main(generator: str, subject: str) -> None:
+    """Downloads a subject's recording and reconstructs it with a generator.
+
+    Raises:
+        InputError: the generator or the recording cannot be used.
+    """
+    reconstructor = load_released(generator)
+    session = data.load(
+        "deep_image_reconstruction", subject=subject, release="original_VC", roi="VC"
+    )
+    reconstruct(session, reconstructor)
+
+
+def reconstruct(
+    session: Session, reconstructor: GANReconstructor, picture: str = "released_generator.png"
+) -> None:
     """Reconstructs a session's test images, prints scores, writes a picture."""
     fold = next(folds(session, PreparationConfig(roi="VC", image_size=SIZE)))
     test = fold.tests["test"]
     margin = (SIZE - CROP) // 2
     seen = test.targets()[:, margin : margin + CROP, margin : margin + CROP]
-    made = np.asarray(load_released(generator).reconstruct(jnp.asarray(test.fmri)))
+    made = np.asarray(reconstructor.reconstruct(jnp.asarray(test.fmri)))
     for metric, value in score(seen, made).items():
         print(f"{metric:24} {value:.3f}")
     rows = [np.concatenate(list(images[:SHOWN]), axis=1) for images in (seen, made)]
@@ -42,8 +61,11 @@ def main(session: Session, generator: str, picture: str = "released_generator.pn
 
 
 if __name__ == "__main__":
-    path, subject = sys.argv[1], (*sys.argv[2:], "sub-01")[0]
-    recording = data.load(
-        "deep_image_reconstruction", subject=subject, release="original_VC", roi="VC"
-    )
-    main(recording, path)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("generator", help="a generator.caffemodel of figshare article 7916144")
+    parser.add_argument("subject", nargs="?", default="sub-01", choices=SUBJECTS)
+    given = parser.parse_args()
+    try:
+        main(given.generator, given.subject)
+    except InputError as error:
+        raise SystemExit(str(error)) from None

@@ -3,21 +3,18 @@
 import hashlib
 import os
 import pathlib
-import re
 from typing import Any
 
 import numpy as np
 
 from fmri_jax import data
-from fmri_jax.data import virtual_subject
+from fmri_jax.data import paths, virtual_subject
 from fmri_jax.data.datasets import store
 from fmri_jax.data.session import Session
-from fmri_jax.errors import InputError
 from fmri_jax.experiment import Experiment
 from fmri_jax.networks import alexnet
 
 DEEP_LAYERS = ("relu4", "relu5")
-PATHS = ("path", "images", "test_path", "test_images", "masks", "events", "folder")  # options
 BLOCK = 64  # images in the network at a time
 
 
@@ -27,7 +24,7 @@ def load(experiment: Experiment) -> Session:
     Raises:
         InputError: the recording cannot be used, or a path names a variable that is not set.
     """
-    options = {name: _expanded(name, value) for name, value in experiment.data_options.items()}
+    options = paths.expanded_options(experiment.data_options)
     if experiment.data_name != "virtual_subject":
         return data.load(experiment.data_name, **options)
     # Simulating takes seconds and depends on these options and on the package alone.
@@ -42,8 +39,8 @@ def load(experiment: Experiment) -> Session:
 
 def stamps(experiment: Experiment) -> dict[str, dict[str, int]]:
     """Size and time of the files and folders that the experiment's options name, where they are."""
-    given = {name: str(experiment.data_options.get(name, "")) for name in PATHS}
-    places = {name: os.path.expanduser(os.path.expandvars(path)) for name, path in given.items()}
+    given = {name: str(experiment.data_options.get(name, "")) for name in paths.OPTIONS}
+    places = {name: paths.replaced(path) for name, path in given.items()}
     return {name: stamp for name, path in places.items() if (stamp := _stamp(path))}
 
 
@@ -96,16 +93,3 @@ def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
         name: np.concatenate([np.asarray(block[name]) for block in blocks])[: len(images)]
         for name in DEEP_LAYERS
     }
-
-
-def _expanded(name: str, value: Any) -> Any:
-    """Replaces $VARIABLES and ~ in paths."""
-    if not isinstance(value, str) or not value or name not in PATHS:
-        return value
-    path = os.path.expandvars(value)
-    if missing := re.search(r"\$\{?(\w+)", path):
-        raise InputError(
-            f"config.data names {value!r} but the environment variable {missing[1]} is not set: "
-            f"set {missing[1]} to the folder of the recordings, or give the path of a file."
-        )
-    return str(pathlib.Path(path).expanduser())

@@ -17,9 +17,9 @@ def load(name_or_path: str, **options: Any) -> Session:
 
     Args:
         name_or_path: the path of a file that `fmri_jax.data.file` reads (`.npz`, `.mat`, BData
-            `.h5`, NIfTI or a folder of it), or "file" with that path as the option `path`;
-            "virtual_subject"; or the name of a folder of `fmri_jax.data.datasets`, such as
-            "deep_image_reconstruction".
+            `.h5`, NIfTI or a folder of it), in which `~` and $VARIABLES are replaced; or "file"
+            with that path as the option `path`; "virtual_subject"; or the name of a folder of
+            `fmri_jax.data.datasets`, such as "deep_image_reconstruction".
         **options: what that reader takes; a BData file needs `images`, a folder or zip.
 
     Returns:
@@ -28,14 +28,15 @@ def load(name_or_path: str, **options: Any) -> Session:
     Raises:
         InputError: the name or an option is unknown, or the recording cannot be used.
     """
-    from fmri_jax.data import file
+    from fmri_jax.data import file, paths
 
-    modules = known()
+    modules, options = known(), paths.expanded_options(options)
     if name_or_path in modules:
         reader = importlib.import_module(modules[name_or_path]).load
         return file.call(reader, name_or_path, options)
-    if pathlib.Path(name_or_path).suffix or pathlib.Path(name_or_path).is_dir():
-        return file.load(name_or_path, **options)
+    place = pathlib.Path(paths.expanded(name_or_path))
+    if place.suffix or place.is_dir() or len(place.parts) > 1:
+        return file.load(str(place), **options)
     raise InputError(
         unknown_name(f"data {name_or_path!r}", name_or_path, modules, "recording")
         + " A file of your own is given by its path."

@@ -9,7 +9,7 @@ import dataclasses
 import pathlib
 import sys
 
-from fmri_jax.data import inspect, inspect_pictures
+from fmri_jax.data import inspect, inspect_pictures, paths
 from fmri_jax.data.file import Config
 from fmri_jax.errors import InputError
 
@@ -23,9 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("command", choices=["inspect"])
     parser.add_argument("path", help=".npz, .mat, BData .h5, NIfTI file, or a folder of NIfTI")
-    parser.add_argument(
-        "--out", type=pathlib.Path, default=pathlib.Path(), help="folder for the pictures"
-    )
+    parser.add_argument("--out", default="", help="folder for the pictures")
     for field in dataclasses.fields(Config):
         flag = "--" + field.name.replace("_", "-")
         parser.add_argument(flag, type=type(field.default), default=field.default)
@@ -35,8 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
         found = inspect.inspect(given["path"], **options)
         print(inspect.describe(found))
         images = found.session.images if found.session else None
-        stem = pathlib.Path(given["path"]).resolve().name.partition(".")[0]
-        written = inspect_pictures.write(stem, found.fmri, images, given["out"].resolve())
+        stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
+        out = pathlib.Path(paths.expanded(given["out"])).resolve()
+        written = inspect_pictures.write(stem, found.fmri, images, out)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -54,7 +54,7 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Session
         stimulus = _whole_numbers("stimulus", arrays["stimulus"])
         _check_axes(fmri, stimulus)
         images = _pixels(arrays["images"])
-        _check_stack(images, stimulus)
+        _check_stack(images, arrays.get("stimulus_names"), stimulus)
         run = arrays.get("run", np.zeros(len(fmri), np.int32))
         names = arrays.get("stimulus_names", np.asarray([f"image {i}" for i in range(len(images))]))
         _check_names(_texts("stimulus_names", names), images)
@@ -123,6 +123,12 @@ def _pixels(images: np.ndarray) -> np.ndarray:
         )
     if len(shape) != 4:
         raise InputError(f"images has shape {shape}: expected (stimuli, height, width, channels).")
+    if shape[2] in (1, 3) and shape[3] not in (1, 3):
+        raise InputError(
+            f"images has shape {shape}: expected (stimuli, height, width, channels); the images "
+            "seem to be counted along the last axis, so put it first, permute(images, [4 1 2 3]) "
+            "in MATLAB or np.moveaxis(images, -1, 0) in Python."
+        )
     if shape[1] in (1, 3) and shape[3] not in (1, 3):
         raise InputError(
             f"images has shape {shape}: expected (stimuli, height, width, channels); the channels "
@@ -148,19 +154,41 @@ def _pixels(images: np.ndarray) -> np.ndarray:
     )
 
 
-def _check_stack(images: np.ndarray, stimulus: np.ndarray) -> None:
-    """Refuses grey squares that are stacked along the third axis, as MATLAB's users do.
+def _check_stack(images: np.ndarray, names: np.ndarray | None, stimulus: np.ndarray) -> None:
+    """Refuses grey images that are stacked along the third axis, as MATLAB's users do.
 
     They would read as other images, `height` of them, without a word: each shows one row of all.
     """
-    height, width, third, channels = images.shape
-    all_shown = np.unique(stimulus).tolist() in (list(range(third)), list(range(1, third + 1)))
-    if channels == 1 and height == width != third and all_shown:
+    first, _, third, channels = images.shape
+    if channels != 1 or first == third or not stimulus.size:
+        return
+    what, count = "stimulus names", len(np.unique(stimulus))
+    stacked = _counts_the_third_axis(images.shape, stimulus)
+    if names is not None and names.size in (first, third):  # these settle it
+        what, count, stacked = "stimulus_names holds", third, names.size == third
+    if stacked:
         raise InputError(
-            f"images has shape {images.shape}, and stimulus names {third} images, as many as its "
-            "third axis holds: expected (stimuli, height, width, channels); put the third axis "
-            "first."
+            f"images has shape {images.shape}, and {what} {count} images, which its third axis "
+            "seems to hold: expected (stimuli, height, width, channels); put the third axis first, "
+            "permute(images, [3 1 2]) in MATLAB or np.moveaxis(images, 2, 0) in Python."
         )
+
+
+def _counts_the_third_axis(shape: tuple[int, ...], stimulus: np.ndarray) -> bool:
+    """Whether the indices of the images that are shown fit the third axis better than the first.
+
+    Images of a bank that a subject never saw are no evidence: only where the third axis leaves
+    fewer of them, and either nearly none or images that are square, is it the likelier one.
+    """
+    first, second, third = shape[:3]
+    shown = np.unique(stimulus)
+    low, high = int(shown[0]), int(shown[-1])
+    if low < 0 or high - (low >= 1) >= third or (low == 1 and high == first):
+        return False
+    nearly_all_shown = third - len(shown) <= max(1, third // 10)
+    if third > first:
+        return high >= first and nearly_all_shown
+    return first == second or (second != third and nearly_all_shown)
 
 
 def _check_names(names: np.ndarray, images: np.ndarray) -> None:

@@ -151,7 +151,8 @@ class BData:
         if not len(marked):
             raise InputError(
                 f"{self.path} has no column {key!r}: choose one of "
-                f"{', '.join(sorted(set(self.keys) - set(self.rois)))}."
+                f"{', '.join(sorted(set(self.keys) - set(self.rois)))}; the stimulus label is "
+                "named by config.data.file.label."
             )
         first = np.zeros(self.shape[1], bool)
         first[marked[0]] = True

@@ -32,9 +32,9 @@ def image_names(
             numbers that count images are, where 10.png comes before 2.png.
     """
     key = _label_key(table, label)
+    numbers = _numbers(table, key, trials)
     stems = table.texts(key, trials)
     if stems is None:
-        numbers = table.label(key)[trials]
         if (numbers == np.rint(numbers)).all():
             return _counted(numbers, available, f"{table.path}: {key}", folder)
         stems = synset_names(numbers, f"{table.path}: {key}")
@@ -68,7 +68,7 @@ def category_images(
         InputError: a synset has no image, or several.
     """
     key = _label_key(table, label)
-    synsets = np.floor(np.abs(table.label(key)[trials]))
+    synsets = np.floor(np.abs(_numbers(table, key, trials)))
     images = {}
     for synset in np.unique(synsets):
         stem = f"n{int(synset):08d}_"
@@ -84,6 +84,18 @@ def category_images(
 
 def _label_key(table: BData, label: str) -> str:
     return label or next((key for key in LABELS if key in table.keys), LABELS[0])
+
+
+def _numbers(table: BData, key: str, trials: np.ndarray) -> np.ndarray:
+    """The label of each chosen trial, which must have one."""
+    numbers = table.label(key)[trials]
+    if without := int(np.isnan(numbers).sum()):
+        raise InputError(
+            f"{table.path}: {key} is NaN in {without} of {len(numbers)} trials, which then show no "
+            "image: expected a label in each; leave trials without an image, such as rest, out of "
+            "the file."
+        )
+    return numbers
 
 
 def synset_names(labels: np.ndarray, where: str) -> list[str]:
@@ -123,7 +135,8 @@ def _counted(numbers: np.ndarray, available: Sequence[str], where: str, folder: 
         raise InputError(
             f"{where} holds numbers from {low:.0f} to {high:.0f} for {len(available)} images in "
             f"{folder}: expected 1 to {len(available)}, counting images by name; name the right "
-            "label and folder (synset labels that passed through float32 look like this, too)."
+            "config.data.file.label and config.data.file.images (synset labels that passed through "
+            "float32 look like this, too)."
         )
     by_text = sorted(available)
     for early, late in zip(by_text, sorted(by_text, key=_by_number), strict=True):

@@ -17,7 +17,7 @@ RUNS = (("Session", "Run"), ("session", "run"))
 
 def load(
     path: str,
-    images: str,
+    images: str = "",
     test_path: str = "",
     test_images: str = "",
     roi: str = "",
@@ -33,7 +33,7 @@ def load(
 
     Args:
         path: `.h5` file of the training trials, or of all trials.
-        images: folder or zip of the images that they show.
+        images: folder or zip of the images that they show; needed.
         test_path: `.h5` file of the test trials, if they are apart.
         test_images: folder or zip of the test images; `images` when empty.
         roi: ROI expression of the columns to read; empty: all voxels.
@@ -44,9 +44,14 @@ def load(
         The recording; trials of `test_path` form the split "test".
 
     Raises:
-        InputError: a file cannot be used, the two files differ in their voxels, or a label has no
-            image.
+        InputError: `images` is empty, a file cannot be used, the two files differ in their voxels,
+            or a label has no image.
     """
+    if not images:
+        raise InputError(
+            f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
+            "the images; name it with --config.data.file.images=FOLDER."
+        )
     sources = [Source(path, images, TRAIN, label)]
     if test_path:
         sources.append(Source(test_path, test_images or images, "test", label))

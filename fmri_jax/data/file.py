@@ -60,7 +60,7 @@ def reader_of(path: str) -> str:
     """The module that reads what stands at `path`.
 
     Raises:
-        InputError: none does.
+        InputError: none does, or nothing stands there.
     """
     place = pathlib.Path(path)
     if place.is_dir():
@@ -68,6 +68,8 @@ def reader_of(path: str) -> str:
     for suffix, reader in READERS.items():
         if place.name.lower().endswith(suffix):
             return reader
+    if not place.exists():
+        raise InputError(f"{path} does not exist: expected a recording; check the path.")
     raise InputError(
         f"{path} ends in {place.suffix.lower()!r}: expected one of {', '.join(READERS)}; convert "
         "it to .npz."

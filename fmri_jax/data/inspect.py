@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax.data import file
+from fmri_jax.data import file, paths
 from fmri_jax.data.bdata import BData
 from fmri_jax.data.contents import Listing, listing
 from fmri_jax.data.session import TRAIN, Session
@@ -19,7 +19,7 @@ class Inspection:
     """What was found at a path.
 
     Attributes:
-        path: what was inspected.
+        path: what was inspected, expanded.
         kind: of file.
         holds: name and description of what is in it.
         session: the recording, if it can be used.
@@ -45,6 +45,7 @@ def inspect(path: str, **options: Any) -> Inspection:
     Raises:
         InputError: nothing can be said about it: it does not exist or is no data file.
     """
+    path, options = paths.expanded(path), paths.expanded_options(options)
     kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
     session, problem, fmri = None, "", None
     table = _bdata(path) if kind == "HDF5" else None
@@ -54,7 +55,8 @@ def inspect(path: str, **options: Any) -> Inspection:
         fmri = table.read(table.voxels())
         problem = (
             f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
-            "the images; add --images FOLDER."
+            "the images; add --images FOLDER, which launch.py takes as "
+            "--config.data.file.images=FOLDER."
         )
     else:
         try:
@@ -106,11 +108,15 @@ def _gaps(session: Session) -> list[str]:
         gaps.append("run: all trials are of one run; runs cannot be left out")
     if not session.rois:
         gaps.append("rois: no region is named; only 'all' voxels can be chosen")
+    if empty := [name for name, mask in session.rois.items() if not mask.any()]:
+        gaps.append(f"rois: no voxel belongs to {', '.join(empty)}; it cannot be chosen")
     constant = int((session.fmri == session.fmri[0]).all(axis=0).sum())
     if constant:
         gaps.append(f"fmri: {constant} voxels never change; they carry nothing and count as 0")
     if unseen := len(session.images) - len(np.unique(session.stimulus)):
         gaps.append(f"stimulus: {unseen} images are never shown")
+    if session.stimulus.min() == 1:
+        gaps.append("stimulus: image 0 is never shown; if the indices count from 1, subtract 1")
     distinct = session.distinct_images
     if twins := int((distinct != np.arange(len(distinct))).sum()):
         gaps.append(f"images: {twins} have the same pixels as another one; they count as one")

@@ -31,6 +31,7 @@ from fmri_jax.errors import InputError
 
 _DAMAGE = (OSError, EOFError, ValueError, zlib.error)  # what damaged files raise
 _BRAIN = ("brain", "mask", "brain_mask", "brainmask")
+_SECONDS = {"msec": 1e-3, "usec": 1e-6}  # of a unit of time; a header that names none means seconds
 
 
 def load(
@@ -163,7 +164,9 @@ def _responses(volume: pathlib.Path, mask: Any, rows: list[Event], delay: float)
             )
         return scans[[bool(row.stimulus) for row in rows]]
     events = [row for row in rows if row.stimulus]
-    return _averages(_detrended(scans), events, float(image.header.get_zooms()[3]), delay, volume)
+    unit = _SECONDS.get(image.header.get_xyzt_units()[1], 1)
+    tr = float(image.header.get_zooms()[3]) * unit
+    return _averages(_detrended(scans), events, tr, delay, volume)
 
 
 def _check_finite(responses: np.ndarray, volume: pathlib.Path) -> None:
@@ -192,7 +195,7 @@ def _averages(
     if not 0.1 <= tr <= 20:
         raise InputError(
             f"{volume} states a repetition time of {tr:g} s: expected 0.1 to 20 s; correct pixdim "
-            "in its header."
+            "or the unit of time in its header."
         )
     averages = np.empty((len(rows), scans.shape[1]), np.float32)
     for row, event in zip(averages, rows, strict=True):
@@ -202,7 +205,13 @@ def _averages(
         if last <= first:
             first = round((start + stop) / 2 / tr)
             last = first + 1
-        if first < 0 or last > len(scans):
+        if first < 0:
+            raise InputError(
+                f"{volume}: the response of its event at {event.onset:g} s begins at {start:g} s, "
+                "before the first volume: expected onsets in seconds from the first volume on; "
+                "drop that row or correct its onset."
+            )
+        if last > len(scans):
             raise InputError(
                 f"{volume} ends after {len(scans) * tr:g} s, but its event at {event.onset:g} s "
                 f"has its response until {stop:g} s: expected scans that cover every event; drop "

@@ -16,7 +16,7 @@ from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Session.split`
 # Entries of `scores.json` beside the test sets.
-RESERVED = {"baselines", "per_image", "chance", "eight_numbers", "trust", "notes"}
+RESERVED = {"baselines", "differences", "per_image", "chance", "eight_numbers", "trust", "notes"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,8 +82,7 @@ class Session:
             return everything
 
         def mask_of(name: str, value: float) -> np.ndarray:
-            implied = name == "all" and name not in self.rois
-            return roi.match(name, value, {"all": everything} if implied else self.rois)
+            return roi.match(name, value, {"all": everything} if name == "all" else self.rois)
 
         mask = roi.select(expression, mask_of)
         if not mask.any():
@@ -149,6 +148,8 @@ def _check_stimulus(stimulus: np.ndarray, trials: int, stimuli: int) -> None:
     if low < 0 or high >= stimuli:
         one_based = low == 1 and high == stimuli
         hint = "they seem to count from 1, so subtract 1" if one_based else "correct the index"
+        if low < 0:
+            hint += ", and leave out trials without an image"
         raise InputError(
             f"stimulus holds indices from {low} to {high} for {stimuli} images: expected 0 to "
             f"{stimuli - 1}; {hint}."
@@ -156,6 +157,11 @@ def _check_stimulus(stimulus: np.ndarray, trials: int, stimuli: int) -> None:
 
 
 def _check_rois(rois: dict[str, np.ndarray], voxels: int) -> None:
+    if "all" in rois:
+        raise InputError(
+            "A region is named 'all': expected another name, because the ROI 'all' takes every "
+            "voxel; rename it."
+        )
     for name, mask in rois.items():
         _check_array(f"rois[{name!r}]", mask, np.dtype(bool), "(voxels,)", 1)
         if len(mask) != voxels:

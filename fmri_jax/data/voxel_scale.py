@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 
+from fmri_jax.errors import InputError
+
 _VOXEL_BLOCK = 1024  # voxels whose statistics are taken at once: bounds the float64 copies
 
 
@@ -19,7 +21,11 @@ class VoxelScale:
 
     @classmethod
     def fit(cls, fmri: np.ndarray, standardise: bool) -> "VoxelScale":
-        """Estimates the statistics from training trials (n, voxels); warns of constant voxels."""
+        """Estimates the statistics from training trials (n, voxels); warns of constant voxels.
+
+        Raises:
+            InputError: every voxel is constant.
+        """
         blocks = range(0, fmri.shape[1], _VOXEL_BLOCK)
         columns = [fmri[:, start : start + _VOXEL_BLOCK].astype(np.float64) for start in blocks]
         mean = np.concatenate([c.mean(axis=0) for c in columns])
@@ -28,6 +34,12 @@ class VoxelScale:
         )  # the population's, as in Shen et al.
         # A spread below float32's resolution of the mean is rounding, not signal.
         constant = std <= 1e-6 * np.abs(mean)
+        if constant.all():
+            raise InputError(
+                f"All {len(constant)} voxels of the chosen ROI are constant over the "
+                f"{len(fmri)} training trials: expected responses that differ; choose another "
+                "config.preparation.roi."
+            )
         if standardise and constant.any():
             warnings.warn(
                 f"{int(constant.sum())} of {len(constant)} voxels are constant over the training "

@@ -1,5 +1,7 @@
 """Lists the published weights: python -m fmri_jax.pretrained."""
 
+import argparse
+
 from fmri_jax.pretrained import cache, sources
 from fmri_jax.pretrained.catalogue import CATALOGUE
 
@@ -22,4 +24,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m fmri_jax.pretrained", description=__doc__).parse_args()
     main()

@@ -50,6 +50,33 @@ def test_a_usable_file_is_described_and_drawn(
     assert str(tmp_path / "look" / "ours_voxels.png") in out
 
 
+def test_labels_from_1_and_empty_regions_are_asked_about(
+    make_session: MakeSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session = make_session(rois={"V1": np.ones(10, bool), "V4": np.zeros(10, bool)})
+    save_npz(session, tmp_path / "from 0.npz")
+    # The sixth image is never shown: counted from 1, the labels of the others are in range.
+    counted = np.where(session.stimulus == 5, 3, session.stimulus + 1).astype(np.int32)
+    save_npz(make_session(stimulus=counted, split=np.full(24, "train")), tmp_path / "from 1.npz")
+    asks = "stimulus: image 0 is never shown; if the indices count from 1, subtract 1"
+    _, out, _ = inspect(capsys, str(tmp_path / "from 0.npz"), "--out", str(tmp_path))
+    assert asks not in out and "rois: no voxel belongs to V4; it cannot be chosen" in out
+    code, out, _ = inspect(capsys, str(tmp_path / "from 1.npz"), "--out", str(tmp_path))
+    assert code == 0 and asks in out and "no voxel belongs" not in out
+
+
+def test_home_and_variables_are_replaced_in_every_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bids_dataset(tmp_path / "scans")
+    (tmp_path / "scans" / "stimuli").rename(tmp_path / "pictures")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PICTURES", str(tmp_path / "pictures"))
+    code, out, _ = inspect(capsys, "~/scans", "--images=$PICTURES", "--out=~/look")
+    assert code == 0 and f"{tmp_path / 'scans'}: NIfTI" in out
+    assert (tmp_path / "look" / "scans_images.png").exists()
+
+
 def test_pictures_go_to_the_current_folder(
     make_session: MakeSession,
     tmp_path: Path,
@@ -92,6 +119,7 @@ def test_bdata_lacks_its_images_only(tmp_path: Path, capsys: pytest.CaptureFixtu
     data.save(path)
     code, out, _ = inspect(capsys, path, "--out", str(tmp_path))
     assert code == 2 and "BData" in out and "ROI_V1 2" in out and "add --images FOLDER" in out
+    assert "--config.data.file.images=FOLDER" in out
     assert (tmp_path / "s_voxels.png").exists() and not (tmp_path / "s_images.png").exists()
     (tmp_path / "pictures").mkdir()
     for name in "ab":

@@ -8,7 +8,7 @@ import pytest
 from scipy.signal import detrend
 
 from fmri_jax.data import load
-from tests.data.builders import SHAPE, bids_dataset, save_nifti
+from tests.data.builders import REPETITION_TIME, SHAPE, bids_dataset, save_nifti
 
 
 @pytest.fixture
@@ -32,6 +32,17 @@ def test_responses_equal_a_loop_over_events(dataset: Path) -> None:
     v1 = nibabel.load(dataset / "masks" / "V1.nii.gz").get_fdata()[brain] > 0
     np.testing.assert_array_equal(session.rois["V1"], v1)
     assert list(session.rois) == ["V1"]
+
+
+def test_the_repetition_time_may_be_in_milliseconds(dataset: Path) -> None:
+    before = load(str(dataset), image_size=8)
+    for volume in (dataset / "func").glob("*.nii.gz"):
+        image = nibabel.load(volume)
+        image.header.set_zooms((2, 2, 2, 1000 * REPETITION_TIME))
+        image.header.set_xyzt_units("mm", "msec")
+        scans = image.get_fdata(dtype="f4")
+        nibabel.save(nibabel.Nifti1Image(scans, image.affine, image.header), volume)
+    assert load(str(dataset), image_size=8).fingerprint() == before.fingerprint()
 
 
 def betas(dataset: Path) -> np.ndarray:

@@ -78,6 +78,45 @@ def test_binary_images_whole_labels_and_wide_responses_are_converted(
     np.testing.assert_array_equal(session.rois["V2"], arrays["roi_masks"][1])
 
 
+def test_home_and_variables_are_replaced(
+    arrays: Arrays, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load(written(tmp_path / "a.npz", arrays)).fingerprint()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MINE", str(tmp_path))
+    assert load("~/a.npz").fingerprint() == expected
+    assert load("file", path="$MINE/a.npz").fingerprint() == expected
+    literal = written(tmp_path / "a$b.npz", arrays)  # a name, as it exists
+    assert load(literal).fingerprint() == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [
+        ((60, 12, 10), range(8)),  # a bank of which few are shown
+        ((60, 10, 10), range(10)),  # as many as a row has pixels, but the images are square
+        ((20, 16, 16), range(1, 20)),
+        ((16, 16, 20), range(15)),  # as many as a column has pixels
+        ((16, 20, 12), [*range(10), 15]),
+        ((6, 6, 6), range(5)),
+    ],
+)
+def test_images_that_are_not_all_shown_are_no_stack(
+    tmp_path: Path, shape: tuple[int, ...], shown: Any
+) -> None:
+    stimulus = np.tile(np.asarray(shown), 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 1), dtype=np.uint8)
+    mine = {"fmri": np.eye(len(stimulus), 9), "stimulus": stimulus, "images": pixels}
+    assert load(written(tmp_path / "a.npz", mine)).images.shape == (*shape, 1)
+
+
+def test_names_settle_which_axis_counts_the_images(arrays: Arrays, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 11, 6, 1), dtype=np.uint8)
+    names = np.asarray([f"picture {i}" for i in range(9)])
+    mine = arrays | {"images": pixels, "stimulus_names": names}
+    assert load(written(tmp_path / "a.npz", mine)).images.shape == (9, 11, 6, 1)
+
+
 def test_recordings_have_names() -> None:
     assert {"file", "virtual_subject", "deep_image_reconstruction"} <= set(known())
 

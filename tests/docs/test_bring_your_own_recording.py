@@ -7,21 +7,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bdpy
 import nibabel
 import numpy as np
+import pytest
 from PIL import Image
 from scipy import io
+
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
+from fmri_jax.methods.gan.config import Config
+from fmri_jax.methods.gan.method import GAN
+from fmri_jax.methods.gan.step import TrainStep
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "bring_your_own_recording.md").read_text(encoding="utf-8")
 STIMULI, RUNS, SIZE, GRID = 6, 4, 16, (4, 4, 4)
-VOXELS = 20  # in both recordings, so that one compilation serves both
+VOXELS = 20  # in all recordings, so that one compilation serves all
 
 # A network of a few units that takes two steps: what is tested is the way, not the picture.
 SMALL = (
     "--noprogress --config.method.n_steps=2 --config.method.batch_size=8 "
     "--config.method.width=0.03125 --config.method.hidden=16 "
-    "--config.method.discriminator_width=0.125 --config.method.feature_weight=0.0 "
+    "--config.method.discriminator_width=0.125 "
     "--config.evaluation.perceptual=False --config.evaluation.n_bootstrap=20"
 )
 
@@ -62,6 +70,21 @@ def write_scans(folder: Path) -> None:
         nibabel.save(nibabel.Nifti1Image(mask, np.eye(4)), folder / "masks" / f"{name}.nii.gz")
 
 
+def write_bdata(folder: Path) -> None:
+    rng = np.random.default_rng(2)
+    data = bdpy.BData()
+    data.add(rng.normal(size=(STIMULI * RUNS, VOXELS + 5)), "VoxelData")
+    data.add(np.repeat(np.arange(1.0, RUNS + 1), STIMULI)[:, None], "Run")
+    data.add(np.tile(np.arange(1.0, STIMULI + 1), RUNS)[:, None], "stimulus_id")
+    v1 = (np.arange(VOXELS + 5) < VOXELS).astype(float)
+    data.add_metadata("ROI_V1", v1, where="VoxelData")
+    data.save(str(folder / "sub-01.h5"))
+    (folder / "pictures").mkdir()
+    for i in range(1, STIMULI + 1):
+        pixels = rng.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "pictures" / f"{i:02}.png")
+
+
 def command(line: str) -> list[str]:
     """A line of a bash block as it is run here: our Python, this checkout, a small network."""
     words = [sys.executable, *shlex.split(line)[1:]]
@@ -74,12 +97,13 @@ def command(line: str) -> list[str]:
 def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:
     write_mat(tmp_path)
     write_scans(tmp_path / "scans")
+    write_bdata(tmp_path)
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
         "XLA_FLAGS": "",
     }
     blocks = re.findall(r"^```(python|bash)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert [kind for kind, _ in blocks] == ["python", "bash", "python", "bash", "bash"]
+    assert [kind for kind, _ in blocks] == ["python", "bash", "bash", "python", "bash", "bash"]
     said = []
     for kind, text in blocks:
         commands = [[sys.executable, "-c", text]]
@@ -91,8 +115,18 @@ def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:
             )
             assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
             said.append(done.stdout)
-    assert "24 trials x 20 voxels" in said[1] and "It can be used" in said[2]
-    assert said[3].startswith("(24, 20) (6, 16, 16, 3) []\n(24, ")
-    assert len(list((tmp_path / "look").glob("*.png"))) == 4
-    for run in ("mine", "scans"):
+    assert "24 trials x 25 voxels" in said[1]
+    assert "24 trials x 20 voxels" in said[3] and "It can be used" in said[4]
+    assert said[5].startswith("(24, 20) (6, 16, 16, 3) []\n(24, ")
+    assert len(list((tmp_path / "look").glob("*.png"))) == 6
+    for run in ("mine", "scans", "bdata"):
         assert "<html" in (tmp_path / "runs" / run / "report.html").read_text()
+
+
+def test_small_images_are_answered_with_the_option_that_the_page_names() -> None:
+    option = "config.method.comparator_size=64"
+    assert "`has not at 16 pixels`" in PAGE and f"`--{option}`" in PAGE
+    step = TrainStep(GAN(Config(width=0.03125, hidden=16)).networks(16, 3), Config())
+    images = np.zeros((1, 16, 16, 3), np.float32)
+    with pytest.raises(InputError, match=f"has not at 16 pixels: choose among .* {option} or a"):
+        step.features(pretrained.load("alexnet"), images)

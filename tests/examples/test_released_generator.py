@@ -1,5 +1,9 @@
 """The example goes from a recording to scores and a picture, here with a generator of noise."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +11,7 @@ from PIL import Image
 from examples import released_generator
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
+from fmri_jax.methods.gan.released import load_released
 from tests.pretrained.caffe_messages import write_net
 from tests.pretrained.test_released_generator import VOXELS, released_layers
 
@@ -35,7 +40,7 @@ def generator(tmp_path_factory):
 
 def test_the_example_scores_and_draws_the_test_images(generator, tmp_path, capsys):
     picture = tmp_path / "made.png"
-    released_generator.main(recording(VOXELS), generator, str(picture))
+    released_generator.reconstruct(recording(VOXELS), load_released(generator), str(picture))
     assert Image.open(picture).size == (3 * 227, 2 * 227)
     printed = capsys.readouterr().out
     assert "pixel_correlation" in printed and "identification_2way" in printed
@@ -43,4 +48,24 @@ def test_the_example_scores_and_draws_the_test_images(generator, tmp_path, capsy
 
 def test_a_recording_of_other_voxels_is_refused(generator, tmp_path):
     with pytest.raises(InputError, match="takes 30 voxels, and these responses have 31"):
-        released_generator.main(recording(VOXELS + 1), generator, str(tmp_path / "made.png"))
+        released_generator.reconstruct(
+            recording(VOXELS + 1), load_released(generator), str(tmp_path / "made.png")
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        ([], 2, "the following arguments are required: generator"),
+        (["nowhere.caffemodel"], 1, "nowhere.caffemodel is not a file: download"),
+        (["nowhere.caffemodel", "sub-1"], 2, "invalid choice: 'sub-1'"),
+    ],
+)
+def test_wrong_arguments_end_with_a_sentence_before_any_download(
+    tmp_path, arguments, code, sentence
+):
+    command = [sys.executable, "-m", "examples.released_generator", *arguments]
+    environment = os.environ | {"FMRI_JAX_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == code and sentence in done.stderr
+    assert "Traceback" not in done.stderr and not (tmp_path / "cache").exists()

@@ -140,7 +140,8 @@ class TrainStep:
             raise InputError(
                 f"config.method.comparator_layers names {missing[0]!r}, which "
                 f"{self.config.comparator} has not at {images.shape[1]} pixels: choose among "
-                f"{', '.join(activations)}."
+                f"{', '.join(activations)}, or enlarge the images with "
+                "config.method.comparator_size=64 or a larger config.preparation.image_size."
             )
         return {layer: activations[layer].astype(jnp.float32) for layer in layers}
 

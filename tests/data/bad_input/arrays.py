@@ -92,6 +92,17 @@ def stacked_as_matlab_does(first: int) -> Change:
     }
 
 
+def stacked(height: int, width: int, unseen: int, *colours: int, **more: Any) -> Change:
+    """Images along the last axis as `images(:, :, i)`, of which the last `unseen` are not shown."""
+
+    def change(a: Arrays) -> Arrays:
+        count = 6 + unseen
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, *colours, count), "u1")
+        return {"fmri": a["fmri"], "stimulus": a["stimulus"], "images": pixels, **more}
+
+    return change
+
+
 CASES = [
     npz("no responses", without("fmri"), "key 'fmri' is missing; it holds images, roi_masks"),
     npz("no stimulus", without("stimulus"), "key 'stimulus' is missing"),
@@ -120,6 +131,11 @@ CASES = [
     npz("one axis", with_("fmri", lambda x: x[0]), r"fmri has shape \(10,\): expected \(trials, v"),
     npz("labels off by one", with_("stimulus", lambda x: x + 1), "count from 1, so subtract 1"),
     npz("negative labels", with_("stimulus", lambda x: x - 1), "from -1 to 4 for 6 images"),
+    npz(
+        "rest as -1",
+        with_("stimulus", lambda x: np.where(x == 5, -1, x)),
+        "from -1 to 4 for 6 images: .* leave out trials without an image",
+    ),
     npz("broken labels", with_("stimulus", lambda x: x + 0.5), "values that are not whole numbers"),
     npz("undefined labels", with_("stimulus", lambda x: x * np.nan), "that are not whole numbers"),
     npz("labels as text", with_("stimulus", lambda x: x.astype(str)), "expected whole numbers"),
@@ -139,6 +155,27 @@ CASES = [
     ),
     mat(
         "images along the third axis", stacked_as_matlab_does(1), "names 6 images, .*third axis fi"
+    ),
+    mat(
+        "images along the third axis, not square",
+        stacked(9, 11, 0),
+        r"\(9, 11, 6, 1\), and stimulus names 6 .*third axis first, permute\(images, \[3 1 2\]\)",
+    ),
+    mat("images along the third axis, one unseen", stacked(8, 8, 1), "names 6 .*third axis first"),
+    mat(
+        "images along the third axis, one unseen and not square",
+        stacked(9, 11, 1),
+        "names 6 images, which its third axis seems to hold",
+    ),
+    mat(
+        "images along the third axis, most unseen but named",
+        stacked(50, 40, 24, stimulus_names=np.asarray([f"{i}" for i in range(30)], object)),
+        "stimulus_names holds 30 images, which its third axis",
+    ),
+    mat(
+        "images in colour along the last axis",
+        stacked(9, 11, 0, 3),
+        r"\(9, 11, 3, 6\): .* last axis, so put it first, permute\(images, \[4 1 2 3\]\)",
     ),
     npz("channels first", with_("images", lambda x: np.moveaxis(x, -1, 1)), r"store np\.moveaxis"),
     npz(
@@ -166,6 +203,11 @@ CASES = [
     npz("ROI masks alone", without("roi_names"), "roi_masks is there alone"),
     npz("ROI masks swapped", with_("roi_masks", np.transpose), r"\(3, 10\).*axes seem swapped"),
     npz("ROI of wrong length", with_("roi_masks", lambda x: x[:, 1:]), r"\(3, 9\): expected \(3, "),
+    npz(
+        "a region called all",
+        add(roi_names=np.asarray(["V1", "all", "V2"])),
+        "region is named 'all': .*takes every voxel; rename it",
+    ),
     npz("ROI of twos", with_("roi_masks", lambda x: x * 2), "holds other values than 0 and 1"),
     npz(
         "one ROI thrice", with_("roi_names", lambda x: np.full(3, "V1")), "a name twice: V1, V1, V1"
@@ -218,6 +260,19 @@ CASES = [
     file("half a mat", "a.mat", lambda b: b"MATLAB 5.0 MAT-file".ljust(200), "cannot be read as a"),
     file("an npz called mat", "b.mat", lambda b: b, "cannot be read as a .mat file"),
     file("an unknown kind", "a.xyz", lambda b: b, r"ends in '\.xyz': expected one of \.npz, \.mat"),
+    Case(
+        "file: missing, of a kind that is not read",
+        lambda f: load(str(f / "no.xyz")),
+        r"no\.xyz does not exist: expected a recording; check the path",
+    ),
+    Case(
+        "file: missing folder", lambda f: load(str(f / "no")), "no does not exist: expected a rec"
+    ),
+    Case(
+        "file: a variable that is not set",
+        lambda f: load("$NOT_SET_ANYWHERE/my.npz"),
+        "the environment variable NOT_SET_ANYWHERE is not set: set NOT_SET_ANYWHERE to",
+    ),
     Case(
         "file: missing npz", lambda f: load(str(f / "no.npz")), r"no\.npz is not a file: expected"
     ),

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fmri_jax.data import load
 from tests.data.bad_input.case import Case
-from tests.data.builders import bdata, change_h5, replace_dataset, synset_images
+from tests.data.builders import SYNSETS, bdata, change_h5, replace_dataset, synset_images
 
 
 def table(what: str, change: Callable[[h5py.File], object], sentence: str) -> Case:
@@ -64,6 +64,13 @@ def in_place_of(name: str, value: Any) -> Callable[[h5py.File], None]:
         file[name] = value
 
     return change_it
+
+
+def rest_beside_texts(file: h5py.File) -> None:
+    """A trial without a label, in a file whose `vmap` names the others."""
+    file["dataset"][0, -1] = np.nan
+    for number in SYNSETS:
+        file[f"vmap/stimulus_id/{number}"] = b"n01518878_5958"
 
 
 def nothing(folder: Path) -> None:
@@ -144,7 +151,13 @@ CASES = [
     table(
         "NaN labels",
         replace_dataset("dataset", lambda x: np.where(x > 2, np.nan, x)),
-        "the label nan: expected a synset",
+        "stimulus_id is NaN in 24 of 24 trials, .*; leave trials without an image, such as rest",
+    ),
+    table("NaN labels beside texts", rest_beside_texts, "stimulus_id is NaN in 1 of 24 trials"),
+    table(
+        "counted labels from 0",
+        replace_dataset("dataset", lambda x: np.c_[x[:, :-1], np.tile(np.arange(4), 6)]),
+        "numbers from 0 to 3 for 4 images .* config.data.file.label and config.data.file.images",
     ),
     table(
         "float32 labels that lost digits",
@@ -159,6 +172,7 @@ CASES = [
     around("an empty ROI", nothing, "s.h5: roi 'V1 - V1' selects no voxel: exp", roi="V1 - V1"),
     around("labels among voxels", nothing, "takes 1 columns that are no v", roi="V1 + Run"),
     around("no such label", nothing, "no column 'Id': choose one of Run, Session, V", label="Id"),
+    around("no label by the option", nothing, "named by config.data.file.label", label="Od"),
     around(
         "an image is missing",
         lambda f: (f / "images" / "n01518878" / "n01518878_5958.JPEG").unlink(),
@@ -184,6 +198,6 @@ CASES = [
     Case(
         "BData: no images",
         lambda f: bdata().save(str(f / "s.h5")) or load(str(f / "s.h5")),
-        "cannot take the options .*'images'",
+        "does not hold them: .* the images; name it with --config.data.file.images=FOLDER",
     ),
 ]

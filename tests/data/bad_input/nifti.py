@@ -130,6 +130,11 @@ CASES = [
     bids("an empty table", rewrite_table(""), "found no rows"),
     bids("an onset of text", rewrite_table(COLUMNS + "x\t1\ta.png"), "line 2 has the onset 'x'"),
     bids("a negative duration", rewrite_table(COLUMNS + "1\t-1\ta.png"), "has the duration '-1'"),
+    bids(
+        "an event before the first volume",
+        rewrite_table(COLUMNS + "-20\t1\ta.png"),
+        "response of its event at -20 s begins at -15 s, before the first volume: .* its onset",
+    ),
     bids("an image missing", rewrite_table(COLUMNS + "1\t2\tc.png"), "lacks 1 of 3 .* first c.png"),
     bids(
         "a table missing",

@@ -46,6 +46,8 @@ def remove_part(folder: Path) -> None:
 
 BY_STIMULUS = PreparationConfig(split="stimulus")
 
+CONSTANT = {"fmri": np.where(np.arange(10) < 5, 7, arrays()["fmri"])}  # in V1
+
 CASES = [
     split("one class of stimulus only", {"stimulus": np.zeros(24)}, BY_STIMULUS, "hold 1 groups"),
     split("no test set", {}, PreparationConfig(), "names no test trials: leave groups out with"),
@@ -55,6 +57,12 @@ CASES = [
     ),
     split(
         "an unknown ROI", {}, PreparationConfig(roi="LOC"), "'LOC' does not exist .* V1, V1v, V2"
+    ),
+    split(
+        "a region without signal",
+        CONSTANT,
+        PreparationConfig(roi="V1", split="stimulus"),
+        "All 5 voxels of the chosen ROI are constant over the 20 training trials: .* choose anot",
     ),
     split(
         "more folds than stimuli",
