@@ -1,11 +1,18 @@
 """Runs one experiment: python launch.py --config=experiments/gan_vc.py --workdir=runs/gan_vc.
 
+A run that was stopped goes on where it was. Where only its title, text or evaluation have changed,
+what it has reconstructed is scored again and nothing is trained.
+
 An experiment file that names variants (config.sweep) is run variant by variant: one after another,
 `--jobs` at a time in processes of their own, or as a SLURM array (`--slurm`).
 """
 
+import contextlib
+import multiprocessing
+import os
 import pathlib
 import shlex
+import signal
 import sys
 
 from absl import app, flags, logging
@@ -27,6 +34,12 @@ _SLURM = flags.DEFINE_string(
     "Run the variants of a sweep as a SLURM array, with these options of submitit: "
     "'slurm_partition=gpu timeout_min=240 gpus_per_node=1'.",
 )
+_RESCORE = flags.DEFINE_bool(
+    "rescore",
+    False,
+    "Score what a finished run has reconstructed once more, and write its page again: for scores "
+    "that this package now computes differently.",
+)
 _PROGRESS = flags.DEFINE_bool("progress", True, "Draw progress bars.")
 
 
@@ -39,6 +52,9 @@ def parse(argv: list[str]) -> list[str]:
         _CONFIG.value.to_dict()  # a file that could not be loaded fails only here
     except Exception as error:  # an experiment file may raise anything
         known = ", ".join(sorted(str(path) for path in pathlib.Path("experiments").glob("*.py")))
+        file = config_file(argv)
+        if file and not pathlib.Path(file).is_file():
+            refuse(f"--config={file} does not exist: name a file, such as {known or 'my.py'}.")
         # The config library hands on the whole traceback as text: its last part is the message.
         text = str(error).rsplit("InputError: ", 1)[-1]
         cause = error.args[0] if error.args and isinstance(error.args[0], KeyError) else error
@@ -49,10 +65,38 @@ def parse(argv: list[str]) -> list[str]:
     return rest
 
 
+def config_file(argv: list[str]) -> str:
+    """The experiment file on a command line, or "": the library forgets one it cannot load."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "-config"):
+            return (value if equals else following).partition(":")[0]
+    return ""
+
+
 def refuse(sentence: str) -> None:
     """Prints what is wrong, without a traceback, and exits with code 2."""
     print(f"fmri_jax: {sentence}", file=sys.stderr)
     raise SystemExit(2)
+
+
+def stop(number: int, _frame: object) -> None:
+    """Ends a run upon Ctrl-C or SIGTERM with one line; what it has written is whole at any time.
+
+    It ends here and now: libraries that call back into Python swallow exceptions.
+    """
+    said = "stopped; the same command goes on where it was"
+    if flags.FLAGS.is_parsed() and _SLURM.value:
+        said = "stopped waiting; when the submitted runs have ended, the same command compares them"
+    workers = multiprocessing.active_children()
+    for worker in workers:
+        worker.terminate()
+    with contextlib.suppress(OSError):  # a terminal that was closed
+        # A progress bar may stand on the line.
+        os.write(2, f"{chr(10) * os.isatty(2)}fmri_jax: {said}\n".encode())
+    if workers:  # this process only waits for them, and has their queues to close
+        raise SystemExit(128 + number)
+    os._exit(128 + number)
 
 
 def main(argv: list[str]) -> None:
@@ -74,17 +118,23 @@ def main(argv: list[str]) -> None:
     stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
     workdir = pathlib.Path(_WORKDIR.value or f"runs/{stem}")
     try:
-        command = shlex.join(["python", *sys.argv])
+        words = [word for word in sys.argv if not word.startswith("--rescore")]
+        command = shlex.join(["python", *words])
         original = flag.parser.parse(flag.config_filename).to_dict()
         config = described(_CONFIG.value.to_dict(), original, flag.override_values)
         if "sweep" not in config:
-            print(run(config, workdir, progress=_PROGRESS.value, command=command))
+            print(run(config, workdir, _PROGRESS.value, command, _RESCORE.value))
             return
         execute = executor(_JOBS.value, _SLURM.value, workdir)
-        print(run_sweep(config, workdir, execute, _PROGRESS.value, command))
+        print(run_sweep(config, workdir, execute, _PROGRESS.value, command, _RESCORE.value))
     except (InputError, NotFiniteError) as error:
         refuse(str(error))
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as of a script's background process
+            signal.signal(number, stop)
     app.run(main, flags_parser=parse)
+elif __name__ == "__mp_main__":  # a process of --jobs: Ctrl-C reaches it too, but `stop` ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -20,8 +20,11 @@ from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import (
     Phases,
     claim,
+    is_outdated,
+    is_scored,
     provenance,
     read_json,
+    take_back_results,
     write_json,
     writing_to,
 )
@@ -30,15 +33,23 @@ TRAINING_SAMPLE = 50  # training images that are reconstructed beside the test i
 
 
 def run(
-    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool = True, command: str = ""
+    config: Mapping[str, Any],
+    workdir: pathlib.Path,
+    progress: bool = True,
+    command: str = "",
+    rescore: bool = False,
 ) -> pathlib.Path:
     """Runs one experiment, or goes on with it where it was stopped.
+
+    What only concerns the scores and the page (`title`, `text`, `evaluation`) may differ from an
+    earlier start: finished folds are kept, and scored again.
 
     Args:
         config: a `ConfigDict` or nested dict, as an experiment file returns it.
         workdir: the folder of the run; new, empty, or of this very run.
         progress: whether to draw progress bars.
         command: the command line that runs this experiment again, for the report.
+        rescore: whether finished folds are scored again though the config is the same.
 
     Returns:
         The path of `report.html`.
@@ -50,11 +61,11 @@ def run(
     """
     use_compilation_cache()
     with writing_to(workdir):
-        return _run(config, workdir, progress, command)
+        return _run(config, workdir, progress, command, rescore)
 
 
 def _run(
-    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool, command: str
+    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool, command: str, rescore: bool
 ) -> pathlib.Path:
     """From the config to the page, or from what an earlier start has finished."""
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
@@ -62,20 +73,24 @@ def _run(
     page = workdir / "report.html"
     begun = claim(workdir, plain)
     earlier = _earlier(workdir) if begun else {}
-    if page.exists() and _files_unchanged(earlier, options):
+    finished = page.exists() and not (rescore or is_outdated(workdir, plain))
+    if finished and _files_unchanged(earlier, options):
         return page
     mesh = make_mesh(options.n_devices)
-    phases = Phases(earlier.get("phases", []))
+    # The time that earlier scores took says nothing of those that replace them.
+    phases = Phases([phase for phase in earlier.get("phases", []) if phase["name"] != "score"])
     with phases.measure("load"):
         session = recording.load(options)
     about = {**_about(options, session), **({"command": command} if command else {})}
     _check_same_recording(workdir, earlier, about)
-    if page.exists():
+    if finished:
         return page
 
     learned = dict(earlier.get("learned", {}))
 
     def keep() -> None:
+        if is_scored(workdir):
+            return  # run.json stays that of the scores which are there
         found = {"learned": learned} if learned else {}
         write_json(workdir / "run.json", {**about, **found, "phases": phases.done})
 
@@ -83,9 +98,11 @@ def _run(
     rows, splits = _all_folds(options, session, workdir, mesh, phases, learned, keep, progress)
     with phases.measure("score"):
         scores = _scores(options, session, rows, splits)
+    take_back_results(workdir)
     _write_reconstructions(workdir, rows)
-    write_json(workdir / "scores.json", scores)
+    write_json(workdir / "config.json", plain)
     keep()
+    write_json(workdir / "scores.json", scores)
     return report.write(workdir)
 
 

@@ -9,9 +9,11 @@ with some values changed:
         "claims": (("VC", "HVC", "pixel_correlation", "why"),),
     }
 
-Finished runs of the same config are kept, unfinished ones go on where they were stopped.
+Finished runs of the same config are kept, unfinished ones go on where they were stopped, and those
+that ask for other scores of the same folds are scored again.
 """
 
+import contextlib
 import copy
 import dataclasses
 import pathlib
@@ -25,9 +27,10 @@ from fmri_jax.errors import InputError
 from fmri_jax.report.variants import Claim
 from fmri_jax.run import run
 from fmri_jax.training.loop import NotFiniteError
-from fmri_jax.workdir import writing_to
+from fmri_jax.workdir import OUTDATED, is_outdated, outdate, writing_to
 
 RESERVED = ("", "figures", "slurm")  # folders of a sweep that no variant may have
+COMPARISON = ("comparison.html", "comparison.csv", "comparison.md")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,7 @@ def run_sweep(
     execute: Execute,
     progress: bool = True,
     command: str = "",
+    rescore: bool = False,
 ) -> pathlib.Path:
     """Runs every variant and compares those that finished.
 
@@ -77,6 +81,7 @@ def run_sweep(
         execute: how the runs are carried out: one after another, or in other processes.
         progress: whether runs draw progress bars.
         command: the command line of the sweep, for the reports.
+        rescore: whether finished folds are scored again though the config is the same.
 
     Returns:
         The path of `comparison.html`.
@@ -87,6 +92,7 @@ def run_sweep(
     """
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     todo = tasks(plain, pathlib.Path(workdir), progress, command)
+    _take_back_comparison(todo, pathlib.Path(workdir), rescore)
     problems = dict(zip((task.workdir for task in todo), execute(todo), strict=True))
     failed = {
         task.variant: problems[task.workdir] for task in reversed(todo) if problems[task.workdir]
@@ -97,20 +103,18 @@ def run_sweep(
             finished.setdefault(task.variant, []).append(task.workdir)
     excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
     if not finished:
+        for task in todo:  # nothing was scored again, so that the old scores still belong together
+            (task.workdir / OUTDATED).unlink(missing_ok=True)
         reasons = set(failed.values())
         raise InputError(reasons.pop() if len(reasons) == 1 else " ".join(excuses))
-    claims = [
-        Claim(*claim)
-        for claim in section(SweepConfig, plain["sweep"], "config.sweep").claims
-        if {claim[0], claim[1]} <= set(finished)
-    ]
     with writing_to(pathlib.Path(workdir)):
         compared = report.compare(
             finished,
             pathlib.Path(workdir),
             title=str(plain.get("title", "")),
             text=" ".join([str(plain.get("text", "")), *excuses]),
-            claims=claims,
+            claims=_claims(plain["sweep"]),
+            failed=tuple(failed),
         )
     print(compared.markdown)
     if failed:
@@ -119,6 +123,25 @@ def run_sweep(
             "runs only what is missing."
         )
     return compared.page
+
+
+def _claims(sweep: Mapping[str, Any]) -> list[Claim]:
+    """The expected orderings; the page lists those of variants that failed as not judged."""
+    return [Claim(*claim) for claim in section(SweepConfig, sweep, "config.sweep").claims]
+
+
+def _take_back_comparison(todo: list[Task], workdir: pathlib.Path, rescore: bool) -> None:
+    """Removes the comparison where runs in it are to be scored again.
+
+    A sweep that is killed between two of them then leaves no page that looks finished, and each
+    run knows by itself that it is to be scored again, whatever the next command says.
+    """
+    for task in todo if rescore else []:
+        with contextlib.suppress(InputError):  # the run itself will say so
+            outdate(task.workdir, task.config)
+    if any(is_outdated(task.workdir, task.config) for task in todo):
+        for name in COMPARISON:
+            (workdir / name).unlink(missing_ok=True)
 
 
 def tasks(

@@ -18,6 +18,10 @@ from fmri_jax.files import replacing
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
+# Sections of a config that no fold depends on: with others the folds are scored again.
+SCORING = ("title", "text", "evaluation")
+RESULTS = ("report.html", "scores.json")  # what says that a run was scored, the page first
+OUTDATED = ".outdated"  # a file that has these scores made again
 # What the system says of a disk that takes no more.
 UNWRITABLE = tuple(
     os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -33,7 +37,8 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         config: the resolved config, as plain JSON values.
 
     Returns:
-        True if the folder already holds what this very run has computed, which goes on there.
+        True if the folder already holds what this very run has computed, which goes on there. Where
+        it was scored, `config.json` stays the config of those scores until they are replaced.
 
     Raises:
         InputError: the folder holds another run or other files; nothing is overwritten. A run that
@@ -43,15 +48,17 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
     wanted = json.loads(json.dumps(config))
     try:
         if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
             names = [entry.name for entry in workdir.iterdir()]
             begun = any(name not in BEFORE and not name.startswith(".") for name in names)
-            if found != wanted and begun:
+            there, here = _of_folds(found), _of_folds(wanted)
+            if there != here and begun:
                 raise InputError(
-                    f"{workdir} holds another run ({_first_difference(found, wanted)}): choose "
+                    f"{workdir} holds another run ({_first_difference(there, here)}): choose "
                     "another --workdir, or give the config of that run to go on with it."
                 )
-            write_json(path, wanted)  # says at once if the folder cannot be written
+            # Written anyway: that says at once if the folder cannot be.
+            write_json(path, found if is_scored(workdir) else wanted)
             return begun
         if workdir.exists() and any(workdir.iterdir()):
             raise InputError(
@@ -65,6 +72,47 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
             f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be written."
         ) from error
     return False
+
+
+def is_scored(workdir: pathlib.Path) -> bool:
+    """Whether the folder holds scores or a page of its run, be they outdated or not."""
+    return any((workdir / name).exists() for name in RESULTS)
+
+
+def is_outdated(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
+    """Whether the folder holds the folds of this run with scores that are not those it asks for."""
+    wanted = json.loads(json.dumps(config))
+    try:
+        found = read_json(workdir / "config.json")
+    except (OSError, ValueError):  # `claim` says what is wrong
+        return False
+    asked_for = found != wanted or (workdir / OUTDATED).exists()
+    return asked_for and _of_folds(found) == _of_folds(wanted) and is_scored(workdir)
+
+
+def outdate(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
+    """Has the run that `config` describes scored again by whoever comes next; errors as `claim`."""
+    if claim(workdir, config):
+        (workdir / OUTDATED).touch()
+
+
+def take_back_results(workdir: pathlib.Path) -> None:
+    """Removes the page, the scores and the figures, before new ones are written.
+
+    The page goes first: a run that is killed from here on is one that has not finished, and never
+    one with old results beside new ones.
+    """
+    for name in RESULTS:
+        (workdir / name).unlink(missing_ok=True)
+    for path in [*(workdir / "figures").glob("*.png"), workdir / OUTDATED]:
+        path.unlink(missing_ok=True)
+
+
+def _of_folds(config: Any) -> Any:
+    """The part of a config that folds depend on."""
+    if not isinstance(config, Mapping):
+        return config
+    return {name: value for name, value in config.items() if name not in SCORING}
 
 
 def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:

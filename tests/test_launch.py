@@ -1,7 +1,13 @@
 """The command line answers before anything heavy is imported."""
 
+import os
+import pathlib
+import signal
 import subprocess
 import sys
+import time
+
+import pytest
 
 from fmri_jax import execution
 
@@ -40,3 +46,70 @@ def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
     monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     assert execution._on_card("task", card="") == ""
     assert done == ["setting", "task"]
+
+
+# A background process may ignore Ctrl-C, and hands that on.
+AS_A_COMMAND = """
+import os, runpy, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+"""
+AGAIN = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+WHILE_MODULES_ARE_IMPORTED = """
+class Finder:
+    def find_spec(name, *rest):
+        if name == "fmri_jax.run":
+            os.kill(os.getpid(), SIGNAL)
+sys.meta_path.insert(0, Finder)
+"""
+WHERE_EXCEPTIONS_ARE_SWALLOWED = """
+def run(*arguments):
+    try:
+        os.kill(os.getpid(), SIGNAL)
+    except BaseException:
+        pass
+    print("went on")
+import fmri_jax.run
+fmri_jax.run.run = run
+"""
+LAUNCH = """
+sys.argv[:] = ["launch.py", "--config=experiments/gan_vc.py:tiny"]
+runpy.run_path("launch.py", run_name="__main__")
+"""
+STOPPED = "fmri_jax: stopped; the same command goes on where it was\n"
+
+
+@pytest.mark.parametrize("where", [WHILE_MODULES_ARE_IMPORTED, WHERE_EXCEPTIONS_ARE_SWALLOWED])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_ends_with_one_line(where, number, code):
+    program = AS_A_COMMAND + where.replace("SIGNAL", str(int(number))) + LAUNCH
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", STOPPED)
+
+
+SWEEP = """
+from experiments import gan_vc
+
+def get_config(arg=""):
+    config = gan_vc.get_config("tiny")
+    config.sweep = {"variants": (("A", {}), ("B", {"method": {"n_steps": 5}}))}
+    return config
+"""
+
+
+def test_ctrl_c_ends_the_processes_of_a_sweep_too(tmp_path):
+    (tmp_path / "two.py").write_text(SWEEP)
+    options = [f"--config={tmp_path / 'two.py'}", f"--workdir={tmp_path / 'w'}", "--jobs=2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", AS_A_COMMAND + AGAIN, "launch.py", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path.cwd())},
+    )
+    while process.poll() is None and len(list(tmp_path.glob("w/*/*/config.json"))) < 2:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    said = process.communicate(timeout=60)  # ends only when no process holds the pipes
+    assert (process.returncode, *said) == (130, "", STOPPED)

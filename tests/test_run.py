@@ -296,7 +296,8 @@ def test_every_option_of_a_simulated_subject_and_of_files_is_there_to_be_changed
 
 
 LAUNCHES = [
-    (["--config=experiments/no_such.py"], "experiments/no_such.py"),
+    (["--config=experiments/no_such.py"], "--config=experiments/no_such.py does not exist"),
+    (["--config", "experiments/none.py:tiny", "--config.seed=3"], "none.py does not exist"),
     (["--config=experiments/gan_vc.py:huge"], "no variant 'huge'"),
     (["--config=experiments/gan_vc.py:tiny", "--config.method.stepz=3"], "stepz"),
     ([], "--config is missing"),

@@ -5,13 +5,14 @@ import csv
 import importlib
 import json
 import pathlib
+import shutil
 
 import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.execution import executor
 from fmri_jax.experiment import default_config
-from fmri_jax.sweep import merge, run_sweep, tasks
+from fmri_jax.sweep import merge, run_sweep, run_task, tasks
 
 
 def base_config(miyawaki: pathlib.Path) -> dict:
@@ -77,6 +78,52 @@ def test_finished_runs_are_kept_and_new_variants_added(miyawaki, finished):
     run_sweep(config, finished, executor(1, "", finished), progress=False)
     assert (finished / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns == before
     assert "V1, weak penalty" in (finished / "comparison.md").read_text()
+
+
+def first_only(todo):
+    run_task(todo[0])
+    raise KeyboardInterrupt
+
+
+def is_kept(folder: pathlib.Path, before: pathlib.Path) -> list[bool]:
+    """Of each run, whether its scores are those that were there before."""
+    files = sorted(folder.glob("*/seed_0/scores.json"))
+    times = [(before / path.relative_to(folder)).stat().st_mtime_ns for path in files]
+    return [path.stat().st_mtime_ns == time for path, time in zip(files, times, strict=True)]
+
+
+@pytest.mark.parametrize("rescore", [False, True])
+def test_every_variant_is_scored_again_however_often_the_sweep_is_killed(
+    miyawaki, tmp_path, rescore
+):
+    config, before, folder = swept(miyawaki), tmp_path / "before", tmp_path / "sweep"
+    config["sweep"]["variants"], config["sweep"]["claims"] = config["sweep"]["variants"][::2], ()
+    execute = executor(1, "", folder)
+    run_sweep(config, folder, execute, progress=False)
+    shutil.copytree(folder, before)  # with its times
+    if not rescore:
+        config["title"], config["evaluation"]["n_bootstrap"] = "Other scores", 30
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(config, folder, first_only, progress=False, rescore=rescore)
+    assert is_kept(folder, before) == [False, True]
+    assert not list(folder.glob("comparison.*"))  # of runs that no longer belong together
+    run_sweep(config, folder, execute, progress=False)
+    assert is_kept(folder, before) == [False, False]
+    assert config["title"] in (folder / "comparison.html").read_text()
+    for path in folder.rglob("folds/*.npz"):
+        assert (before / path.relative_to(folder)).stat().st_mtime_ns == path.stat().st_mtime_ns
+
+
+def test_a_sweep_that_cannot_be_scored_again_can_still_be_compared(miyawaki, tmp_path):
+    path = shutil.copy(miyawaki, tmp_path)
+    config, folder = swept(pathlib.Path(path), claims=()), tmp_path / "sweep"
+    config["sweep"]["variants"] = config["sweep"]["variants"][:1]
+    execute = executor(1, "", folder)
+    run_sweep(config, folder, execute, progress=False)
+    pathlib.Path(path).unlink()
+    with pytest.raises(InputError, match="is not a file"):
+        run_sweep(config, folder, execute, progress=False, rescore=True)
+    assert run_sweep(config, folder, execute, progress=False).exists()
 
 
 @pytest.mark.parametrize(("jobs", "slurm"), [(2, ""), (1, "cluster=local timeout_min=5")])

@@ -7,7 +7,15 @@ import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.files import replacing
-from fmri_jax.workdir import Phases, claim, provenance, write_json, writing_to
+from fmri_jax.workdir import (
+    Phases,
+    claim,
+    is_outdated,
+    provenance,
+    take_back_results,
+    write_json,
+    writing_to,
+)
 
 CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
 
@@ -50,6 +58,29 @@ def test_another_run_is_refused_and_nothing_is_overwritten(tmp_path):
     with pytest.raises(InputError, match="config.method.width is None there and 2 here"):
         claim(tmp_path, {**CONFIG, "method": {**CONFIG["method"], "width": 2}})
     assert (tmp_path / "config.json").read_text() == before
+
+
+def test_folds_may_be_scored_in_another_way_and_config_json_stays_that_of_the_scores(tmp_path):
+    other = {**CONFIG, "title": "New", "evaluation": {"n_bootstrap": 200}}
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    assert claim(tmp_path, other) is True and not is_outdated(tmp_path, other)
+    assert json.loads((tmp_path / "config.json").read_text())["title"] == "New"
+    write_json(tmp_path / "scores.json", {})
+    assert claim(tmp_path, CONFIG) is True and is_outdated(tmp_path, CONFIG)
+    assert json.loads((tmp_path / "config.json").read_text())["title"] == "New"
+    with pytest.raises(InputError, match="config.seed is 0 there and 1 here"):
+        claim(tmp_path, {**CONFIG, "title": "Newer", "seed": 1})
+    assert not is_outdated(tmp_path, {**CONFIG, "seed": 1})
+
+
+def test_the_page_is_taken_back_before_what_it_was_made_of(tmp_path, monkeypatch):
+    for name in ("report.html", "scores.json"):
+        (tmp_path / name).touch()
+    taken = []
+    monkeypatch.setattr("pathlib.Path.unlink", lambda path, **options: taken.append(path.name))
+    take_back_results(tmp_path)
+    assert taken[:2] == ["report.html", "scores.json"]
 
 
 def test_a_folder_of_other_things_is_refused(tmp_path):
