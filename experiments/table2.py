@@ -42,7 +42,6 @@ def _simulated(seeds: tuple[int, ...] = SEEDS):
     best = "Best model (VC)"
     claims = [
         *(_above(area, other) for area in (best, "V1V2") for other in ("HVC", "FFA", "PPA")),
-        _above(best, "V1V2", "The report: .27 each."),
         *_claims_on_losses(best),
     ]
     rows = [(best, {}), *_regions("V1V2", "HVC", "LOC", "FFA", "PPA"), *_losses()]

@@ -1,5 +1,6 @@
 """From the rows of a run to `scores.json`: every test set, every baseline, with intervals."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,11 @@ import numpy as np
 from fmri_jax import pretrained
 from fmri_jax.crossvalidation import PREDICTIONS, Rows
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation import baselines, binary
 from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.perceptual import PerceptualWeights
+from fmri_jax.evaluation.permutation import compare
 from fmri_jax.evaluation.scores import (
     VS_TRAIN,
     EvaluationConfig,
@@ -41,18 +43,25 @@ def score_run(
         weights: AlexNet and LPIPS heads, for the perceptual metrics.
 
     Returns:
-        The content of `scores.json`.
+        The content of `scores.json`; what the report reads of it is described at
+        `fmri_jax.report.scores.Scores`.
     """
     scores: dict[str, Any] = {}
+    results: dict[str, PerImage] = {}
     per_image: list[dict[str, Any]] = []
     for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
-        result = _per_image(part, "reconstructions", config, weights)
-        scores[split] = _with_intervals(result, part, config)
-        per_image += _lines(index, part, result, stimulus_names)
-    test = rows.main_test_set()
-    scores["baselines"] = _baselines(test, config, weights)
+        results[split] = _per_image(part, "reconstructions", config, weights)
+        scores[split] = _with_intervals(results[split], part, config)
+        per_image += _lines(index, part, results[split], stimulus_names)
+    test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
+    weaker = _baselines(test, config, weights)
+    scores["baselines"] = {name: _values(result, test) for name, result in weaker.items()}
+    if config.n_bootstrap:
+        scores["differences"] = {
+            name: _differences(ours, result, test, config) for name, result in weaker.items()
+        }
     scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
     scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
     if config.eight_numbers:
@@ -108,7 +117,7 @@ def _per_image(
 
 def _baselines(
     test: Rows, config: EvaluationConfig, weights: PerceptualWeights | None
-) -> dict[str, dict[str, float]]:
+) -> dict[str, PerImage]:
     """The same scores of answers that need no fMRI, wrong fMRI, or a linear map only."""
     results = {
         name: _per_image(test, prediction, config, weights)
@@ -117,12 +126,32 @@ def _baselines(
     if is_binary(test.targets):
         black = baselines.all_black(test.targets)
         results["all_black"] = score_images(test.targets, black, None, weights, config)
+    return results
+
+
+def _values(result: PerImage, rows: Rows) -> dict[str, float]:
+    summary = summarise(result, rows.stimulus, n_bootstrap=0)
+    return {metric: entry["value"] for metric, entry in summary.items()}
+
+
+def _differences(
+    ours: PerImage, theirs: PerImage, rows: Rows, config: EvaluationConfig
+) -> dict[str, dict[str, float]]:
+    """How far the run scores above a baseline, paired: hard images are hard for both."""
+    paired = functools.partial(
+        compare, stimulus=rows.stimulus, n_resamples=config.n_bootstrap, seed=config.seed
+    )
+    found = {
+        metric: paired(values, theirs.values[metric])
+        for metric, values in ours.values.items()
+        if metric in theirs.values
+    }
+    for metric in ours.pooled:
+        found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
     return {
-        name: {
-            metric: entry["value"]
-            for metric, entry in summarise(result, test.stimulus, n_bootstrap=0).items()
-        }
-        for name, result in results.items()
+        metric: {key: x for key, x in difference._asdict().items() if np.isfinite(x)}
+        for metric, difference in found.items()
+        if np.isfinite(difference.value)
     }
 
 

@@ -37,7 +37,7 @@ class EvaluationConfig:
     perceptual: bool = True  # AlexNet(2), AlexNet(5) and LPIPS: needs the pretrained weights
     perceptual_size: int = 0  # pixels of the shorter side for AlexNet; 0: as is, at least 64
     n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
-    seed: int = 0  # of the resampling and of the shuffled baseline
+    seed: int = 0  # of the resampling
     # The row of NSD papers, beside the other scores; see `evaluation.eight_numbers`. Its networks'
     # weights are read from these files; "" looks in the cache, then downloads.
     eight_numbers: bool = False

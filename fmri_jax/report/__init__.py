@@ -5,7 +5,7 @@ The room reads the files of a workdir and nothing else, so a page can be written
 """
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def compare(
     title: str = "Comparison",
     text: str = "",
     claims: "Sequence[Claim]" = (),
+    failed: Collection[str] = (),
 ) -> "Comparison":
     """Writes one table and one page over several finished runs.
 
@@ -48,6 +49,8 @@ def compare(
         text: a sentence or two below it.
         claims: orderings that were expected (`fmri_jax.report.variants.Claim`); the page says of
             each whether it holds, with the numbers.
+        failed: variants that were not run to their end: claims that name them are listed, not
+            judged.
 
     Returns:
         The paths of the page and of the CSV, and the table as Markdown, for the terminal.
@@ -58,4 +61,4 @@ def compare(
     """
     from fmri_jax.report.comparison import write_comparison
 
-    return write_comparison(workdirs, pathlib.Path(out), title, text, claims)
+    return write_comparison(workdirs, pathlib.Path(out), title, text, claims, failed)

@@ -4,14 +4,16 @@ import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fmri_jax.report import charts, comparison_pictures, comparison_tables, metric_names, words
+from fmri_jax.report.claims import judgements, seeds_remark
 from fmri_jax.report.comparison_tables import Entry
+from fmri_jax.report.phrases import count, duration, joined
 from fmri_jax.report.rendering import Chart, draw, render, write_whole
 from fmri_jax.report.theme import LIGHT, png
-from fmri_jax.report.variants import Claim, Paths, Variant, judge, read_variants, same_images
+from fmri_jax.report.variants import Claim, Paths, Variant, by_images, read_variants
 
 # Scores that the chart and the Markdown table show, as far as every variant has them.
 _MAIN = ("pixel_correlation", "ssim", "identification_2way", "accuracy", "f1", "alexnet5", "lpips")
@@ -32,36 +34,53 @@ def write_comparison(
     title: str,
     text: str,
     claims: Sequence[Claim],
+    failed: Collection[str] = (),
 ) -> Comparison:
     """Writes `comparison.{html,csv,md}` and `figures/`; see `fmri_jax.report.compare`."""
     variants = read_variants(workdirs)
-    judged = [(claim, *judge(claim, variants)) for claim in claims]
+    judged = judgements(claims, variants, failed)
     entries = comparison_tables.entries(variants)
     main = [metric for metric in _MAIN if _in_all(variants, metric)]
-    markdown = comparison_tables.as_markdown(entries, main)
+    seeds = seeds_remark(variants)
+    warnings = _warnings(variants)
+    markdown = comparison_tables.as_markdown(entries, main, [*warnings, *filter(None, [seeds])])
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    figure = comparison_pictures.figure(variants, LIGHT)
-    write_whole(figures / "reconstructions.png", png(figure))
+    _draw_pictures(variants, figures / "reconstructions.png")
+    galleries = comparison_pictures.strips(variants)
     metrics = variants[0].first.scores.metrics
     values = {
         "title": title,
         "text": text,
         "summary": _summary(variants, entries),
-        "remarks": _remarks(variants),
+        "remarks": _remarks(variants, [*warnings, *([seeds] if seeds and not judged else [])]),
+        "seeds_remark": seeds,
+        "first": variants[0].name,
+        "tested": any(entry.differences for entry in entries),
+        "owners": [group[0].name for group in by_images(variants)],
         "simulated": all(variant.first.simulated for variant in variants),
         "pixelated": max(variants[0].first.targets.shape[1:3]) <= 32,
         "claims": judged,
         "columns": comparison_tables.page_columns(entries, metrics),
         "rows": comparison_tables.page_rows(entries, metrics),
         "chart_of_scores": _chart(variants, entries, main, figures / "scores.png"),
-        "galleries": comparison_pictures.strips(variants),
+        "galleries": galleries,
+        "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
         "runs": [_run(variant, out) for variant in variants],
     }
     write_whole(out / "comparison.md", markdown)
     table = write_whole(out / "comparison.csv", comparison_tables.as_csv(entries))
     page = write_whole(out / "comparison.html", render("comparison.html", values))
     return Comparison(page, table, markdown)
+
+
+def _draw_pictures(variants: Sequence[Variant], path: pathlib.Path) -> None:
+    """Writes the images that variants share; without any, none of an earlier page may stay."""
+    figure = comparison_pictures.figure(variants, LIGHT)
+    if figure is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_whole(path, png(figure))
 
 
 def _in_all(variants: Sequence[Variant], metric: str) -> bool:
@@ -71,49 +90,65 @@ def _in_all(variants: Sequence[Variant], metric: str) -> bool:
 
 def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]:
     """Who is best by what, and who differs from the first."""
-    n_images = words.n_stimuli(variants[0].first, variants[0].first.main)
     n_runs = sum(len(variant.runs) for variant in variants)
+    tested = [
+        f"{group[0].name} was tested on "
+        + count(words.n_stimuli(group[0].first, group[0].first.main), "image")
+        for group in by_images(variants)
+    ]
     sentences = [
-        f"{words.count(len(variants), 'variant')} in {words.count(n_runs, 'run')}; "
-        f"{variants[0].name} was tested on {words.count(n_images, 'image')}."
+        f"{count(len(variants), 'variant')} in {count(n_runs, 'run')}; {joined(tested)}"
+        + (", which are not the same ones." if len(tested) > 1 else ".")
     ]
     for metric in ("pixel_correlation", "identification_2way", "f1"):
         best = comparison_tables.best_runs(entries, metric)
         if _in_all(variants, metric) and any(best):
             name, leader = metric_names.metric(metric), entries[best.index(True)]
             value = name.text(leader.score("test", metric).value)
-            sentences.append(f"Best {name.in_sentence}: {leader.name} with {value}.")
+            sentences.append(f"Best {name.in_sentence}: {leader.label} with {value}.")
     if any(entry.differences for entry in entries):
         found = [entry.name for entry in entries if entry.differs("pixel_correlation")]
+        few = any(variant.few_starts for variant in variants)
         sentences.append(
-            f"In pixel correlation {words.joined(found) or 'no variant'} "
-            f"{'differ' if len(found) > 1 else 'differs'} from {variants[0].name} "
-            "(p < .05, paired over stimuli)."
+            f"In pixel correlation {joined(found) or 'no variant'} "
+            f"{'differ' if len(found) > 1 else 'differs'} from {variants[0].name} (p < .05, "
+            f"paired over stimuli{', for the networks as trained here' if few else ''})."
         )
     return sentences
 
 
-def _remarks(variants: Sequence[Variant]) -> list[str]:
-    """What limits the comparison."""
-    remarks = []
+def _warnings(variants: Sequence[Variant]) -> list[str]:
+    """What makes rows of the table another thing than they seem to be."""
+    warnings = []
+    same, *others = by_images(variants)
+    if others:
+        names = joined([variant.name for group in others for variant in group])
+        warnings.append(
+            f"{names} had other test images than {variants[0].name}, so there is no paired test, "
+            "none is the best, and each has baselines of its own: a score depends on the images."
+        )
     simulated = [variant.name for variant in variants if variant.first.simulated]
     if simulated:
-        whose = "" if len(simulated) == len(variants) else f" of {words.joined(simulated)}"
-        remarks.append(
+        whose = "" if len(simulated) == len(variants) else f" of {joined(simulated)}"
+        warnings.append(
             f"The fMRI{whose} is simulated: the scores say how methods do on a model of visual "
             "cortex, and nothing about a brain."
         )
-    others = [v.name for v in variants[1:] if not same_images(v, variants[0])]
-    if others:
+    return warnings
+
+
+def _remarks(variants: Sequence[Variant], warnings: Sequence[str]) -> list[tuple[str, bool]]:
+    """What limits the comparison, and whether it is to stand out."""
+    remarks = [(warning, True) for warning in warnings]
+    tested = by_images(variants)[0][1:]
+    if len(tested) > 1:
         remarks.append(
-            f"{words.joined(others)} had other test images than {variants[0].name}, so there is no "
-            "paired test."
-        )
-    if len(variants) - len(others) > 2:
-        remarks.append(
-            f"Each of the {len(variants) - len(others) - 1} other variants was tested against "
-            f"{variants[0].name} without correction: where nothing differs, one test in twenty "
-            "still comes out below .05."
+            (
+                f"Each of the {len(tested)} other variants was tested against {variants[0].name} "
+                "without correction: between models that are equally good, one test in twenty "
+                "comes out below .05 by the choice of images alone.",
+                False,
+            )
         )
     # What is true of some variants only stands on their own pages, where it can be understood.
     shared = [
@@ -121,17 +156,17 @@ def _remarks(variants: Sequence[Variant]) -> list[str]:
         for note in variants[0].first.scores.notes
         if all(note in variant.first.scores.notes for variant in variants)
     ]
-    return remarks + [note for note in shared if "simulated" not in note]
+    return remarks + [(note, words.is_warning(note)) for note in shared if "simulated" not in note]
 
 
 def _chart(
     variants: Sequence[Variant], entries: Sequence[Entry], metrics: list[str], path: pathlib.Path
 ) -> Chart:
     """Bars of the main scores of every row."""
-    labels = [entry.name for entry in entries]
+    labels = [entry.label for entry in entries]
     panels = {m: [entry.score("test", m) for entry in entries] for m in metrics}
     chart = functools.partial(charts.bar_panels, labels, panels, variants[0].first.scores.chance)
-    mark = "Simulated data" if any(variant.first.simulated for variant in variants) else ""
+    mark = "Simulated data" if all(variant.first.simulated for variant in variants) else ""
     return draw(path, "Bars of the main scores of every variant and baseline.", chart, mark)
 
 
@@ -150,5 +185,5 @@ def _run(variant: Variant, out: pathlib.Path) -> dict[str, Any]:
         "method": run.run.get("method") or "",
         "region": run.data.get("roi") or "all",
         "voxels": run.data.get("voxels") or "",
-        "time": words.duration(sum(seconds)),
+        "time": duration(sum(seconds)),
     }

@@ -9,34 +9,47 @@ from collections.abc import Sequence
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names, tables
 from fmri_jax.report.scores import Score
-from fmri_jax.report.variants import SIGNIFICANT, Variant, difference, p_text, told_apart
+from fmri_jax.report.variants import (
+    SIGNIFICANT,
+    Variant,
+    by_images,
+    difference,
+    shown_name,
+    told_apart,
+)
 
 _UNKNOWN = Score(math.nan)
 _TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
 
 _CSV_HEADER = (
     *("variant", "kind", "set", "metric", "value", "low", "high", "sd_over_seeds"),
-    *("difference", "difference_low", "difference_high", "p"),
+    *("difference", "difference_low", "difference_high", "p", "simulated"),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One row of the table: a variant, or a baseline of the first variant.
+    """One row of the table: a variant, or a baseline of the first variant with its test images.
 
     Attributes:
         name: what it is called.
+        label: the name as it is shown, which says where only some data are simulated.
         sets: 'test' (the main test set, whatever its name) and 'train' -> metric -> score.
         differences: metric -> paired difference from the first variant on the test set.
         spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
         baseline: whether this is a baseline.
+        images: number of the group that has the same test images.
+        simulated: whether its fMRI is.
     """
 
     name: str
+    label: str
     sets: dict[str, dict[str, Score]]
     differences: dict[str, Difference] = dataclasses.field(default_factory=dict)
     spread: dict[str, float] = dataclasses.field(default_factory=dict)
     baseline: bool = False
+    images: int = 0
+    simulated: bool = False
 
     def score(self, split: str, metric: str) -> Score:
         """A score, NaN where there is none."""
@@ -50,7 +63,7 @@ class Entry:
         """The difference from the first variant and the spread over seeds, in words."""
         name, parts = metric_names.metric(metric), []
         if found := self.differences.get(metric):
-            parts.append(f"difference {name.text(found.value)}, {p_text(found.p)}")
+            parts.append(tables.difference_text(metric, found))
         if math.isfinite(self.spread.get(metric, math.nan)):
             parts.append(f"standard deviation over seeds {name.text(self.spread[metric])}")
         return "; ".join(parts)
@@ -66,16 +79,32 @@ class Row:
 
 
 def entries(variants: Sequence[Variant]) -> list[Entry]:
-    """The numbers of every variant, then of the first one's baselines."""
-    found = [_entry(variant, variants[0]) for variant in variants]
-    for name, scores in variants[0].first.scores.baselines.items():
-        label = told_apart(metric_names.baseline(name), variants, "baseline")
-        found.append(Entry(label, {"test": dict(scores)}, baseline=True))
+    """The numbers of every variant, then the baselines, of every recording its own."""
+    groups = by_images(variants)
+    number = {id(variant): i for i, group in enumerate(groups) for variant in group}
+    found = [_entry(variant, variants, number[id(variant)]) for variant in variants]
+    for images, (owner, *_) in enumerate(groups):
+        whose = f" of {owner.name}" if len(groups) > 1 else ""
+        for baseline, scores in owner.first.scores.baselines.items():
+            name = told_apart(metric_names.baseline(baseline) + whose, variants, "baseline")
+            label = name + shown_name(owner, variants).removeprefix(owner.name)
+            found.append(
+                Entry(
+                    name,
+                    label,
+                    {"test": dict(scores)},
+                    baseline=True,
+                    images=images,
+                    simulated=owner.first.simulated,
+                )
+            )
     return found
 
 
 def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
-    """Which rows are the best on the test set; baselines are never marked."""
+    """Which rows are the best on the test set: no baseline, and none where the images differ."""
+    if len({row.images for row in rows}) > 1:
+        return [False] * len(rows)
     values = [math.nan if row.baseline else row.score("test", metric).value for row in rows]
     return tables.best_of(metric, values)
 
@@ -114,7 +143,7 @@ def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
         cells += [
             (tables.cell(metric, row.score("train", metric)), "", False) for metric in of_training
         ]
-        shown.append(Row(row.name, row.baseline, tuple(cells)))
+        shown.append(Row(row.label, row.baseline, tuple(cells)))
     return shown
 
 
@@ -133,25 +162,32 @@ def as_csv(rows: Sequence[Entry]) -> str:
                 texts = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
                 kind = "baseline" if row.baseline else "run"
                 line = [row.name, kind, split, metric, *texts]
-                writer.writerow(line + [""] * (len(_CSV_HEADER) - len(line)))
+                line += [""] * (len(_CSV_HEADER) - 1 - len(line))
+                writer.writerow([*line, "yes" if row.simulated else "no"])
     return stream.getvalue()
 
 
-def as_markdown(rows: Sequence[Entry], metrics: Sequence[str]) -> str:
-    """The test scores with their intervals, in the columns `metrics`."""
+def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:
+    """The test scores with their intervals, in the columns `metrics`; warnings stand below."""
     heads = [f"{metric_names.metric(m).label} {metric_names.metric(m).arrow}" for m in metrics]
     best = {metric: best_runs(rows, metric) for metric in metrics}
     lines = ["| variant | " + " | ".join(heads) + " |", "|---" + "|---:" * len(metrics) + "|"]
     for i, row in enumerate(rows):
-        name = row.name.replace("|", "/")
+        name = row.label.replace("|", "/")
         cells = [_markdown_cell(row, metric, best[metric][i]) for metric in metrics]
         lines.append(f"| {f'*{name}*' if row.baseline else name} | " + " | ".join(cells) + " |")
+    signs = "Bold: best run; italic" if any(map(any, best.values())) else "Italic"
+    star = (
+        f" Star: differs from {rows[0].name}, p < .05, paired permutation over stimuli, not "
+        "corrected for the number of rows."
+    )
+    tested = any(row.differences for row in rows)
     lines += [
         "",
-        "Test images, 95 % bootstrap intervals over stimuli. Bold: best run; italic: baselines. "
-        f"Star: differs from {rows[0].name}, p < .05, paired permutation over stimuli, not "
-        "corrected for the number of rows.",
+        f"Test images, 95 % bootstrap intervals over stimuli. {signs}: baselines."
+        + (star if tested else ""),
     ]
+    lines += [line for warning in warnings for line in ("", f"**{warning}**")]
     return "\n".join(lines) + "\n"
 
 
@@ -163,7 +199,7 @@ def _markdown_cell(row: Entry, metric: str, best: bool) -> str:
     return text + (" \\*" if row.differs(metric) else "")
 
 
-def _entry(variant: Variant, reference: Variant) -> Entry:
+def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
     """The numbers of one variant beside the first one."""
     sets = {
         split: {
@@ -172,7 +208,15 @@ def _entry(variant: Variant, reference: Variant) -> Entry:
         }
         for split in ("test", "train")
     }
-    found = {metric: difference(variant, reference, metric) for metric in sets["test"]}
+    found = {metric: difference(variant, variants[0], metric) for metric in sets["test"]}
     differences = {metric: value for metric, value in found.items() if value is not None}
     spread = {metric: variant.spread(metric) for metric in sets["test"]}
-    return Entry(variant.name, sets, differences, spread)
+    return Entry(
+        variant.name,
+        shown_name(variant, variants),
+        sets,
+        differences,
+        spread,
+        images=images,
+        simulated=variant.first.simulated,
+    )

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fmri_jax.report import (
+    against,
     charts,
     curves,
     eight_numbers,
     metric_names,
     montage,
+    phrases,
     pictures,
     tables,
     words,
@@ -41,7 +43,7 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "run": run,
         "title": run.title,
         "summary": words.summary(run),
-        "remarks": words.remarks(run),
+        "remarks": [(remark, words.is_warning(remark)) for remark in words.remarks(run)],
         "headlines": _headlines(run),
         "highlights": pictures.highlights(run),
         "galleries": pictures.galleries(run),
@@ -95,9 +97,9 @@ def _headlines(run: Workdir) -> list[dict[str, Any]]:
     for metric in [m for m in _HEADLINES if m in run.scores.test][:_N_HEADLINES]:
         name, shown = metric_names.metric(metric), tables.cell(metric, run.scores.test[metric])
         beside = [
-            f"{metric_names.baseline(baseline)} {name.text(values[metric].value)}"
-            for baseline, values in run.scores.baselines.items()
-            if metric in values and baseline in ("ridge", "mean_image")
+            f"{metric_names.baseline(baseline)} {name.text(known.value)}"
+            for baseline in against.FIRST
+            if (known := run.scores.baselines.get(baseline, {}).get(metric))
         ]
         if metric in run.scores.chance:
             beside.append(f"chance {name.text(run.scores.chance[metric])}")
@@ -126,8 +128,8 @@ def _data(run: Workdir) -> list[tuple[str, str]]:
         "Images": f"{shape[1]} × {shape[2]} pixels, "
         + ("black and white" if run.binary else "grey" if shape[3] == 1 else "RGB"),
         "Test images": ", ".join(
-            f"{split}: {words.count(words.n_stimuli(run, split), 'image')} in "
-            f"{words.count(len(run.rows(split)), 'reconstruction')}"
+            f"{split}: {phrases.count(words.n_stimuli(run, split), 'image')} in "
+            f"{phrases.count(len(run.rows(split)), 'reconstruction')}"
             for split in run.test_sets
         ),
         "Folds": str(len(run.fold_names)) if len(run.fold_names) > 1 else None,
@@ -163,7 +165,7 @@ def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     seconds = [float(phase.get("wall_s") or 0.0) for phase in phases]
     total = max(sum(seconds), 1e-9)
     return [
-        {"name": phase.get("name", ""), "time": words.duration(wall), "share": 100 * wall / total}
+        {"name": phase.get("name", ""), "time": phrases.duration(wall), "share": 100 * wall / total}
         for phase, wall in zip(phases, seconds, strict=True)
     ]
 

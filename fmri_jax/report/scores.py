@@ -8,11 +8,16 @@ from typing import Any, Literal
 import numpy as np
 
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names
 
 Verdict = Literal["beaten", "open", "not beaten", ""]
+Evidence = Literal["difference", "interval", ""]
 
-_NOT_SETS = ("baselines", "per_image", "chance", "notes", "trust", "eight_numbers")
+_NOT_SETS = (
+    *("baselines", "differences", "per_image", "chance", "notes", "trust"),
+    "eight_numbers",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +41,9 @@ class Scores:
     Attributes:
         sets: test set -> metric -> score: the main test set first, others, 'train' last.
         baselines: baseline -> metric -> score on the test set.
+        differences: baseline -> metric -> this run minus the baseline, paired over the stimuli of
+            the test set: {"value", "low", "high", "p"}. Fewer than five stimuli give no `low` and
+            `high`. Runs of earlier versions and scores without values of single images have none.
         chance: metric -> value of a guess.
         per_image: one mapping an image, with `index`, the row in `reconstructions.npz`.
         notes: sentences that the run left for the reader.
@@ -45,6 +53,7 @@ class Scores:
 
     sets: dict[str, dict[str, Score]]
     baselines: dict[str, dict[str, Score]]
+    differences: dict[str, dict[str, Difference]]
     chance: dict[str, float]
     per_image: tuple[dict[str, Any], ...]
     notes: tuple[str, ...]
@@ -80,8 +89,10 @@ class Scores:
     def verdict(self, metric: str, baseline: str) -> Verdict:
         """Whether the method beats a baseline on one metric of the test set.
 
-        'open' means that the method's value is the better one but its 95 % interval holds the
-        baseline's value, or that it has no interval. '' means that the two cannot be compared.
+        'beaten' means that the whole 95 % interval of the paired difference is on the better
+        side; where no difference was stored, that the method's own interval leaves out the
+        baseline's value. 'open' means that the method's value is the better one, but not as
+        certainly. '' means that the two cannot be compared.
         """
         name = metric_names.metric(metric)
         ours = self.test[metric]
@@ -90,8 +101,24 @@ class Scores:
             return ""
         if not name.is_better(ours.value, theirs):
             return "not beaten"
-        clear = ours.has_interval and not ours.low <= theirs <= ours.high
+        evidence = self.evidence(metric, baseline)
+        if evidence == "difference":
+            ends = self.differences[baseline][metric][1:3]
+            clear = all(name.is_better(end, 0.0) for end in ends)
+        else:
+            clear = evidence == "interval" and not ours.low <= theirs <= ours.high
         return "beaten" if clear else "open"
+
+    def evidence(self, metric: str, baseline: str) -> Evidence:
+        """Which interval a verdict rests on: of the paired difference, of the run's own score.
+
+        The baseline was made for the same images: on images that are hard for both the difference
+        is surer than either score. '' means that there is no interval.
+        """
+        found = self.differences.get(baseline, {}).get(metric)
+        if found is not None:
+            return "difference" if math.isfinite(found.low) else ""
+        return "interval" if self.test[metric].has_interval else ""
 
 
 def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Scores:
@@ -107,27 +134,22 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Scores:
         InputError: a part is missing or has another form than the report reads.
     """
     content = _mapping(content, where, "test sets, baselines and per_image")
-    if not content.get(main):
-        raise InputError(
-            f"{where} has no scores under {main!r}: expected "
-            f'{{"{main}": {{metric: {{"value", "low", "high"}}}}, ...}}; score the run again.'
-        )
-    others = sorted(set(content) - {main, "train", *_NOT_SETS})
-    sets = {
-        name: _scores(content[name], f"{where}: {name}")
-        for name in [main, *others, "train"]
-        if content.get(name)
-    }
-    baselines = _mapping(content.get("baselines") or {}, f"{where}: baselines", "name -> scores")
-    chance = _mapping(content.get("chance") or {}, f"{where}: chance", "metric -> value")
+    baselines, differences, chance = (
+        _mapping(content.get(part) or {}, f"{where}: {part}", f"{holds} -> numbers")
+        for part, holds in (("baselines", "name"), ("differences", "name"), ("chance", "metric"))
+    )
     place = f"{where}: eight_numbers"
     row = _mapping(content.get("eight_numbers") or {}, place, "values and not_computed")
     missing = _mapping(row.get("not_computed") or {}, place, "number -> why it is missing")
     return Scores(
-        sets=sets,
+        sets=_sets(content, where, main),
         baselines={
             name: _scores(baselines[name], f"{where}: baselines.{name}")
             for name in metric_names.ordered_baselines(set(baselines))
+        },
+        differences={
+            name: _differences(values, f"{where}: differences.{name}")
+            for name, values in differences.items()
         },
         chance={name: _checked_number(v, f"{where}: chance.{name}") for name, v in chance.items()},
         per_image=_per_image(content.get("per_image") or [], n_rows, where),
@@ -135,6 +157,21 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Scores:
         eight_numbers=_scores(row.get("values") or {}, place),
         not_computed={number: str(reason) for number, reason in missing.items()},
     )
+
+
+def _sets(content: Mapping[str, Any], where: str, main: str) -> dict[str, dict[str, Score]]:
+    """The scores of every test set, the main one first, and of the training images, last."""
+    if not content.get(main):
+        raise InputError(
+            f"{where} has no scores under {main!r}: expected "
+            f'{{"{main}": {{metric: {{"value", "low", "high"}}}}, ...}}; score the run again.'
+        )
+    others = sorted(set(content) - {main, "train", *_NOT_SETS})
+    return {
+        name: _scores(content[name], f"{where}: {name}")
+        for name in [main, *others, "train"]
+        if content.get(name)
+    }
 
 
 def _scores(values: Any, where: str) -> dict[str, Score]:
@@ -150,6 +187,18 @@ def _scores(values: Any, where: str) -> dict[str, Score]:
             parts = (_checked_number(entry.get(key), place) for key in ("value", "low", "high"))
             scores[metric] = Score(*parts)
     return scores
+
+
+def _differences(values: Any, where: str) -> dict[str, Difference]:
+    """Metric -> paired difference, from {"value", "low", "high", "p"}."""
+    found = {}
+    for metric, entry in _mapping(values, where, "metric -> difference").items():
+        place = f"{where}.{metric}"
+        entry = _mapping(entry, place, "value, low, high and p")
+        found[metric] = Difference(
+            *(_checked_number(entry.get(key), place) for key in Difference._fields)
+        )
+    return found
 
 
 def _per_image(rows: Any, n_rows: int, where: str) -> tuple[dict[str, Any], ...]:

@@ -3,7 +3,9 @@
 import dataclasses
 import math
 
+from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names
+from fmri_jax.report.phrases import p_text
 from fmri_jax.report.scores import Score, Scores
 
 
@@ -15,7 +17,7 @@ class Cell:
         text: the printed value.
         interval: the printed 95 % interval, or ''.
         best: whether no other entry of the row is better.
-        note: 'not beaten' or 'open' for a baseline that the run does not clearly beat.
+        note: why a baseline is not clearly beaten by the run, '' where it is.
     """
 
     text: str
@@ -81,6 +83,13 @@ def score_cell(
     return Cell(name.text(score.value), interval.replace(" % –", " –"), best, note)
 
 
+def difference_text(metric: str, found: Difference) -> str:
+    """`difference 0.012 (−0.003 – 0.027), p = 0.120`."""
+    shown = cell(metric, Score(*found[:3]))
+    text = f"difference {shown.text}" + (f" ({shown.interval})" if shown.interval else "")
+    return f"{text}, {p_text(found.p)}" if math.isfinite(found.p) else text
+
+
 def best_of(metric: str, values: list[float]) -> list[bool]:
     """Which of the values are the best; none where the direction is unknown."""
     name = metric_names.metric(metric)
@@ -98,10 +107,19 @@ def _baseline_row(scores: Scores, metric: str) -> Row:
     entries = [scores.test[metric]]
     entries += [values.get(metric, Score(math.nan)) for values in scores.baselines.values()]
     best = best_of(metric, [entry.value for entry in entries])
-    verdicts = ["", *(scores.verdict(metric, name) for name in scores.baselines)]
+    notes = ["", *(_note(scores, metric, name) for name in scores.baselines)]
     cells = [
-        cell(metric, entry, bold, verdict if verdict != "beaten" else "")
-        for entry, bold, verdict in zip(entries, best, verdicts, strict=True)
+        cell(metric, entry, bold, note)
+        for entry, bold, note in zip(entries, best, notes, strict=True)
     ]
     chance = cell(metric, Score(scores.chance.get(metric, math.nan)))
     return Row(metric_names.metric(metric), (*cells, chance))
+
+
+def _note(scores: Scores, metric: str, baseline: str) -> str:
+    """Why a baseline is not clearly beaten: `open, difference 0.01 (−0.01 – 0.03), p = 0.120`."""
+    verdict = scores.verdict(metric, baseline)
+    if verdict in ("", "beaten"):
+        return ""
+    found = scores.differences.get(baseline, {}).get(metric)
+    return f"{verdict}, {difference_text(metric, found)}" if found else verdict

@@ -16,10 +16,12 @@ from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
 from fmri_jax.report import metric_names
 from fmri_jax.report.likeness import same_pictures
+from fmri_jax.report.phrases import p_text
 from fmri_jax.report.scores import Score
 from fmri_jax.report.workdir import Workdir, read
 
 SIGNIFICANT = 0.05
+ENOUGH_SEEDS = 3  # below, the spread over random starts is not known
 
 Outcome = Literal["holds", "fails", "open"]
 
@@ -66,6 +68,15 @@ class Variant:
     def stimulus(self) -> np.ndarray:
         """The stimulus of each of `rows`."""
         return self.first.stimulus[self.rows]
+
+    @property
+    def few_starts(self) -> bool:
+        """Whether its models may have come out so by the luck of few random starts.
+
+        A method that is trained in steps leaves curves, and starts from random numbers; one that
+        is solved in closed form does neither.
+        """
+        return len(self.runs) < ENOUGH_SEEDS and any(run.curves for run in self.runs)
 
     def score(self, split: str, metric: str) -> Score:
         """The mean over seeds; 'test' is each run's main test set, whatever its name.
@@ -136,6 +147,25 @@ def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
     return variants
 
 
+def by_images(variants: Sequence[Variant]) -> list[list[Variant]]:
+    """The variants in groups of the same test images, in the order of their first ones."""
+    groups: list[list[Variant]] = []
+    for variant in variants:
+        group = next((found for found in groups if same_images(variant, found[0])), None)
+        if group is None:
+            groups.append([variant])
+        else:
+            group.append(variant)
+    return groups
+
+
+def shown_name(variant: Variant, variants: Sequence[Variant]) -> str:
+    """The name of a row, which says where data are simulated unless those of every row are."""
+    if not variant.first.simulated or all(other.first.simulated for other in variants):
+        return variant.name
+    return f"{variant.name} (simulated)"
+
+
 def told_apart(label: str, variants: Sequence[Variant], kind: str) -> str:
     """The label of a row that is no variant, with its kind where a variant has the same name."""
     return f"{label} ({kind})" if any(v.name == label for v in variants) else label
@@ -190,8 +220,3 @@ def judge(claim: Claim, variants: Sequence[Variant]) -> tuple[Outcome, str]:
     if not metric.is_better(ours, theirs):
         return "fails", sentence
     return ("holds" if found is not None and found.p < SIGNIFICANT else "open"), sentence
-
-
-def p_text(p: float) -> str:
-    """A p-value as it is printed; 1,000 permutations do not tell apart what lies below .001."""
-    return "p ≤ 0.001" if p < 0.0015 else f"p = {p:.3f}"

@@ -1,12 +1,18 @@
 """Plain sentences from the numbers of a run: what was decoded, how well, and what to doubt."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from fmri_jax.report import metric_names
+from fmri_jax.report import against, metric_names
+from fmri_jax.report.phrases import count
 from fmri_jax.report.workdir import Workdir
+
+# What makes a remark a warning: it says that the scores are not what they seem to be.
+_WARNINGS = (
+    *("simulated", "random numbers", "held out", "is not above chance"),
+    *("in training", "training set", "trained on"),
+)
 
 
 def summary(run: Workdir) -> list[str]:
@@ -18,16 +24,13 @@ def summary(run: Workdir) -> list[str]:
         sentences.append(_identification(run))
     if "accuracy" in run.scores.test:
         sentences.append(_accuracy(run))
-    beaten = [_beaten(run, name) for name in ("mean_image", "ridge") if _judged(run, name)]
-    if beaten:
-        sentences.append(f"It clearly beats {joined(beaten)}.")
-    return sentences
+    return sentences + against.victories(run)
 
 
 def remarks(run: Workdir) -> list[str]:
     """What a careful reader keeps in mind: origin of the data, leaks, baselines not beaten.
 
-    The run's own notes come first; what they already say is not said again.
+    Warnings come first, then the run's other notes; what these already say is not said again.
     """
     found = list(run.scores.notes)
     if run.simulated and not any("simulated" in note for note in found):
@@ -37,22 +40,17 @@ def remarks(run: Workdir) -> list[str]:
         )
     if not any("in training" in note for note in found):
         found += _leaks(run)
-    for name in run.scores.baselines:
-        found += _against(run, name)
-    judged = [name for name in run.scores.baselines if _judged(run, name)]
-    if judged and not any(_unbeaten(run, name) for name in judged):
-        found.append("Every baseline is beaten on every score, and lies outside the 95 % interval.")
-    return found
+    return [*sorted(found, key=lambda remark: not is_warning(remark)), *against.shortfalls(run)]
+
+
+def is_warning(remark: str) -> bool:
+    """Whether a remark is to stand out: simulated data, leaks, shared images, no fMRI."""
+    return any(sign in remark for sign in _WARNINGS)
 
 
 def n_stimuli(run: Workdir, split: str) -> int:
     """How many different images a test set holds."""
     return len(np.unique(run.stimulus[run.rows(split)]))
-
-
-def count(number: Any, noun: str, plural: str = "") -> str:
-    """`1 image`, `1,200 images`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def score_text(run: Workdir, metric: str) -> str:
@@ -62,20 +60,6 @@ def score_text(run: Workdir, metric: str) -> str:
     if score.has_interval:
         text += f" (95 % interval {name.text(score.low)} to {name.text(score.high)})"
     return text
-
-
-def joined(parts: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
 
 
 def _what(run: Workdir) -> str:
@@ -102,7 +86,7 @@ def _pixel_correlation(run: Workdir) -> str:
         "A reconstruction correlates with the image that was seen at "
         f"{score_text(run, 'pixel_correlation')} on average"
     )
-    others = _baseline_values(run, "pixel_correlation", ("ridge", "mean_image", "shuffled_fmri"))
+    others = against.values(run, "pixel_correlation", against.FIRST)
     return f"{sentence}; {others}." if others else f"{sentence}."
 
 
@@ -114,81 +98,18 @@ def _identification(run: Workdir) -> str:
         "Asked which of two images was seen, the reconstruction points to the right one in "
         f"{score_text(run, 'identification_2way')} of pairs, where guessing gives {chance}"
     )
-    others = _baseline_values(run, "identification_2way", ("ridge", "shuffled_fmri"))
+    others = against.values(run, "identification_2way", ("shuffled_fmri", "ridge"))
     return f"{sentence}; {others}." if others else f"{sentence}."
 
 
 def _accuracy(run: Workdir) -> str:
     """Pixel accuracy beside an all-black image, which is a strong guess on sparse figures."""
     sentence = f"Cut at 0.5, {score_text(run, 'accuracy')} of the pixels are right"
-    others = _baseline_values(run, "accuracy", ("all_black",))
+    others = against.values(run, "accuracy", ("shuffled_fmri", "all_black"))
     sentence += f" ({others})" if others else ""
     if "f1" in run.scores.test:
         sentence += f", with an F1 of {score_text(run, 'f1')}"
     return sentence + "."
-
-
-def _baseline_values(run: Workdir, metric: str, names: tuple[str, ...]) -> str:
-    """`ridge reaches 0.22, the mean image 0.05`, of the baselines that have the metric."""
-    parts: list[str] = []
-    for name in names:
-        score = run.scores.baselines.get(name, {}).get(metric)
-        if score is not None and math.isfinite(score.value):
-            verb = "" if parts else " reaches"
-            value = metric_names.metric(metric).text(score.value)
-            parts.append(f"{_with_article(name)}{verb} {value}")
-    return joined(parts)
-
-
-def _with_article(baseline: str) -> str:
-    """A baseline's name inside a sentence."""
-    articles = {"mean_image": "the mean image", "all_black": "an all-black image"}
-    return articles.get(baseline, metric_names.baseline(baseline))
-
-
-def _judged(run: Workdir, baseline: str) -> list[str]:
-    """The metrics on which a baseline can be compared."""
-    if baseline not in run.scores.baselines:
-        return []
-    return [m for m in run.scores.metrics if run.scores.verdict(m, baseline)]
-
-
-def _unbeaten(run: Workdir, baseline: str) -> list[str]:
-    """The metrics on which a baseline is not clearly beaten."""
-    return [m for m in _judged(run, baseline) if run.scores.verdict(m, baseline) != "beaten"]
-
-
-def _beaten(run: Workdir, baseline: str) -> str:
-    """On how many scores one baseline is clearly beaten."""
-    judged = _judged(run, baseline)
-    beaten = len(judged) - len(_unbeaten(run, baseline))
-    return f"{_with_article(baseline)} on {beaten or 'none'} of {count(len(judged), 'score')}"
-
-
-def _against(run: Workdir, baseline: str) -> list[str]:
-    """One sentence on the scores where a baseline is not beaten, others on those that stay open."""
-    name = _with_article(baseline)
-    label = name[:1].upper() + name[1:]
-    openings = {
-        "not beaten": f"{label} is not beaten on",
-        "open": f"{label} lies inside the 95 % interval, so the lead is not certain, on",
-        "no interval": f"Without an interval the lead over {name} is not certain on",
-    }
-    found: dict[str, list[str]] = {verdict: [] for verdict in openings}
-    for metric in _unbeaten(run, baseline):
-        verdict: str = run.scores.verdict(metric, baseline)
-        if verdict == "open" and not run.scores.test[metric].has_interval:
-            verdict = "no interval"
-        found[verdict].append(_pair(run, metric, baseline))
-    return [f"{openings[verdict]} {joined(pairs)}." for verdict, pairs in found.items() if pairs]
-
-
-def _pair(run: Workdir, metric: str, baseline: str) -> str:
-    """`SSIM (0.281 against 0.302)`."""
-    name = metric_names.metric(metric)
-    ours = name.text(run.scores.test[metric].value)
-    theirs = name.text(run.scores.baselines[baseline][metric].value)
-    return f"{name.in_sentence} ({ours} against {theirs})"
 
 
 def _leaks(run: Workdir) -> list[str]:

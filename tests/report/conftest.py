@@ -7,6 +7,8 @@ import pytest
 
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 
+STRENGTHS = {"whole cortex": 1.0, "early": 0.6, "noise": 0.0}
+
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
@@ -18,6 +20,16 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def binary(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A recorded binary run of 20 folds."""
     return write_binary(tmp_path_factory.mktemp("runs") / "binary", repeats=3)
+
+
+@pytest.fixture(scope="session")
+def workdirs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
+    """Three simulated runs of the same images, each worse than the one before."""
+    folder = tmp_path_factory.mktemp("variants")
+    return {
+        name: write_photographs(folder / name, n_test=12, size=32, strength=strength, seed=seed)
+        for seed, (name, strength) in enumerate(STRENGTHS.items())
+    }
 
 
 @pytest.fixture

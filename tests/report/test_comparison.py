@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import io
 import json
-import pathlib
 import shutil
 from urllib.parse import unquote
 
@@ -21,17 +20,6 @@ from fmri_jax.report.comparison import Comparison
 from fmri_jax.report.variants import Claim, Variant, difference, judge, read_variants
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
-
-STRENGTHS = {"whole cortex": 1.0, "early": 0.6, "noise": 0.0}
-
-
-@pytest.fixture(scope="module")
-def workdirs(tmp_path_factory) -> dict[str, pathlib.Path]:
-    folder = tmp_path_factory.mktemp("variants")
-    return {
-        name: write_photographs(folder / name, n_test=12, size=32, strength=strength, seed=seed)
-        for seed, (name, strength) in enumerate(STRENGTHS.items())
-    }
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fmri_jax import report
 from fmri_jax.report import __main__ as command
-from fmri_jax.report import montage, pictures, workdir
+from fmri_jax.report import montage, page, pictures, workdir
 from fmri_jax.report.theme import LIGHT, png
 from tests.report.synthetic_workdirs import write_photographs
 
@@ -215,3 +215,22 @@ def test_a_title_above_few_images_is_not_cut(tmp_path, n):
     assert any("(simulated" in text.get_text().replace("\n", " ") for text in texts)
     extents = [text.get_window_extent() for text in texts]
     assert all(0 <= box.x0 and box.x1 <= drawing.bbox.width for box in extents)
+
+
+def test_cards_name_shuffled_fmri_first(photographs):
+    run = workdir.read(photographs)
+    value = run.scores.baselines["shuffled_fmri"]["pixel_correlation"].value
+    beside = page.context(run, {})["headlines"][0]["beside"]
+    assert beside[0] == f"shuffled fMRI {value:.3f}".replace("-", "−")
+    assert [text.split()[0] for text in beside[1:]] == ["ridge", "mean"]
+
+
+def test_warnings_stand_out_and_differences_explain_tinted_cells(copy):
+    content = json.loads((copy / "scores.json").read_text())
+    gap = {"value": 0.02, "low": -0.01, "high": 0.05, "p": 0.2}
+    content["baselines"]["ridge"]["ssim"] = content["test"]["ssim"]["value"] - 0.02
+    content["differences"] = {"ridge": {"ssim": gap}}
+    (copy / "scores.json").write_text(json.dumps(content))
+    html = report.write(copy).read_text()
+    assert '<li class="warning">The fMRI is simulated' in html
+    assert 'title="open, difference 0.020 (−0.010 – 0.050), p = 0.200"' in html

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fmri_jax.report import metric_names, words, workdir
+from fmri_jax.report import metric_names, phrases, words, workdir
 from fmri_jax.report.scores import Score, parse
 
 
@@ -47,8 +47,10 @@ def test_unbeaten_baseline_is_named(photographs):
         baselines={"mean_image": {"ssim": 0.302, "lpips": 0.44, "mse": 0.09}},
     )
     told = words.remarks(run)
-    assert "The mean image is not beaten on SSIM (0.281 against 0.302)." in told
-    assert any("not certain, on LPIPS (0.400 against 0.440)" in remark for remark in told)
+    assert (
+        "The mean image, 3 scores: not beaten on 1 (SSIM); lead not certain on 1 (LPIPS), where it "
+        "lies inside the 95 % interval of this run." in told
+    )
     assert not any("Every baseline is beaten" in remark for remark in told)
     assert words.summary(run)[-1] == "It clearly beats the mean image on 1 of 3 scores."
 
@@ -89,8 +91,8 @@ def test_printed_values():
     assert metric_names.metric("identification_2way").text(0.9341) == "93.4 %"
     assert metric_names.metric("mse").text(float("nan")) == "–"
     assert metric_names.metric("my_own_score").label == "My own score"
-    assert words.joined(["a", "b", "c"]) == "a, b and c"
-    assert words.count(1200, "image") == "1,200 images"
+    assert phrases.joined(["a", "b", "c"]) == "a, b and c"
+    assert phrases.count(1200, "image") == "1,200 images"
     assert not Score(0.5).has_interval
 
 
@@ -103,11 +105,8 @@ def test_without_an_interval_no_baseline_is_clearly_beaten(photographs):
     )
     assert words.summary(run)[-1] == "It clearly beats ridge on none of 2 scores."
     told = words.remarks(run)
-    assert (
-        "Without an interval the lead over ridge is not certain on SSIM (0.300 against 0.200)."
-        in (told)
-    )
-    assert any("not certain, on squared error" in remark for remark in told)
+    assert any("not certain on 1 (SSIM), where there is no interval" in remark for remark in told)
+    assert any("not certain on 1 (squared error), where it lies" in remark for remark in told)
 
 
 def test_held_out_stimuli_are_in_no_training_set(binary):
@@ -125,3 +124,81 @@ def test_held_out_stimuli_are_in_no_training_set(binary):
 def test_numbers_in_place_of_fmri_are_not_called_fmri(binary):
     noise = dataclasses.replace(workdir.read(binary), config={"preparation": {"fmri": "noise"}})
     assert "from random numbers in place of" in words.summary(noise)[0]
+
+
+def beside(run, baseline, **differences):
+    """The run's verdict on SSIM and LPIPS, .02 better in both, with differences as given."""
+    scored = with_scores(
+        run,
+        test={m: {"value": v, "low": v - 0.1, "high": v + 0.1} for m, v in OURS.items()},
+        baselines={baseline: {"ssim": 0.28, "lpips": 0.42}},
+        differences={baseline: differences},
+    )
+    return scored, [scored.scores.verdict(metric, baseline) for metric in OURS]
+
+
+OURS = {"ssim": 0.30, "lpips": 0.40}
+
+
+def test_a_verdict_rests_on_the_interval_of_the_paired_difference(photographs):
+    """The run's own interval holds the baseline, but on each image the baseline is the worse."""
+    run = workdir.read(photographs)
+    up = {"value": 0.02, "low": 0.01, "high": 0.03, "p": 0.001}
+    down = {"value": -0.02, "low": -0.03, "high": -0.01, "p": 0.001}
+    surely, verdicts = beside(run, "ridge", ssim=up, lpips=down)
+    assert verdicts == ["beaten", "beaten"]
+    assert words.remarks(surely)[-1].startswith("Every baseline is beaten on every score: no 95 %")
+    unsure, verdicts = beside(run, "ridge", ssim=up | {"low": -0.01}, lpips=down | {"high": 0.01})
+    assert verdicts == ["open", "open"]
+    assert words.remarks(unsure)[-1] == (
+        "Ridge, 2 scores: lead not certain on 2 (SSIM, LPIPS), where the 95 % interval of the "
+        "paired difference holds 0."
+    )
+    few, verdicts = beside(run, "ridge", ssim={"value": 0.02, "p": 0.25})
+    assert verdicts == ["open", "open"]
+    assert words.remarks(few)[-1].endswith(
+        "(LPIPS), where it lies inside the 95 % interval of this run; lead not certain on 1 "
+        "(SSIM), where there is no interval."
+    )
+
+
+def test_shuffled_fmri_comes_first(photographs):
+    test = {"ssim": {"value": 0.3, "low": 0.28, "high": 0.31}}
+    weaker = {"ridge": {"ssim": 0.2}, "mean_image": {"ssim": 0.29}, "shuffled_fmri": {"ssim": 0.3}}
+    run = with_scores(workdir.read(photographs), test=test, baselines=weaker)
+    assert words.summary(run)[-1] == (
+        "It clearly beats shuffled fMRI on none of 1 score, ridge on 1 of 1 score and the mean "
+        "image on none of 1 score."
+    )
+    assert [remark.split(",")[0] for remark in words.remarks(run)[-2:]] == [
+        "Shuffled fMRI",
+        "The mean image",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("baseline", "value", "below"),
+    [
+        ("mean_image", 0.38, True),
+        ("mean_image", 0.499, False),
+        ("shuffled_fmri", 0.47, False),  # by luck: 12 images
+        ("shuffled_fmri", 0.30, True),
+    ],
+)
+def test_a_baseline_below_chance_is_no_victory(photographs, baseline, value, below):
+    metric = "identification_2way"
+    test = {metric: {"value": 0.9, "low": 0.8, "high": 0.95}}
+    run = with_scores(workdir.read(photographs), test=test, baselines={baseline: {metric: value}})
+    said = words.summary(run)[-1]
+    assert ("is itself below chance in identification" in said) is below
+    assert ("clearly beats" in said) is not below
+
+
+def test_warnings_come_before_other_notes(photographs):
+    leak = "3 images of fold 'all' are shown both in training and in testing."
+    run = workdir.read(photographs)
+    scores = dataclasses.replace(run.scores, notes=("Noise ceiling: 40 %.", leak))
+    told = words.remarks(dataclasses.replace(run, scores=scores))
+    assert told[0] == leak and "simulated" in told[1] and told[2] == "Noise ceiling: 40 %."
+    assert [words.is_warning(remark) for remark in told[:3]] == [True, True, False]
+    assert not any(words.is_warning(remark) for remark in told[3:])

@@ -1,0 +1,33 @@
+"""Numbers, lists and durations as they stand in a sentence."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def count(number: Any, noun: str, plural: str = "") -> str:
+    """`1 image`, `1,200 images`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def capitalised(text: str) -> str:
+    """The text as the beginning of a sentence, all other letters as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def p_text(p: float) -> str:
+    """A p-value as it is printed; 1,000 permutations do not tell apart what lies below .001."""
+    return "p ≤ 0.001" if p < 0.0015 else f"p = {p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
