@@ -39,6 +39,11 @@ def get_config(arg: str = ""):
         )
     if change := variants[arg]:
         change(config)
+    if config.data.virtual_subject.images == "embedded":
+        config.text += (
+            " Its test images are crops of four photographs that training does not show: the "
+            "intervals hold for further crops of these four."
+        )
     return config
 
 

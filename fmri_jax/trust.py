@@ -48,10 +48,10 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
         splits: its folds; their responses are not needed.
         rows: what was seen and reconstructed.
     """
-    found = Trust({}, [*_departures(options), *_shared(session, splits)])
-    if len(splits) == 1:
-        _duplicates(splits[0], found)
-    elif options.preparation.split == "stimulus":
+    found = Trust({}, [*_departures(options), *_shared(session, splits), *_judge(options)])
+    if not any(fold.shared_stimuli for fold in splits):  # said already, and worse
+        _duplicates(splits, found)
+    if len(splits) > 1 and options.preparation.split == "stimulus":
         found.notes.append(
             "With an image left out, the mean of the others lacks just that image: identification "
             "by the mean image then falls below chance."
@@ -97,21 +97,34 @@ def _shared(session: Session, splits: Sequence[Fold]) -> list[str]:
     return notes
 
 
+def _judge(options: Experiment) -> list[str]:
+    """Whether the network that scores is the one that the method was trained to please."""
+    config = options.method_config
+    if getattr(config, "comparator", "") != "alexnet" or not getattr(config, "feature_weight", 0):
+        return []
+    return [
+        "AlexNet(2), AlexNet(5) and LPIPS look through AlexNet, whose features this method was "
+        "trained to match: they are no independent judges, and favour it over the baselines."
+    ]
+
+
 def _seen(fold: Fold) -> np.ndarray:
     """The distinct training images of a fold."""
     return fold.train.images[np.unique(fold.train.stimulus)]
 
 
-def _duplicates(fold: Fold, found: Trust) -> None:
-    test = fold.main_test()
-    shown = test.images[np.unique(test.stimulus)]
-    twins = {twin.test for twin in find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)}
-    found.numbers["near_duplicates"] = len(twins)
-    if twins:
+def _duplicates(splits: Sequence[Fold], found: Trust) -> None:
+    """Test images with a near copy among the images that their own fold was trained on."""
+    copies = 0
+    for fold in splits:
+        test = fold.main_test()
+        shown = test.images[np.unique(test.stimulus)]
+        pairs = find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)
+        copies += len({pair.test for pair in pairs})
+    found.numbers["near_duplicates"] = copies
+    if copies:
         which = (
-            "1 test image nearly equals"
-            if len(twins) == 1
-            else f"{len(twins)} test images nearly equal"
+            "1 test image nearly equals" if copies == 1 else f"{copies} test images nearly equal"
         )
         found.notes.append(
             f"{which} an image seen in training (pixel correlation above {DUPLICATE}): expect too "
@@ -171,10 +184,13 @@ def _ceiling(options: Experiment, session: Session, splits: Sequence[Fold], foun
     except InputError:  # one test image, or no repeats: there is no ceiling to be had
         return
     repeats = [np.broadcast_to(test.repeats, len(test.fmri)) for test in tests]
-    averaged = max(1, round(float(np.mean(np.concatenate(repeats)))))
-    typical = float(np.median(ceiling.explainable(averaged)))
+    averaged = np.concatenate(repeats)
+    typical = float(np.median(ceiling.explainable(float(1 / np.mean(1 / averaged)))))
     found.numbers["noise_ceiling"] = typical
-    what = f"averages of {averaged} trials" if averaged > 1 else "single trials"
+    fewest, most = averaged.min(), averaged.max()
+    what = "single trials" if most == 1 else f"averages of {fewest} to {most} trials"
+    if fewest == most > 1:
+        what = f"averages of {most} trials"
     found.notes.append(
         f"Noise ceiling: images explain {typical:.0%} of a typical voxel's variance over the test "
         f"set ({what}); the rest is noise that no method can use."

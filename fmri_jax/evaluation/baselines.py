@@ -46,7 +46,8 @@ def shuffled_fmri(
     """Reconstructions from voxels in a wrong order: the method without its information.
 
     The voxels of each row are permuted, each row in its own order, so that the distribution of
-    the values stays and what they mean is gone. Everything above this score came from the fMRI.
+    the values stays and what they mean is gone. A score at or below this one did not come from the
+    fMRI; one above it did where it is above those of `mean_image` and of noise, too.
 
     Args:
         reconstruct: the fitted method, (n, voxels) -> (n, height, width, channels).
@@ -67,7 +68,8 @@ class RidgeBaseline(NamedTuple):
     training trials: with 3,000 voxels and 12,288 pixels the map itself would take 147 MB.
     """
 
-    voxel_mean: jax.Array  # (voxels,)
+    trial_mean: jax.Array  # (voxels,) of the training trials, each of which counts
+    voxel_mean: jax.Array  # (voxels,) of the rows fitted to, averages of them or the same
     to_components: jax.Array  # (voxels, components)
     to_pixels: jax.Array  # (components, pixels)
     pixel_mean: jax.Array  # (pixels,)
@@ -77,8 +79,9 @@ class RidgeBaseline(NamedTuple):
     def reconstruct(self, fmri: Any, gain: Any = 1.0) -> np.ndarray:
         """Predicts images: (n, voxels) -> (n, height, width, channels), clipped to [0, 1].
 
-        `gain`, one or (n,), is what preparation multiplied each row's distance from the training
-        mean by; a linear map would answer with as much more contrast, so it is taken back.
+        `gain`, one or (n,), is what preparation multiplied each row's distance from the mean of
+        the training trials by; a linear map would answer with as much more contrast, so it is
+        taken back.
         """
         pixels = _predict(self, jnp.asarray(fmri), jnp.reshape(jnp.asarray(gain), (-1, 1)))
         return np.asarray(pixels).reshape(-1, *(int(side) for side in self.shape))
@@ -131,9 +134,11 @@ def ridge(
     rows, seen = average_by_stimulus(fmri, stimulus)
     if len(seen) < 2:
         raise InputError("the ridge baseline found one training stimulus: expected at least two.")
+    trials = np.asarray(fmri, rows.dtype)
     if not average:
-        rows, seen = np.asarray(fmri, rows.dtype), stimulus
-    return _solve(rows, images[seen], _rows_by_stimulus(seen), np.asarray(penalties, rows.dtype))
+        rows, seen = trials, stimulus
+    fitted = _solve(rows, images[seen], _rows_by_stimulus(seen), np.asarray(penalties, rows.dtype))
+    return fitted._replace(trial_mean=jnp.asarray(trials.mean(axis=0, dtype=np.float64)))
 
 
 def _rows_by_stimulus(stimulus: np.ndarray) -> np.ndarray:
@@ -167,7 +172,8 @@ def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarra
 
 @jax.jit
 def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Array:
-    centred = ((fmri - fitted.voxel_mean) / gain).astype(fmri.dtype)
+    trial_mean = fitted.trial_mean
+    centred = ((fmri - trial_mean) / gain + (trial_mean - fitted.voxel_mean)).astype(fmri.dtype)
     components = _product(centred, fitted.to_components)
     return jnp.clip(_product(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
 
@@ -188,7 +194,7 @@ def _solve(
     alpha = alphas[jnp.argmin(jax.lax.map(error, alphas))]
     to_components = right * (jnp.sqrt(variance) / (variance + alpha))
     shape = jnp.asarray(images.shape[1:])
-    return RidgeBaseline(x_mean, to_components, projected, y_mean, alpha, shape)
+    return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
 
 
 def _left_out_error(

@@ -6,6 +6,7 @@ ratio of summed counts), so all resamples together are one product: how often ea
 drawn (resamples, stimuli) times the sums of each stimulus (stimuli, columns).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -37,7 +38,9 @@ def bootstrap(
 
     Percentiles of the resampled scores, further out the fewer stimuli there are (`tails`).
     Resamples in which the score is undefined (precision where nothing was decoded as on) are left
-    out. Identification scores keep their distractors: what is resampled is the own image.
+    out. Identification scores keep their distractors: what is resampled is the own image. Of few
+    stimuli whose scores are nearly all 0 or all 1 any bootstrap says too little: 20 of them, of
+    which one in twenty scores 1, have intervals that hold the truth 65 times in a hundred.
 
     Args:
         columns: (n, columns) what is summed, one row an image.
@@ -48,7 +51,8 @@ def bootstrap(
 
     Returns:
         The score of all rows and its interval; without one (low and high are nan) where there are
-        fewer than `LEAST_STIMULI` stimuli or the score is undefined.
+        fewer than `LEAST_STIMULI` stimuli, the score is undefined, or no stimulus scores otherwise
+        than the others: that all 50 were right does not say that all others would be.
 
     Raises:
         InputError: `stimulus` has another length than `columns`.
@@ -60,7 +64,8 @@ def bootstrap(
     sums = sums_by_stimulus(columns, stimulus)
     value = float(statistic(sums.sum(axis=0)))
     resampled = statistic(resamples(len(sums), n_bootstrap, seed) @ sums)
-    return Interval(value, *tails(resampled, len(sums)))
+    low, high = tails(resampled, len(sums))
+    return Interval(value, low, high) if low < high else Interval(value, math.nan, math.nan)
 
 
 def tails(resampled: np.ndarray, n_stimuli: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ class NoiseCeiling(NamedTuple):
     signal_variance: np.ndarray  # between stimuli, noise removed; at least 0
     noise_variance: np.ndarray  # between repeats of a stimulus
 
-    def explainable(self, n_averaged: int = 1) -> np.ndarray:
+    def explainable(self, n_averaged: float = 1) -> np.ndarray:
         """Fraction of variance that a perfect model explains, where trials are averaged.
 
         signal / (signal + noise / n_averaged), (voxels,) in [0, 1]; its square root is the
@@ -27,7 +27,8 @@ class NoiseCeiling(NamedTuple):
         never changes.
 
         Args:
-            n_averaged: how many trials of a stimulus are averaged.
+            n_averaged: how many trials of a stimulus are averaged; where that differs between
+                stimuli, the harmonic mean, as noise falls with 1 / n.
         """
         total = self.signal_variance + self.noise_variance / n_averaged
         return np.where(total > 0, self.signal_variance / np.where(total > 0, total, 1), 0)

@@ -111,8 +111,10 @@ def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path,
 
 def test_what_preparation_enlarged_is_not_answered_with_more_contrast():
     fmri, stimulus, images = problem(30, 40)
+    often = np.repeat(np.arange(len(fmri)), np.where(stimulus % 2, 1, 5))  # unequal repeats
+    fmri, stimulus = fmri[often], stimulus[often]
     fitted = baselines.ridge(fmri, stimulus, images)
-    mean, gain = np.asarray(fitted.voxel_mean), np.linspace(1, 3, len(fmri))
+    mean, gain = fmri.mean(axis=0), np.linspace(1, 3, len(fmri))  # as preparation has the mean
     enlarged = (mean + (fmri - mean) * gain[:, None]).astype(np.float32)
     plain = fitted.reconstruct(fmri)
     np.testing.assert_allclose(fitted.reconstruct(enlarged, gain), plain, atol=1e-4)

@@ -62,6 +62,12 @@ def test_four_stimuli_have_a_score_and_no_interval():
     assert np.isnan(difference.low) and difference.p > 0
 
 
+def test_scores_that_never_differ_have_no_interval():
+    """All of 50 right says nothing of the others: [1, 1] would call it better than .99."""
+    assert np.isnan(mean_interval(np.ones(50), np.arange(50))[1:]).all()
+    assert np.isfinite(mean_interval(np.arange(50) > 0, np.arange(50))[1:]).all()
+
+
 def test_repeats_of_a_stimulus_do_not_narrow_the_interval():
     values = np.random.default_rng(2).normal(size=30)
     once = mean_interval(values, np.arange(30))
