@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import gc
 import os
 import pathlib
 
@@ -13,6 +14,8 @@ os.environ.setdefault(
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
+MOST_MAPS = 20_000
+
 
 @pytest.fixture(scope="session")
 def recordings() -> pathlib.Path:
@@ -24,3 +27,19 @@ def recordings() -> pathlib.Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """Unloads compiled programs after a file of tests, where a process holds very many.
+
+    Each maps some pages of memory of its own, of which Linux allows a process 65,530: beyond that
+    loading one more crashes.
+    """
+    yield
+    maps = pathlib.Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
+        gc.collect()
