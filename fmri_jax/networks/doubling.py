@@ -42,8 +42,10 @@ def _backward(
     x_BhwC, kernel_KKCO = saved
     g_BhwS = _image_to_blocks(g_BHWO, kernel_KKCO.shape[0] // 2, padding)
     at_x = winograd.convolve_turned(g_BhwS, _kernel_to_blocks(kernel_KKCO), padding=0)
-    at_blocks = winograd.kernel_gradient(x_BhwC, g_BhwS, padding=1, size=2)
-    return at_x, jax.linear_transpose(_kernel_to_blocks, kernel_KKCO)(at_blocks)[0]
+    transpose = jax.linear_transpose(
+        lambda kernel: winograd.convolve(x_BhwC, _kernel_to_blocks(kernel), padding=1), kernel_KKCO
+    )
+    return at_x, transpose(g_BhwS)[0]
 
 
 enlarge.defvjp(lambda x, kernel, padding: (enlarge(x, kernel, padding), (x, kernel)), _backward)
