@@ -10,7 +10,7 @@ from fmri_jax.report import montage, pictures
 from fmri_jax.report.likeness import same_pictures
 from fmri_jax.report.phrases import joined
 from fmri_jax.report.theme import Theme
-from fmri_jax.report.variants import Variant, shown_name, told_apart
+from fmri_jax.report.variants import Variant, simulated_mark, told_apart
 from fmri_jax.report.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _images(
         (told_apart("seen", variants, "images"), [reference.targets[row] for row in rows])
     ]
     for variant in shown:
-        label = shown_name(variant, variants)
+        label = variant.name + simulated_mark(variant, variants)
         found.append((label, _made(reference, variant, split, rows)))
     if reference.ridge is not None:
         ridge = [reference.ridge[row] for row in rows]

@@ -14,7 +14,7 @@ from fmri_jax.report.variants import (
     Variant,
     by_images,
     difference,
-    shown_name,
+    simulated_mark,
     told_apart,
 )
 
@@ -87,7 +87,7 @@ def entries(variants: Sequence[Variant]) -> list[Entry]:
         whose = f" of {owner.name}" if len(groups) > 1 else ""
         for baseline, scores in owner.first.scores.baselines.items():
             name = told_apart(metric_names.baseline(baseline) + whose, variants, "baseline")
-            label = name + shown_name(owner, variants).removeprefix(owner.name)
+            label = name + simulated_mark(owner, variants)
             found.append(
                 Entry(
                     name,
@@ -213,7 +213,7 @@ def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
     spread = {metric: variant.spread(metric) for metric in sets["test"]}
     return Entry(
         variant.name,
-        shown_name(variant, variants),
+        variant.name + simulated_mark(variant, variants),
         sets,
         differences,
         spread,

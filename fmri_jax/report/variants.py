@@ -159,11 +159,10 @@ def by_images(variants: Sequence[Variant]) -> list[list[Variant]]:
     return groups
 
 
-def shown_name(variant: Variant, variants: Sequence[Variant]) -> str:
-    """The name of a row, which says where data are simulated unless those of every row are."""
-    if not variant.first.simulated or all(other.first.simulated for other in variants):
-        return variant.name
-    return f"{variant.name} (simulated)"
+def simulated_mark(variant: Variant, variants: Sequence[Variant]) -> str:
+    """What is added to a row's name: that its data are simulated, unless those of every row are."""
+    everywhere = all(other.first.simulated for other in variants)
+    return " (simulated)" if variant.first.simulated and not everywhere else ""
 
 
 def told_apart(label: str, variants: Sequence[Variant], kind: str) -> str:

@@ -4,8 +4,6 @@ import ast
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from fmri_jax.data import known
@@ -36,11 +34,3 @@ def test_every_published_recording_is_on_the_page() -> None:
     own = {"file", "virtual_subject"}
     listed = set(re.findall(r"^\| `(\w+)`", PAGE.read_text(), re.MULTILINE))
     assert listed == set(known()) - own
-
-
-def test_the_list_of_weights_has_a_help_and_takes_no_arguments() -> None:
-    command = [sys.executable, "-m", "fmri_jax.pretrained"]
-    asked = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    assert "usage: python -m fmri_jax.pretrained" in asked.stdout and "cache fo" not in asked.stdout
-    wrong = subprocess.run([*command, "alexnet"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2 and "unrecognized arguments: alexnet" in wrong.stderr

@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import subprocess
 import sys
 from typing import ClassVar
 
@@ -171,3 +172,11 @@ def test_weights_load_inside_a_traced_function_as_arrays(empty_cache):
     heads = pretrained.load("lpips_alexnet")
     assert [head.shape for head in heads] == [(64,), (192,), (384,), (256,), (256,)]
     assert all(isinstance(head, jax.Array) and (head >= 0).all() for head in heads)
+
+
+def test_the_list_of_weights_has_a_help_and_takes_no_arguments() -> None:
+    command = [sys.executable, "-m", "fmri_jax.pretrained"]
+    asked = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
+    assert "usage: python -m fmri_jax.pretrained" in asked.stdout and "cache fo" not in asked.stdout
+    wrong = subprocess.run([*command, "alexnet"], capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2 and "unrecognized arguments: alexnet" in wrong.stderr
