@@ -187,10 +187,8 @@ def _ceiling(options: Experiment, session: Session, splits: Sequence[Fold], foun
     averaged = np.concatenate(repeats)
     typical = float(np.median(ceiling.explainable(float(1 / np.mean(1 / averaged)))))
     found.numbers["noise_ceiling"] = typical
-    fewest, most = averaged.min(), averaged.max()
-    what = "single trials" if most == 1 else f"averages of {fewest} to {most} trials"
-    if fewest == most > 1:
-        what = f"averages of {most} trials"
+    counts = " to ".join(str(n) for n in np.unique([averaged.min(), averaged.max()]))
+    what = "single trials" if counts == "1" else f"averages of {counts} trials"
     found.notes.append(
         f"Noise ceiling: images explain {typical:.0%} of a typical voxel's variance over the test "
         f"set ({what}); the rest is noise that no method can use."
