@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks import taps, winograd
+from fmri_jax.networks import taps, toom_cook, winograd
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -32,7 +32,19 @@ MOST_FILLING = 1.5
 
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """The convolution itself, with fewer products where that pays (see `winograd`, `taps`)."""
+    """The convolution itself, with fewer products where that pays.
+
+    See `toom_cook`, and `_with_fast_gradient` for the others.
+    """
+    if toom_cook.pays(x_BHWC, kernel_KKCO.shape, stride):
+        return toom_cook.convolve(x_BHWC, kernel_KKCO, padding)
+    return _with_fast_gradient(x_BHWC, kernel_KKCO, stride, padding)
+
+
+def _with_fast_gradient(
+    x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
+) -> jax.Array:
+    """The convolution in the forms whose kernel gradient is fast too (see `winograd`, `taps`)."""
     if winograd.pays(x_BHWC, kernel_KKCO.shape, stride):
         return winograd.convolve(x_BHWC, kernel_KKCO, padding)
     if taps.pays(x_BHWC, kernel_KKCO.shape, stride, padding):
@@ -74,14 +86,16 @@ def _single_output(x_BHWC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:
 def kernel_gradient(
     x_BHWC: jax.Array, g_BhwO: jax.Array, stride: int, padding: int, size: int
 ) -> jax.Array:
-    """Gradient with respect to a (size, size, C, O) kernel, by JAX's transpose of `forward`.
+    """Gradient with respect to a (size, size, C, O) kernel, by JAX's transpose of a convolution.
 
     For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
     13,545 -> 321). Winograd's form has its gain here too (conv4_1: 53 -> 34, conv3_1: 55 -> 43).
     """
     shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
-    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), kernel)
+    transpose = jax.linear_transpose(
+        lambda k: _with_fast_gradient(x_BHWC, k, stride, padding), kernel
+    )
     return transpose(g_BhwO)[0]
 
 
@@ -96,9 +110,13 @@ def input_gradient(
     deconv1 forwards: 305 -> 161).
     """
     size = kernel_KKCO.shape[0]
+    x = jax.ShapeDtypeStruct((len(g_BhwO), *shape, kernel_KKCO.shape[2]), g_BhwO.dtype)
+    if toom_cook.pays(x, kernel_KKCO.shape, stride):
+        return jax.linear_transpose(lambda x: toom_cook.convolve(x, kernel_KKCO, padding), x)(
+            g_BhwO
+        )[0]
     if winograd.pays(g_BhwO, kernel_KKCO.shape, stride):
         return winograd.convolve_turned(g_BhwO, kernel_KKCO, size - 1 - padding)
-    x = jax.ShapeDtypeStruct((len(g_BhwO), *shape, kernel_KKCO.shape[2]), g_BhwO.dtype)
     if taps.pays(x, kernel_KKCO.shape, stride, padding):
         return jax.linear_transpose(lambda x: taps.convolve(x, kernel_KKCO, padding), x)(g_BhwO)[0]
     blocks = -(-size // stride)
