@@ -111,10 +111,10 @@ def input_gradient(
     """
     size = kernel_KKCO.shape[0]
     x = jax.ShapeDtypeStruct((len(g_BhwO), *shape, kernel_KKCO.shape[2]), g_BhwO.dtype)
-    if toom_cook.pays(x, kernel_KKCO.shape, stride):
-        return jax.linear_transpose(lambda x: toom_cook.convolve(x, kernel_KKCO, padding), x)(
-            g_BhwO
-        )[0]
+    # On images as low as the kernel, exchanging the channels of more rows takes what it saves.
+    if shape[0] > size and toom_cook.pays(x, kernel_KKCO.shape, stride):
+        transpose = jax.linear_transpose(lambda x: toom_cook.convolve(x, kernel_KKCO, padding), x)
+        return transpose(g_BhwO)[0]
     if winograd.pays(g_BhwO, kernel_KKCO.shape, stride):
         return winograd.convolve_turned(g_BhwO, kernel_KKCO, size - 1 - padding)
     if taps.pays(x, kernel_KKCO.shape, stride, padding):
@@ -123,15 +123,24 @@ def input_gradient(
     if stride == 1 or (blocks * stride / size) ** 2 > MOST_FILLING:
         transpose = jax.linear_transpose(lambda x: _plain(x, kernel_KKCO, stride, padding), x)
         return transpose(g_BhwO)[0]
-    kernel_QQSO = kernel_to_blocks(kernel_KKCO, stride)
-    blocks_BhwS = lax.conv_general_dilated(
+    kernel_QQSO = lax.rev(kernel_to_blocks(kernel_KKCO, stride), (0, 1))
+    blocks_BhwS = _over_blocks(g_BhwO, kernel_QQSO)
+    return _blocks_to_image(blocks_BhwS, stride, padding, shape)
+
+
+def _over_blocks(g_BhwO: jax.Array, kernel_QQSO: jax.Array) -> jax.Array:
+    """The convolution of stride 1 that meets every block which a part of the kernel covers."""
+    margin = kernel_QQSO.shape[0] - 1
+    kernel_QQOS = jnp.swapaxes(kernel_QQSO, 2, 3)
+    if toom_cook.pays(g_BhwO, kernel_QQOS.shape, 1):
+        return toom_cook.convolve(g_BhwO, kernel_QQOS, margin)
+    return lax.conv_general_dilated(
         g_BhwO,
-        lax.rev(kernel_QQSO, (0, 1)),
+        kernel_QQSO,
         (1, 1),
-        ((blocks - 1, blocks - 1),) * 2,
+        ((margin, margin),) * 2,
         dimension_numbers=("NHWC", "HWOI", "NHWC"),
     )
-    return _blocks_to_image(blocks_BhwS, stride, padding, shape)
 
 
 def kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:

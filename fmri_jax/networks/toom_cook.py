@@ -1,4 +1,4 @@
-"""3 x 3 and 5 x 5 convolutions of stride 1 with half the multiplications, for CPU.
+"""Convolutions of stride 1 and kernels up to 5 x 5 with half the multiplications, for CPU.
 
 Toom and Cook's way to convolve, along the rows of an image only. n rows of outputs under a kernel
 of K rows take n K products the plain way. They are also the coefficients of a product of
@@ -6,13 +6,13 @@ polynomials (transposed), which its values at n + K - 1 points determine: 8 prod
 for four rows under five. Each product is a convolution by a kernel of one row, which XLA runs
 at the speed of its matrix products; the values are sums of rows, cheap beside them.
 
-`winograd` does the same along both axes. That takes fewer products still, but many more sums, and
-errors that multiply: for 5 x 5 kernels it would need points that cost two digits. Along one axis
-errors are 3e-6 of the largest output (plain convolution: 5e-7).
+`winograd` does the same along both axes. That takes fewer products still, but many more sums to
+compute and to compile, and what both axes lose in rounding multiplies. Along one axis errors are at
+most 3e-6 of the largest output (plain convolution: 5e-7).
 
 Milliseconds, plain and this one (batch 32, 227 px, 2 cores), forwards and input gradient: AlexNet
-conv2 66 -> 31 and 81 -> 39, discriminator conv2 50 -> 27 and 57 -> 27. Kernel gradients took
-longer this way (57 -> 77), so that they stay as they are.
+conv2 66 -> 31 and 81 -> 39, discriminator conv2 50 -> 27 and 57 -> 27. Kernel gradients take
+longer this way (57 -> 77) and stay as they are.
 
 Shape suffixes: B batch, H W image, t tiles of rows, C channels in, O channels out, K kernel size.
 
@@ -35,11 +35,13 @@ from fmri_jax.networks import winograd
 # Where polynomials are evaluated, the last point being infinity. Small numbers whose products are
 # exact, and each with its inverse, make the least errors. The first n + K - 2 are used.
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, -0.5, 2.0)
-MOST_OUTPUTS = 4  # rows a tile: with 6 errors double, for a tenth fewer products
+MOST_OUTPUTS = 4  # rows a tile: with 6 errors triple, for a tenth fewer products
 
-# With fewer channels, or products in all, sums take as long as the products they save.
-FEWEST_CHANNELS = 32
-FEWEST_PRODUCTS = 1.5e8
+# By kernel size: with fewer channels sums take as long as the products they save.
+FEWEST_CHANNELS = {2: 128, 3: 64, 5: 16}
+
+# Multiplications of the plain convolution: less work does not repay another half second to compile.
+FEWEST_PRODUCTS = 8e7
 
 # Lower images are left to `winograd` where it takes the kernel (3 x 3) and has work enough.
 TALL = 12
@@ -55,9 +57,9 @@ def pays(x: jax.ShapeDtypeStruct | jax.Array, kernel_shape: Sequence[int], strid
     """
     batch, height, width, _ = x.shape
     size, _, *channels = kernel_shape
-    if stride != 1 or size not in (3, 5) or x.dtype != jnp.float32:
+    if stride != 1 or size not in FEWEST_CHANNELS or x.dtype != jnp.float32:
         return False
-    large = min(channels) >= FEWEST_CHANNELS and height >= size
+    large = min(channels) >= FEWEST_CHANNELS[size] and height >= size
     products = batch * height * width * math.prod(kernel_shape)
     return (
         large
@@ -71,7 +73,7 @@ def convolve(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> jax.Arr
 
     Args:
         x_BHWC: images.
-        kernel_KKCO: kernel of 3 x 3 or 5 x 5.
+        kernel_KKCO: kernel of 2 x 2, 3 x 3 or 5 x 5.
         padding: zeros on each side.
 
     Returns:

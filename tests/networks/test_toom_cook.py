@@ -8,6 +8,7 @@ import scipy.signal
 import torch
 
 from fmri_jax.networks import blocks, layers, toom_cook, winograd
+from tests.networks import peers
 from tests.networks.test_layers import (
     agree_when_split,
     close,
@@ -22,7 +23,7 @@ def however_small(monkeypatch):
     monkeypatch.setattr(toom_cook, "FEWEST_PRODUCTS", 0)
 
 
-@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("size", [2, 3, 5])
 @pytest.mark.parametrize("new", [2, 3, 4])
 def test_the_transforms_are_the_correlation_exactly(size, new):
     at_outputs, at_kernel, at_inputs = toom_cook._transforms(new, size)
@@ -47,7 +48,7 @@ def test_the_transforms_are_the_correlation_exactly(size, new):
     ],
 )
 def test_fewer_products_are_the_plain_convolution(size, height, width, padding, however_small):
-    x, kernel = random(0, 2, height, width, 40), random(1, size, size, 40, 32)
+    x, kernel = random(0, 2, height, width, 66), random(1, size, size, 66, 64)
     assert toom_cook.pays(x, kernel.shape, 1)
     *ours, direction = output_and_gradients(
         lambda x, k: layers.conv(x, k, 1, padding, "blocks"), x, kernel
@@ -60,10 +61,10 @@ def test_fewer_products_are_the_plain_convolution(size, height, width, padding, 
         close(found, expected, 8e-6)
 
 
-@pytest.mark.parametrize(("size", "rows", "products"), [(5, 27, 56), (5, 52, 104), (3, 3, 5)])
+@pytest.mark.parametrize(("size", "rows", "products"), [(5, 27, 56), (5, 52, 104), (3, 6, 10)])
 def test_products_are_with_kernels_of_one_row_in_both_passes(size, rows, products, however_small):
     """So many rows are convolved: 56 instead of 27 x 5."""
-    x, kernel = jnp.zeros((1, rows, 6, 32)), jnp.zeros((size, size, 32, 32))
+    x, kernel = jnp.zeros((1, rows, 6, 64)), jnp.zeros((size, size, 64, 64))
     y = jax.ShapeDtypeStruct(x.shape, x.dtype)
     new = toom_cook._outputs(rows, size)
     assert -(-rows // new) * (new + size - 1) == products
@@ -92,9 +93,38 @@ def test_kernel_gradients_are_left_as_they_were(however_small, monkeypatch):
     assert found == str(jax.make_jaxpr(gradient)(x, g))
 
 
+@pytest.mark.parametrize(("rows", "padding"), [(6, 1), (7, 0), (8, 1)])
+def test_doublings_too_narrow_for_winograd_are_transposed_convolutions(
+    rows, padding, however_small
+):
+    x, kernel = random(0, 2, rows, 5, 130), random(1, 4, 4, 130, 32)
+    blocks_shape = (2, 2, 130, 128)
+    assert toom_cook.pays(x, blocks_shape, 1) and not winograd.pays(x, blocks_shape, 1)
+    *ours, direction = output_and_gradients(
+        lambda x, k: layers.conv_transpose(x, k, 2, padding, "blocks"), x, kernel
+    )
+    theirs = torch_output_and_gradients(
+        peers.conv_transpose,
+        *(array.astype(np.float64) for array in (x, kernel, direction)),
+        2,
+        padding,
+    )
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected, 8e-6)
+
+
+def test_images_as_low_as_their_kernel_keep_their_input_gradient(however_small):
+    def primitives(height):
+        g = jnp.zeros((1, height, 4, 64))
+        jaxpr = jax.make_jaxpr(lambda g, k: blocks.input_gradient(g, k, 1, 1, (height, 4)))
+        return str(jaxpr(g, jnp.zeros((3, 3, 64, 64)))).count("conv_general_dilated")
+
+    assert (primitives(3), primitives(4)) == (1, 6)
+
+
 @pytest.mark.parametrize("size", [3, 5])
 def test_batches_split_over_devices_give_the_same_gradients(size, however_small):
-    x, kernel = jnp.asarray(random(0, 4, 6, 6, 32)), jnp.asarray(random(1, size, size, 32, 32))
+    x, kernel = jnp.asarray(random(0, 4, 6, 6, 64)), jnp.asarray(random(1, size, size, 64, 64))
 
     def gradients(x, kernel):
         def total(x, kernel):
@@ -106,18 +136,20 @@ def test_batches_split_over_devices_give_the_same_gradients(size, however_small)
 
 
 def test_few_channels_other_kernels_strides_and_half_precision_are_left_alone(however_small):
-    x, shape = np.zeros((2, 6, 6, 32), np.float32), (5, 5, 32, 32)
+    x, shape = np.zeros((2, 6, 6, 16), np.float32), (5, 5, 16, 16)
     assert toom_cook.pays(x, shape, 1)
     assert not toom_cook.pays(x, shape, 2)
-    assert not toom_cook.pays(x, (5, 5, 32, 31), 1)
-    assert not toom_cook.pays(x, (4, 4, 32, 32), 1)
+    for size, fewest in ((5, 16), (3, 64), (2, 128)):
+        assert toom_cook.pays(x, (size, size, fewest, fewest), 1)
+        assert not toom_cook.pays(x, (size, size, fewest, fewest - 1), 1)
+    assert not toom_cook.pays(x, (4, 4, 128, 128), 1)
     assert not toom_cook.pays(x[:, 2:], shape, 1)
     assert not toom_cook.pays(x.astype(jnp.bfloat16), shape, 1)
 
 
 def test_small_layers_are_left_alone_and_low_images_to_winograd():
-    """6 x 6 x 25 x 32 x 32 multiplications an image: 150 M are reached at 163 images."""
-    x = np.zeros((163, 6, 6, 32), np.float32)
+    """6 x 6 x 25 x 32 x 32 multiplications an image: 80 M are reached at 87 images."""
+    x = np.zeros((87, 6, 6, 32), np.float32)
     assert toom_cook.pays(x, (5, 5, 32, 32), 1) and not toom_cook.pays(x[1:], (5, 5, 32, 32), 1)
     low, high = (np.zeros((128, side, 11, 128), np.float32) for side in (11, 12))
     shape = (3, 3, 128, 128)
