@@ -70,7 +70,11 @@ def _photographs(config) -> None:
 
 
 def _paper(config) -> None:
-    """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps."""
+    """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps.
+
+    It departs from the released code in two things: the comparator is AlexNet instead of CaffeNet,
+    and the biases of the generator's 3 x 3 layers learn. The subject is simulated.
+    """
     config.data.virtual_subject.image_size = 248
     config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
     config.preparation.average_repeats, config.preparation.noise_scaling = "test", True
@@ -87,5 +91,5 @@ def _paper(config) -> None:
     method.image_weight = PAPER_WEIGHTS["image"]
     method.feature_weight = PAPER_WEIGHTS["feature"]
     method.adversarial_weight = PAPER_WEIGHTS["adversarial"]
-    method.gate = True
+    method.update, method.gate = "alternating", True
     method.log_every, method.checkpoint_every = 100, 5000

@@ -9,6 +9,7 @@ from fmri_jax.errors import InputError
 # and the mean of -log D. Shen et al. sum squares, halve them and divide by the batch, on pixels in
 # 0-255: l_img 2e-6, l_feat 0.01, l_adv 100. One pixel's mean-squared error on [0, 1] is then worth
 # 2e-6 / 2 x (227 x 227 x 3) x 255^2 = 10,052; one feature's, 0.01 / 2 x (6 x 6 x 256) = 46.1.
+# Their features are pool5; one activation weighs as much where `comparator_layers` names another.
 PAPER_WEIGHTS = {"image": 10_052.0, "feature": 46.1, "adversarial": 100.0}
 
 # The student report weighs mean-squared errors on ImageNet-normalised pixels by 100: per channel

@@ -12,10 +12,11 @@ from fmri_jax.methods.gan.config import Config
 
 @flax.struct.dataclass
 class Gate:
-    """Which network may learn (Shen et al. 2019, after Dosovitskiy & Brox 2016).
+    """Which network may learn (code of Shen et al. 2019, after Dosovitskiy & Brox 2016).
 
     With r = (D_real + D_generated) / adversarial: r < 0.1 says that the discriminator is far ahead
-    and pauses it, r > 0.5 resumes it, r > 10 pauses the generator for as long as it lasts.
+    and pauses it until r > 0.5; r > 10 that it is far behind, and pauses the generator until the
+    discriminator is far ahead again (r < 0.1).
     """
 
     generator: jax.Array
@@ -32,7 +33,8 @@ class Gate:
         discriminator = jnp.where(
             ratio < 0.1, False, jnp.where(ratio > 0.5, True, self.discriminator)
         )
-        return Gate(generator=ratio <= 10.0, discriminator=discriminator)
+        generator = jnp.where(ratio < 0.1, True, jnp.where(ratio > 10.0, False, self.generator))
+        return Gate(generator=generator, discriminator=discriminator)
 
 
 @flax.struct.dataclass

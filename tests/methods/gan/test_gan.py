@@ -125,7 +125,27 @@ def test_gate_follows_the_papers_ratio():
     assert bool(gate.discriminator)
     gate = gate.after(jnp.float32(11.0), jnp.float32(1.0))
     assert not gate.generator and bool(gate.discriminator)
-    assert bool(gate.after(jnp.float32(9.0), jnp.float32(1.0)).generator)
+    gate = gate.after(jnp.float32(0.2), jnp.float32(1.0))
+    assert not gate.generator, (
+        "until the discriminator is far ahead a paused generator stays paused"
+    )
+    gate = gate.after(jnp.float32(0.05), jnp.float32(1.0))
+    assert (bool(gate.generator), bool(gate.discriminator)) == (True, False)
+
+
+def test_gate_follows_the_rules_of_the_released_code_in_their_order():
+    """The three rules as they are applied one after the other there, over random ratios."""
+    ratios = 10 ** np.random.default_rng(0).uniform(-2, 2, 300)
+    gate, generator, discriminator = Gate.open(), True, True
+    for ratio in ratios:
+        gate = gate.after(jnp.float32(ratio), jnp.float32(1.0))
+        if ratio < 0.1 and discriminator:
+            generator, discriminator = True, False
+        if ratio > 0.5 and not discriminator:
+            generator, discriminator = True, True
+        if ratio > 10 and generator:
+            generator, discriminator = False, True
+        assert (bool(gate.generator), bool(gate.discriminator)) == (generator, discriminator)
 
 
 def test_a_closed_gate_leaves_a_network_alone(setting):
