@@ -1,7 +1,8 @@
 """Opens pickled arrays of strangers without running anything of theirs.
 
 A pickle is a program. This unpickler knows the few names that arrays are made of, and refuses
-every other one before it is looked up.
+every other one before it is looked up. Not even NumPy's `ndarray` and `dtype` stand behind
+these names, but notes of what the file says (see `pickled_arrays`).
 """
 
 import io
@@ -16,16 +17,8 @@ from typing import IO, Any
 import numpy as np
 
 from fmri_jax.errors import InputError
+from fmri_jax.pretrained.pickled_arrays import Array, Call, Type, finished
 
-_RECONSTRUCT = np.ndarray(0).__reduce__()[0]  # how NumPy itself rebuilds an array
-
-_ARRAYS = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
-    ("collections", "OrderedDict"): OrderedDict,
-}
 _TORCH_TYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
@@ -53,15 +46,24 @@ class _Unpickler(pickle.Unpickler):
         return self._allowed[module, name]
 
 
+_ARRAYS = {
+    ("numpy", "ndarray"): "ndarray",  # the argument of `_reconstruct`, never called
+    ("numpy", "dtype"): Call(Type),
+    ("numpy.core.multiarray", "_reconstruct"): Call(Array),
+    ("numpy._core.multiarray", "_reconstruct"): Call(Array),
+    ("collections", "OrderedDict"): OrderedDict,
+}
+
+
 def load_arrays(path: pathlib.Path) -> Any:
-    """Reads a pickle that holds NumPy arrays in dicts, lists and tuples.
+    """Reads a pickle that holds NumPy arrays of numbers in dicts, lists and tuples.
 
     Raises:
         InputError: the file is missing, damaged, or holds anything else.
     """
     try:
         with path.open("rb") as stream:
-            return _Unpickler(stream, _ARRAYS, path).load()
+            return finished(_Unpickler(stream, _ARRAYS, path).load())
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can raise anything
@@ -102,6 +104,7 @@ def _read_zip(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndar
     def storage(reference: tuple[Any, ...]) -> np.ndarray:
         """PyTorch's ("storage", type, key, device, size)."""
         _, dtype, key, _, _ = reference
+        _check_numbers(dtype)
         return np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
 
     return _load_state(io.BytesIO(archive.read(index)), storage, path)
@@ -122,6 +125,7 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
     def storage(reference: tuple[Any, ...]) -> np.ndarray:
         """PyTorch's ("storage", type, key, device, size, view), the view unused by state dicts."""
         _, dtype, key, _, length, view = reference
+        _check_numbers(dtype)
         if view is not None or not 0 <= length * np.dtype(dtype).itemsize <= size:
             raise ValueError("a storage reaches beyond the file")
         return storages.setdefault(key, np.zeros(length, dtype))
@@ -143,8 +147,8 @@ def _load_state(
     """Unpickles a state dict; `storage` finds the numbers that its tensors refer to."""
     allowed: dict[tuple[str, str], Any] = {
         ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor"): _tensor,  # before PyTorch 0.4
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
+        ("torch._utils", "_rebuild_tensor"): Call(_tensor),  # before PyTorch 0.4
+        ("torch._utils", "_rebuild_tensor_v2"): Call(_tensor),
         **{("torch", name): dtype for name, dtype in _TORCH_TYPES.items()},
     }
     unpickler = _Unpickler(stream, allowed, path)
@@ -152,9 +156,17 @@ def _load_state(
     return dict(unpickler.load())
 
 
+def _check_numbers(dtype: Any) -> None:
+    """Refuses what a pickle gives for a storage's type, if it is none of PyTorch's."""
+    if dtype not in _TORCH_TYPES.values():
+        raise ValueError("a storage is of an unknown type")
+
+
 def _tensor(
     flat: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> np.ndarray:
+    if flat.ndim != 1 or not flat.flags.c_contiguous:  # a tensor, whose size says nothing of memory
+        raise ValueError("a tensor is made of something else than a storage")
     strides = [step * flat.itemsize for step in stride]
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if min((offset, *shape, *stride)) < 0 or max(last, math.prod(shape) - 1) >= flat.size:

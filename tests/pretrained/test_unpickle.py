@@ -11,6 +11,7 @@ import torch
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
+from fmri_jax.pretrained import unpickle
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
 
@@ -62,6 +63,83 @@ def test_every_other_name_is_refused(tmp_path, name):
     path.write_bytes(b"c" + name.replace(" ", "\n").encode() + b"\n(tR.")
     with pytest.raises(InputError, match=f"asks for {name.replace(' ', '.')}"):
         load_arrays(path)
+
+
+class Asks:
+    """Pickled, it is a call of `function` with `arguments`, and perhaps a state."""
+
+    def __init__(self, function, *arguments, state=None):
+        self.parts = (function, arguments, *([] if state is None else [state]))
+
+    def __reduce__(self):
+        return self.parts
+
+
+POINTER = b"\x41" * 8
+FLOAT = (3, ">", None, None, None, -1, -1, 0)
+RECORD = (3, "<", None, ("a",), {"a": (np.dtype("f8"), 0)}, 8, 1, 16)
+EMPTY = np.ndarray(0).__reduce__()[0]
+
+
+def array_of(dtype, content):
+    """A pickled array of one entry."""
+    return Asks(EMPTY, np.ndarray, (0,), b"b", state=(1, (1,), dtype, False, content))
+
+
+UNSAFE = {
+    "array of pointers": Asks(np.ndarray, (1,), Asks(np.dtype, "O"), POINTER),
+    "objects from bytes": array_of(Asks(np.dtype, "O"), POINTER),
+    "list of objects": array_of(Asks(np.dtype, "O"), [1]),
+    "records": array_of(Asks(np.dtype, "V8", state=RECORD), POINTER),
+    "record type": array_of(Asks(np.dtype, "O,i4"), POINTER * 2),
+    "texts": array_of(Asks(np.dtype, "U2"), POINTER),
+    "dates": array_of(Asks(np.dtype, "M8"), POINTER),
+    "too few bytes": array_of(Asks(np.dtype, "f8"), b"1234"),
+    "too many bytes": array_of(Asks(np.dtype, "f8"), POINTER * 2),
+    "no content": Asks(EMPTY, np.ndarray, (0,), b"b"),
+    "a type": np.dtype("f4"),
+    "a function": EMPTY,
+}
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_an_array_that_is_not_of_numbers_is_refused_before_it_is_made(tmp_path, name):
+    path = write_pickle(tmp_path / "w.ckpt", {"kernel": [UNSAFE[name]]})
+    with pytest.raises(InputError, match="cannot be read as pickled arrays"):
+        load_arrays(path)
+
+
+def test_a_pickle_does_not_change_what_arrays_are_made_of(tmp_path):
+    """NumPy keeps one type of floats for the whole process: a file must not swap its bytes."""
+    path = tmp_path / "w.ckpt"
+    load_arrays(
+        write_pickle(path, array_of(Asks(np.dtype, "f8", False, False, state=FLOAT), POINTER))
+    )
+    assert np.dtype("f8").isnative
+    changed = (
+        pickle.dumps(EMPTY, protocol=3)[:-1] + pickle.dumps({"a": 1}, protocol=3)[2:-1] + b"b."
+    )
+    path.write_bytes(changed)
+    with pytest.raises(InputError, match="gives a state to a function"):
+        load_arrays(path)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=">f4").reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(24, dtype=np.int16).reshape(2, 3, 4)[:, ::2],
+        np.array(3.5, np.float16),
+        np.zeros((0, 4), np.uint8),
+        np.array([True, False]),
+    ],
+)
+def test_arrays_of_every_order_and_number_come_back(tmp_path, array):
+    twice = load_arrays(write_pickle(tmp_path / "w.ckpt", {"a": array, "b": [array]}))
+    assert type(twice["a"]) is np.ndarray and twice["a"].dtype == array.dtype
+    assert twice["b"][0] is twice["a"] and twice["a"].flags.writeable
+    np.testing.assert_array_equal(twice["a"], array)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3]])
@@ -118,6 +196,13 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
             archive.writestr(name, content)
     with pytest.raises(InputError, match="reaches beyond its storage"):
         load_torch(tmp_path / "w.pth")
+
+
+def test_a_tensor_made_of_another_tensor_is_refused():
+    """Ten views of the last number have the size of ten numbers, and nine lie behind the end."""
+    last = unpickle._tensor(np.arange(10.0), 9, (10,), (0,))
+    with pytest.raises(ValueError, match="something else than a storage"):
+        unpickle._tensor(last, 0, (10,), (1,))
 
 
 def test_a_truncated_file_of_the_older_format_is_refused(tmp_path):
