@@ -48,21 +48,34 @@ def parse(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
         if _CONFIG.value is None:
-            raise ValueError("--config is missing: name an experiment file")
+            file = config_file(argv)
+            raise ValueError(
+                f"--config={file} gives no config: let its get_config() return one"
+                if file
+                else "--config is missing: name an experiment file"
+            )
         _CONFIG.value.to_dict()  # a file that could not be loaded fails only here
     except Exception as error:  # an experiment file may raise anything
         known = ", ".join(sorted(str(path) for path in pathlib.Path("experiments").glob("*.py")))
         file = config_file(argv)
         if file and not pathlib.Path(file).is_file():
             refuse(f"--config={file} does not exist: name a file, such as {known or 'my.py'}.")
-        # The config library hands on the whole traceback as text: its last part is the message.
-        text = str(error).rsplit("InputError: ", 1)[-1]
+        text = message_of(error)
         cause = error.args[0] if error.args and isinstance(error.args[0], KeyError) else error
         if isinstance(cause, KeyError):  # its text is the quoted key
             text = "the experiment has no option " + str(cause.args[0]).replace("\n", ": ")
         text = " ".join(text.split()).rstrip(".?")
         refuse(f"{text}. Experiments here: {known}; the README shows how to override options.")
     return rest
+
+
+def message_of(error: Exception) -> str:
+    """What an exception says; the config library hands on a whole traceback as its text."""
+    text = str(error)
+    if "Traceback (most recent call last)" not in text:
+        return text
+    last = text.rstrip().rsplit("\n", 1)[-1]
+    return text.rsplit("InputError: ", 1)[-1] if "InputError: " in text else last
 
 
 def config_file(argv: list[str]) -> str:
@@ -80,6 +93,17 @@ def refuse(sentence: str) -> None:
     raise SystemExit(2)
 
 
+def refuse_to_spread(experiment: str) -> None:
+    """Refuses flags that would have the variants of a sweep run elsewhere, where there is none."""
+    if _JOBS.value != 1 or _SLURM.value:
+        given = f"--slurm={shlex.quote(_SLURM.value)}" if _SLURM.value else f"--jobs={_JOBS.value}"
+        refuse(
+            f"{given} was given, but {experiment} is a single run: expected an experiment with "
+            "variants (config.sweep); leave the flag out, and start a single run on a cluster "
+            "with sbatch."
+        )
+
+
 def stop(number: int, _frame: object) -> None:
     """Ends a run upon Ctrl-C or SIGTERM with one line; what it has written is whole at any time.
 
@@ -94,7 +118,7 @@ def stop(number: int, _frame: object) -> None:
     with contextlib.suppress(OSError):  # a terminal that was closed
         # A progress bar may stand on the line.
         os.write(2, f"{chr(10) * os.isatty(2)}fmri_jax: {said}\n".encode())
-    if workers:  # this process only waits for them, and has their queues to close
+    if workers:  # this process only waits for them, and sees them end
         raise SystemExit(128 + number)
     os._exit(128 + number)
 
@@ -123,6 +147,7 @@ def main(argv: list[str]) -> None:
         original = flag.parser.parse(flag.config_filename).to_dict()
         config = described(_CONFIG.value.to_dict(), original, flag.override_values)
         if "sweep" not in config:
+            refuse_to_spread(flag.config_filename)
             print(run(config, workdir, _PROGRESS.value, command, _RESCORE.value))
             return
         execute = executor(_JOBS.value, _SLURM.value, workdir)

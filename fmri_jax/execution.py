@@ -1,11 +1,16 @@
 """Where the runs of a sweep are computed: in this process, in several, or as a SLURM array."""
 
-import concurrent.futures
+import collections
+import contextlib
+import dataclasses
 import functools
 import multiprocessing
 import os
 import pathlib
+import signal
 import sys
+from collections.abc import Callable
+from multiprocessing import connection
 
 from fmri_jax.errors import InputError
 from fmri_jax.sweep import Execute, Task, run_task
@@ -45,35 +50,106 @@ def _one_by_one(tasks: list[Task]) -> list[str]:
     return problems
 
 
+@dataclasses.dataclass(frozen=True)
+class _Worker:
+    """A process that runs one task.
+
+    Attributes:
+        number: of the task.
+        card: the GPU that it sees; "" for all of this machine.
+        process: the process itself.
+    """
+
+    number: int
+    card: str
+    process: multiprocessing.process.BaseProcess
+
+
 def _in_processes(tasks: list[Task], jobs: int) -> list[str]:
-    """A fresh process a task: JAX does not survive a fork, and gives back memory only at exit."""
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
-        cards = _visible_cards()
-        futures = [
-            pool.submit(_on_card, task, cards[number % len(cards)] if cards else "")
-            for number, task in enumerate(tasks)
-        ]
-        return [_said(task, _outcome(future)) for task, future in zip(tasks, futures, strict=True)]
+    """A fresh process a task: JAX does not survive a fork, and gives back memory only at exit.
+
+    No process knows of another, so that one which the system kills takes none with it.
+    """
+    problems = [""] * len(tasks)
+    waiting = collections.deque(range(len(tasks)))
+    running: dict[connection.Connection, _Worker] = {}  # by where its answer comes from
+    cards = _visible_cards()
+    shared = min(jobs, len(tasks)) > len(cards)
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                number = waiting.popleft()
+                card = _least_used(cards, [worker.card for worker in running.values()])
+                answer, process = _started(tasks[number], card, shared)
+                running[answer] = _Worker(number, card, process)
+            ready = connection.wait(list(running))
+            for answer in [known for known in running if known in ready]:
+                worker = running.pop(answer)
+                problems[worker.number] = _said(tasks[worker.number], _ended(worker, answer))
+    except BaseException:  # as upon Ctrl-C
+        for worker in running.values():
+            worker.process.terminate()
+        raise
+    return problems
 
 
 def _visible_cards() -> list[str]:
     """The GPUs that this process was given by name, to be dealt over processes."""
-    return [card for card in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if card]
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    return [name.strip() for name in names if name.strip()]
 
 
-def _on_card(task: Task, card: str) -> str:
-    """Runs a task in a process that has not touched a device yet."""
+def _least_used(cards: list[str], in_use: list[str]) -> str:
+    """The card that fewest processes use, a free one where there is one; "" if none has a name."""
+    return min(cards, key=in_use.count, default="")
+
+
+def _started(
+    task: Task, card: str, shared: bool
+) -> tuple[connection.Connection, multiprocessing.process.BaseProcess]:
+    """Starts a task's process; returns where its answer will come from, and the process."""
+    context = multiprocessing.get_context("spawn")
+    answer, sender = context.Pipe(duplex=False)
+    with sender:  # the process has it alone from here on, so that its end is seen
+        process = context.Process(target=_run_and_answer, args=(sender, task, card, shared))
+        process.start()
+    return answer, process
+
+
+def _ended(worker: _Worker, answer: connection.Connection) -> str:
+    """What came of a task whose process has answered or died."""
+    problem = None
+    with answer, contextlib.suppress(EOFError, OSError):
+        problem = answer.recv()
+    worker.process.join()
+    if problem is not None:
+        return problem
+    code = worker.process.exitcode or 0
+    if code >= 0:
+        return f"its process ended with exit code {code} and did not say why."
+    return (
+        f"its process was ended by signal {-code} ({signal.strsignal(-code)}): where memory has "
+        "run out, give --jobs a smaller number."
+    )
+
+
+def _run_and_answer(sender: connection.Connection, task: Task, card: str, shared: bool) -> None:
+    """Runs a task in a process of its own and sends what came of it."""
+    sender.send(_outcome(functools.partial(_in_new_process, task, card, shared)))
+
+
+def _in_new_process(task: Task, card: str = "", shared: bool = False) -> str:
+    """Runs a task as the launcher would, in a process that has not touched a device yet.
+
+    Args:
+        task: the task.
+        card: the GPU to use; "" for those that the process sees.
+        shared: whether other processes may use the same GPU.
+    """
     if card:
         os.environ["CUDA_VISIBLE_DEVICES"] = card
-    else:  # processes that share a GPU must not each take most of its memory
+    if shared:  # they must not each take most of its memory
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    return _in_new_process(task)
-
-
-def _in_new_process(task: Task) -> str:
-    """Runs a task as the launcher would."""
     run_in_caller()
     return run_task(task)
 
@@ -91,21 +167,22 @@ def _as_array(tasks: list[Task], options: dict[str, str | int], folder: pathlib.
     try:
         queue = submitit.AutoExecutor(folder, cluster=cluster)
         queue.update_parameters(**parameters)
-        jobs = queue.map_array(_in_new_process, tasks)
+        here = cluster != "slurm"  # this machine runs them all at once
+        jobs = queue.map_array(functools.partial(_in_new_process, shared=here), tasks)
     except (RuntimeError, TypeError, ValueError, NameError, OSError) as error:
         raise InputError(
             f"--slurm={options} was refused ({' '.join(str(error).split())}): expected options of "
             "submitit on a machine that can submit jobs."
         ) from error
     print(f"Submitted {len(jobs)} runs; their logs are in {folder}", flush=True)
-    return [_said(task, _outcome(job)) for task, job in zip(tasks, jobs, strict=True)]
+    return [_said(task, _outcome(job.result)) for task, job in zip(tasks, jobs, strict=True)]
 
 
-def _outcome(job) -> str:
+def _outcome(run: Callable[[], str]) -> str:
     """What `run_task` returned elsewhere, or why it could not return anything."""
     try:
-        return job.result()
-    except Exception as error:  # a process may be killed, a node may fail: the others go on
+        return run()
+    except Exception as error:  # a node may fail, a program be wrong: the others go on
         lines = str(error).strip().splitlines() or [""]
         # The first line says what ended, the last one what was raised or where the logs are.
         parts = dict.fromkeys([type(error).__name__, lines[0].strip(), lines[-1].strip()])

@@ -6,12 +6,19 @@ import pathlib
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fmri_jax import methods
 from fmri_jax.config import section, unknown_name
 from fmri_jax.data import known as known_recordings
-from fmri_jax.data.preparation import PreparationConfig
+from fmri_jax.data.preparation import Fold, PreparationConfig
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary, perceptual
 from fmri_jax.evaluation.scores import EvaluationConfig
+
+LEAST_PERCEPTUAL = 31  # pixels: smaller images end before AlexNet's fifth convolution
+# Metric -> distinct test images that it takes, where it takes several.
+TEST_IMAGES = {"identification_10way": 10, "identification_2way": 2, "alexnet2": 2, "alexnet5": 2}
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -141,8 +148,8 @@ def read(config: Mapping[str, Any]) -> Experiment:
 def _check_counts(experiment: Experiment) -> None:
     """Refuses what would end in an error hours later, when the scores are computed."""
     evaluation = experiment.evaluation
-    if not 0 <= experiment.seed < 2**63:
-        raise InputError(f"config.seed is {experiment.seed}: expected 0 to {2**63 - 1}.")
+    if not 0 <= experiment.seed < 2**32:  # JAX's keys hold no more: 2**32 would be 0 again
+        raise InputError(f"config.seed is {experiment.seed}: expected 0 to {2**32 - 1}.")
     for name, value in {
         "n_devices": experiment.n_devices,
         "evaluation.n_bootstrap": evaluation.n_bootstrap,
@@ -151,6 +158,57 @@ def _check_counts(experiment: Experiment) -> None:
     }.items():
         if value < 0:
             raise InputError(f"config.{name} is {value}: expected 0 or a positive whole number.")
+    if 0 < evaluation.perceptual_size < LEAST_PERCEPTUAL:
+        raise InputError(
+            f"config.evaluation.perceptual_size is {evaluation.perceptual_size}: expected 0, or at "
+            f"least {LEAST_PERCEPTUAL} pixels: in fewer AlexNet's fifth convolution sees nothing."
+        )
+    for name in evaluation.metrics:
+        if name in perceptual.NAMES and not evaluation.perceptual:
+            raise InputError(
+                f"config.evaluation.metrics names {name!r}, but config.evaluation.perceptual is "
+                "False: set it to True, or leave that metric out."
+            )
+
+
+def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> None:
+    """Refuses metrics that a recording's images do not allow, before anything is fitted.
+
+    Args:
+        evaluation: what is scored.
+        first: the first fold, not yet fitted.
+        n_folds: of the run. Where there are several, each tests what others train on.
+
+    Raises:
+        InputError: a metric of binary images is named and the test images are not binary, or there
+            are too few test images for every metric that is named.
+    """
+    test = first.main_test()
+    shown = np.unique(test.stimulus)
+    if n_folds > 1:
+        shown = np.union1d(shown, first.train.stimulus)
+    names = evaluation.metrics
+    if names and all(len(shown) < TEST_IMAGES.get(name, 1) for name in names):
+        raise InputError(
+            f"config.evaluation.metrics names {', '.join(names)} alone, but there are {len(shown)} "
+            f"test images: expected at least {min(TEST_IMAGES[name] for name in names)}; name "
+            "another metric, or none to score all that apply."
+        )
+    if named := [name for name in names if name in binary.SCORES]:
+        _check_binary(test.images[shown], named[0])
+
+
+def _check_binary(images: np.ndarray, metric: str) -> None:
+    """Refuses test images (n, height, width, channels) uint8 that `metric` cannot compare."""
+    levels = np.unique(images)
+    if images.shape[-1] == 1 and set(levels.tolist()) <= {0, 255}:
+        return
+    kind = f"of {len(levels)} grey levels" if images.shape[-1] == 1 else "RGB"
+    raise InputError(
+        f"config.evaluation.metrics names {metric!r}, which compares black and white images, but "
+        f"the test images are {kind}: expected one channel of 0 and 255 alone; leave that metric "
+        "out, or give binary images and keep their size (config.preparation.image_size=0)."
+    )
 
 
 def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:

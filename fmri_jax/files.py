@@ -1,18 +1,80 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, locks, and where this package keeps its own files."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 from collections.abc import Iterator
 
 
+def cache_folder() -> pathlib.Path:
+    """Where this package keeps what it fetches and prepares: `FMRI_JAX_CACHE`, or in ~/.cache."""
+    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
+
+
 @contextlib.contextmanager
 def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields a path to write to; it takes the place of `path` only when it is complete."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
+    """Yields a path to write to; it takes the place of `path` only when it is complete.
+
+    The file in the making bears the number of this process, so that several may write `path` at
+    once: the last one to finish has it. It is removed if writing fails; only a process that is
+    killed leaves it (see `remove_unfinished`).
+    """
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
         os.replace(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def remove_unfinished(folder: pathlib.Path) -> None:
+    """Removes what killed processes have left in a folder where no living one writes."""
+    for path in folder.rglob(".*.unfinished"):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path) -> Iterator[bool]:
+    """Holds the lock that the file `path` stands for; the file is there only while it is held.
+
+    The system takes the lock back from a process that dies, whose file the next holder takes over.
+
+    Yields:
+        Whether the lock is held: False where the file system has none or cannot be written.
+
+    Raises:
+        BlockingIOError: another process holds it.
+    """
+    descriptor = _lock(path)
+    try:
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # a folder that was removed or made read-only
+                path.unlink()  # while it is held: nobody else's is removed
+            os.close(descriptor)
+
+
+def _lock(path: pathlib.Path) -> int | None:
+    """The open file that holds the lock, or None where there are no locks."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except FileNotFoundError:
+            pass  # whoever held it has removed it since it was opened: try again
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        except OSError:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+            return None
+        os.close(descriptor)

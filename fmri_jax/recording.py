@@ -1,19 +1,30 @@
-"""Loads the recording of an experiment, handing a virtual subject its deep features."""
+"""Loads the recording of an experiment, handing a virtual subject its deep features; and knows it
+again when a run goes on.
+"""
 
+import dataclasses
 import hashlib
+import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fmri_jax import data
 from fmri_jax.data import paths, virtual_subject
-from fmri_jax.data.datasets import store
+from fmri_jax.data.datasets import manual, store
 from fmri_jax.data.session import Session
-from fmri_jax.experiment import Experiment
+from fmri_jax.errors import InputError
+from fmri_jax.experiment import LEAST_PERCEPTUAL, Experiment
+from fmri_jax.files import cache_folder
 from fmri_jax.networks import alexnet
 
+SAMPLED = 256  # responses of a virtual subject by which it is known again
+# How far each may be off, in standard deviations: rounding moves them by some 1e-5, anything else
+# that changes in a simulation by far more.
+ROUNDING = 1e-3
 DEEP_LAYERS = ("relu4", "relu5")
 BLOCK = 64  # images in the network at a time
 
@@ -28,7 +39,7 @@ def load(experiment: Experiment) -> Session:
     if experiment.data_name != "virtual_subject":
         return data.load(experiment.data_name, **options)
     # Simulating takes seconds and depends on these options and on the package alone.
-    key = store.options_key(**options, **_stamp(options.get("images", "")), source=_source())
+    key = store.options_key(**options, stamp=_stamp(options.get("images", "")), source=_source())
     return store.prepare(
         lambda: data.load("virtual_subject", **options, features=deep_features),
         "virtual_subject",
@@ -37,20 +48,87 @@ def load(experiment: Experiment) -> Session:
     )
 
 
-def stamps(experiment: Experiment) -> dict[str, dict[str, int]]:
-    """Size and time of the files and folders that the experiment's options name, where they are."""
+def stamps(experiment: Experiment) -> dict[str, dict[str, int | str]]:
+    """What tells whether the files and folders that the options name are as they were.
+
+    Returns:
+        Option -> size and time of a file, or of all files in a folder; absent ones are left out.
+    """
     given = {name: str(experiment.data_options.get(name, "")) for name in paths.OPTIONS}
     places = {name: paths.replaced(path) for name, path in given.items()}
     return {name: stamp for name, path in places.items() if (stamp := _stamp(path))}
 
 
-def cache_folder() -> pathlib.Path:
-    """Where prepared recordings and compiled programs are kept between runs."""
-    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
+def identity(experiment: Experiment, session: Session) -> dict[str, Any]:
+    """What tells this recording from every other, for `run.json`.
+
+    A recording is the same to the last bit, or another one. A virtual subject is simulated anew by
+    every version of the package, which may round otherwise: of its responses a sample is written
+    down, and everything else about it counts to the last bit.
+    """
+    found: dict[str, Any] = {"fingerprint": session.fingerprint()}
+    if experiment.data_name == "virtual_subject":
+        silent = dataclasses.replace(session, fmri=np.zeros_like(session.fmri))
+        places = np.random.default_rng(0).integers(session.fmri.size, size=SAMPLED)
+        responses = session.fmri.reshape(-1)[places]
+        found["simulation"] = {
+            "all_but_responses": silent.fingerprint(),
+            "responses": " ".join(f"{response:.7g}" for response in responses),
+        }
+    return found
 
 
-def _stamp(path: str) -> dict[str, int]:
-    """Size and time of a file of images: another file under the same name is another recording."""
+def go_on_with(
+    workdir: pathlib.Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The identity of a run's recording, if it is still the one that the run was begun with.
+
+    Args:
+        workdir: of the run, for the message.
+        earlier: what an earlier start has written into `run.json`; empty if there was none.
+        now: the `identity` of the recording that was given now.
+
+    Returns:
+        That of the first start, so that small differences do not add up over many.
+
+    Raises:
+        InputError: folds and checkpoints of one recording would be mixed with those of another.
+    """
+    about = earlier.get("data", {})
+    before = {name: about[name] for name in ("fingerprint", "simulation") if name in about}
+    if before.get("fingerprint") in (None, now["fingerprint"]) or _rounded_otherwise(before, now):
+        return {**now, **before}
+    if "simulation" in now:
+        commit = f", commit {earlier['commit']}" if earlier.get("commit") else ""
+        remedy = f"go on with the version of fmri_jax that simulated it{commit}"
+    else:
+        remedy = "give that recording to go on with it"
+    raise InputError(
+        f"{workdir} was begun with another recording (fingerprint {before['fingerprint'][:12]} "
+        f"there, {now['fingerprint'][:12]} here): choose another --workdir, or {remedy}."
+    )
+
+
+def _rounded_otherwise(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether both are one virtual subject, its responses equal but for rounding."""
+    there, here = before.get("simulation"), now.get("simulation")
+    if not isinstance(there, Mapping) or not isinstance(here, Mapping):
+        return False  # begun before responses were sampled, or no virtual subject
+    try:
+        old, new = (np.array(str(of["responses"]).split(), np.float64) for of in (there, here))
+    except (KeyError, ValueError):
+        return False
+    same = there.get("all_but_responses") == here["all_but_responses"] and len(old) == len(new)
+    return same and bool(np.abs(old - new).max() <= ROUNDING * old.std())
+
+
+def _stamp(path: str) -> dict[str, int | str]:
+    """Size and time of a file or of what a folder holds: others make another recording."""
+    if os.path.isdir(path):
+        # The folder's own time knows nothing of a file that is written over, nor of subfolders.
+        files = manual.described(pathlib.Path(path))
+        digest = hashlib.sha256(json.dumps(files).encode()).hexdigest()
+        return {"files": len(files), "sha256": digest}
     if not os.path.exists(path):
         return {}
     status = os.stat(path)
@@ -74,12 +152,21 @@ def deep_features(images: np.ndarray) -> dict[str, np.ndarray]:
 
     Returns:
         layer -> (n, ...) float32.
+
+    Raises:
+        InputError: nothing is left of such small images after AlexNet's poolings.
     """
     import jax
 
     from fmri_jax import pretrained
     from fmri_jax.networks import AlexNet
 
+    if min(images.shape[1:3]) < LEAST_PERCEPTUAL:
+        raise InputError(
+            f"the virtual subject sees images of {images.shape[1]} x {images.shape[2]} px: "
+            f"expected at least {LEAST_PERCEPTUAL} a side, as its higher areas mix features of "
+            "AlexNet; set config.data.virtual_subject.image_size, or choose early areas only."
+        )
     params = pretrained.load("alexnet")
 
     @jax.jit

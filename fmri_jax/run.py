@@ -14,7 +14,7 @@ from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
 from fmri_jax.experiment import Experiment
-from fmri_jax.files import replacing
+from fmri_jax.files import cache_folder, replacing
 from fmri_jax.scoring import score_run
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import (
@@ -81,8 +81,8 @@ def _run(
     phases = Phases([phase for phase in earlier.get("phases", []) if phase["name"] != "score"])
     with phases.measure("load"):
         session = recording.load(options)
-    about = {**_about(options, session), **({"command": command} if command else {})}
-    _check_same_recording(workdir, earlier, about)
+    same = recording.go_on_with(workdir, earlier, recording.identity(options, session))
+    about = _about(options, session, same) | ({"command": command} if command else {})
     if finished:
         return page
 
@@ -109,7 +109,7 @@ def _run(
 def use_compilation_cache() -> None:
     """Keeps compiled programs in the user's cache folder, so that only a first run compiles."""
     if not jax.config.values["jax_compilation_cache_dir"]:
-        jax.config.update("jax_compilation_cache_dir", str(recording.cache_folder() / "xla"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
@@ -139,6 +139,8 @@ def _all_folds(
     for number in range(n_folds):
         with phases.measure("prepare"):
             fold = next(prepared)
+        if number == 0:
+            experiment.check_images(options.evaluation, fold, n_folds)
         context = methods.RunContext(
             workdir=workdir,
             fold=fold.name,
@@ -169,7 +171,7 @@ def _scores(
     return {**scores, "trust": found.numbers, "notes": [*scores.get("notes", []), *found.notes]}
 
 
-def _about(options: Experiment, session: Session) -> dict[str, Any]:
+def _about(options: Experiment, session: Session, identity: Mapping[str, Any]) -> dict[str, Any]:
     """What `run.json` says: where everything came from."""
     return {
         "title": options.title,
@@ -181,7 +183,7 @@ def _about(options: Experiment, session: Session) -> dict[str, Any]:
             "name": options.data_name,
             "description": session.description,
             "simulated": session.simulated,
-            "fingerprint": session.fingerprint(),
+            **identity,
             "files": recording.stamps(options),
             "trials": len(session.fmri),
             "stimuli": len(session.images),
@@ -217,18 +219,6 @@ def _files_unchanged(earlier: Mapping[str, Any], options: Experiment) -> bool:
     """Whether a finished run need not read its recording again; absent files tell nothing."""
     before = earlier.get("data", {}).get("files", {})
     return all(before.get(name, now) == now for name, now in recording.stamps(options).items())
-
-
-def _check_same_recording(
-    workdir: pathlib.Path, earlier: Mapping[str, Any], about: Mapping[str, Any]
-) -> None:
-    """Folds and checkpoints of one recording are not to be mixed with those of another."""
-    before, now = (of.get("data", {}).get("fingerprint") for of in (earlier, about))
-    if before not in (None, now):
-        raise InputError(
-            f"{workdir} was begun with another recording (fingerprint {before[:12]} there, "
-            f"{now[:12]} here): choose another --workdir, or give that recording to go on with it."
-        )
 
 
 def _write_reconstructions(workdir: pathlib.Path, rows: Rows) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fmri_jax.errors import InputError
-from fmri_jax.files import replacing
+from fmri_jax.files import locked, remove_unfinished, replacing
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
@@ -22,6 +22,7 @@ BEFORE = ("config.json", "run.json")
 SCORING = ("title", "text", "evaluation")
 RESULTS = ("report.html", "scores.json")  # what says that a run was scored, the page first
 OUTDATED = ".outdated"  # a file that has these scores made again
+LOCK = ".lock"  # there while a run holds its folder, and after one that was killed
 # What the system says of a disk that takes no more.
 UNWRITABLE = tuple(
     os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -29,8 +30,15 @@ UNWRITABLE = tuple(
 PACKAGES = ("fmri_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
+# The folders that runs of this process hold, and what gives each of them back.
+_HELD: dict[pathlib.Path, contextlib.ExitStack] = {}
+
+
 def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
     """Takes `workdir` for the run that `config` describes.
+
+    The folder is held until the block of `writing_to` ends in which this is called, or the process
+    does. Where the file system has no locks, it is not held.
 
     Args:
         workdir: the folder; created if absent.
@@ -41,37 +49,73 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         it was scored, `config.json` stays the config of those scores until they are replaced.
 
     Raises:
-        InputError: the folder holds another run or other files; nothing is overwritten. A run that
-            was refused before it had computed anything does not hold its folder.
+        InputError: another process is at work in the folder, or it holds another run or other
+            files; nothing is overwritten. A run that was refused before it had computed anything
+            does not hold its folder.
     """
-    path = workdir / "config.json"
-    wanted = json.loads(json.dumps(config))
     try:
-        if path.exists():
-            found = read_json(path)
-            names = [entry.name for entry in workdir.iterdir()]
-            begun = any(name not in BEFORE and not name.startswith(".") for name in names)
-            there, here = _of_folds(found), _of_folds(wanted)
-            if there != here and begun:
-                raise InputError(
-                    f"{workdir} holds another run ({_first_difference(there, here)}): choose "
-                    "another --workdir, or give the config of that run to go on with it."
-                )
-            # Written anyway: that says at once if the folder cannot be.
-            write_json(path, found if is_scored(workdir) else wanted)
-            return begun
-        if workdir.exists() and any(workdir.iterdir()):
-            raise InputError(
-                f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "
-                "folder as --workdir."
-            )
         workdir.mkdir(parents=True, exist_ok=True)
-        write_json(path, wanted)
-    except (OSError, json.JSONDecodeError) as error:
+        alone = _hold(workdir)
+        begun = _begun(workdir, json.loads(json.dumps(config)))
+        if alone:
+            remove_unfinished(workdir)
+        return begun
+    except BaseException as error:
+        _let_go(workdir)
+        if isinstance(error, OSError | json.JSONDecodeError):
+            raise InputError(
+                f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be "
+                "written."
+            ) from error
+        raise
+
+
+def _begun(workdir: pathlib.Path, wanted: dict[str, Any]) -> bool:
+    """Writes `config.json`; whether this very run has computed something; errors as `claim`."""
+    path = workdir / "config.json"
+    names = [entry.name for entry in workdir.iterdir() if entry.name != LOCK]
+    begun = False
+    if path.exists():
+        found = read_json(path)
+        begun = any(name not in BEFORE and not name.startswith(".") for name in names)
+        there, here = _of_folds(found), _of_folds(wanted)
+        if there != here and begun:
+            raise InputError(
+                f"{workdir} holds another run ({_first_difference(there, here)}): choose "
+                "another --workdir, or give the config of that run to go on with it."
+            )
+        if is_scored(workdir):
+            wanted = found  # written anyway: that says at once if the folder cannot be
+    elif names:
         raise InputError(
-            f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be written."
-        ) from error
-    return False
+            f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "
+            "folder as --workdir."
+        )
+    write_json(path, wanted)
+    return begun
+
+
+def _hold(workdir: pathlib.Path) -> bool:
+    """Keeps other processes out of the folder; whether they are known to be out since now."""
+    folder = pathlib.Path(os.path.realpath(workdir))
+    if folder in _HELD:
+        return False
+    with contextlib.ExitStack() as stack:
+        try:
+            alone = stack.enter_context(locked(folder / LOCK))
+        except BlockingIOError:
+            raise InputError(
+                f"{workdir} is in use by another run that has not ended: wait for it or stop it, "
+                "or choose another --workdir."
+            ) from None
+        _HELD[folder] = stack.pop_all()
+    return alone
+
+
+def _let_go(workdir: pathlib.Path) -> None:
+    """Gives the folder back to other processes, if this one holds it."""
+    if held := _HELD.pop(pathlib.Path(os.path.realpath(workdir)), None):
+        held.close()
 
 
 def is_scored(workdir: pathlib.Path) -> bool:
@@ -92,8 +136,11 @@ def is_outdated(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
 
 def outdate(workdir: pathlib.Path, config: Mapping[str, Any]) -> None:
     """Has the run that `config` describes scored again by whoever comes next; errors as `claim`."""
-    if claim(workdir, config):
-        (workdir / OUTDATED).touch()
+    try:
+        if claim(workdir, config):
+            (workdir / OUTDATED).touch()
+    finally:
+        _let_go(workdir)  # the run may be that of another process
 
 
 def take_back_results(workdir: pathlib.Path) -> None:
@@ -128,6 +175,8 @@ def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
 def writing_to(workdir: pathlib.Path) -> Iterator[None]:
     """Turns a disk that is full or has become read-only into one sentence.
 
+    At its end a folder that was claimed within is given back.
+
     Raises:
         InputError: a file could not be written.
     """
@@ -141,6 +190,8 @@ def writing_to(workdir: pathlib.Path) -> Iterator[None]:
             f"{workdir} could not be written to ({said[0].lower()}): expected a disk with room for "
             "the run; make room, and the same command goes on from what is finished."
         ) from error
+    finally:
+        _let_go(workdir)
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:

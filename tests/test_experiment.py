@@ -1,13 +1,16 @@
-"""What a config says in words is true of the recording that it names."""
+"""What a config says is true of the recording that it names, or is refused before it costs time."""
 
 import copy
 import json
 import pathlib
 
+import numpy as np
 import pytest
 
+from fmri_jax.errors import InputError
 from fmri_jax.experiment import default_config, described
-from tests.test_run import launch, write_recording
+from fmri_jax.run import run
+from tests.test_run import launch, small_gan, write_recording
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -106,3 +109,50 @@ def test_the_report_of_another_recording_does_not_describe_the_experiment_files(
     done = launch(*command, "--config.text=Mine.")
     assert done.returncode == 0, done.stderr
     assert "Mine." in (tmp_path / "run/report.html").read_text()
+
+
+def rgb(images: np.ndarray) -> np.ndarray:
+    return np.repeat(images, 3, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("change", "size", "kind"),
+    [
+        (rgb, 0, "RGB"),
+        (lambda images: images // 2, 0, "2 grey levels"),
+        (np.copy, 7, "grey levels"),
+    ],
+)
+def test_scores_of_binary_images_are_refused_for_others_before_anything_is_fitted(
+    tmp_path, change, size, kind
+):
+    recording = tmp_path / "mine.npz"
+    write_recording(recording, seed=0)
+    with np.load(recording) as stored:
+        arrays = {**stored, "images": change(stored["images"])}
+    np.savez(recording, **arrays)
+    config = small_gan(recording)
+    config.evaluation.metrics, config.preparation.image_size = ("mse", "f1"), size
+    with pytest.raises(InputError, match=f"names 'f1', .* but the test images are .*{kind}: exp"):
+        run(config, tmp_path / "run", progress=False)
+    assert {path.name for path in (tmp_path / "run").iterdir()} <= {"config.json", "run.json"}
+
+
+def test_scores_of_binary_images_can_be_asked_for_by_name(tmp_path):
+    write_recording(tmp_path / "mine.npz", seed=0)
+    config = small_gan(tmp_path / "mine.npz")
+    config.evaluation.metrics = ("accuracy", "f1")
+    run(config, tmp_path / "run", progress=False)
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    assert "accuracy" in scores["test"]
+
+
+def test_metrics_for_which_there_are_too_few_images_are_refused_before_anything_is_fitted(tmp_path):
+    write_recording(tmp_path / "mine.npz", seed=0)
+    config = small_gan(tmp_path / "mine.npz")
+    config.evaluation.metrics = ("identification_10way",)
+    with pytest.raises(
+        InputError, match="alone, but there are 4 test images: expected at least 10"
+    ):
+        run(config, tmp_path / "run", progress=False)
+    assert not (tmp_path / "run/folds").exists()

@@ -43,15 +43,30 @@ def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
     done = []
     monkeypatch.setattr(execution, "run_in_caller", lambda: done.append("setting"))
     monkeypatch.setattr(execution, "run_task", lambda task: done.append(task) or "")
-    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    assert execution._on_card("task", card="") == ""
+    assert execution._in_new_process("task") == ""
     assert done == ["setting", "task"]
+
+
+@pytest.mark.parametrize("flag", ["--jobs=4", "--slurm=timeout_min=5"])
+def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag):
+    options = ["--config=experiments/gan_vc.py:tiny", f"--workdir={tmp_path / 'run'}", flag]
+    program = "import fmri_jax.run\nfmri_jax.run.run = print\n" + AS_A_COMMAND + RUN
+    command = [sys.executable, "-c", program, "launch.py", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    (said,) = done.stderr.splitlines()
+    assert f"fmri_jax: {flag} was given, but experiments/gan_vc.py:tiny is a single run" in said
+    assert not (tmp_path / "run").exists()
 
 
 # A background process may ignore Ctrl-C, and hands that on.
 AS_A_COMMAND = """
 import os, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
+"""
+RUN = """
+sys.argv.pop(0)
+runpy.run_path("launch.py", run_name="__main__")
 """
 AGAIN = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 WHILE_MODULES_ARE_IMPORTED = """
@@ -113,3 +128,23 @@ def test_ctrl_c_ends_the_processes_of_a_sweep_too(tmp_path):
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate(timeout=60)  # ends only when no process holds the pipes
     assert (process.returncode, *said) == (130, "", STOPPED)
+
+
+@pytest.mark.parametrize(
+    ("last", "said"),
+    [
+        ("pass", "experiment.py gives no config: let its get_config() return one"),
+        ("config.n = 'six'; config.n += 1; return config", "TypeError: "),
+    ],
+)
+def test_an_experiment_file_that_fails_is_told_in_one_sentence(tmp_path, last, said):
+    file = tmp_path / "experiment.py"
+    file.write_text(
+        "import ml_collections\n\n\ndef get_config():\n"
+        f"    config = ml_collections.ConfigDict({{'n': 1}})\n    {last}\n"
+    )
+    command = [sys.executable, "launch.py", f"--config={file}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    sentence = done.stderr.splitlines()[-1]
+    assert said in sentence and "Traceback" not in sentence and "^" not in sentence

@@ -250,13 +250,16 @@ MISTAKES = [
     ({"preparation.roi": "V7"}, "V7"),
     ({"preparation.split": "given"}, "names no test trials"),
     ({"n_devices": 99}, "JAX sees"),
-    ({"seed": -1}, "config.seed is -1: expected 0 to 9223372036854775807"),
-    ({"seed": 2**63}, "config.seed is 9223372036854775808: expected 0 to"),
+    ({"seed": -1}, "config.seed is -1: expected 0 to 4294967295"),
+    ({"seed": 2**32}, "config.seed is 4294967296: expected 0 to"),  # whose key is that of 0
     ({"n_devices": -1}, "config.n_devices is -1: expected 0 or"),
     ({"evaluation.n_bootstrap": -1}, "config.evaluation.n_bootstrap is -1: expected 0 or"),
     ({"evaluation.seed": -1}, "config.evaluation.seed is -1: expected 0 or"),
     ({"evaluation.perceptual_size": -1}, "config.evaluation.perceptual_size is -1: expected 0"),
+    ({"evaluation.perceptual_size": 1}, "evaluation.perceptual_size is 1: expected 0, or at least"),
+    ({"evaluation.perceptual_size": 30}, "perceptual_size is 30: expected 0, or at least 31"),
     ({"evaluation.metrics": ("sssim",)}, "sssim"),
+    ({"evaluation.metrics": ("mse", "lpips")}, "names 'lpips', but config.evaluation.perceptual"),
 ]
 
 

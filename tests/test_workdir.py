@@ -1,16 +1,21 @@
 """A workdir belongs to one run, and files in it are whole or absent."""
 
+import errno
+import fcntl
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.files import replacing
+from fmri_jax.files import locked, replacing
 from fmri_jax.workdir import (
     Phases,
     claim,
     is_outdated,
+    outdate,
     provenance,
     take_back_results,
     write_json,
@@ -107,6 +112,102 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         raise RuntimeError
     assert json.loads(path.read_text()) == {"a": 1}
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_two_processes_may_write_the_same_file(tmp_path, monkeypatch):
+    path = tmp_path / "scores.json"
+    with replacing(path) as unfinished:
+        unfinished.write_text("of the first")
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: -1)
+            write_json(path, "of the second")
+        assert json.loads(path.read_text()) == "of the second"
+    assert path.read_text() == "of the first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+RUN_THAT_IS_KILLED = """
+import json, os, pathlib, signal, sys
+from fmri_jax.files import replacing
+from fmri_jax.workdir import claim, writing_to
+workdir = pathlib.Path(sys.argv[1])
+with writing_to(workdir), replacing(workdir / "scores.json") as unfinished:
+    claim(workdir, json.loads(sys.argv[2]))
+    unfinished.touch()
+    print("at work", flush=True)
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_in_which_another_process_works_is_refused_until_that_has_died(tmp_path):
+    command = [sys.executable, "-c", RUN_THAT_IS_KILLED, str(tmp_path), json.dumps(CONFIG)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"at work\n"
+        before = names(tmp_path)
+        for other in (CONFIG, {**CONFIG, "seed": 1}):
+            with pytest.raises(InputError, match=f"{tmp_path} is in use by another run"):
+                claim(tmp_path, other)
+        assert names(tmp_path) == before
+        assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+        process.stdin.close()
+    assert any(name.endswith(".unfinished") for name in names(tmp_path))
+    with writing_to(tmp_path):
+        assert claim(tmp_path, {**CONFIG, "seed": 1}) is False
+        assert names(tmp_path) == [".lock", "config.json"]
+
+
+def test_a_folder_is_given_back_when_its_run_has_ended_or_failed(tmp_path):
+    lock = tmp_path / ".lock"
+    with writing_to(tmp_path):
+        claim(tmp_path, CONFIG)
+        with pytest.raises(BlockingIOError), locked(lock):
+            pass
+    with pytest.raises(KeyboardInterrupt), writing_to(tmp_path):
+        claim(tmp_path, CONFIG)
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["config.json"]
+    compute_something(tmp_path)
+    with pytest.raises(InputError, match="holds another run"):
+        claim(tmp_path, {**CONFIG, "seed": 1})
+    outdate(tmp_path, CONFIG)  # by the parent of the process that will score again
+    assert names(tmp_path) == [".outdated", "config.json", "folds"]
+    with locked(lock), pytest.raises(InputError, match="in use"):
+        outdate(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch, code):
+    def without(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    (tmp_path / ".scores.json.7.unfinished").touch()  # perhaps of a process that still runs
+    write_json(tmp_path / "config.json", {})
+    with writing_to(tmp_path):
+        assert claim(tmp_path, CONFIG) is False
+        assert names(tmp_path) == [".scores.json.7.unfinished", "config.json"]
+
+
+def test_a_lock_that_was_given_back_while_it_was_opened_is_taken_anew(tmp_path, monkeypatch):
+    """Two processes would else hold two files of the same name."""
+    lock, opened = tmp_path / ".lock", []
+    real = os.open
+
+    def slow(path, *arguments):
+        opened.append(real(path, *arguments))
+        if len(opened) == 1:
+            os.unlink(path)
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", slow)
+    with locked(lock) as alone:
+        assert alone and len(opened) == 2 and lock.exists()
+    assert not lock.exists()
 
 
 @pytest.mark.parametrize("kind", [OSError, ValueError])

@@ -4,7 +4,6 @@ One record is one response pattern or one image, uncompressed, so that a random 
 short reads as it has trials and images, and the host's memory holds the batches read ahead alone.
 """
 
-import os
 import pathlib
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.errors import InputError
+from fmri_jax.files import replacing
 
 # Neither grouping nor read-ahead: both would read neighbours that a random batch does not want.
 _WRITING = "group_size:1,uncompressed"
@@ -44,14 +44,10 @@ def write_rows(array: np.ndarray, path: pathlib.Path) -> RecordRows:
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(array, partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as unfinished:
+            _write(array, unfinished)
     except (OSError, RuntimeError) as error:  # a full disk is ArrayRecord's RuntimeError
         raise InputError(
             f"{path.parent} cannot be written ({error}): expected a folder with room for "

@@ -2,18 +2,18 @@
 
 import hashlib
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from fmri_jax.files import cache_folder, replacing
+
 
 def folder() -> pathlib.Path:
-    """Where ported weights are kept: $FMRI_JAX_CACHE/weights, or below ~/.cache/fmri_jax."""
-    root = os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache" / "fmri_jax"
-    return pathlib.Path(root) / "weights"
+    """Where ported weights are kept."""
+    return cache_folder() / "weights"
 
 
 def save(name: str, arrays: Mapping[str, np.ndarray], origin: str) -> None:
@@ -67,6 +67,5 @@ def _record(name: str) -> pathlib.Path:
 
 
 def _replace(path: pathlib.Path, content: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(content)
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_bytes(content)

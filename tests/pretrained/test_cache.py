@@ -56,6 +56,7 @@ def test_an_interrupted_write_leaves_the_old_file(empty_cache, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         cache.save("w", {"a": np.ones(3, np.float32)}, "second")
     assert (empty_cache / "w.safetensors").read_bytes() == before
+    assert len(list(empty_cache.iterdir())) == 2
     np.testing.assert_array_equal(cache.load("w")["a"], np.zeros(3))
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import http.client
-import os
 import pathlib
 import urllib.error
 import urllib.request
@@ -14,11 +13,6 @@ FIGSHARE = "https://ndownloader.figshare.com/files/"
 _BLOCK = 2**20  # bytes
 _ATTEMPTS = 4  # each goes on where the connection broke
 _TIMEOUT = 60  # s without a byte
-
-
-def cache_folder() -> pathlib.Path:
-    """Where this package keeps what it fetches and prepares: `FMRI_JAX_CACHE`, or in ~/.cache."""
-    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
 
 
 def fetch(url: str, path: pathlib.Path, md5: str = "", progress: bool = True) -> pathlib.Path:

@@ -1,5 +1,7 @@
 """What cannot be downloaded: stimulus images that a user asks their authors for and places here."""
 
+import contextlib
+import os
 import pathlib
 
 from fmri_jax.data.images import list_images
@@ -31,9 +33,26 @@ def images(folder: pathlib.Path, number: int, whose: str) -> str:
     )
 
 
-def described(path: pathlib.Path) -> list[tuple[str, int]]:
-    """Names and sizes of the files at a path, by which a prepared recording knows its sources."""
+def described(path: pathlib.Path) -> list[tuple[str, int, int]]:
+    """Name, size and time (ns) of the files at a path: what was made of others is out of date.
+
+    Args:
+        path: a file, or a folder, of which every file counts, those of subfolders included.
+
+    Returns:
+        One entry a file, sorted by name relative to the folder; none where nothing is there.
+    """
     if path.is_file():
-        return [(path.name, path.stat().st_size)]
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else []
-    return [(file.relative_to(path).as_posix(), file.stat().st_size) for file in files]
+        return [_described(path, path.name)]
+    found = []
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = pathlib.Path(folder, name)
+            with contextlib.suppress(OSError):  # a link to nothing, or removed meanwhile
+                found.append(_described(file, file.relative_to(path).as_posix()))
+    return sorted(found)
+
+
+def _described(file: pathlib.Path, name: str) -> tuple[str, int, int]:
+    status = file.stat()
+    return name, status.st_size, status.st_mtime_ns

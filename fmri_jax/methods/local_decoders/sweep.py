@@ -18,6 +18,7 @@ import numpy as np
 from fmri_jax.data.preparation import Fold
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images, summarise
+from fmri_jax.files import replacing
 from fmri_jax.methods.local_decoders.method import LocalReconstructor, fit, training_set
 from fmri_jax.methods.local_decoders.options import Config
 
@@ -200,15 +201,7 @@ def write_workdirs(
         _write_json(
             folder / "scores.json", {"test": scores, "baselines": weaker, "per_image": per_image}
         )
-        np.savez_compressed(
-            folder / "reconstructions.npz",
-            targets=done.targets,
-            reconstructions=row.reconstructions,
-            baseline_ridge=done.baselines["ridge"],
-            stimulus=done.stimulus,
-            split=np.full(len(done.stimulus), "test"),
-            fold=done.fold,
-        )
+        _write_reconstructions(folder / "reconstructions.npz", done, row)
         workdirs[name] = folder
     return workdirs
 
@@ -232,5 +225,19 @@ def _scored(
     return summarise(result, done.stimulus), lines
 
 
+def _write_reconstructions(path: pathlib.Path, done: Sweep, row: Row) -> None:
+    with replacing(path) as unfinished, unfinished.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            targets=done.targets,
+            reconstructions=row.reconstructions,
+            baseline_ridge=done.baselines["ridge"],
+            stimulus=done.stimulus,
+            split=np.full(len(done.stimulus), "test"),
+            fold=done.fold,
+        )
+
+
 def _write_json(path: pathlib.Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    with replacing(path) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=1), encoding="utf-8")

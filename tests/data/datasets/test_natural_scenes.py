@@ -62,6 +62,12 @@ def test_nsds_own_images_regions_and_first_sessions_are_read(folder: Path) -> No
     assert session.fmri.shape == (750, 9) and session.rois["V1"].sum() == 3
 
 
+def test_responses_that_were_prepared_anew_under_the_same_name_are_read(folder: Path) -> None:
+    open_it(folder)
+    write(folder / "betas_all_subj02_fp32_renorm.hdf5", betas=-BETAS)
+    np.testing.assert_array_equal(open_it(folder).fmri, -BETAS)
+
+
 MALFORMED: list[tuple[Callable[[Path], object], str]] = [
     (lambda p: (p / "shared1000.npy").unlink(), "holds no shared1000.npy: expected the list of"),
     (

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import bdpy
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,6 +108,39 @@ def test_deep_image_reconstruction_is_fetched_prepared_and_read_back(
     monkeypatch.setattr(store, "_write", None)  # whoever prepares again fails
     assert open_reconstruction(place).fingerprint() == session.fingerprint()
     assert len(file_server.ranges) == 2
+
+
+def test_responses_of_another_content_under_the_same_name_are_read(
+    reconstruction: dict[str, bdpy.BData], decoding: bdpy.BData, place: Path
+) -> None:
+    """The checksum of the whole brain's files is known: there only a file of that content is."""
+    open_reconstruction(place)
+    with (place / "sub-02_whole_brain_test.h5").open("ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(InputError, match=r"sub-02_whole_brain_test\.h5 has MD5"):
+        open_reconstruction(place)
+    options = {"image_size": 8, "folder": str(place)}
+    before = load("generic_object_decoding", **options)
+    stored = place / "Subject3.h5"
+    with h5py.File(stored, "r+") as file:
+        file["dataset"][:, :VOXELS] = -file["dataset"][:, :VOXELS]
+    np.testing.assert_array_equal(load("generic_object_decoding", **options).fmri, -before.fmri)
+
+
+def test_a_missing_file_of_responses_is_fetched_and_images_drawn_anew_are_read(
+    decoding: bdpy.BData, place: Path
+) -> None:
+    options = {"image_size": 8, "folder": str(place)}
+    before = load("generic_object_decoding", **options)
+    path = place / "images" / "training" / f"{TRAINING[0]}.JPEG"
+    size = path.stat().st_size
+    Image.new("RGB", (30, 20), (250, 250, 250)).save(path)
+    path.write_bytes(path.read_bytes().ljust(size, b"\0"))
+    assert path.stat().st_size == size
+    (place / "Subject3.h5").unlink()
+    after = load("generic_object_decoding", **options)
+    np.testing.assert_array_equal(after.fmri, before.fmri)
+    assert (after.images != before.images).any()
 
 
 def test_shapes_and_letters_are_test_sets_where_their_files_are(

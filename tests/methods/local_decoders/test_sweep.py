@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -72,6 +73,26 @@ def test_workdirs_are_what_the_report_compares(done, tmp_path):
     assert found["1x1"]["p"] and not found["first"]["p"]
     config = json.loads((workdirs["learned"] / "config.json").read_text())
     assert config["method"]["weights"] == "learned"
+
+
+@pytest.mark.parametrize("name", ["scores.json", "reconstructions.npz"])
+def test_a_workdir_that_is_written_again_keeps_its_old_files_until_then(
+    done, tmp_path, monkeypatch, name
+):
+    about = {"data": {"name": "simulated", "simulated": True, "trials": 32, "voxels": 40}}
+    folder = write_workdirs(done, tmp_path, about)["first"]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    replace = os.replace
+
+    def killed(source, target):
+        if target == folder / name:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_workdirs(done, tmp_path, about)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_figures_and_the_table_of_scale_weights(done, tmp_path):

@@ -59,10 +59,11 @@ def load(
     """
     from fmri_jax.data.datasets import store
     from fmri_jax.data.datasets.deep_image_reconstruction import sources
-    from fmri_jax.data.datasets.download import cache_folder
+    from fmri_jax.files import cache_folder
 
     place = pathlib.Path(folder) if folder else cache_folder() / "deep_image_reconstruction"
     recording = sources.Recording(subject, release, place)
+    recording.fetch()
     key = store.options_key(roi=roi, image_size=image_size, **recording.described())
     return store.prepare(
         lambda: recording.convert(roi, image_size),

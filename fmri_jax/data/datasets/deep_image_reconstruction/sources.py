@@ -72,23 +72,32 @@ class Recording:
 
     def described(self) -> dict[str, Any]:
         """Everything that the session's content depends on, but for the reader's options."""
+        parts = [*FILES[self.release][self.subject], *self._artificial()]
         return {
             "layout": LAYOUT,
             "published": FILES[self.release][self.subject],
             "images": manual.described(self.folder / "images"),
-            "artificial": [manual.described(self._file(part)) for part in self._artificial()],
+            "responses": [manual.described(self._file(part)) for part in parts],
         }
 
-    def convert(self, roi: str, image_size: int) -> Session:
-        """Fetches what is missing and joins it into a session.
+    def fetch(self) -> None:
+        """Downloads the responses that are missing, once the images are there.
 
         Raises:
-            InputError: a download fails, images are missing, or a file cannot be used.
+            InputError: a download fails, or images are missing.
         """
-        images = {
-            part: manual.images(self.folder / "images" / part, number, AUTHORS)
-            for part, number in PHOTOGRAPHS.items()
-        }
+        self._images()
+        for part, (number, md5) in FILES[self.release][self.subject].items():
+            if not self._file(part).exists():
+                download.fetch(f"{download.FIGSHARE}{number}", self._file(part), md5)
+
+    def convert(self, roi: str, image_size: int) -> Session:
+        """Checks what `fetch` has brought and joins it into a session.
+
+        Raises:
+            InputError: images are missing, or a file is not the published one or cannot be used.
+        """
+        images = self._images()
         for part, (number, md5) in FILES[self.release][self.subject].items():
             download.fetch(f"{download.FIGSHARE}{number}", self._file(part), md5)
         sources = [
@@ -102,6 +111,12 @@ class Recording:
             f"release {self.release}: responses to photographs of ImageNet."
         )
         return bdata_session.read(sources, roi, image_size, description)
+
+    def _images(self) -> dict[str, str]:
+        return {
+            part: manual.images(self.folder / "images" / part, number, AUTHORS)
+            for part, number in PHOTOGRAPHS.items()
+        }
 
     def _file(self, part: str) -> pathlib.Path:
         return self.folder / f"{self.subject}_{self.release}_{part}.h5"

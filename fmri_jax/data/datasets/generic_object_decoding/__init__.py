@@ -65,33 +65,31 @@ def load(
         InputError: the subject does not exist, a download fails, or images are missing.
     """
     from fmri_jax.data.datasets import manual, store
-    from fmri_jax.data.datasets.download import cache_folder
+    from fmri_jax.files import cache_folder
 
     if subject not in FILES:
         raise InputError(f"subject is {subject}: expected one of {', '.join(map(str, FILES))}.")
     place = pathlib.Path(folder) if folder else cache_folder() / "generic_object_decoding"
+    images, file = _fetched(subject, place)
     key = store.options_key(
         layout=LAYOUT,
         published=FILES[subject],
+        responses=manual.described(file),
         images=manual.described(place / "images"),
         roi=roi,
         image_size=image_size,
         imagery=imagery,
     )
     return store.prepare(
-        lambda: _convert(subject, roi, image_size, imagery, place),
+        lambda: _convert(subject, roi, image_size, imagery, images, str(file)),
         f"generic_object_decoding-{subject}{'-imagery' if imagery else ''}",
         cache_folder() / "recordings",
         key,
     )
 
 
-def _convert(
-    subject: int, roi: str, image_size: int, imagery: bool, folder: pathlib.Path
-) -> Session:
-    """Fetches what is missing and takes the trials of each kind from the subject's one file."""
-    from fmri_jax.data import bdata_session
-    from fmri_jax.data.bdata_session import Source
+def _fetched(subject: int, folder: pathlib.Path) -> tuple[dict[str, str], pathlib.Path]:
+    """Where the images of each part are, and the subject's one file, downloaded if missing."""
     from fmri_jax.data.datasets import download, manual
 
     images = {
@@ -99,8 +97,17 @@ def _convert(
         for part, number in PHOTOGRAPHS.items()
     }
     file = folder / f"Subject{subject}.h5"
-    download.fetch(f"{download.FIGSHARE}{FILES[subject]}", file)
-    path, kind = str(file), "DataType"
+    return images, download.fetch(f"{download.FIGSHARE}{FILES[subject]}", file)
+
+
+def _convert(
+    subject: int, roi: str, image_size: int, imagery: bool, images: dict[str, str], path: str
+) -> Session:
+    """Takes the trials of each kind from the subject's one file."""
+    from fmri_jax.data import bdata_session
+    from fmri_jax.data.bdata_session import Source
+
+    kind = "DataType"
     sources = [
         Source(path, images["training"], where=(kind, TRAINING)),
         Source(path, images["test"], "test", where=(kind, TEST)),

@@ -41,8 +41,8 @@ def load(path: str = "", lag: int = 2) -> Session:
         InputError: nilearn or the network is missing, or a file is missing or not as expected.
     """
     from fmri_jax.data.datasets import store
-    from fmri_jax.data.datasets.download import cache_folder
     from fmri_jax.data.datasets.miyawaki2008 import archive, volumes
+    from fmri_jax.files import cache_folder
 
     if lag < 0 or not float(lag).is_integer():
         raise InputError(f"lag is {lag}: expected 0 or more volumes of 2 s; 2 is usual.")

@@ -51,8 +51,8 @@ def load(subject: int = 1, image_size: int = 224, sessions: int = 0, folder: str
         InputError: a file is missing or does not fit the others.
     """
     from fmri_jax.data.datasets import manual, store
-    from fmri_jax.data.datasets.download import cache_folder
     from fmri_jax.data.datasets.natural_scenes import layout
+    from fmri_jax.files import cache_folder
 
     place = pathlib.Path(folder) if folder else cache_folder() / "natural_scenes"
     files = layout.find(place, subject)
