@@ -6,6 +6,7 @@ arrays of a finished fold lie in `folds/<number>.npz`: a killed run goes on with
 
 import dataclasses
 import functools
+import math
 import pathlib
 import zipfile
 import zlib
@@ -55,7 +56,7 @@ class Rows:
     fold: np.ndarray
 
     def take(self, keep: np.ndarray) -> "Rows":
-        """The rows that `keep` (n,) bool selects."""
+        """The rows that `keep` selects: (n,) bool, or indices in any order."""
         return Rows(**{field: value[keep] for field, value in vars(self).items()})
 
     def test_sets(self) -> list[str]:
@@ -125,7 +126,7 @@ def run_fold(
     with phases.measure("reconstruct"):
         parts = [
             _reconstructed(split, trials, fold, number, reconstruct, ridge)
-            for split, trials in {**fold.tests, "train": _sample(train, n_train)}.items()
+            for split, trials in {**fold.tests, "train": _sample(fold, number, n_train)}.items()
         ]
     rows = concatenate(parts)
     path.parent.mkdir(exist_ok=True)
@@ -176,10 +177,31 @@ def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.n
     return np.stack([against_all(ranked), pairwise(ranked)], axis=1)
 
 
-def _sample(train: Trials, n: int) -> Trials:
-    """One trial of each of `n` training stimuli, spread evenly over them."""
-    _, first = np.unique(train.stimulus, return_index=True)
-    return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
+def _sample(fold: Fold, number: int, n: int) -> Trials:
+    """One trial of each of `n` training stimuli, spread evenly over them.
+
+    Of several folds each takes other stimuli, whichever folds were done before: together they show
+    nearly as many as they have rows.
+    """
+    train = fold.train
+    seen, first = np.unique(train.stimulus, return_index=True)
+    if fold.is_only:
+        return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
+    tested = [trials.stimulus for trials in fold.tests.values()]
+    everyone = np.unique(np.concatenate([seen, *tested]))  # the same stimuli in all folds
+    due = np.roll(everyone[_spread(len(everyone))], -number * n)
+    # What this fold leaves out is replaced by stimuli that are furthest from their turn.
+    due = np.concatenate([due[:n], np.roll(due[n:], -(len(due[n:]) // 2))])
+    chosen = np.sort(due[np.isin(due, seen)][:n])
+    return train.take(first[np.searchsorted(seen, chosen)])
+
+
+def _spread(n: int) -> np.ndarray:
+    """(n,) an order of `range(n)` of which every stretch is spread evenly: golden-ratio steps."""
+    step = max(1, round(0.618 * n))
+    while math.gcd(step, n) != 1:  # or the steps would come back before they have met all
+        step += 1
+    return np.arange(n) * step % n
 
 
 def _read(path: pathlib.Path, name: str) -> Rows:

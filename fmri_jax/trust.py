@@ -12,7 +12,7 @@ import numpy as np
 
 from fmri_jax.crossvalidation import Rows
 from fmri_jax.data.preparation import Fold
-from fmri_jax.data.session import Session
+from fmri_jax.data.session import TRAIN, Session
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.duplicates import find_duplicates
@@ -22,7 +22,7 @@ from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.span import best_in_span
 from fmri_jax.experiment import Experiment
 
-CLUSTERS = 10  # folds of split="cluster", unless preparation.n_folds says otherwise
+CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is 0; fewer for fewer images
 DUPLICATE = 0.95  # pixel correlation above which two images are nearly the same
 
 
@@ -63,10 +63,35 @@ def examine(options: Experiment, session: Session, splits: Sequence[Fold], rows:
 
 
 def clusters(options: Experiment, session: Session) -> np.ndarray | None:
-    """The groups of similar images that split="cluster" leaves out one at a time."""
+    """The groups of similar training images that split="cluster" leaves out one at a time.
+
+    Test sets that the recording names stay unseen, here too.
+
+    Returns:
+        (stimuli,) int32 group numbers, -1 for an image that training does not show, or shows as an
+        earlier image with the same pixels; None where another split was asked for.
+
+    Raises:
+        InputError: there are fewer training images than groups.
+    """
     if options.preparation.split != "cluster":
         return None
-    return cluster_stimuli(session.images, options.preparation.n_folds or CLUSTERS)
+    shown = np.unique(session.distinct_images[session.stimulus[session.split == TRAIN]])
+    count = options.preparation.n_folds or min(CLUSTERS, len(shown))
+    if len(shown) < 2:
+        raise InputError(
+            f"config.preparation.split is 'cluster' and training shows {len(shown)} image: "
+            "expected at least two different ones; choose another split."
+        )
+    if not 2 <= count <= len(shown):
+        raise InputError(
+            f"config.preparation.n_folds is {count} for split='cluster', and training shows "
+            f"{len(shown)} different images: expected from 2 to {len(shown)} groups of them, or 0 "
+            f"for {min(CLUSTERS, len(shown))}."
+        )
+    groups = np.full(len(session.images), -1, np.int32)
+    groups[shown] = cluster_stimuli(session.images[shown], count)
+    return groups
 
 
 def _departures(options: Experiment) -> list[str]:

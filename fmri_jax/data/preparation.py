@@ -95,6 +95,11 @@ class Fold:
     voxels: np.ndarray
     shared_stimuli: int = 0
 
+    @property
+    def is_only(self) -> bool:
+        """Whether this is the recording's own split, beside which there is no other fold."""
+        return self.name == splits.WHOLE
+
     def main_test(self) -> Trials:
         """The test set that comes first."""
         return self.tests[next(iter(self.tests))]

@@ -15,7 +15,7 @@ from fmri_jax.data import roi
 from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Session.split`
-# Entries of `scores.json` beside the test sets.
+# Entries of `scores.json` beside the test sets, which may have none of these names.
 RESERVED = {"baselines", "differences", "per_image", "chance", "eight_numbers", "trust", "notes"}
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from fmri_jax.data.session import TRAIN, Session
 from fmri_jax.errors import InputError
 
+WHOLE = "all"  # the name of the one fold of a recording's own split
+
 Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
 
 
@@ -36,7 +38,12 @@ def deal(
                 "split='given', but this recording names no test trials: leave groups out with "
                 "split='stimulus' or split='run'."
             )
-        yield "all", train, {name: np.flatnonzero(session.split == name) for name in names}
+        if n_folds:
+            raise InputError(
+                f"split='given' with n_folds={n_folds}, but the recording's own split is one fold: "
+                "set n_folds=0, or choose split='stimulus', 'run' or 'cluster'."
+            )
+        yield WHOLE, train, {name: np.flatnonzero(session.split == name) for name in names}
         return
     labels = _labels(session, stimulus, split, clusters)
     groups = np.unique(labels[train])

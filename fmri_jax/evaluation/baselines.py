@@ -13,6 +13,7 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
+from fmri_jax.evaluation.repeats import average_by_stimulus, rows_by_stimulus
 
 # Ridge penalties to choose from, in units of the mean eigenvalue of the trials' Gram matrix.
 PENALTIES = tuple(10.0 ** (step / 2) for step in range(-6, 7))
@@ -137,37 +138,8 @@ def ridge(
     trials = np.asarray(fmri, rows.dtype)
     if not average:
         rows, seen = trials, stimulus
-    fitted = _solve(rows, images[seen], _rows_by_stimulus(seen), np.asarray(penalties, rows.dtype))
+    fitted = _solve(rows, images[seen], rows_by_stimulus(seen), np.asarray(penalties, rows.dtype))
     return fitted._replace(trial_mean=jnp.asarray(trials.mean(axis=0, dtype=np.float64)))
-
-
-def _rows_by_stimulus(stimulus: np.ndarray) -> np.ndarray:
-    """(stimuli, most) int32: the rows of each stimulus, -1 where it has no more."""
-    _, group, trials = np.unique(stimulus, return_inverse=True, return_counts=True)
-    order = np.argsort(group, kind="stable")
-    places = np.arange(len(group)) - np.repeat(np.cumsum(trials) - trials, trials)
-    rows = np.full((len(trials), trials.max()), -1, np.int32)
-    rows[group[order], places] = order
-    return rows
-
-
-def average_by_stimulus(fmri: Any, stimulus: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Averages the trials of each stimulus.
-
-    Args:
-        fmri: (trials, voxels).
-        stimulus: (trials,).
-
-    Returns:
-        (stimuli, voxels) means, and the stimuli (stimuli,) in rising order.
-    """
-    fmri = np.asarray(fmri)
-    fmri = fmri if fmri.dtype == np.float64 else fmri.astype(np.float32)
-    seen, group, trials = np.unique(stimulus, return_inverse=True, return_counts=True)
-    order = np.argsort(group, kind="stable")
-    starts = np.concatenate([[0], np.cumsum(trials)[:-1]])
-    sums = np.add.reduceat(fmri[order], starts, axis=0)
-    return sums / trials[:, None].astype(fmri.dtype), seen
 
 
 @jax.jit

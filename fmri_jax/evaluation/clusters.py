@@ -6,11 +6,9 @@ cluster of training stimuli was seen. Leaving whole clusters out shows whether i
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.metrics import unit_rows
 
 
 def cluster_stimuli(
@@ -18,8 +16,9 @@ def cluster_stimuli(
 ) -> np.ndarray:
     """Groups similar stimuli by k-means.
 
-    The groups serve as folds: `dataclasses.replace(session, run=groups[session.stimulus])` and
-    `split='run'` leave one cluster of stimuli out at a time.
+    The groups serve as folds: `config.preparation.split = "cluster"` leaves one of them out at a
+    time; for groups of one's own, by content say, `fmri_jax.data.preparation.folds` takes them as
+    `clusters`.
 
     Args:
         features: (stimuli, ...) images, or activations of a network for groups by content.
@@ -41,7 +40,8 @@ def cluster_stimuli(
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
 
-    rows = _rows(features)
+    rows = np.asarray(features, np.float32)
+    rows = rows.reshape(len(rows), -1)
     if not 2 <= n_clusters <= len(rows):
         raise InputError(
             f"n_clusters is {n_clusters} for {len(rows)} stimuli: expected between 2 and the "
@@ -52,32 +52,3 @@ def cluster_stimuli(
     labels = KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(reduced)
     largest_first = np.argsort(-np.bincount(labels, minlength=n_clusters), kind="stable")
     return np.argsort(largest_first)[labels].astype(np.int32)
-
-
-def nearest_in_training(features: Any, groups: Any) -> np.ndarray:
-    """How much each stimulus resembles the most similar one outside its own group.
-
-    With one group left out at a time, that is its nearest training stimulus. Beside the same
-    number for groups made at random, it shows what a split really separates.
-
-    Args:
-        features: (stimuli, ...) images or activations.
-        groups: (stimuli,) group numbers, at least two different ones.
-
-    Returns:
-        (stimuli,) correlation with the nearest stimulus of another group.
-
-    Raises:
-        InputError: all stimuli are in one group.
-    """
-    groups = np.asarray(groups)
-    if len(np.unique(groups)) < 2:
-        raise InputError("all stimuli are in one group: expected at least two groups.")
-    unit = np.asarray(jax.jit(unit_rows)(_rows(features)))
-    correlation = unit @ unit.T
-    return np.where(groups[:, None] != groups, correlation, -np.inf).max(axis=1)
-
-
-def _rows(features: Any) -> np.ndarray:
-    features = np.asarray(features, np.float32)
-    return features.reshape(len(features), -1)

@@ -1,4 +1,4 @@
-"""How well any method could do: the noise ceiling of each voxel, and of whole patterns.
+"""How well any method could do: the noise ceiling of each voxel.
 
 Repeats of a stimulus differ by noise only, so they tell how much of a voxel's variance can be
 signal at all. A recording whose repeats do not resemble each other cannot be reconstructed.
@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.identification import block_ranks, pairwise
-from fmri_jax.evaluation.metrics import unit_rows
 
 
 class NoiseCeiling(NamedTuple):
@@ -73,48 +71,3 @@ def noise_ceiling(fmri: Any, stimulus: Any) -> NoiseCeiling:
     effective_repeats = (n - np.sum(repeats**2) / n) / (k - 1)
     signal = (between / (k - 1) - noise) / effective_repeats
     return NoiseCeiling(np.maximum(signal, 0), noise)
-
-
-def pattern_identification(fmri: Any, stimulus: Any) -> np.ndarray:
-    """Pairwise identification of stimuli by the recording itself, no images involved.
-
-    How often does the mean pattern of the odd presentations of a stimulus correlate more with
-    the even presentations of the same stimulus than with those of another? At chance, nothing
-    can be decoded by correlation; the score is no strict upper bound, since a decoder may weight
-    voxels. Presentations alternate because scanners drift: dealt at random, repeats of other
-    stimuli would share a run more often than the own ones, and noise would score below chance.
-
-    Args:
-        fmri: (trials, voxels) in the order of recording, standardised voxel by voxel.
-        stimulus: (trials,) which stimulus each trial shows.
-
-    Returns:
-        (stimuli,) in rising order of stimulus; chance is 1/2.
-
-    Raises:
-        InputError: fewer than two stimuli, or a stimulus without repeats.
-
-    References:
-        Haxby et al. (2001), Science 293:2425 (even and odd runs); Kay, Naselaris, Prenger &
-        Gallant (2008), Nature 452:352 (identification).
-    """
-    fmri = np.asarray(fmri)
-    names, group, repeats = np.unique(stimulus, return_inverse=True, return_counts=True)
-    if len(names) < 2 or repeats.min() < 2:
-        raise InputError(
-            f"pattern identification found {len(names)} stimuli, shown {repeats.min()} times at "
-            "least: expected two or more stimuli, each shown twice or more."
-        )
-    by_stimulus = np.argsort(group, kind="stable")  # and in order of recording within each
-    presentation = np.arange(len(group)) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    first, second = by_stimulus[presentation % 2 == 0], by_stimulus[presentation % 2 == 1]
-    odd, even = _means(fmri[first], group[first]), _means(fmri[second], group[second])
-    ids = np.arange(len(names))
-    return pairwise(block_ranks(even, odd, ids, unit_rows(even), ids))
-
-
-def _means(rows: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Mean of the rows of each group, (groups, voxels); groups are sorted and none is empty."""
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    counts = np.diff(starts, append=len(group))
-    return np.add.reduceat(rows, starts, axis=0) / counts[:, None]

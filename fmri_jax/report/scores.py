@@ -7,17 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fmri_jax.data.session import RESERVED
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names
 
 Verdict = Literal["beaten", "open", "not beaten", ""]
 Evidence = Literal["difference", "interval", ""]
-
-_NOT_SETS = (
-    *("baselines", "differences", "per_image", "chance", "notes", "trust"),
-    "eight_numbers",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +162,7 @@ def _sets(content: Mapping[str, Any], where: str, main: str) -> dict[str, dict[s
             f"{where} has no scores under {main!r}: expected "
             f'{{"{main}": {{metric: {{"value", "low", "high"}}}}, ...}}; score the run again.'
         )
-    others = sorted(set(content) - {main, "train", *_NOT_SETS})
+    others = sorted(set(content) - {main, "train", *RESERVED})
     return {
         name: _scores(content[name], f"{where}: {name}")
         for name in [main, *others, "train"]

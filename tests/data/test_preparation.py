@@ -335,3 +335,8 @@ def test_each_fold_has_noise_of_its_own(make_session: MakeSession) -> None:
     options = PreparationConfig(fmri="noise", split="stimulus")
     rows = np.concatenate([f.tests["test"].fmri for f in folds(make_session(), options)])
     assert len(np.unique(rows, axis=0)) == len(rows) == 4
+
+
+def test_a_split_that_is_given_is_not_dealt_into_folds(make_session: MakeSession) -> None:
+    with pytest.raises(InputError, match=r"split='given' with n_folds=3, .* is one fold"):
+        only_fold(make_session(), n_folds=3)

@@ -11,6 +11,7 @@ from fmri_jax import crossvalidation
 from fmri_jax.data.preparation import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.methods import RunContext
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import Phases
@@ -54,7 +55,7 @@ def test_ridge_is_scikit_learns_leave_one_out(voxels):
 
 def test_repeats_are_averaged():
     fmri, stimulus, images = problem(12, 30, repeats=4)
-    rows, seen = baselines.average_by_stimulus(fmri, stimulus + 5)
+    rows, seen = average_by_stimulus(fmri, stimulus + 5)
     assert seen.tolist() == list(range(5, 17))
     expected = [fmri[stimulus == s].mean(axis=0) for s in range(12)]
     np.testing.assert_allclose(rows, expected, rtol=1e-5, atol=1e-5)
@@ -91,7 +92,7 @@ def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path,
     train = trials.take(np.flatnonzero(stimulus < 9))
     test = trials.take(np.flatnonzero(stimulus >= 9))
     if averages:
-        rows, seen = baselines.average_by_stimulus(test.fmri, test.stimulus)
+        rows, seen = average_by_stimulus(test.fmri, test.stimulus)
         test = Trials(rows, seen, images, np.zeros(3, int), ("",) * 12, repeats=np.full(3, 4))
 
     class MeanImage:
@@ -181,7 +182,7 @@ def test_useless_input_is_refused():
 
 def test_one_eigendecomposition_serves_all_penalties_and_pixels():
     fmri, stimulus, images = problem(20, 30)
-    rows, _ = baselines.average_by_stimulus(fmri, stimulus)
+    rows, _ = average_by_stimulus(fmri, stimulus)
     penalties = np.asarray(baselines.PENALTIES, np.float32)
     alone = np.arange(20)[:, None]
     traced = str(jax.make_jaxpr(baselines._solve)(rows, images, alone, penalties))

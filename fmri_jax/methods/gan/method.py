@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from absl import logging
 
 from fmri_jax import pretrained
 from fmri_jax.data.batches import Batches
@@ -87,6 +89,21 @@ def _player(
     return start(jax.random.bits(key, (4,), jnp.uint32))
 
 
+def _remove(records: pathlib.Path) -> None:
+    """Removes a fold's records; what cannot be removed is said, and costs no more than its room."""
+    try:
+        if records.exists():
+            shutil.rmtree(records)
+        if records.parent.exists() and not any(records.parent.iterdir()):
+            records.parent.rmdir()
+    except OSError as error:
+        logging.warning(
+            "%s cannot be removed (%s): no step needs it any more; delete it by hand.",
+            records,
+            error,
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class GAN:
     """End-to-end GAN of Shen et al. (2019); see `Config` for what it can be told."""
@@ -117,20 +134,39 @@ class GAN:
         else:
             state = replicate(state, context.mesh)
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
-        # Trials that outgrow the device are read from records, which only then are written.
-        records = context.workdir / "records" / context.fold.replace(" ", "_")
-        batches = Batches(trials, config.batch_size, seed, context.mesh, records=records)
         steps = jitted_steps(step, context.mesh if config.shard_dense else None)
-        state = loop.train(
+        state = self._train(
             lambda state, batches: steps(state, batches, comparator, scale, targets),
             state,
-            batches,
-            self._loop_options(context),
-            context.workdir,
-            context.fold,
+            trials,
+            seed,
+            context,
         )
         params = replicate(state.generator.params, context.mesh)
         return GANReconstructor(params, scale, networks.generator)
+
+    def _train(
+        self,
+        steps: loop.Steps[GANState],
+        state: GANState,
+        trials: Trials,
+        seed: int,
+        context: RunContext,
+    ) -> GANState:
+        """The loop over batches of the trials, whose order `seed` decides.
+
+        Trials that outgrow the device are read from records, which only then are written. A run
+        that goes on writes them again, so that they need not outlive the training of their fold.
+        """
+        records = context.workdir / "records" / context.fold.replace(" ", "_")
+        try:
+            batches = Batches(trials, self.config.batch_size, seed, context.mesh, records=records)
+            options = self._loop_options(context)
+            state = loop.train(steps, state, batches, options, context.workdir, context.fold)
+            del batches  # closes the records
+        finally:
+            _remove(records)
+        return state
 
     def networks(self, size: int, channels: int) -> Networks:
         """The networks for images of `size` pixels with `channels` channels."""

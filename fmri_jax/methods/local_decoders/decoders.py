@@ -108,7 +108,12 @@ def _invert_encoding(
 
 def settings_of(config: Config) -> Settings:
     """The part of a config that the encoding model reads."""
-    return Settings(*(getattr(config, name) for name in Settings._fields))
+    return Settings(
+        alpha=config.penalty,
+        sharpness=config.sharpness,
+        noise_diagonal=config.noise_diagonal,
+        prior_variance=config.prior_variance,
+    )
 
 
 @functools.partial(jax.jit, static_argnames="channels")
@@ -129,7 +134,7 @@ def _regress(
     varies = np.ptp(targets, axis=0) > 0
     centred = np.pad(fmri - mean, ((0, filled), (0, 0)))
     contrast = np.pad((targets - average) * varies, ((0, filled), (0, 0)))
-    alpha = config.alpha * (n + filled) / n
+    alpha = config.penalty * (n + filled) / n
     if config.n_voxels >= fmri.shape[1] and config.decoder in SHARED:
         coef = _solve_shared(centred, contrast, config.decoder, alpha)
     else:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders.arguments import as_groups, as_images, as_seed, check_unit
 from fmri_jax.methods.local_decoders.bases import Scales, Size, sizes_of
 
@@ -32,7 +33,7 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_voxels: voxels that each decoder may use, by F-test.
         n_nonzero: voxels that "omp" ends up with.
         weights: "equal", "learned" (one a scale), "element" or "pixel".
-        alpha: ridge penalty of "ridge" and "receptive_fields".
+        alpha: ridge penalty of "ridge" and "receptive_fields"; None takes 1 and 300.
         sharpness: of "receptive_fields", as are the next three; see `options.Config`.
         noise_diagonal: share of the noise covariance that is a voxel's own.
         prior_variance: of a pixel around the mean image.
@@ -64,7 +65,7 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_voxels: int = 500,
         n_nonzero: int = 10,
         weights: str = "learned",
-        alpha: float = 1.0,
+        alpha: float | None = None,
         sharpness: float = 0.5,
         noise_diagonal: float = 0.95,
         prior_variance: float = 0.2,
@@ -179,6 +180,10 @@ class MultiScaleDecoder(MultiOutputMixin, RegressorMixin, BaseEstimator):
             for field in dataclasses.fields(Config)
             if field.name not in ("scales", "block")
         }
+        if self.alpha is None:
+            options["alpha"] = Config.alpha
+        elif self.alpha == Config.alpha:  # no penalty, to a user of scikit-learn
+            raise InputError(f"alpha is {self.alpha!r}: expected a positive number, or None.")
         config = Config(scales=tuple(dict.fromkeys(sizes)), **options)
         if config.select == "inner":
             check_unit(images, "select='inner'")

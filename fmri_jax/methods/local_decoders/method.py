@@ -52,6 +52,8 @@ class LocalReconstructor:
         """What was fitted, in words and numbers: decoder, scales, regularisation, scale weights."""
         config, names = self.config, self.basis.names()
         options = {name: getattr(config, name) for name in REGULARISATION[config.decoder]}
+        if "alpha" in options:
+            options["alpha"] = config.penalty
         if "n_voxels" in options:  # more than there are is a way to ask for all
             options["n_voxels"] = min(config.n_voxels, len(self.elements.coef))
         learned = self.weights if config.weights == "learned" else ()
@@ -141,9 +143,9 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
 def _equal(config: Config, why: str) -> Config:
     """The config with nothing to learn on inner folds; warns whoever called the estimator."""
     warnings.warn(
-        f"weights={config.weights!r} and select={config.select!r} were asked for, but inner folds "
-        f"{why}: scales are weighted equally and nothing is chosen; give more distinct images, at "
-        "least 3, or more inner folds (n_inner).",
+        f"with weights={config.weights!r} and select={config.select!r}, inner folds {why}: scales "
+        "are weighted equally and nothing is chosen; give more distinct training images, at least "
+        "3 in each fold, or more inner folds (n_inner).",
         stacklevel=4,
     )
     return dataclasses.replace(config, weights="equal", select="fixed")

@@ -51,10 +51,10 @@ class Settings(NamedTuple):
         prior_variance: of a pixel around the mean image.
     """
 
-    alpha: float = 300.0
-    sharpness: float = 0.5
-    noise_diagonal: float = 0.95
-    prior_variance: float = 0.2
+    alpha: float
+    sharpness: float
+    noise_diagonal: float
+    prior_variance: float
 
 
 class Geometry(NamedTuple):

@@ -79,11 +79,42 @@ def test_on_cpu_a_call_takes_one_step_as_loops_are_slow_there(trials, tmp_path, 
 
 
 def test_trials_that_outgrow_the_device_train_to_the_same_bits(trials, tmp_path, monkeypatch):
+    """They are read from records, which go when their fold is trained, now or earlier."""
     resident = GAN(SMALL).fit(trials, context(tmp_path / "resident"))
+    records, there, original = tmp_path / "disk/records", [], Batches.__call__
+
+    def watched(batches, step):
+        there.append((records / "all/images.array_record").exists())
+        return original(batches, step)
+
     monkeypatch.setattr(method, "Batches", functools.partial(Batches, device_limit_bytes=0))
+    monkeypatch.setattr(Batches, "__call__", watched)
     from_disk = GAN(SMALL).fit(trials, context(tmp_path / "disk"))
-    assert (tmp_path / "disk/records/all/images.array_record").exists()
     chex.assert_trees_all_equal(resident.params, from_disk.params, strict=True)
+    assert there == [True] * SMALL.n_steps and not records.exists()
+    again = GAN(SMALL).fit(trials, context(tmp_path / "disk"))
+    chex.assert_trees_all_equal(again.params, from_disk.params, strict=True)
+    assert len(there) == SMALL.n_steps and not records.exists()
+
+
+def test_records_that_cannot_be_removed_are_named_and_lose_nothing(tmp_path, monkeypatch):
+    records, said = tmp_path / "records" / "run_1", []
+    other = tmp_path / "records" / "run_2"
+    for folder in (records, other):
+        folder.mkdir(parents=True)
+
+    def refused(folder):
+        raise PermissionError(f"{folder} is held")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(method.shutil, "rmtree", refused)
+        patch.setattr(method.logging, "warning", lambda text, *of: said.append(text % of))
+        method._remove(records)
+    assert "run_1 cannot be removed" in said[0] and records.exists()
+    method._remove(records)
+    assert other.exists() and not records.exists(), "other folds keep theirs"
+    method._remove(other)
+    assert not (tmp_path / "records").exists()
 
 
 def test_one_and_four_devices_agree_to_rounding(trials, tmp_path):
@@ -220,6 +251,13 @@ def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
         ({"image_weight": -1.0}, "image_weight is -1.0: expected >= 0"),
         ({"comparator_size": -3}, "comparator_size is -3: expected >= 0"),
         ({"learning_rate": -1e-3}, "learning_rate is -0.001: expected >= 0"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf: expected >= 0"),
+        ({"width": -1.0}, "method.width is -1.0: expected a number above 0"),
+        ({"width": 0.0}, "method.width is 0.0: expected a number above 0"),
+        ({"width": float("nan")}, "method.width is nan: expected a number above 0"),
+        ({"width": float("inf")}, "method.width is inf: expected a number above 0"),
+        ({"discriminator_width": -2.0}, "discriminator_width is -2.0: expected a number above 0"),
+        ({"hidden": 0}, "hidden is 0: expected >= 1"),
         ({"first_moment": 1.0}, "first_moment is 1.0: expected 0 to below 1"),
         ({"comparator_layers": ()}, "comparator_layers names no layer"),
         ({"cosine_decay": True, "halve_at": (5,)}, "expected one way for the learning rates"),

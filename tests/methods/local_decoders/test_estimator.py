@@ -61,6 +61,18 @@ def test_predicts_as_the_method_does_with_other_decoders(recorded, decoder):
     np.testing.assert_allclose(estimator.predict(fmri), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("decoder, alpha", [("receptive_fields", 300.0), ("ridge", 1.0)])
+def test_each_decoder_has_its_own_penalty_where_none_is_given(recorded, decoder, alpha):
+    options = {"decoder": decoder, "weights": "equal", "scales": 1}
+    found, expected, other = (
+        MultiScaleDecoder(**options, **given).fit(*recorded).coef_
+        for given in ({}, {"alpha": alpha}, {"alpha": 5 * alpha})
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert np.abs(found - other).max() > 1e-3
+    assert Config(decoder=decoder).penalty == alpha
+
+
 def test_gives_images_back_in_the_shape_they_came_in(recorded):
     fmri, images = recorded
     decoder = MultiScaleDecoder(weights="equal")
@@ -157,7 +169,7 @@ def test_images_in_a_unit_that_an_option_does_not_expect_are_refused(recorded, o
 
 def test_receptive_fields_take_images_that_resizing_left_just_outside(recorded):
     fmri, images = recorded
-    decoder = MultiScaleDecoder(decoder="receptive_fields", weights="equal")
+    decoder = MultiScaleDecoder(decoder="receptive_fields", weights="equal", alpha=1.0)
     assert decoder.fit(fmri, 1.0001 * images).score(fmri, images) > 0.5
 
 
@@ -190,6 +202,7 @@ def test_scales_may_be_any_sequence(recorded, scales):
         ({"n_voxels": "all"}, "n_voxels is 'all': expected"),
         ({"n_nonzero": 2.5}, "n_nonzero is 2.5: expected"),
         ({"alpha": np.inf}, "alpha is inf: expected"),
+        ({"alpha": 0}, "alpha is 0: expected a positive number, or None"),
         ({"random_state": 2**40}, "random_state is 1099511627776: expected"),
         ({"random_state": -1}, "random_state is -1: expected"),
         ({"random_state": "a"}, "random_state is 'a': expected"),

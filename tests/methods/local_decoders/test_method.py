@@ -65,7 +65,7 @@ def test_omp_reproduces_the_reference_row_on_real_voxels(recordings):
 
 
 def test_receptive_fields_decode_unseen_images_better_than_any_regression(recordings):
-    found = score(recordings, scales=(1,), weights="equal", decoder="receptive_fields", alpha=300.0)
+    found = score(recordings, scales=(1,), weights="equal", decoder="receptive_fields")
     assert found["accuracy"] > 0.955 and found["f1"] > 0.9, found
 
 
@@ -170,13 +170,18 @@ def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, cont
     np.testing.assert_array_equal(fitted.weights, equal_weights(basis(sizes_of(2), 5, 5)))
 
 
+def test_every_option_can_be_given_on_the_command_line():
+    """Where a default of None stands there is no type to read a word as."""
+    assert all(value is not None for value in dataclasses.asdict(Config()).values())
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
         ({"decoder": "opm"}, "did you mean 'omp'"),
         ({"weights": "best"}, "choose one of"),
         ({"n_voxels": 0}, "n_voxels is 0"),
-        ({"alpha": 0.0}, "expected a positive number"),
+        ({"alpha": -1.0}, "expected a positive number, not infinite, or 0 for"),
         ({"noise_diagonal": 0.0}, "expected a share"),
         ({"n_inner": 1}, "n_inner is 1: expected a whole number, at least 2"),
         ({"n_voxels": 3.5}, "n_voxels is 3.5: expected a whole number, at least 1; a number above"),

@@ -13,6 +13,7 @@ from fmri_jax.methods.local_decoders.receptive_fields import (
 )
 
 SIDE = 6
+USUAL = Settings(300.0, 0.5, 0.95, 0.2)
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,8 @@ def test_unused_trials_do_not_matter(simulated):
     fields = geometry(SIDE, SIDE, 1, 2)
     used = np.arange(120) % 5 > 0
     spoiled = np.where(used[:, None], fmri, 1e3).astype(np.float32)
-    one = fit_receptive_fields(spoiled, images, fields, Settings(), used)
-    other = fit_receptive_fields(fmri[used], images[used], fields, Settings())
+    one = fit_receptive_fields(spoiled, images, fields, USUAL, used)
+    other = fit_receptive_fields(fmri[used], images[used], fields, USUAL)
     np.testing.assert_allclose(one.coef, other.coef, atol=1e-5)
     np.testing.assert_allclose(one.intercept, other.intercept, atol=1e-4)
 
@@ -92,7 +93,7 @@ def test_several_settings_equal_one_after_another(simulated):
 def test_decodes_new_images_from_voxels_with_known_fields(simulated):
     fmri, images = simulated
     new = np.arange(120) % 30 >= 25
-    model = fit_receptive_fields(fmri[~new], images[~new], geometry(SIDE, SIDE, 1, 1), Settings())
+    model = fit_receptive_fields(fmri[~new], images[~new], geometry(SIDE, SIDE, 1, 1), USUAL)
     decoded = np.asarray(model.predict(fmri[new]))
     assert np.mean((decoded > 0.5) == (images[new] > 0.5)) > 0.9
     wrong = np.asarray(model.predict(fmri[new][:, ::-1]))
@@ -102,7 +103,7 @@ def test_decodes_new_images_from_voxels_with_known_fields(simulated):
 def test_constant_voxels_and_pixels_stay_finite(simulated):
     fmri, images = (a.copy() for a in simulated)
     fmri[:, 3], images[:, 0] = 7.1, 0
-    model = fit_receptive_fields(fmri, images, geometry(SIDE, SIDE, 1, 2), Settings())
+    model = fit_receptive_fields(fmri, images, geometry(SIDE, SIDE, 1, 2), USUAL)
     assert np.isfinite(model.coef).all() and not np.asarray(model.coef[3]).any()
 
 
@@ -115,7 +116,7 @@ def test_large_images_are_refused():
 def test_one_image_in_all_trials_is_what_is_predicted(simulated, level):
     fmri, images = simulated
     constant = np.full_like(images, level)
-    coef, intercept = fit_receptive_fields(fmri, constant, geometry(SIDE, SIDE, 1, 3), Settings())
+    coef, intercept = fit_receptive_fields(fmri, constant, geometry(SIDE, SIDE, 1, 3), USUAL)
     np.testing.assert_array_equal(coef, 0)
     np.testing.assert_allclose(intercept, level, rtol=1e-6)
 
