@@ -34,5 +34,5 @@ def get_config(arg: str = ""):
         "Both x 4": {"feature_weight": 4 * feature, "adversarial_weight": 4 * adversarial},
     }
     variants = tuple((name, {"method": change}) for name, change in options.items())
-    config.sweep = {"variants": variants}
+    config.sweep = {"seeds": (0,), "variants": variants}
     return config

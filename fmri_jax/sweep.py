@@ -23,6 +23,7 @@ from typing import Any
 
 from fmri_jax import experiment, methods, report
 from fmri_jax.config import section
+from fmri_jax.data import paths
 from fmri_jax.errors import InputError
 from fmri_jax.report.variants import Claim
 from fmri_jax.run import run
@@ -87,11 +88,13 @@ def run_sweep(
         The path of `comparison.html`.
 
     Raises:
-        InputError: the sweep cannot be used, in which case nothing was run, or some of its
-            variants ended with an error, in which case the others have been compared.
+        InputError: the sweep, or a path of its recordings, cannot be used, in which case nothing
+            was run; or some of its variants ended with an error, in which case the others have
+            been compared.
     """
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     todo = tasks(plain, pathlib.Path(workdir), progress, command)
+    _check_recordings(todo, rescore)
     _take_back_comparison(todo, pathlib.Path(workdir), rescore)
     problems = dict(zip((task.workdir for task in todo), execute(todo), strict=True))
     failed = {
@@ -128,6 +131,17 @@ def run_sweep(
 def _claims(sweep: Mapping[str, Any]) -> list[Claim]:
     """The expected orderings; the page lists those of variants that failed as not judged."""
     return [Claim(*claim) for claim in section(SweepConfig, sweep, "config.sweep").claims]
+
+
+def _check_recordings(todo: list[Task], rescore: bool) -> None:
+    """Refuses paths at which no recording stands once, and not with each variant in its turn.
+
+    A run that has nothing left to do does not read its recording, which may be gone by then.
+    """
+    for task in todo:
+        scored = (task.workdir / "report.html").exists()
+        if rescore or not scored or is_outdated(task.workdir, task.config):
+            paths.check(experiment.read(task.config).data_options)
 
 
 def _take_back_comparison(todo: list[Task], workdir: pathlib.Path, rescore: bool) -> None:
@@ -169,7 +183,8 @@ def tasks(
     if base.get("seed") or any("seed" in change for _, change in sweep.variants):
         raise InputError(
             "a sweep takes its seeds from config.sweep.seeds, or from 'seeds' of a variant: found "
-            "'seed' in the config or in a variant; write seeds=(1, 2) instead."
+            "'seed' in the config or in a variant; write 'seeds': (1, 2) into config.sweep of the "
+            "experiment file, or give --config.sweep.seeds='(1, 2)' where the file has seeds."
         )
     todo: list[Task] = []
     for name, change in sweep.variants:

@@ -1,17 +1,20 @@
 """`python -m fmri_jax.data inspect PATH`: what a recording holds and whether it can be used.
 
-Beside the text it writes a montage of the images and a histogram of the voxels. The exit code is 0
-if the recording can be used and 2 if not.
+Beside the text it writes a montage of the images and a histogram of the voxels, into the current
+folder unless --out names another one. The exit code is 0 if the recording can be used and 2 if not.
 """
 
 import argparse
 import dataclasses
 import pathlib
 import sys
+from typing import Any
 
 from fmri_jax.data import inspect, inspect_pictures, paths
-from fmri_jax.data.file import Config
+from fmri_jax.data.file import Config, takers
 from fmri_jax.errors import InputError
+
+OUT = "folder for the pictures, made if absent (default: the current folder)"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,10 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("command", choices=["inspect"])
     parser.add_argument("path", help=".npz, .mat, BData .h5, NIfTI file, or a folder of NIfTI")
-    parser.add_argument("--out", default="", help="folder for the pictures")
+    parser.add_argument("--out", default="", help=OUT)
     for field in dataclasses.fields(Config):
         flag = "--" + field.name.replace("_", "-")
-        parser.add_argument(flag, type=type(field.default), default=field.default)
+        parser.add_argument(
+            flag, type=type(field.default), default=field.default, help=_help(field)
+        )
     given = vars(parser.parse_args(arguments))
     options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
     try:
@@ -41,6 +46,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
     return 0 if found.session else 2
+
+
+def _help(field: dataclasses.Field[Any]) -> str:
+    """What an option is, the formats that it belongs to, and its default in each if it has one."""
+    formats = (
+        f"{name}, default {default}" if default else name
+        for name, default in takers(field.name).items()
+    )
+    return f"{field.metadata['help']} ({'; '.join(formats)})"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@
     simulated       optional bool
     description     optional text, one sentence
 
-Other keys are ignored, unless one looks like a misspelling of a key that is absent.
+Other keys are ignored, unless one looks like a misspelling, or is another word, for one that is
+absent.
 """
 
 import difflib
@@ -32,6 +33,7 @@ OPTIONAL = (
     "simulated",
     "description",
 )
+REGIONS = ("roi", "rois", "masks")  # words under which labs store what we have in two keys
 
 
 def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Session:
@@ -85,6 +87,12 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
         absent = [name for name in OPTIONAL if name not in arrays]
         for meant in difflib.get_close_matches(key, absent, n=1, cutoff=0.8):
             raise InputError(f"key {key!r} is unknown: rename it to {meant!r}, or to another word.")
+        if key.lower() in REGIONS and "roi_masks" in absent:
+            raise InputError(
+                f"key {key!r} is unknown: expected regions as roi_names, (rois,) texts, and "
+                "roi_masks, (rois, voxels) bool; store them so, or rename the key if it is another "
+                "thing."
+            )
 
 
 def _check_axes(fmri: np.ndarray, stimulus: np.ndarray) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 from fmri_jax.data.session import Session
@@ -18,21 +19,29 @@ READERS = {
     ".nii.gz": "fmri_jax.data.nifti",
 }
 FOLDER = "fmri_jax.data.nifti"  # reads a folder
+FORMATS = {  # what people call the files of those readers that take options
+    "fmri_jax.data.bdata_session": "BData",
+    "fmri_jax.data.nifti": "NIfTI",
+}
+
+
+def _option(default: Any, text: str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": text})
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """What the readers take besides the path; an option left as it is here is the reader's own."""
 
-    images: str = ""  # folder or zip of the stimulus images (BData, NIfTI)
-    test_path: str = ""  # BData of the test trials, where they are apart
-    test_images: str = ""  # folder or zip of the test images, where they are apart
-    masks: str = ""  # folder of NIfTI masks: the brain's and those of regions
-    events: str = ""  # folder of the events tables, where they are not beside the volumes
-    roi: str = ""  # ROI expression of the columns to read (BData)
-    label: str = ""  # metadata key of the stimulus label (BData)
-    delay: float = 5.0  # s from an event's onset to the response that is averaged (NIfTI)
-    image_size: int = 0  # px, side of the square that images are resized to; 0: the reader's own
+    images: str = _option("", "folder or zip of the stimulus images")
+    test_path: str = _option("", "file of the test trials, where they are apart")
+    test_images: str = _option("", "folder or zip of the test images, where they are apart")
+    masks: str = _option("", "folder of masks: the brain's and those of regions")
+    events: str = _option("", "folder of the events tables, if not beside the volumes")
+    roi: str = _option("", "ROI expression of the columns to read")
+    label: str = _option("", "metadata key of the stimulus label")
+    delay: float = _option(5.0, "s from an event's onset to the response that is averaged")
+    image_size: int = _option(0, "px, side of the square that images are resized to")
 
 
 def load(path: str = "", **options: Any) -> Session:
@@ -53,7 +62,39 @@ def load(path: str = "", **options: Any) -> Session:
         raise InputError("No recording is given: name its file with --config.data.path=my.npz.")
     unset = dataclasses.asdict(Config())
     given = {key: value for key, value in options.items() if value != unset.get(key)}
-    return call(importlib.import_module(reader_of(path)).load, path, {"path": path, **given})
+    reader = importlib.import_module(reader_of(path)).load
+    _check_options(path, given, list(inspect.signature(reader).parameters)[1:])
+    return call(reader, path, {"path": path, **given})
+
+
+def _check_options(path: str, given: Iterable[str], taken: list[str]) -> None:
+    """Refuses those options that the reader of `path` does not take, and says which formats do.
+
+    Raises:
+        InputError: it does not take one of them.
+    """
+    unfit = [option for option in given if option not in taken]
+    if not unfit:
+        return
+    belongs = [f"{option} (of {' and '.join(takers(option)) or 'no format'})" for option in unfit]
+    raise InputError(
+        f"{path} cannot be read with {', '.join(belongs)}: expected "
+        f"{'at most ' + ', '.join(taken) if taken else 'no option'} beside the path of such a "
+        f"file; leave {'them' if len(unfit) > 1 else 'it'} out."
+    )
+
+
+def takers(option: str) -> dict[str, Any]:
+    """The formats whose readers take an option -> the default there."""
+    signatures = {
+        name: inspect.signature(importlib.import_module(reader).load).parameters
+        for reader, name in FORMATS.items()
+    }
+    return {
+        name: parameters[option].default
+        for name, parameters in signatures.items()
+        if option in parameters
+    }
 
 
 def reader_of(path: str) -> str:
@@ -82,12 +123,16 @@ def call(reader: Any, name: str, options: dict[str, Any]) -> Session:
     Raises:
         InputError: it does not take one of them, or needs one that is absent.
     """
-    signature = inspect.signature(reader)
-    try:
-        signature.bind(**options)
-    except TypeError as error:
+    parameters = inspect.signature(reader).parameters
+    kinds = {taken.kind for taken in parameters.values()}
+    unfit = [option for option in options if option not in parameters]
+    if unfit and inspect.Parameter.VAR_KEYWORD not in kinds:
         raise InputError(
-            f"data {name!r} cannot take the options {sorted(options)}: {error}; it takes "
-            f"{', '.join(signature.parameters)}."
-        ) from None
+            f"data {name!r} cannot take {', '.join(unfit)}: expected options among "
+            f"{', '.join(parameters) or 'none'}; leave out what is not among them."
+        )
+    needed = [option for option, taken in parameters.items() if taken.default is taken.empty]
+    absent = [o for o in needed if o not in options and parameters[o].kind.name != "VAR_KEYWORD"]
+    if absent:
+        raise InputError(f"data {name!r} needs {', '.join(absent)}: expected a value; give one.")
     return reader(**options)

@@ -74,7 +74,7 @@ def list_images(path: str) -> list[str]:
     Raises:
         InputError: the folder or zip cannot be read.
     """
-    with _files(path) as (names, _):
+    with image_files(path) as (names, _):
         return names
 
 
@@ -127,18 +127,18 @@ def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
     """
     _check_size(size)
     images = np.empty((len(names), size, size, 3), np.uint8)
-    with _files(path) as (_, content_of):
+    with image_files(path) as (_, content_of):
         for name, image in zip(names, images, strict=True):
             image[...] = _decode(content_of(name), f"{path}: {name}", size)
     return images
 
 
-Files = tuple[list[str], Callable[[str], bytes]]  # sorted names, and what reads one of them
+Files = tuple[list[str], Callable[[str], bytes]]
 
 
 @contextlib.contextmanager
-def _files(path: str) -> Iterator[Files]:
-    """The image files of a folder or zip."""
+def image_files(path: str) -> Iterator[Files]:
+    """The image files of a folder or zip: their names, and what reads one of them."""
     root = pathlib.Path(path)
     if root.is_dir():
         found = (file for file in root.rglob("*") if file.is_file())

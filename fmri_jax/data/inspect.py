@@ -1,13 +1,17 @@
 """What a file holds, whether it can be used, and what is missing: in one screen."""
 
 import dataclasses
+import io
+import pathlib
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fmri_jax.data import file, paths
 from fmri_jax.data.bdata import BData
 from fmri_jax.data.contents import Listing, listing
+from fmri_jax.data.images import image_files
 from fmri_jax.data.session import TRAIN, Session
 from fmri_jax.errors import InputError
 
@@ -25,6 +29,8 @@ class Inspection:
         session: the recording, if it can be used.
         problem: otherwise the sentence that says why not.
         fmri: (trials, voxels), the responses, also where only images are missing.
+        sizes: (height, width) in px of the files that the reader made square images of, each
+            once, in ascending order; none where the recording itself holds its images.
     """
 
     path: str
@@ -33,6 +39,7 @@ class Inspection:
     session: Session | None
     problem: str
     fmri: np.ndarray | None
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 def inspect(path: str, **options: Any) -> Inspection:
@@ -48,6 +55,7 @@ def inspect(path: str, **options: Any) -> Inspection:
     path, options = paths.expanded(path), paths.expanded_options(options)
     kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
     session, problem, fmri = None, "", None
+    sizes: tuple[tuple[int, int], ...] = ()
     table = _bdata(path) if kind == "HDF5" else None
     if table is not None:
         kind, holds = "BData", _bdata_listing(table, holds)
@@ -61,10 +69,30 @@ def inspect(path: str, **options: Any) -> Inspection:
     else:
         try:
             session = file.load(path, **options)
-            fmri = session.fmri
+            fmri, sizes = session.fmri, _sizes(path, options, session)
         except InputError as error:
             problem = str(error)
-    return Inspection(path, kind, holds, session, problem, fmri)
+    return Inspection(path, kind, holds, session, problem, fmri, sizes)
+
+
+def _sizes(path: str, options: dict[str, Any], session: Session) -> tuple[tuple[int, int], ...]:
+    """The sizes of the image files that a session shows, before its reader resized them."""
+    if file.reader_of(path) not in file.FORMATS:
+        return ()
+    place, shown = pathlib.Path(path), set(session.stimulus_names)
+    beside = (place if place.is_dir() else place.parent) / "stimuli"
+    found = set()
+    for folder in {options.get("images") or str(beside), options.get("test_images") or ""} - {""}:
+        with image_files(folder) as (names, content_of):
+            for name in names:
+                if not shown & {name, pathlib.PurePosixPath(name).stem}:
+                    continue
+                try:
+                    with Image.open(io.BytesIO(content_of(name))) as picture:  # its header alone
+                        found.add((picture.height, picture.width))
+                except (OSError, Image.DecompressionBombError):
+                    pass  # the reader has taken another file of this stem
+    return tuple(sorted(found))
 
 
 def describe(found: Inspection) -> str:
@@ -77,26 +105,40 @@ def describe(found: Inspection) -> str:
         lines.append(f"  and {len(found.holds) - len(shown)} more")
     if found.session is None:
         return "\n".join([*lines, "", "It cannot be used", f"  {found.problem}"])
-    lines += ["", "It can be used", *(f"  {line}" for line in _summary(found.session))]
+    lines += ["", "It can be used", *(f"  {line}" for line in _summary(found.session, found.sizes))]
     if gaps := _gaps(found.session):
         lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
     return "\n".join(lines)
 
 
-def _summary(session: Session) -> list[str]:
+def _summary(session: Session, originals: tuple[tuple[int, int], ...]) -> list[str]:
     fmri, counts = session.fmri, np.bincount(session.stimulus, minlength=len(session.images))
     _, height, width, channels = session.images.shape
     splits = zip(*np.unique(session.split, return_counts=True), strict=True)
     sizes = (f"{name} {int(mask.sum())}" for name, mask in session.rois.items())
+    resized = (
+        [f"        {_resized(originals, height)}"] if set(originals) - {(height, width)} else []
+    )
     return [
         f"fmri    {len(fmri)} trials x {fmri.shape[1]} voxels, from {fmri.min():.3g} to "
         f"{fmri.max():.3g}, mean {fmri.mean():.3g}",
         f"images  {len(counts)} of {height} x {width} px, "
         f"{'colour' if channels == 3 else 'grey'}; shown {counts.min()} to {counts.max()} times",
+        *resized,
         f"runs    {len(np.unique(session.run))}",
         f"split   {', '.join(f'{name} {count}' for name, count in splits)} trials",
         f"rois    {', '.join(list(sizes)[:_MOST_LINES]) or 'none'}",
     ]
+
+
+def _resized(originals: tuple[tuple[int, int], ...], side: int) -> str:
+    """From which sizes to which the images were brought, and what to do about it."""
+    ends = [f"{height} x {width}" for height, width in (originals[0], originals[-1])]
+    sizes = ends[0] if len(originals) == 1 else f"{len(originals)} sizes, {' to '.join(ends)}"
+    return (
+        f"resized from {sizes} px to {side} x {side} px: --image-size N changes that, in launch.py "
+        "--config.data.file.image_size=N"
+    )
 
 
 def _gaps(session: Session) -> list[str]:

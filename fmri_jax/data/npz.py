@@ -13,6 +13,7 @@ import numpy as np
 from fmri_jax.data.arrays import OPTIONAL, REQUIRED, session_from_arrays
 from fmri_jax.data.session import Session
 from fmri_jax.errors import InputError
+from fmri_jax.files import replacing
 
 
 def load(path: str) -> Session:
@@ -55,13 +56,8 @@ def save_npz(session: Session, path: str | os.PathLike[str]) -> None:
     if session.rois:
         arrays["roi_names"] = np.asarray(list(session.rois), np.str_)
         arrays["roi_masks"] = np.stack(list(session.rois.values()))
-    partial = pathlib.Path(f"{os.fspath(path)}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(pathlib.Path(path)) as unfinished, unfinished.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _read(path: str) -> dict[str, np.ndarray]:

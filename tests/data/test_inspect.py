@@ -1,5 +1,6 @@
 """`python -m fmri_jax.data inspect`: what it says and draws, of files that can be used or not."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 from PIL import Image
 from scipy import io
 
+from fmri_jax.data import load, paths
 from fmri_jax.data.__main__ import main
+from fmri_jax.data.file import Config
 from fmri_jax.data.inspect_pictures import montage
 from fmri_jax.data.npz import save_npz
 from fmri_jax.data.session import Session
+from fmri_jax.errors import InputError
 from tests.data.builders import bids_dataset
 
 MakeSession = Callable[..., Session]
@@ -77,6 +81,31 @@ def test_home_and_variables_are_replaced_in_every_path(
     assert (tmp_path / "look" / "scans_images.png").exists()
 
 
+@pytest.mark.parametrize("path", ["$EMPTY_HERE/a.npz", "${EMPTY_HERE}/a.npz"])
+def test_an_empty_variable_is_none(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rest of the path would otherwise be looked for in the root of the disk."""
+    monkeypatch.setenv("EMPTY_HERE", "")
+    with pytest.raises(InputError, match=r"EMPTY_HERE.* variable EMPTY_HERE is empty: set EMPTY_H"):
+        load(path)
+    assert paths.replaced(path) == path
+
+
+def test_help_says_which_formats_an_option_belongs_to(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["inspect", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "folder for the pictures, made if absent (default: the current folder)",
+        "folder or zip of the stimulus images (BData; NIfTI)",
+        "folder of masks: the brain's and those of regions (NIfTI)",
+        "metadata key of the stimulus label (BData)",
+        "(NIfTI, default 5.0)",
+        "images are resized to (BData, default 256; NIfTI, default 64)",
+    ):
+        assert words in said, said
+    assert all(field.metadata["help"] for field in dataclasses.fields(Config))
+
+
 def test_pictures_go_to_the_current_folder(
     make_session: MakeSession,
     tmp_path: Path,
@@ -126,7 +155,16 @@ def test_bdata_lacks_its_images_only(tmp_path: Path, capsys: pytest.CaptureFixtu
         Image.new("RGB", (5, 5), (ord(name), 0, 0)).save(tmp_path / "pictures" / f"{name}.png")
     images = str(tmp_path / "pictures")
     code, out, _ = inspect(capsys, path, "--out", str(tmp_path), "--images", images)
-    assert code == 0 and "shown 2 to 2 times" in out
+    assert code == 0 and "2 of 256 x 256 px, colour; shown 2 to 2 times" in out
+    change = "--image-size N changes that, in launch.py --config.data.file.image_size=N"
+    assert f"resized from 5 x 5 px to 256 x 256 px: {change}" in out
+    Image.new("RGB", (9, 7)).save(tmp_path / "pictures" / "b.png")
+    arguments = ("--out", str(tmp_path), "--images", images, "--image-size", "8")
+    _, out, _ = inspect(capsys, path, *arguments)
+    assert "resized from 2 sizes, 5 x 5 to 7 x 9 px to 8 x 8 px" in out
+    Image.new("RGB", (5, 5)).save(tmp_path / "pictures" / "b.png")
+    _, out, _ = inspect(capsys, path, *arguments[:-1], "5")
+    assert "2 of 5 x 5 px" in out and "resized" not in out
 
 
 def test_nifti_lists_runs_tables_and_masks(

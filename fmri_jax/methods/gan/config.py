@@ -1,6 +1,7 @@
 """The options of the end-to-end GAN, and the published loss weights in one scale."""
 
 import dataclasses
+import math
 from typing import Literal
 
 from fmri_jax.errors import InputError
@@ -33,9 +34,10 @@ class Config:
         comparator_size: pixels that images are resized to before the comparator; 0: as they are.
         crop: image size in training, a random crop of the prepared images; 0: no crop. Images are
             cropped at the centre in testing.
-        width: multiplies the generator's channels; 1 is the published network.
+        width: multiplies the generator's channels, of which at least one is left; above 0; 1 is the
+            published network.
         hidden: units of each dense layer; 4096 in the published network.
-        discriminator_width: multiplies the discriminator's channels.
+        discriminator_width: multiplies the discriminator's channels likewise.
         learning_rate: Adam's, of the generator.
         discriminator_learning_rate: Adam's, of the discriminator.
         first_moment: Adam's beta 1.
@@ -96,8 +98,14 @@ class Config:
         weights = ("image_weight", "feature_weight", "adversarial_weight")
         others = ("fmri_noise", "weight_decay", "generator_weight_decay", "crop", "comparator_size")
         for name in (*weights, *others, "learning_rate", "discriminator_learning_rate"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
+        for name in ("width", "discriminator_width"):  # a network keeps a channel whatever it says
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(
+                    f"config.method.{name} is {getattr(self, name)}: expected a number above 0, "
+                    "such as 0.25 for a quarter of the published channels."
+                )
         if not any(getattr(self, name) for name in weights):
             raise InputError(
                 "config.method has image_weight, feature_weight and adversarial_weight all 0: the "

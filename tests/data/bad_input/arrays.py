@@ -57,6 +57,11 @@ def add(**more: Any) -> Change:
     return lambda a: a | more
 
 
+def regions_as(key: str) -> Change:
+    """One array of masks, without names."""
+    return lambda a: {k: v for k, v in a.items() if "roi" not in k} | {key: a["roi_masks"]}
+
+
 def one_stimulus_on_both_sides(a: Arrays) -> Arrays:
     split = np.asarray(["train", "test"] * 12)
     return a | {"stimulus": np.repeat(np.arange(6), 4), "split": split}
@@ -227,6 +232,11 @@ CASES = [
         "stimulus_names holds 'a' for images 0 and 2, whose pixels differ",
     ),
     npz("a misspelt key", add(stimulus_name=np.ones(1)), "unknown: rename it to 'stimulus_names'"),
+    *(
+        npz(f"regions called {key}", regions_as(key), f"key '{key}' is unknown: .* roi_names, .*ro")
+        for key in ("rois", "ROI", "masks")
+    ),
+    mat("regions called rois", regions_as("rois"), r"'rois' .*roi_masks, \(rois, voxels\) bool"),
     npz("too short a split", add(split=np.asarray(["train"])), "split has 1 entries for 24 trials"),
     npz("a split of numbers", add(split=np.arange(24)), "expected a list of texts"),
     npz(
@@ -284,6 +294,17 @@ CASES = [
     Case(
         "file: an option that the reader does not take",
         lambda f: load("file", path=str(f / "x.npz"), images="y"),
-        r"cannot take the options \['images', 'path'\].* it takes path",
+        r"x\.npz cannot be read with images \(of BData and NIfTI\): expected no option beside",
+    ),
+    Case(
+        "file: options that the reader and other readers do not take",
+        lambda f: load(str(f / "x.h5"), delay=4.0, imges="y", roi="V1"),
+        r"x\.h5 cannot be read with delay \(of NIfTI\), imges \(of no format\): expected at most "
+        r"images, .* image_size beside the path of such a file; leave them out",
+    ),
+    Case(
+        "a data set: an option that it does not take",
+        lambda f: load("miyawaki2008", lags=3),
+        "data 'miyawaki2008' cannot take lags: expected options among path, lag; leave out",
     ),
 ]
