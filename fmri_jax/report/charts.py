@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Scores of single images that the distribution chart shows, where they exist.
 PER_IMAGE = ("pixel_correlation", "identification_2way")
 
+# What a bar stands for, by attribute of `Theme`.
+BarColour = Literal["accent", "variant", "ridge", "other"]
+
 _UNKNOWN = Score(math.nan)
 _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
@@ -32,7 +35,13 @@ def score_bars(run: Workdir, theme: Theme) -> "Figure":
         + [known.get(metric, _UNKNOWN) for known in baselines.values()]
         for metric in run.scores.metrics
     }
-    return bar_panels(labels, panels, run.scores.chance, theme)
+    colours = ["accent", *map(baseline_colour, baselines)]
+    return bar_panels(labels, panels, run.scores.chance, theme, colours)
+
+
+def baseline_colour(baseline: str) -> BarColour:
+    """The colour of a baseline's bars, by its name in `scores.json`."""
+    return "ridge" if baseline == "ridge" else "other"
 
 
 def bar_panels(
@@ -40,14 +49,23 @@ def bar_panels(
     panels: Mapping[str, Sequence[Score]],
     chance: Mapping[str, float],
     theme: Theme,
+    colours: Sequence[BarColour],
 ) -> "Figure":
-    """One panel a metric with one bar a label, which need not differ; the first bar stands out."""
+    """One panel a metric with one bar a label, which need not differ, each in a colour of its kind.
+
+    Args:
+        labels: of the bars, from the top.
+        panels: metric -> score of each bar.
+        chance: metric -> value of a guess, where it is known.
+        theme: the colours.
+        colours: of each bar, by attribute of the theme.
+    """
     n_columns = panels_per_row(len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
     drawing = figure(10.5, n_rows * (0.85 + 0.24 * len(labels)), theme)
     grid = drawing.subplots(n_rows, n_columns, squeeze=False)
     for axes, (metric, scores) in zip(grid.flat, panels.items(), strict=False):
-        bars = list(zip(labels, scores, strict=True))
+        bars = list(zip(labels, scores, colours, strict=True))
         _bar_panel(axes, metric, bars, chance.get(metric, math.nan), theme)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -55,22 +73,25 @@ def bar_panels(
 
 
 def _bar_panel(
-    axes: "Axes", metric: str, bars: Sequence[tuple[str, Score]], chance: float, theme: Theme
+    axes: "Axes",
+    metric: str,
+    bars: Sequence[tuple[str, Score, BarColour]],
+    chance: float,
+    theme: Theme,
 ) -> None:
     """Horizontal bars of one metric; the interval as a line, each value in print."""
     name = metric_names.metric(metric)
     style(axes, theme, f"{name.label} {name.arrow}")
-    for place, (label, score) in enumerate(bars):
-        colour = theme.accent if place == 0 else theme.ridge if label == "ridge" else theme.other
+    for place, (_, score, colour) in enumerate(bars):
         _bar(axes, place, score, name, colour, theme)
     if math.isfinite(chance):
         axes.axvline(chance, color=theme.muted, linewidth=1, linestyle=(0, (3, 2)))
-    axes.set_yticks(range(len(bars)), [literal(label) for label, _ in bars])
+    axes.set_yticks(range(len(bars)), [literal(label) for label, _, _ in bars])
     axes.tick_params(axis="y", labelcolor=theme.ink)
     axes.set_ylim(len(bars) - 0.4, -0.6)
     _few_ticks(axes, name)
     axes.margins(x=0.18)
-    lowest = min((score.value for _, score in bars if score.value < 0), default=0.0)
+    lowest = min((score.value for _, score, _ in bars if score.value < 0), default=0.0)
     axes.set_xlim(left=1.15 * lowest)
 
 
@@ -79,12 +100,12 @@ def _bar(
     place: int,
     score: Score,
     name: metric_names.MetricName,
-    colour: str,
+    colour: BarColour,
     theme: Theme,
 ) -> None:
     """One bar with its interval and its value in print."""
     value = score.value if math.isfinite(score.value) else 0.0
-    axes.barh(place, value, height=0.68, color=colour)
+    axes.barh(place, value, height=0.68, color=getattr(theme, colour))
     if score.has_interval:
         axes.plot([score.low, score.high], [place, place], color=theme.ink, linewidth=1.4)
     axes.annotate(
@@ -94,7 +115,7 @@ def _bar(
         textcoords="offset points",
         va="center",
         fontsize=7.5,
-        color=theme.ink if place == 0 else theme.muted,
+        color=theme.ink if colour in ("accent", "variant") else theme.muted,
         bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 0.8},
     )
 

@@ -28,7 +28,8 @@ class Judgement:
 def judgements(
     claims: Sequence[Claim], variants: Sequence[Variant], failed: Collection[str] = ()
 ) -> list[Judgement]:
-    """Every claim in its order; variants that `failed` or saw other images cannot be judged.
+    """Every claim in its order; variants that `failed`, saw other images or know them cannot be
+    judged.
 
     Raises:
         InputError: a claim names a variant or metric that is not there.
@@ -59,6 +60,10 @@ def _judgement(claim: Claim, variants: Sequence[Variant], failed: Collection[str
     named = [v for v in variants if v.name in (claim.better, claim.worse)]
     if not same_images(named[0], named[-1]):
         return Judgement(claim, "unjudged", "not judged", sentence)
+    if named[0].knows_test_images != named[-1].knows_test_images:
+        known = next(variant.name for variant in named if variant.knows_test_images)
+        why = f"{sentence}; test images of {known} were shown in training"
+        return Judgement(claim, "unjudged", "not judged", why)
     few = [variant for variant in named if variant.few_starts]
     if not few or outcome == "open":
         return Judgement(claim, outcome, outcome, sentence)

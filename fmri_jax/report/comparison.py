@@ -7,10 +7,18 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from fmri_jax.report import charts, comparison_pictures, comparison_tables, metric_names, words
+from fmri_jax.report import (
+    cautions,
+    charts,
+    comparison_page_tables,
+    comparison_pictures,
+    comparison_tables,
+    metric_names,
+    words,
+)
 from fmri_jax.report.claims import judgements, seeds_remark
 from fmri_jax.report.comparison_tables import Entry
-from fmri_jax.report.phrases import count, duration, joined
+from fmri_jax.report.phrases import count, duration, joined, shortened
 from fmri_jax.report.rendering import Chart, draw, render, write_whole
 from fmri_jax.report.theme import LIGHT, png
 from fmri_jax.report.variants import Claim, Paths, Variant, by_images, read_variants
@@ -42,7 +50,7 @@ def write_comparison(
     entries = comparison_tables.entries(variants)
     main = [metric for metric in _MAIN if _in_all(variants, metric)]
     seeds = seeds_remark(variants)
-    warnings = _warnings(variants)
+    warnings = cautions.warnings(variants)
     markdown = comparison_tables.as_markdown(entries, main, [*warnings, *filter(None, [seeds])])
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
@@ -53,16 +61,18 @@ def write_comparison(
         "title": title,
         "text": text,
         "summary": _summary(variants, entries),
-        "remarks": _remarks(variants, [*warnings, *([seeds] if seeds and not judged else [])]),
+        "remarks": _remarks(
+            variants, entries, [*warnings, *([seeds] if seeds and not judged else [])]
+        ),
         "seeds_remark": seeds,
         "first": variants[0].name,
         "tested": any(entry.differences for entry in entries),
-        "owners": [group[0].name for group in by_images(variants)],
+        "owners": [group[0].name for group in cautions.by_baselines(variants)],
+        "ranking": cautions.ranking(variants),
         "simulated": all(variant.first.simulated for variant in variants),
         "pixelated": max(variants[0].first.targets.shape[1:3]) <= 32,
         "claims": judged,
-        "columns": comparison_tables.page_columns(entries, metrics),
-        "rows": comparison_tables.page_rows(entries, metrics),
+        "tables": comparison_page_tables.page_tables(entries, metrics, _MAIN),
         "chart_of_scores": _chart(variants, entries, main, figures / "scores.png"),
         "galleries": galleries,
         "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
@@ -117,55 +127,40 @@ def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]
     return sentences
 
 
-def _warnings(variants: Sequence[Variant]) -> list[str]:
-    """What makes rows of the table another thing than they seem to be."""
-    warnings = []
-    same, *others = by_images(variants)
-    if others:
-        names = joined([variant.name for group in others for variant in group])
-        warnings.append(
-            f"{names} had other test images than {variants[0].name}, so there is no paired test, "
-            "none is the best, and each has baselines of its own: a score depends on the images."
-        )
-    simulated = [variant.name for variant in variants if variant.first.simulated]
-    if simulated:
-        whose = "" if len(simulated) == len(variants) else f" of {joined(simulated)}"
-        warnings.append(
-            f"The fMRI{whose} is simulated: the scores say how methods do on a model of visual "
-            "cortex, and nothing about a brain."
-        )
-    return warnings
-
-
-def _remarks(variants: Sequence[Variant], warnings: Sequence[str]) -> list[tuple[str, bool]]:
+def _remarks(
+    variants: Sequence[Variant], entries: Sequence[Entry], warnings: Sequence[str]
+) -> list[tuple[str, bool]]:
     """What limits the comparison, and whether it is to stand out."""
     remarks = [(warning, True) for warning in warnings]
-    tested = by_images(variants)[0][1:]
-    if len(tested) > 1:
+    tested = sum(bool(entry.differences) for entry in entries)
+    if tested > 1:
         remarks.append(
             (
-                f"Each of the {len(tested)} other variants was tested against {variants[0].name} "
+                f"Each of the {tested} other variants was tested against {variants[0].name} "
                 "without correction: between models that are equally good, one test in twenty "
                 "comes out below .05 by the choice of images alone.",
                 False,
             )
         )
-    # What is true of some variants only stands on their own pages, where it can be understood.
+    # What is no warning and true of some variants only stands on their own pages, where it can be
+    # understood.
     shared = [
         note
         for note in variants[0].first.scores.notes
         if all(note in variant.first.scores.notes for variant in variants)
     ]
-    return remarks + [(note, words.is_warning(note)) for note in shared if "simulated" not in note]
+    return remarks + [(note, False) for note in shared if not words.is_warning(note)]
 
 
 def _chart(
     variants: Sequence[Variant], entries: Sequence[Entry], metrics: list[str], path: pathlib.Path
 ) -> Chart:
     """Bars of the main scores of every row."""
-    labels = [entry.label for entry in entries]
+    # Three panels side by side leave no more room for names.
+    labels = shortened([entry.label for entry in entries], 26)
     panels = {m: [entry.score("test", m) for entry in entries] for m in metrics}
-    chart = functools.partial(charts.bar_panels, labels, panels, variants[0].first.scores.chance)
+    chance, colours = variants[0].first.scores.chance, [entry.colour for entry in entries]
+    chart = functools.partial(charts.bar_panels, labels, panels, chance, colours=colours)
     mark = "Simulated data" if all(variant.first.simulated for variant in variants) else ""
     return draw(path, "Bars of the main scores of every variant and baseline.", chart, mark)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fmri_jax.report import montage, pictures
 from fmri_jax.report.likeness import same_pictures
-from fmri_jax.report.phrases import joined
+from fmri_jax.report.phrases import joined, shortened
 from fmri_jax.report.theme import Theme
 from fmri_jax.report.variants import Variant, simulated_mark, told_apart
 from fmri_jax.report.workdir import Workdir
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_IMAGES = 12  # columns, evenly spaced over the first variant's ranking
+_LONGEST_NAME = 14  # signs: two lines above an image on the page, one below an image in the figure
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Strips:
     Attributes:
         split: the set's name.
         names: of the images.
+        short_names: the same, short enough for a heading, and as different from one another.
         strips: label and pictures of each row, None where it has none of an image.
         left_out: the variants that were tested on others.
     """
 
     split: str
     names: tuple[str, ...]
+    short_names: tuple[str, ...]
     strips: tuple[tuple[str, tuple[pictures.Picture | None, ...]], ...]
     left_out: tuple[str, ...]
 
@@ -54,7 +57,8 @@ def strips(variants: Sequence[Variant]) -> list[Strips]:
         )
         left_out = tuple(variant.name for variant in variants if variant not in shown)
         if len(shown) >= min(2, len(variants)):
-            found.append(Strips(split, names, shared, left_out))
+            short = tuple(shortened(names, _LONGEST_NAME))
+            found.append(Strips(split, names, short, shared, left_out))
     return found
 
 
@@ -78,7 +82,8 @@ def figure(variants: Sequence[Variant], theme: Theme) -> "Figure | None":
     whose = "every variant" if every else joined([variant.name for variant in shown])
     simulated = all(variant.first.simulated for variant in shown)
     title = f"The same test images by {whose}" + (" (simulated data)" if simulated else "")
-    return montage.draw(found, [reference.names[row] for row in rows], title, theme)
+    names = shortened([reference.names[row] for row in rows], _LONGEST_NAME)
+    return montage.draw(found, names, title, theme)
 
 
 def _chosen(reference: Workdir, split: str, most: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""The table of a comparison: on the page, as CSV, and as Markdown for a terminal."""
+"""The rows of a comparison, as CSV, and as Markdown for a terminal."""
 
 import csv
 import dataclasses
@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import metric_names, tables
+from fmri_jax.report.cautions import by_baselines, unranked_mark
+from fmri_jax.report.charts import BarColour, baseline_colour
 from fmri_jax.report.scores import Score
 from fmri_jax.report.variants import (
     SIGNIFICANT,
@@ -19,7 +21,6 @@ from fmri_jax.report.variants import (
 )
 
 _UNKNOWN = Score(math.nan)
-_TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
 
 _CSV_HEADER = (
     *("variant", "kind", "set", "metric", "value", "low", "high", "sd_over_seeds"),
@@ -29,17 +30,20 @@ _CSV_HEADER = (
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One row of the table: a variant, or a baseline of the first variant with its test images.
+    """One row of the table: a variant, or a baseline of the first variant of its test and training.
 
     Attributes:
         name: what it is called.
-        label: the name as it is shown, which says where only some data are simulated.
+        label: the name as it is shown, which says where only some data are simulated, and where a
+            variant is not ranked.
         sets: 'test' (the main test set, whatever its name) and 'train' -> metric -> score.
         differences: metric -> paired difference from the first variant on the test set.
         spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
         baseline: whether this is a baseline.
         images: number of the group that has the same test images.
+        ranked: whether it may be the best: its test images are new to it, and it is no baseline.
         simulated: whether its fMRI is.
+        colour: of its bars.
     """
 
     name: str
@@ -49,7 +53,9 @@ class Entry:
     spread: dict[str, float] = dataclasses.field(default_factory=dict)
     baseline: bool = False
     images: int = 0
+    ranked: bool = True
     simulated: bool = False
+    colour: BarColour = "variant"
 
     def score(self, split: str, metric: str) -> Score:
         """A score, NaN where there is none."""
@@ -69,22 +75,14 @@ class Entry:
         return "; ".join(parts)
 
 
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """One row as the page shows it; each cell with a note and whether it bears a star."""
-
-    name: str
-    baseline: bool
-    cells: tuple[tuple[tables.Cell, str, bool], ...]
-
-
 def entries(variants: Sequence[Variant]) -> list[Entry]:
-    """The numbers of every variant, then the baselines, of every recording its own."""
+    """The numbers of every variant, then the baselines, of every training and test set its own."""
     groups = by_images(variants)
     number = {id(variant): i for i, group in enumerate(groups) for variant in group}
     found = [_entry(variant, variants, number[id(variant)]) for variant in variants]
-    for images, (owner, *_) in enumerate(groups):
-        whose = f" of {owner.name}" if len(groups) > 1 else ""
+    owners = [group[0] for group in by_baselines(variants)]
+    for owner in owners:
+        whose = f" of {owner.name}" if len(owners) > 1 else ""
         for baseline, scores in owner.first.scores.baselines.items():
             name = told_apart(metric_names.baseline(baseline) + whose, variants, "baseline")
             label = name + simulated_mark(owner, variants)
@@ -94,57 +92,24 @@ def entries(variants: Sequence[Variant]) -> list[Entry]:
                     label,
                     {"test": dict(scores)},
                     baseline=True,
-                    images=images,
+                    images=number[id(owner)],
+                    ranked=False,
                     simulated=owner.first.simulated,
+                    colour=baseline_colour(baseline),
                 )
             )
     return found
 
 
 def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
-    """Which rows are the best on the test set: no baseline, and none where the images differ."""
+    """Which rows are the best on the test set: none where the images differ.
+
+    Baselines and variants that were trained on test images are not among them.
+    """
     if len({row.images for row in rows}) > 1:
         return [False] * len(rows)
-    values = [math.nan if row.baseline else row.score("test", metric).value for row in rows]
+    values = [row.score("test", metric).value if row.ranked else math.nan for row in rows]
     return tables.best_of(metric, values)
-
-
-def page_columns(
-    rows: Sequence[Entry], metrics: Sequence[str]
-) -> list[tuple[str, metric_names.MetricName]]:
-    """Image set and metric of each column: the test scores, then two of the training images."""
-    return [
-        (split, metric_names.metric(metric))
-        for split, listed in (("test", metrics), ("train", _of_training(rows, metrics)))
-        for metric in listed
-    ]
-
-
-def _of_training(rows: Sequence[Entry], metrics: Sequence[str]) -> list[str]:
-    """The metrics shown of training images, where any variant was scored on these."""
-    scored = set().union(*(row.sets.get("train", {}) for row in rows))
-    return [metric for metric in _TRAIN if metric in metrics and metric in scored]
-
-
-def page_rows(rows: Sequence[Entry], metrics: Sequence[str]) -> list[Row]:
-    """The rows of the page, cell by cell as `page_columns`."""
-    best = {metric: best_runs(rows, metric) for metric in metrics}
-    of_training = _of_training(rows, metrics)
-    shown = []
-    for i, row in enumerate(rows):
-        cells = [
-            (
-                tables.cell(metric, row.score("test", metric), best[metric][i]),
-                row.note(metric),
-                row.differs(metric),
-            )
-            for metric in metrics
-        ]
-        cells += [
-            (tables.cell(metric, row.score("train", metric)), "", False) for metric in of_training
-        ]
-        shown.append(Row(row.label, row.baseline, tuple(cells)))
-    return shown
 
 
 def as_csv(rows: Sequence[Entry]) -> str:
@@ -200,7 +165,10 @@ def _markdown_cell(row: Entry, metric: str, best: bool) -> str:
 
 
 def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
-    """The numbers of one variant beside the first one."""
+    """The numbers of one variant beside the first one.
+
+    Where only one of the two knows the test images, a test would say nothing about decoding.
+    """
     sets = {
         split: {
             metric: variant.score(split, metric)
@@ -208,15 +176,19 @@ def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
         }
         for split in ("test", "train")
     }
-    found = {metric: difference(variant, variants[0], metric) for metric in sets["test"]}
+    comparable = variant.knows_test_images == variants[0].knows_test_images
+    paired = sets["test"] if comparable else {}
+    found = {metric: difference(variant, variants[0], metric) for metric in paired}
     differences = {metric: value for metric, value in found.items() if value is not None}
     spread = {metric: variant.spread(metric) for metric in sets["test"]}
     return Entry(
         variant.name,
-        variant.name + simulated_mark(variant, variants),
+        variant.name + unranked_mark(variant, variants) + simulated_mark(variant, variants),
         sets,
         differences,
         spread,
         images=images,
+        ranked=not variant.knows_test_images,
         simulated=variant.first.simulated,
+        colour="accent" if variant is variants[0] else "variant",
     )

@@ -14,6 +14,23 @@ def joined(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Names of at most `most` signs that keep their end, where numbered names differ.
+
+    The middle of a longer name gives way to an ellipsis, unless another name would then read the
+    same: that one stays whole.
+    """
+    tail = most * 2 // 3
+    head = most - 1 - tail
+    short = [
+        name if len(name) <= most else f"{name[:head]}…{name[-tail:]}" for name in map(str, names)
+    ]
+    meant: dict[str, set[str]] = {}
+    for name, cut in zip(names, short, strict=True):
+        meant.setdefault(cut, set()).add(name)
+    return [cut if len(meant[cut]) == 1 else name for name, cut in zip(names, short, strict=True)]
+
+
 def capitalised(text: str) -> str:
     """The text as the beginning of a sentence, all other letters as they are."""
     return text[:1].upper() + text[1:]

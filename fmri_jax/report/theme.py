@@ -13,7 +13,11 @@ DPI = 160
 
 @dataclasses.dataclass(frozen=True)
 class Theme:
-    """Colours that can be told apart with colour-blind eyes and in grey print."""
+    """Colours that can be told apart with colour-blind eyes and in grey print.
+
+    In bar charts the run that a page is about has `accent`, other runs beside it `variant`, the
+    ridge baseline `ridge`, and other baselines `other`.
+    """
 
     name: str
     paper: str
@@ -21,12 +25,33 @@ class Theme:
     muted: str
     grid: str
     accent: str
+    variant: str
     ridge: str
     other: str
 
 
-LIGHT = Theme("light", "#ffffff", "#1b2430", "#5d6876", "#e3e7ec", "#0f6b78", "#d07a1f", "#aab4c0")
-DARK = Theme("dark", "#161b22", "#e6eaef", "#9aa5b1", "#2c343e", "#56bccb", "#eba14b", "#5f6b79")
+LIGHT = Theme(
+    name="light",
+    paper="#ffffff",
+    ink="#1b2430",
+    muted="#5d6876",
+    grid="#e3e7ec",
+    accent="#0f6b78",
+    variant="#5b8fc7",
+    ridge="#d07a1f",
+    other="#aab4c0",
+)
+DARK = Theme(
+    name="dark",
+    paper="#161b22",
+    ink="#e6eaef",
+    muted="#9aa5b1",
+    grid="#2c343e",
+    accent="#56bccb",
+    variant="#8aa8e8",
+    ridge="#eba14b",
+    other="#5f6b79",
+)
 
 
 def figure(width: float, height: float, theme: Theme) -> "Figure":

@@ -14,7 +14,7 @@ from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.intervals import Statistic, bootstrap, mean_of_sums, with_ones
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
-from fmri_jax.report import metric_names
+from fmri_jax.report import metric_names, words
 from fmri_jax.report.likeness import same_pictures
 from fmri_jax.report.phrases import p_text
 from fmri_jax.report.scores import Score
@@ -77,6 +77,11 @@ class Variant:
         is solved in closed form does neither.
         """
         return len(self.runs) < ENOUGH_SEEDS and any(run.curves for run in self.runs)
+
+    @functools.cached_property
+    def knows_test_images(self) -> bool:
+        """Whether test images were also shown in training: it may recognise what it is to make."""
+        return any(words.knows_test_images(run) for run in self.runs)
 
     def score(self, split: str, metric: str) -> Score:
         """The mean over seeds; 'test' is each run's main test set, whatever its name.

@@ -14,6 +14,8 @@ _WARNINGS = (
     *("in training", "training set", "trained on"),
 )
 
+_SHARED = "both in training and in testing"  # how a run says that its test images are known
+
 
 def summary(run: Workdir) -> list[str]:
     """A paragraph, sentence by sentence, for a reader who sees nothing else."""
@@ -46,6 +48,16 @@ def remarks(run: Workdir) -> list[str]:
 def is_warning(remark: str) -> bool:
     """Whether a remark is to stand out: simulated data, leaks, shared images, no fMRI."""
     return any(sign in remark for sign in _WARNINGS)
+
+
+def warnings(run: Workdir) -> list[str]:
+    """The remarks that are to stand out."""
+    return [remark for remark in remarks(run) if is_warning(remark)]
+
+
+def knows_test_images(run: Workdir) -> bool:
+    """Whether test images were also shown in training, as the run says or its rows show."""
+    return any(_SHARED in note for note in run.scores.notes) or bool(_leaks(run))
 
 
 def n_stimuli(run: Workdir, split: str) -> int:

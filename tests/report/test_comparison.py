@@ -4,19 +4,23 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import shutil
 from urllib.parse import unquote
 
 import numpy as np
 import pytest
 import scipy.stats
+from matplotlib.colors import to_hex
 from sklearn.metrics import f1_score
 
 from fmri_jax import report
 from fmri_jax.errors import InputError
 from fmri_jax.report import __main__ as command
-from fmri_jax.report import comparison_tables, variants
+from fmri_jax.report import charts, comparison_page_tables, comparison_tables, variants
 from fmri_jax.report.comparison import Comparison
+from fmri_jax.report.scores import Score
+from fmri_jax.report.theme import DARK, LIGHT
 from fmri_jax.report.variants import Claim, Variant, difference, judge, read_variants
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
@@ -170,13 +174,53 @@ def test_command_compares(workdirs, tmp_path, capsys):
 def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
     rows = comparison_tables.entries(read_variants(workdirs))
     metrics = ["pixel_correlation", "ssim"]
-    splits = [split for split, _ in comparison_tables.page_columns(rows, metrics)]
-    assert splits.count("train") > 0
+
+    def splits():
+        shown = comparison_page_tables.page_tables(rows, metrics, metrics)
+        assert all(len(row.cells) == len(table.columns) for table in shown for row in table.rows)
+        return [[split for split, _ in table.columns] for table in shown]
+
+    assert splits() == [["test", "test"], ["train", "train"]]
     for row in rows:
         row.sets.pop("train", None)
-    columns = comparison_tables.page_columns(rows, metrics)
-    assert [split for split, _ in columns] == ["test", "test"]
-    assert {len(row.cells) for row in comparison_tables.page_rows(rows, metrics)} == {2}
+    assert splits() == [["test", "test"]]
+
+
+def test_main_scores_stand_in_a_table_of_their_own(compared):
+    """Fifteen columns in one table are wider than a laptop's screen: the last were not seen."""
+    text = compared.page.read_text()
+    heads = [table.split("</thead>")[0] for table in text.split('<table class="variants">')[1:]]
+    counts = [head.count('<th scope="col"') for head in heads]
+    assert len(heads) == 2 and max(counts) <= 10
+    for label in ("Pixel correlation", "SSIM", "Identification, 2-way", "LPIPS"):
+        assert f">{label}&nbsp;" in heads[0]
+    assert "training</span>" in heads[1] and "training</span>" not in heads[0]
+
+
+def test_names_of_images_keep_the_end_in_which_they_differ(workdirs, tmp_path):
+    run = shutil.copytree(workdirs["early"], tmp_path / "run")
+    scores = json.loads((run / "scores.json").read_text())
+    for row in scores["per_image"]:
+        row["stimulus_name"] = f"crop_of_a_photograph_of_chelsea {row['index']:03d}"
+    (run / "scores.json").write_text(json.dumps(scores))
+    page = report.compare({"a": run}, tmp_path / "out").page.read_text()
+    heads = re.findall(r'<th scope="col" title="(crop[^"]*)">([^<]*)</th>', page)
+    assert len(heads) == 12 + 12 + 6
+    assert len({shown for _, shown in heads}) == len({name for name, _ in heads})
+    assert all(shown.endswith(name[-3:]) and len(shown) <= 14 for name, shown in heads)
+
+
+def test_bars_of_variants_are_not_those_of_baselines(workdirs):
+    rows = comparison_tables.entries(read_variants(workdirs))
+    assert [row.colour for row in rows if not row.baseline] == ["accent", "variant", "variant"]
+    assert [row.colour for row in rows if row.baseline][:2] == ["ridge", "other"]
+    for theme in (LIGHT, DARK):
+        panel = {"ssim": [Score(0.5)] * len(rows)}
+        colours = [row.colour for row in rows]
+        drawn = charts.bar_panels([row.label for row in rows], panel, {}, theme, colours)
+        shown = [to_hex(bar.get_facecolor()) for bar in drawn.axes[0].patches]
+        assert shown == [getattr(theme, colour) for colour in colours]
+        assert len({theme.accent, theme.variant, theme.ridge, theme.other}) == 4
 
 
 def test_pages_of_seeds_bear_their_seeds(workdirs, tmp_path):
@@ -201,3 +245,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(workdirs, tmp_path, cap
     assert command.main(given) == 2
     said = capsys.readouterr().err
     assert said.startswith("The page was not written (") and said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("error:constrained_layout not applied")
+def test_long_names_leave_room_for_the_bars(workdirs, tmp_path):
+    long = "a variant of the experiment whose name says nearly everything that was changed in it"
+    names = {long: workdirs["early"], f"{long}, too": workdirs["noise"]}
+    assert f"{long}, too" in Page(report.compare(names, tmp_path).page).text

@@ -44,7 +44,12 @@ def test_variants_called_like_other_rows_keep_their_pictures(workdirs):
 
 def test_variants_called_like_baselines_keep_their_bars(workdirs, tmp_path, monkeypatch):
     drawn, draw = [], charts.bar_panels
-    monkeypatch.setattr(charts, "bar_panels", lambda *given: drawn.append(draw(*given)) or drawn[0])
+
+    def keep(*given, **named):
+        drawn.append(draw(*given, **named))
+        return drawn[-1]
+
+    monkeypatch.setattr(charts, "bar_panels", keep)
     compared = report.compare(workdirs, tmp_path)
     scores = [json.loads((path / "scores.json").read_text()) for path in workdirs.values()]
     baselines = [scores[0]["baselines"][name] for name in ("ridge", "mean_image", "shuffled_fmri")]
@@ -63,7 +68,8 @@ def pixels(drawing):
 
 
 def bars(names):
-    return charts.bar_panels(names, {"ssim": [Score(0.5)] * len(names)}, {}, LIGHT)
+    colours = ["other"] * len(names)
+    return charts.bar_panels(names, {"ssim": [Score(0.5)] * len(names)}, {}, LIGHT, colours)
 
 
 def images(names):

@@ -92,6 +92,8 @@ def test_printed_values():
     assert metric_names.metric("mse").text(float("nan")) == "–"
     assert metric_names.metric("my_own_score").label == "My own score"
     assert phrases.joined(["a", "b", "c"]) == "a, b and c"
+    names = ["a", "photograph 001", "photograph 002", "a_long_beginning_1", "a_long_b-ginning_1"]
+    assert phrases.shortened(names, 11) == ["a", "pho…aph 001", "pho…aph 002", *names[3:]]
     assert phrases.count(1200, "image") == "1,200 images"
     assert not Score(0.5).has_interval
 
