@@ -113,7 +113,8 @@ def _shared(session: Session, splits: Sequence[Fold]) -> list[str]:
         notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
     sharing = [fold for fold in splits if fold.shared_stimuli]
     for fold in sharing[:1]:
-        more = f", and so are images of {len(sharing) - 1} more" if len(sharing) > 1 else ""
+        others = f"{len(sharing) - 1} other folds" if len(sharing) > 2 else "another fold"
+        more = f", and so are images of {others}" if len(sharing) > 1 else ""
         notes.append(
             f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
             f"testing{more}: scores measure recognition of known images, not reconstruction of new "

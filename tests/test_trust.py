@@ -228,7 +228,7 @@ def test_images_shared_in_any_fold_are_said_and_nothing_else_is_claimed(tmp_path
     found, _, splits = examined(tmp_path, repeated_over_runs(), split="run")
     assert [fold.shared_stimuli for fold in splits] == [0, 2, 2]
     (said,) = [note for note in found.notes if "shown both in training and in testing" in note]
-    assert said.startswith("2 images of fold 'run 1'") and "images of 1 more" in said
+    assert said.startswith("2 images of fold 'run 1'") and "so are images of another fold:" in said
     assert not any("With an image left out" in note for note in found.notes)
 
 
