@@ -126,7 +126,7 @@ def stop(number: int, _frame: object) -> None:
 def main(argv: list[str]) -> None:
     """Runs the experiment and prints the path of its report as the last line."""
     from fmri_jax.errors import InputError
-    from fmri_jax.execution import executor
+    from fmri_jax.execution import executor, is_elsewhere
     from fmri_jax.experiment import described
     from fmri_jax.run import run
     from fmri_jax.sweep import run_sweep
@@ -151,7 +151,8 @@ def main(argv: list[str]) -> None:
             print(run(config, workdir, _PROGRESS.value, command, _RESCORE.value))
             return
         execute = executor(_JOBS.value, _SLURM.value, workdir)
-        print(run_sweep(config, workdir, execute, _PROGRESS.value, command, _RESCORE.value))
+        options = _PROGRESS.value, command, _RESCORE.value, is_elsewhere(_SLURM.value)
+        print(run_sweep(config, workdir, execute, *options))
     except (InputError, NotFiniteError) as error:
         refuse(str(error))
 

@@ -188,7 +188,7 @@ def _sample(fold: Fold, number: int, n: int) -> Trials:
     if fold.is_only:
         return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
     tested = [trials.stimulus for trials in fold.tests.values()]
-    everyone = np.unique(np.concatenate([seen, *tested]))  # the same stimuli in all folds
+    everyone = np.unique(np.concatenate([seen, *tested]))  # in all folds, but for validation ones
     due = np.roll(everyone[_spread(len(everyone))], -number * n)
     # What this fold leaves out is replaced by stimuli that are furthest from their turn.
     due = np.concatenate([due[:n], np.roll(due[n:], -(len(due[n:]) // 2))])

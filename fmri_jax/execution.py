@@ -42,6 +42,11 @@ def executor(jobs: int, slurm: str, workdir: pathlib.Path) -> Execute:
     return functools.partial(_in_processes, jobs=jobs) if jobs > 1 else _one_by_one
 
 
+def is_elsewhere(slurm: str) -> bool:
+    """Whether these options of submitit send tasks to other machines; arguments as `executor`."""
+    return bool(slurm) and str(_options(slurm).get("cluster", "slurm")) == "slurm"
+
+
 def _one_by_one(tasks: list[Task]) -> list[str]:
     problems = []
     for number, task in enumerate(tasks, start=1):

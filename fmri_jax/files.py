@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, locks, and where this package keeps its own files."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import pathlib
@@ -73,8 +74,9 @@ def _lock(path: pathlib.Path) -> int | None:
         except BlockingIOError:
             os.close(descriptor)
             raise
-        except OSError:
+        except OSError as error:
             os.close(descriptor)
-            path.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):  # nobody has locks
+                path.unlink(missing_ok=True)
             return None
         os.close(descriptor)

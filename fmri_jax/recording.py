@@ -100,7 +100,10 @@ def go_on_with(
         return {**now, **before}
     if "simulation" in now:
         commit = f", commit {earlier['commit']}" if earlier.get("commit") else ""
-        remedy = f"go on with the version of fmri_jax that simulated it{commit}"
+        remedy = (
+            "give the photographs of that one, or, if they are the same, go on with the version of "
+            f"fmri_jax that simulated it{commit}"
+        )
     else:
         remedy = "give that recording to go on with it"
     raise InputError(

@@ -73,6 +73,7 @@ def run_sweep(
     progress: bool = True,
     command: str = "",
     rescore: bool = False,
+    elsewhere: bool = False,
 ) -> pathlib.Path:
     """Runs every variant and compares those that finished.
 
@@ -83,6 +84,8 @@ def run_sweep(
         progress: whether runs draw progress bars.
         command: the command line of the sweep, for the reports.
         rescore: whether finished folds are scored again though the config is the same.
+        elsewhere: whether runs read their recordings on other machines, which have paths of their
+            own; else these are looked for before the first run.
 
     Returns:
         The path of `comparison.html`.
@@ -94,7 +97,8 @@ def run_sweep(
     """
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     todo = tasks(plain, pathlib.Path(workdir), progress, command)
-    _check_recordings(todo, rescore)
+    if not elsewhere:
+        _check_recordings(todo, rescore)
     _take_back_comparison(todo, pathlib.Path(workdir), rescore)
     problems = dict(zip((task.workdir for task in todo), execute(todo), strict=True))
     failed = {

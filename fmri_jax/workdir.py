@@ -73,7 +73,8 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
 def _begun(workdir: pathlib.Path, wanted: dict[str, Any]) -> bool:
     """Writes `config.json`; whether this very run has computed something; errors as `claim`."""
     path = workdir / "config.json"
-    names = [entry.name for entry in workdir.iterdir() if entry.name != LOCK]
+    ours = (LOCK, ".*.unfinished")
+    names = [entry.name for entry in workdir.iterdir() if not any(map(entry.match, ours))]
     begun = False
     if path.exists():
         found = read_json(path)

@@ -129,7 +129,10 @@ OTHERS = {
 @pytest.mark.parametrize("other", OTHERS)
 def test_another_virtual_subject_is_refused(workdir, monkeypatch, other):
     load_changed(monkeypatch, lambda session: OTHERS[other](rounded(session)))
-    with pytest.raises(InputError, match="was begun with another recording .* go on with the vers"):
+    with pytest.raises(
+        InputError,
+        match="was begun with another recording .* give the photographs .* go on with the vers",
+    ):
         run(simulated(), workdir, progress=False)
 
 

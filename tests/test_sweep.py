@@ -4,22 +4,18 @@ import copy
 import csv
 import importlib
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
-import time
 
 import pytest
 
-from fmri_jax import execution
 from fmri_jax.data import paths
 from fmri_jax.errors import InputError
-from fmri_jax.execution import executor
+from fmri_jax.execution import executor, is_elsewhere
 from fmri_jax.experiment import default_config
 from fmri_jax.files import locked
-from fmri_jax.sweep import Task, merge, run_sweep, run_task, tasks
+from fmri_jax.sweep import merge, run_sweep, run_task, tasks
 
 
 def base_config(miyawaki: pathlib.Path) -> dict:
@@ -150,83 +146,6 @@ def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, job
         assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)
 
 
-def test_a_process_that_is_killed_takes_no_other_with_it(tmp_path, monkeypatch):
-    for name in ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_PREALLOCATE"):
-        monkeypatch.delenv(name, raising=False)
-    todo = [
-        Task("first", Telling(), tmp_path / "a"),
-        Task("killed", Killed(), tmp_path / "b"),
-        Task("last", Telling(), tmp_path / "c"),
-    ]
-    first, killed, last = executor(2, "", tmp_path)(todo)
-    assert first == last == "no card, false"
-    assert killed.startswith("its process was ended by signal 9 (Killed): ")
-
-
-def test_a_task_gets_the_card_that_is_free(tmp_path, monkeypatch):
-    """The first task waits for the third: this one must not be dealt the first one's card."""
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "one, two")
-    monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
-    done = tmp_path / "done"
-    todo = [
-        Task("first", Telling(after=done), tmp_path / "a"),
-        Task("second", Telling(), tmp_path / "b"),
-        Task("third", Telling(leaves=done), tmp_path / "c"),
-    ]
-    said = executor(2, "", tmp_path)(todo)
-    assert said == ["one, None", "two, None", "two, None"]
-
-
-@pytest.mark.parametrize(("cards", "jobs", "shared"), [("0,1", 2, False), ("0,1", 3, True)])
-def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
-    tmp_path, monkeypatch, cards, jobs, shared
-):
-    monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": cards})
-    given = []
-
-    def started(*arguments):
-        given.append(arguments)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(execution, "_started", started)
-    with pytest.raises(KeyboardInterrupt):
-        executor(jobs, "", tmp_path)(["task"] * 4)
-    assert given == [("task", "0", shared)]
-    monkeypatch.setattr(execution, "run_in_caller", lambda: None)
-    monkeypatch.setattr(execution, "run_task", lambda task: str(os.environ))
-    environ = {"CUDA_VISIBLE_DEVICES": "0"}
-    if shared:
-        environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    assert execution._in_new_process(*given[0]) == str(environ)
-
-
-class Killed(dict):
-    """A config at whose sight the system kills the process, as it does when memory is out."""
-
-    def to_dict(self):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Telling(dict):
-    """A config that is refused with what its process may use of which card.
-
-    Attributes:
-        after: a file that it waits for.
-        leaves: a file that it makes.
-    """
-
-    def __init__(self, after: pathlib.Path | None = None, leaves: pathlib.Path | None = None):
-        self.after, self.leaves = after, leaves
-
-    def to_dict(self):
-        while self.after and not self.after.exists():
-            time.sleep(0.05)
-        if self.leaves:
-            self.leaves.touch()
-        card = os.environ.get("CUDA_VISIBLE_DEVICES", "no card")
-        raise InputError(f"{card}, {os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE')}")
-
-
 def test_a_run_that_another_process_is_at_work_on_is_left_to_it(miyawaki, tmp_path):
     config = swept(miyawaki, claims=())
     config["sweep"]["variants"] = config["sweep"]["variants"][:2]
@@ -307,6 +226,23 @@ def test_a_recording_that_is_not_there_is_said_once_before_any_variant_begins(
     with pytest.raises(InputError, match=sentence):
         run_sweep(config, tmp_path / "new", executor(1, "", tmp_path / "new"), progress=False)
     assert not (tmp_path / "new").exists() and capsys.readouterr() == ("", "")
+
+
+def test_paths_of_other_machines_are_left_to_them(miyawaki, tmp_path, monkeypatch):
+    monkeypatch.delenv("SLURM_TMPDIR", raising=False)
+    config = swept(miyawaki)
+    config["data"]["path"] = "$SLURM_TMPDIR/there.npz"
+    tried = []
+    with pytest.raises(InputError, match="seen by the node"):
+        run_sweep(
+            config,
+            tmp_path,
+            lambda tasks: tried.extend(tasks) or ["seen by the node"] * len(tasks),
+            elsewhere=True,
+        )
+    assert tried
+    options = ("", "cluster=local", "slurm_partition=gpu", "cluster=slurm timeout_min=5")
+    assert [is_elsewhere(slurm) for slurm in options] == [False, False, True, True]
 
 
 def test_what_a_virtual_subject_has_itself_and_what_downloads_make_may_be_absent(tmp_path):

@@ -238,3 +238,10 @@ def test_provenance_names_versions_and_devices():
     found = provenance()
     assert found["versions"]["jax"] and found["versions"]["python"].startswith("3.")
     assert len(found["devices"]) == 4 or os.environ.get("XLA_FLAGS", "").find("=4") < 0
+
+
+def test_a_run_that_was_killed_in_its_first_write_does_not_lock_its_folder(tmp_path):
+    (tmp_path / ".config.json.123.unfinished").write_text('{"seed"')
+    with writing_to(tmp_path):
+        assert not claim(tmp_path, {"seed": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]

@@ -165,8 +165,10 @@ def _check_numbers(dtype: Any) -> None:
 def _tensor(
     flat: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> np.ndarray:
-    if flat.ndim != 1 or not flat.flags.c_contiguous:  # a tensor, whose size says nothing of memory
-        raise ValueError("a tensor is made of something else than a storage")
+    # A tensor's size says nothing of memory, and NumPy's integers wrap where Python's grow.
+    whole = type(flat) is np.ndarray and flat.ndim == 1 and flat.flags.c_contiguous
+    if not whole or not all(type(number) is int for number in (offset, *shape, *stride)):
+        raise ValueError("a tensor is made of something else than a storage and integers")
     strides = [step * flat.itemsize for step in stride]
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
     if min((offset, *shape, *stride)) < 0 or max(last, math.prod(shape) - 1) >= flat.size:

@@ -28,8 +28,10 @@ class Judgement:
 def judgements(
     claims: Sequence[Claim], variants: Sequence[Variant], failed: Collection[str] = ()
 ) -> list[Judgement]:
-    """Every claim in its order; variants that `failed`, saw other images or know them cannot be
-    judged.
+    """Every claim in its order.
+
+    Not judged: variants that `failed`, that saw other images, or of which one alone knows its test
+    images from training.
 
     Raises:
         InputError: a claim names a variant or metric that is not there.

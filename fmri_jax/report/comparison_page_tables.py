@@ -25,6 +25,13 @@ class PageTable:
     columns: tuple[tuple[str, metric_names.MetricName], ...]
     rows: tuple[Row, ...]
 
+    @property
+    def caption(self) -> str:
+        """Whose scores these are."""
+        of = {"test": "of the test images", "train": "of the training images"}
+        sets = dict.fromkeys(of[split] for split, _ in self.columns)
+        return f"Other scores {' and '.join(sets)}."
+
 
 def page_tables(
     rows: Sequence[Entry], metrics: Sequence[str], main: Collection[str]

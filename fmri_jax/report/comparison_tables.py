@@ -30,7 +30,9 @@ _CSV_HEADER = (
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One row of the table: a variant, or a baseline of the first variant of its test and training.
+    """One row of the table: a variant, or a baseline.
+
+    A baseline is taken from the first of all variants with the same training and test trials.
 
     Attributes:
         name: what it is called.

@@ -222,3 +222,10 @@ def test_files_of_another_content_are_refused_by_load(tmp_path):
         torch.save({0: torch.zeros(3)}, tmp_path / f"w.{ending}")
         with pytest.raises(InputError, match="holds '0', which no rule maps"):
             pretrained.load("alexnet", tmp_path / f"w.{ending}")
+
+
+def test_a_stride_that_is_no_python_integer_is_refused():
+    """NumPy's integers wrap: 2**61 + 3 steps of 8 bytes would read memory of others."""
+    for step in (np.int64(2**61 + 3), np.asarray(2**61 + 3)):
+        with pytest.raises(ValueError, match="a storage and integers"):
+            unpickle._tensor(np.arange(5.0), 0, (5,), (step,))
