@@ -14,14 +14,13 @@ from fmri_jax.data import known as known_recordings
 from fmri_jax.data.preparation import Fold, PreparationConfig
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, perceptual
-from fmri_jax.evaluation.scores import EvaluationConfig
-
-LEAST_PERCEPTUAL = 31  # pixels: smaller images end before AlexNet's fifth convolution
-# Metric -> distinct test images that it takes, where it takes several.
-TEST_IMAGES = {"identification_10way": 10, "identification_2way": 2, "alexnet2": 2, "alexnet5": 2}
+from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.scores import EvaluationConfig, chance
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
+
+LEAST_PERCEPTUAL = 31  # pixels: smaller images end before AlexNet's fifth convolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,11 +187,13 @@ def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> Non
     if n_folds > 1:
         shown = np.union1d(shown, first.train.stimulus)
     names = evaluation.metrics
-    if names and all(len(shown) < TEST_IMAGES.get(name, 1) for name in names):
+    of_several = chance(10)  # choices among images, up to ten
+    if names and all(name in of_several and name not in chance(len(shown)) for name in names):
+        enough = next(n for n in (2, 10) if any(name in chance(n) for name in names))
         raise InputError(
             f"config.evaluation.metrics names {', '.join(names)} alone, but there are {len(shown)} "
-            f"test images: expected at least {min(TEST_IMAGES[name] for name in names)}; name "
-            "another metric, or none to score all that apply."
+            f"test images: expected at least {enough}; name another metric, or none to score all "
+            "that apply."
         )
     if named := [name for name in names if name in binary.SCORES]:
         _check_binary(test.images[shown], named[0])
@@ -200,10 +201,9 @@ def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> Non
 
 def _check_binary(images: np.ndarray, metric: str) -> None:
     """Refuses test images (n, height, width, channels) uint8 that `metric` cannot compare."""
-    levels = np.unique(images)
-    if images.shape[-1] == 1 and set(levels.tolist()) <= {0, 255}:
+    if is_binary(images / np.float32(255)):
         return
-    kind = f"of {len(levels)} grey levels" if images.shape[-1] == 1 else "RGB"
+    kind = f"of {len(np.unique(images))} grey levels" if images.shape[-1] == 1 else "RGB"
     raise InputError(
         f"config.evaluation.metrics names {metric!r}, which compares black and white images, but "
         f"the test images are {kind}: expected one channel of 0 and 255 alone; leave that metric "
