@@ -1,17 +1,16 @@
 """Where published weights lie: found in an installed package, or fetched, and always checked."""
 
-import contextlib
 import dataclasses
 import hashlib
 import http.client
 import importlib.util
-import os
 import pathlib
 import urllib.request
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from fmri_jax.errors import InputError
+from fmri_jax.files import replacing
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.rules import Rule, Shapes
 
@@ -98,20 +97,16 @@ def download(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
     url = publication.origin
     path = folder / (publication.file_name or pathlib.PurePosixPath(url).name)
     if not path.exists():
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _receive(url, unfinished, path.name)
-            check(unfinished, publication)
-            unfinished.replace(path)
+            with replacing(path) as unfinished:
+                _receive(url, unfinished, path.name)
+                check(unfinished, publication)
         except (OSError, http.client.HTTPException) as error:
             raise InputError(
                 f"{url} cannot be fetched ({error}): download it elsewhere and put it at {path}, "
                 "or give its path to fmri_jax.pretrained.load."
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
     check(path, publication)
     return path
 
