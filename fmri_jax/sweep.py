@@ -100,14 +100,7 @@ def run_sweep(
     if not elsewhere:
         _check_recordings(todo, rescore)
     _take_back_comparison(todo, pathlib.Path(workdir), rescore)
-    problems = dict(zip((task.workdir for task in todo), execute(todo), strict=True))
-    failed = {
-        task.variant: problems[task.workdir] for task in reversed(todo) if problems[task.workdir]
-    }
-    finished: dict[str, list[pathlib.Path]] = {}
-    for task in todo:
-        if task.variant not in failed:
-            finished.setdefault(task.variant, []).append(task.workdir)
+    finished, failed = _by_variant(todo, execute(todo))
     excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
     if not finished:
         for task in todo:  # nothing was scored again, so that the old scores still belong together
@@ -130,6 +123,22 @@ def run_sweep(
             "runs only what is missing."
         )
     return compared.page
+
+
+def _by_variant(
+    todo: list[Task], problems: list[str]
+) -> tuple[dict[str, list[pathlib.Path]], dict[str, str]]:
+    """The runs of each variant that all finished, and what went wrong with each other variant.
+
+    Of several problems of one variant the first counts; the last variant to fail comes first.
+    """
+    ended = list(zip(todo, problems, strict=True))
+    failed = {task.variant: problem for task, problem in reversed(ended) if problem}
+    finished: dict[str, list[pathlib.Path]] = {}
+    for task in todo:
+        if task.variant not in failed:
+            finished.setdefault(task.variant, []).append(task.workdir)
+    return finished, failed
 
 
 def _claims(sweep: Mapping[str, Any]) -> list[Claim]:
