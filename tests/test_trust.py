@@ -18,6 +18,7 @@ from fmri_jax.methods import RunContext
 from fmri_jax.methods.local_decoders.method import fit
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
+from fmri_jax.report import words
 from fmri_jax.run import run
 from fmri_jax.training.mesh import make_mesh
 from fmri_jax.workdir import Phases
@@ -177,7 +178,7 @@ def repeated_over_runs():
 def test_images_shared_in_any_fold_are_said_and_nothing_else_is_claimed(tmp_path):
     found, _, splits = examined(tmp_path, repeated_over_runs(), split="run")
     assert [fold.shared_stimuli for fold in splits] == [0, 2, 2]
-    (said,) = [note for note in found.notes if "shown both in training and in testing" in note]
+    (said,) = [note for note in found.notes if words.SHARED in note]
     assert said.startswith("2 images of fold 'run 1'") and "so are images of another fold:" in said
     assert not any("With an image left out" in note for note in found.notes)
 

@@ -14,7 +14,8 @@ _WARNINGS = (
     *("in training", "training set", "trained on"),
 )
 
-_SHARED = "both in training and in testing"  # how a run says that its test images are known
+# How a run says that its test images are known: `fmri_jax.trust` writes this note.
+SHARED = "both in training and in testing"
 
 
 def summary(run: Workdir) -> list[str]:
@@ -57,7 +58,7 @@ def warnings(run: Workdir) -> list[str]:
 
 def knows_test_images(run: Workdir) -> bool:
     """Whether test images were also shown in training, as the run says or its rows show."""
-    return any(_SHARED in note for note in run.scores.notes) or bool(_leaks(run))
+    return any(SHARED in note for note in run.scores.notes) or bool(_leaks(run))
 
 
 def n_stimuli(run: Workdir, split: str) -> int:

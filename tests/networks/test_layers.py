@@ -189,6 +189,11 @@ def test_the_cpu_takes_the_block_form_by_itself():
     assert "lhs_dilation=(1, 1)" in jaxpr and "lhs_dilation=(2, 2)" not in jaxpr
 
 
+def gradients_of_squares(layer):
+    """The gradients of the sum of the squares of a layer's output."""
+    return jax.grad(lambda x, kernel: jnp.sum(jnp.square(layer(x, kernel))), argnums=(0, 1))
+
+
 def agree_when_split(gradients, x, kernel):
     """With the batch dealt over four devices, the same as on one."""
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
@@ -244,13 +249,7 @@ def test_fewer_products_on_batches_split_over_devices_give_the_same_gradients(si
     apply = layers.conv if size == 3 else layers.conv_transpose
     pays = winograd.pays(x, kernel.shape, 1) if size == 3 else doubling.pays(x, kernel, 2)
     assert pays
-
-    def gradients(x, kernel):
-        def total(x, kernel):
-            return jnp.sum(jnp.square(apply(x, kernel, size // 2, 1, "blocks")))
-
-        return jax.grad(total, argnums=(0, 1))(x, kernel)
-
+    gradients = gradients_of_squares(lambda x, kernel: apply(x, kernel, size // 2, 1, "blocks"))
     agree_when_split(gradients, x, kernel)
 
 

@@ -11,6 +11,7 @@ from fmri_jax.networks.alexnet import AlexNet
 from tests.networks.test_layers import (
     agree_when_split,
     close,
+    gradients_of_squares,
     output_and_gradients,
     random,
     torch_output_and_gradients,
@@ -48,13 +49,7 @@ def test_a_product_a_tap_is_the_convolution(size, height, width, padding):
 def test_batches_split_over_devices_give_the_same_gradients():
     x, kernel = jnp.asarray(random(0, 4, 2, 2, 64)), jnp.asarray(random(1, 3, 3, 64, 64))
     assert taps.pays(x, kernel.shape, 1, 1)
-
-    def gradients(x, kernel):
-        def total(x, kernel):
-            return jnp.sum(jnp.square(layers.conv(x, kernel, 1, 1, "blocks")))
-
-        return jax.grad(total, argnums=(0, 1))(x, kernel)
-
+    gradients = gradients_of_squares(lambda x, kernel: layers.conv(x, kernel, 1, 1, "blocks"))
     agree_when_split(gradients, x, kernel)
 
 

@@ -12,6 +12,7 @@ from tests.networks import peers
 from tests.networks.test_layers import (
     agree_when_split,
     close,
+    gradients_of_squares,
     output_and_gradients,
     random,
     torch_output_and_gradients,
@@ -125,13 +126,7 @@ def test_images_as_low_as_their_kernel_keep_their_input_gradient(however_small):
 @pytest.mark.parametrize("size", [3, 5])
 def test_batches_split_over_devices_give_the_same_gradients(size, however_small):
     x, kernel = jnp.asarray(random(0, 4, 6, 6, 64)), jnp.asarray(random(1, size, size, 64, 64))
-
-    def gradients(x, kernel):
-        def total(x, kernel):
-            return jnp.sum(jnp.square(layers.conv(x, kernel, 1, 1, "blocks")))
-
-        return jax.grad(total, argnums=(0, 1))(x, kernel)
-
+    gradients = gradients_of_squares(lambda x, kernel: layers.conv(x, kernel, 1, 1, "blocks"))
     agree_when_split(gradients, x, kernel)
 
 

@@ -181,6 +181,14 @@ def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
         return [[split for split, _ in table.columns] for table in shown]
 
     assert splits() == [["test", "test"], ["train", "train"]]
+    captions = [
+        [table.caption for table in comparison_page_tables.page_tables(rows, metrics, main)]
+        for main in (metrics, metrics[:1])
+    ]
+    assert [found[-1] for found in captions] == [
+        "Other scores of the training images.",
+        "Other scores of the test images and of the training images.",
+    ]
     for row in rows:
         row.sets.pop("train", None)
     assert splits() == [["test", "test"]]
