@@ -72,8 +72,8 @@ def _photographs(config) -> None:
 def _paper(config) -> None:
     """The published setting: 248 pixels cropped to 227, full networks, batch 64, 500k steps.
 
-    It departs from the released code in two things: the comparator is AlexNet instead of CaffeNet,
-    and the biases of the generator's 3 x 3 layers learn. The subject is simulated.
+    It departs from the released code in one thing: the comparator is AlexNet instead of CaffeNet.
+    The subject is simulated.
     """
     config.data.virtual_subject.image_size = 248
     config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"

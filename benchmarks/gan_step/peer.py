@@ -35,8 +35,8 @@ class Generator(nn.Module):
                 self.convs.append(nn.Conv2d(doubled, refined, 3, 1, 1))
                 channels = refined
         self.convs.append(nn.ConvTranspose2d(channels, 3, 4, 2, 1))
-        for conv in self.convs:  # the published biases of transposed convolutions stay fixed
-            conv.bias.requires_grad_(not isinstance(conv, nn.ConvTranspose2d))
+        for conv in self.convs:  # the published biases stay fixed
+            conv.bias.requires_grad_(False)
 
     def forward(self, fmri: torch.Tensor) -> torch.Tensor:
         """(n, voxels) -> (n, 3, image_size, image_size)."""

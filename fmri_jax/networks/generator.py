@@ -21,7 +21,9 @@ class Generator(nn.Module):
     """Three dense layers, then doublings from 4 x 4 to the first size that holds the image.
 
     LeakyReLU after every layer but the last; linear output; no normalisation; the image is cut out
-    of the centre (227 of 256). Smaller images take fewer stages, from the deep end.
+    of the centre (227 of 256). Smaller images take fewer stages, from the deep end. Biases of the
+    convolutions stay zero, as in the released training script, whose 3 x 3 layers are transposed
+    convolutions (of stride 1), too.
 
     Attributes:
         image_size: pixels a side, 5 to 256.
@@ -53,7 +55,8 @@ class Generator(nn.Module):
             name = f"deconv{number}"
             x = nn.leaky_relu(ConvTranspose(self._scaled(doubled), self.dtype, name=name)(x), SLOPE)
             if refined:
-                conv = Conv(self._scaled(refined), 3, 1, 1, self.dtype, name=f"conv{number}_1")
+                name = f"conv{number}_1"
+                conv = Conv(self._scaled(refined), 3, 1, 1, self.dtype, fixed_bias=True, name=name)
                 x = nn.leaky_relu(conv(x), SLOPE)
         x = ConvTranspose(self.channels, self.dtype, name="deconv0")(x)
         margin = (x.shape[1] - self.image_size) // 2

@@ -24,6 +24,8 @@ class Conv(nn.Module):
         padding: zeros added on each side.
         dtype: of the arithmetic; parameters are float32.
         groups: parts of the channels.
+        fixed_bias: whether gradients do not reach the bias, which stays as it is initialised or
+            loaded.
     """
 
     features: int
@@ -32,6 +34,7 @@ class Conv(nn.Module):
     padding: int = 0
     dtype: Any = None
     groups: int = 1
+    fixed_bias: bool = False
 
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
@@ -39,6 +42,7 @@ class Conv(nn.Module):
         shape = (self.size, self.size, x_BHWC.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", HE, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = jax.lax.stop_gradient(bias) if self.fixed_bias else bias
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
         parts = [
             layers.conv(x, k, self.stride, self.padding)
@@ -54,7 +58,7 @@ class Conv(nn.Module):
 class ConvTranspose(nn.Module):
     """Transposed convolution that doubles the image: kernel 4, stride 2, padding 1.
 
-    Its bias is a parameter that gradients do not reach: the published generator keeps it fixed.
+    Its bias is a parameter that gradients do not reach: the generator's are published as fixed.
 
     Attributes:
         features: channels out.
@@ -68,11 +72,9 @@ class ConvTranspose(nn.Module):
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, in) -> (n, 2 h, 2 w, out)."""
         kernel = self.param("kernel", _he_of_doubling, (4, 4, x_BHWC.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = jax.lax.stop_gradient(self.param("bias", nn.initializers.zeros, (self.features,)))
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
-        return layers.conv_transpose(x_BHWC, kernel, stride=2, padding=1) + jax.lax.stop_gradient(
-            bias
-        )
+        return layers.conv_transpose(x_BHWC, kernel, stride=2, padding=1) + bias
 
 
 def _he_of_doubling(key: jax.Array, shape: tuple[int, ...], dtype: Any = float) -> jax.Array:

@@ -35,7 +35,7 @@ def compiled():
 def test_a_step_sends_its_gradients_and_five_scalars(compiled):
     """The discriminator learns from two passes, and XLA sums each over the devices by itself."""
     state, program = compiled
-    fixed = [layer["bias"] for name, layer in state.generator.params.items() if "deconv" in name]
+    fixed = [layer["bias"] for name, layer in state.generator.params.items() if "conv" in name]
     generator = n_bytes(state.generator.params) - n_bytes(fixed)
     discriminator = n_bytes(state.discriminator.params)
     losses = 5 * 4
