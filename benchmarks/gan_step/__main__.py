@@ -11,7 +11,7 @@ matrix units make of it), and start from the same weights. Before anything is ti
 two steps and every gradient of the first are compared, in full float32 and without dropout. "torch"
 is the usual recipe, "torch sharing" passes the generated images through the discriminator once, as
 ours does. FLOPs are PyTorch's own count of the sharing recipe. On a GPU each round takes `--steps`
-steps, and nobody waits between them.
+steps, and nobody waits between them; PyTorch's steps are timed as CUDA graphs, too.
 """
 
 import argparse
@@ -176,17 +176,19 @@ def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> mea
 
 
 def peers(ours: Setting, options: argparse.Namespace) -> dict[str, measure.Run]:
-    """PyTorch's recipes."""
+    """PyTorch's recipes; on a GPU also as CUDA graphs, since its host is slower than the card."""
     batch = peer_batch(ours, options.channels_last)
-    runs = {}
-    for name, sharing in (("torch", False), ("torch sharing", True)):
-        step = build_peer(ours, sharing, options.channels_last)
-        runs[name] = functools.partial(take, step, batch)
+    steps = {
+        "torch": build_peer(ours, False, options.channels_last),
+        "torch sharing": build_peer(ours, True, options.channels_last),
+    }
     if options.compile:
-        step = build_peer(ours, True, options.channels_last)
+        steps["torch compiled"] = step = build_peer(ours, True, options.channels_last)
         for network in ("generator", "discriminator", "comparator"):
             setattr(step, network, torch.compile(getattr(step, network)))
-        runs["torch compiled"] = functools.partial(take, step, batch)
+    runs = {name: functools.partial(take, step, batch) for name, step in steps.items()}
+    if device() == "cuda":
+        runs |= {f"{name}, graph": captured(steps[name], batch) for name in list(steps)[1:]}
     return runs
 
 
@@ -195,6 +197,26 @@ def take(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor], steps: int) -
     for _ in range(steps):
         step(*batch)
     measure.wait(device())
+
+
+def captured(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor]) -> measure.Run:
+    """PyTorch's step recorded once and launched whole, so that its host has nothing to do."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):  # compiles, and chooses cuDNN's kernels, before the recording
+        for _ in range(measure.WARM_UP):
+            step(*batch)
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step(*batch)
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            graph.replay()
+        measure.wait(device())
+
+    return run
 
 
 def count_flops(ours: Setting, options: argparse.Namespace) -> int:
@@ -208,15 +230,15 @@ def count_flops(ours: Setting, options: argparse.Namespace) -> int:
 def report(costs: dict[str, list[measure.Cost]], flops: int, peak: float) -> None:
     print(f"model FLOPs a step {flops / 1e9:.0f} G; matrix product {peak / 1e9:.0f} GFLOP/s")
     print("best and median of the rounds in seconds; FLOP/s of the best; ratios: ours / theirs")
-    print(f"{'':14} {'wall':>14} {'processor':>14} {'faults':>8} {'GFLOP/s':>8} {'of peak':>8}")
+    print(f"{'':21} {'wall':>15} {'processor':>14} {'faults':>8} {'GFLOP/s':>8} {'of peak':>8}")
     for name, of in costs.items():
         wall, processor = (measure.best_and_median(of, x) for x in ("wall", "processor"))
         rate = flops / wall[0]
         print(
-            f"{name:14} {wall[0]:6.3f} {wall[1]:7.3f} {processor[0]:6.3f} {processor[1]:7.3f} "
+            f"{name:21} {wall[0]:7.4f} {wall[1]:7.4f} {processor[0]:6.3f} {processor[1]:7.3f} "
             f"{measure.best_and_median(of, 'faults')[1]:8,.0f} {rate / 1e9:8.1f} {rate / peak:8.0%}"
         )
-    for name in costs.keys() - {"ours"}:
+    for name in list(costs)[1:]:
         for what in ("wall", "processor"):
             print(f"ours / {name}, {what}: {measure.ratio(costs['ours'], costs[name], what)}")
 

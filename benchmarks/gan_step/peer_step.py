@@ -36,18 +36,17 @@ class PeerStep:
     bfloat16: bool = False
 
     def __post_init__(self) -> None:
-        """Makes the two optimisers, each one kernel where there is a GPU."""
-        fused = self.mean.is_cuda or None
-        betas = (self.config.first_moment, 0.999)
+        """Makes the two optimisers: on a GPU each one kernel, and fit to be recorded."""
+        on_gpu = {"fused": True, "capturable": True} if self.mean.is_cuda else {}
+        shared = {"betas": (self.config.first_moment, 0.999), **on_gpu}
         self.g_params = [p for p in self.generator.parameters() if p.requires_grad]
         self.d_params = list(self.discriminator.parameters())
-        self.g_adam = torch.optim.Adam(self.g_params, self.config.learning_rate, betas, fused=fused)
+        self.g_adam = torch.optim.Adam(self.g_params, self.config.learning_rate, **shared)
         self.d_adam = torch.optim.Adam(
             self.d_params,
             self.config.discriminator_learning_rate,
-            betas,
             weight_decay=self.config.weight_decay,
-            fused=fused,
+            **shared,
         )
 
     def __call__(self, fmri: torch.Tensor, seen: torch.Tensor) -> dict[str, torch.Tensor]:

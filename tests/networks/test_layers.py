@@ -173,6 +173,39 @@ def test_few_channels_in_blocks_equal_the_plain_layers(channels):
         assert all(mark in jaxpr for mark in one_by_one) == (channels <= library.FEW)
 
 
+@pytest.mark.parametrize(
+    ("width", "channels", "size", "padding"),
+    [
+        (12, 32, 5, 0),
+        (13, 32, 5, 0),
+        (7, 63, 3, 1),
+        (8, 1, 3, 1),
+        (5, 5, 2, 0),
+        (6, 2, 4, 3),
+        (3, 3, 1, 0),
+    ],
+)
+def test_pairs_of_pixels_equal_the_plain_convolution(width, channels, size, padding):
+    x, kernel = random(0, 2, 6, width, channels), random(1, size, size, channels, 5)
+
+    def function(form):
+        return lambda x, k: layers.conv(x, k, 1, padding, form)
+
+    ours, theirs = (output_and_gradients(function(f), x, kernel) for f in ("library", "xla"))
+    for found, expected in zip(ours, theirs, strict=True):
+        close(found, expected)
+    assert f"{2 * channels},10]" in str(jax.make_jaxpr(function("library"))(x, kernel))
+
+
+def test_pairs_end_where_channels_fill_the_matrix_units():
+    x, kernel = random(0, 1, 6, 6, library.ENOUGH), random(1, 3, 3, library.ENOUGH, 2)
+
+    def program(form):
+        return str(jax.make_jaxpr(lambda x, k: layers.conv(x, k, 1, 1, form))(x, kernel))
+
+    assert program("library") == program("xla")
+
+
 @pytest.mark.parametrize("layer", ["conv", "conv_transpose"])
 def test_a_gpu_takes_the_form_of_its_library_by_itself(layer, monkeypatch):
     x, kernel = random(0, 1, 9, 9, 3), random(1, 4, 4, 3, 2)

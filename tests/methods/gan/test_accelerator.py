@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from fmri_jax.networks import library
 from fmri_jax.training.communication import bytes_by_collective
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
@@ -49,12 +50,15 @@ def last_doubling(program: str, dtype: str) -> bool:
     return f"x2x2x4x{dtype}>" in program
 
 
-def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch):
+@pytest.mark.parametrize(("enough", "most"), [(0, 1.05), (library.ENOUGH, 1.6)])
+def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch, enough, most):
     """Each device sees its own trials, and the discriminator's gradients are sent once.
 
-    A little more than the gradients: those of kernels in blocks are sent with what fills these up.
+    A little more than the gradients: those of kernels in blocks are sent with what fills these up,
+    and more in networks as narrow as this one, where nearly all kernels are of pairs of pixels.
     """
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(library, "ENOUGH", enough)
     small, mesh = setting(), make_mesh(4)
     state, batch, *rest = small.arguments()
     arguments = (replicate(state, mesh), jax.device_put(batch, batch_sharding(mesh)))
@@ -64,7 +68,7 @@ def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch):
     players = (state.generator.params, state.discriminator.params)
     gradients = sum(leaf.nbytes for leaf in jax.tree.leaves(players))
     assert sent.keys() == {"all-reduce"}
-    assert 0.98 * gradients < sent["all-reduce"] < 1.05 * gradients
+    assert 0.98 * gradients < sent["all-reduce"] < most * gradients
 
 
 @pytest.mark.parametrize("update", ["simultaneous", "alternating"])
