@@ -19,6 +19,7 @@ from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.state import GANState
 from fmri_jax.methods.gan.step import TrainStep
 from fmri_jax.networks import discriminator
+from fmri_jax.networks.frozen import with_turned_kernels
 
 DEMO = {"width": 0.25, "hidden": 512, "discriminator_width": 0.5, "comparator_layers": ("relu5",)}
 PUBLISHED = {"comparator_layers": ("pool5",)}
@@ -60,7 +61,7 @@ def build(
         step=TrainStep(networks, config),
         state=state,
         batch=Batch(*map(jnp.asarray, (fmri, trials.targets(), stimulus))),
-        comparator=pretrained.load("alexnet"),
+        comparator=with_turned_kernels(pretrained.load("alexnet")),
         scale=PixelScale.of(images),
     )
 

@@ -34,6 +34,7 @@ def conv(
     stride: int = 1,
     padding: int = 0,
     form: Form = "auto",
+    turned_KKOC: jax.Array | None = None,
 ) -> jax.Array:
     """Cross-correlation with a square kernel, as in `nn.Conv` and `torch.nn.Conv2d`.
 
@@ -43,11 +44,14 @@ def conv(
         stride: step in pixels along both axes.
         padding: zeros added on each side.
         form: which implementation to run.
+        turned_KKOC: of a frozen kernel, what `frozen.turned` makes of it: spares "blocks" to do so.
 
     Returns:
         (batch, h, w, channels out) with h = (height + 2 padding - size) // stride + 1.
     """
     if (form := _chosen(form)) == "blocks":
+        if turned_KKOC is not None and stride == 1:
+            return _conv_of_frozen(x_BHWC, kernel_KKCO, turned_KKOC, padding)
         return _conv(x_BHWC, kernel_KKCO, stride, padding)
     if form == "library":
         return library.conv(x_BHWC, kernel_KKCO, stride, padding)
@@ -117,6 +121,35 @@ def _conv_backward(
 
 
 _conv.defvjp(lambda x, kernel, *static: (_conv(x, kernel, *static), (x, kernel)), _conv_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _conv_of_frozen(
+    x: jax.Array, kernel: jax.Array, turned_KKOC: jax.Array, padding: int
+) -> jax.Array:
+    """`_conv` of stride 1, whose input gradient is a convolution by the turned kernel."""
+    return blocks.forward(x, kernel, 1, padding)
+
+
+def _conv_of_frozen_backward(
+    padding: int, saved: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    x, kernel, turned_KKOC = saved
+    size = kernel.shape[0]
+    return (
+        blocks.forward(gradient, turned_KKOC, 1, size - 1 - padding),
+        blocks.kernel_gradient(x, gradient, 1, padding, size),
+        jnp.zeros_like(turned_KKOC),  # the kernel has it all
+    )
+
+
+_conv_of_frozen.defvjp(
+    lambda x, kernel, turned, padding: (
+        _conv_of_frozen(x, kernel, turned, padding),
+        (x, kernel, turned),
+    ),
+    _conv_of_frozen_backward,
+)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
