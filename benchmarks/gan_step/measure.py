@@ -12,6 +12,9 @@ import numpy as np
 import torch
 
 WARM_UP = 3  # rounds before the first that counts
+# Seconds before each round: PyTorch's threads go on spinning for a while after their last task, and
+# took 4 % of the time of whatever ran next on as many cores.
+PAUSE = 0.05
 MATRIX = {"cpu": 2048, "gpu": 8192}  # rows of the square matrices whose product is the peak
 
 Run = Callable[[int], object]  # takes so many steps, and waits for the last one
@@ -52,6 +55,7 @@ def alternate(contenders: Mapping[str, Run], repeats: int, steps: int = 1) -> di
     costs: dict[str, list[Cost]] = {name: [] for name in contenders}
     for _ in range(repeats):
         for name, run in contenders.items():
+            time.sleep(PAUSE)
             costs[name].append(cost_of(run, steps))
     return costs
 
