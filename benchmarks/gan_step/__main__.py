@@ -11,7 +11,7 @@ matrix units make of it), and start from the same weights. Before anything is ti
 two steps and every gradient of the first are compared, in full float32 and without dropout. "torch"
 is the usual recipe, "torch sharing" passes the generated images through the discriminator once, as
 ours does. FLOPs are PyTorch's own count of the sharing recipe. On a GPU each round takes `--steps`
-steps, and nobody waits between them; PyTorch's steps are timed as CUDA graphs, too.
+steps, and nobody waits between them; PyTorch's sharing steps are timed as CUDA graphs, too.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gan_step import measure, weights
+from benchmarks.gan_step.contenders import peers, take
 from benchmarks.gan_step.peer_step import PeerStep
 from benchmarks.gan_step.setting import Setting, build, build_peer, device, peer_batch
 from fmri_jax.methods.gan.step import jitted
@@ -65,7 +66,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True  # JAX and cuDNN do by default
     flops, peak = count_flops(ours, options), measure.matrix_peak(options.dtype, device())
-    contenders = {"ours": run_ours, **peers(ours, options)}
+    contenders = {"ours": run_ours, **peers(ours, options.channels_last, options.compile)}
     steps = options.steps or (1 if device() == "cpu" else 30)
     costs = measure.alternate(contenders, options.repeats, steps)
     report(costs, flops, peak)
@@ -175,50 +176,6 @@ def compiled(ours: Setting, features: dict[str, jax.Array] | None = None) -> mea
     return run
 
 
-def peers(ours: Setting, options: argparse.Namespace) -> dict[str, measure.Run]:
-    """PyTorch's recipes; on a GPU also as CUDA graphs, since its host is slower than the card."""
-    batch = peer_batch(ours, options.channels_last)
-    steps = {
-        "torch": build_peer(ours, False, options.channels_last),
-        "torch sharing": build_peer(ours, True, options.channels_last),
-    }
-    if options.compile:
-        steps["torch compiled"] = step = build_peer(ours, True, options.channels_last)
-        for network in ("generator", "discriminator", "comparator"):
-            setattr(step, network, torch.compile(getattr(step, network)))
-    runs = {name: functools.partial(take, step, batch) for name, step in steps.items()}
-    if device() == "cuda":
-        runs |= {f"{name}, graph": captured(steps[name], batch) for name in list(steps)[1:]}
-    return runs
-
-
-def take(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor], steps: int) -> None:
-    """So many of PyTorch's steps."""
-    for _ in range(steps):
-        step(*batch)
-    measure.wait(device())
-
-
-def captured(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor]) -> measure.Run:
-    """PyTorch's step recorded once and launched whole, so that its host has nothing to do."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):  # compiles, and chooses cuDNN's kernels, before the recording
-        for _ in range(measure.WARM_UP):
-            step(*batch)
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step(*batch)
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            graph.replay()
-        measure.wait(device())
-
-    return run
-
-
 def count_flops(ours: Setting, options: argparse.Namespace) -> int:
     """Multiplications and additions of convolutions and matrix products in one step."""
     step = build_peer(ours, True, options.channels_last)
@@ -238,7 +195,7 @@ def report(costs: dict[str, list[measure.Cost]], flops: int, peak: float) -> Non
             f"{name:21} {wall[0]:7.4f} {wall[1]:7.4f} {processor[0]:6.3f} {processor[1]:7.3f} "
             f"{measure.best_and_median(of, 'faults')[1]:8,.0f} {rate / 1e9:8.1f} {rate / peak:8.0%}"
         )
-    for name in list(costs)[1:]:
+    for name in [name for name in costs if name != "ours"]:
         for what in ("wall", "processor"):
             print(f"ours / {name}, {what}: {measure.ratio(costs['ours'], costs[name], what)}")
 

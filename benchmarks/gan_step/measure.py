@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 WARM_UP = 3  # rounds before the first that counts
-# Seconds before each round: PyTorch's threads go on spinning for a while after their last task, and
-# took 4 % of the time of whatever ran next on as many cores.
+# Seconds before each contender's turn: PyTorch's threads go on spinning for a while after their
+# last task, and whatever ran next on as many cores took 4 % longer.
 PAUSE = 0.05
 MATRIX = {"cpu": 2048, "gpu": 8192}  # rows of the square matrices whose product is the peak
 
@@ -45,7 +45,7 @@ def cost_of(run: Run, steps: int = 1) -> Cost:
 
 
 def alternate(contenders: Mapping[str, Run], repeats: int, steps: int = 1) -> dict[str, list[Cost]]:
-    """Each contender in turn, `repeats` times, after some rounds that do not count.
+    """Each contender in turn, `repeats` times, after a pause and some rounds that do not count.
 
     Those rounds settle where in the kept memory each contender's arrays lie: until then a run takes
     pages from the kernel, as the first steps of a training do, too.

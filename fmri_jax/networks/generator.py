@@ -22,8 +22,8 @@ class Generator(nn.Module):
 
     LeakyReLU after every layer but the last; linear output; no normalisation; the image is cut out
     of the centre (227 of 256). Smaller images take fewer stages, from the deep end. Biases of the
-    convolutions stay zero, as in the released training script, whose 3 x 3 layers are transposed
-    convolutions (of stride 1), too.
+    convolutions keep their first values, zero or those loaded, as in the released training script,
+    whose 3 x 3 layers are transposed convolutions (of stride 1), too.
 
     Attributes:
         image_size: pixels a side, 5 to 256.

@@ -126,7 +126,7 @@ def _conv_of_pairs(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> j
     # Zeros written out: given to the convolution as its padding, they made a step 2 ms longer.
     edges = ((0, 0, 0), (padding, padding, 0), (padding, right, 0), (0, 0, 0))
     x = lax.pad(x_BHWC, jnp.zeros((), x_BHWC.dtype), edges)
-    x_BHwS = x.reshape(batch, height + 2 * padding, -1, 2 * channels)
+    x_BHwS = x.reshape(*x.shape[:2], x.shape[2] // 2, 2 * channels)
     kernels = [
         jnp.pad(kernel_KKCO, ((0, 0), (before, 2 * n_taps - size - before), (0, 0), (0, 0)))
         for before in (0, 1)
@@ -135,7 +135,7 @@ def _conv_of_pairs(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> j
     # Behind a barrier, as XLA would move the layer's bias in front of the reshape, and to that end
     # write it out for every pixel (-0.1).
     y = lax.optimization_barrier(forward(x_BHwS, kernel_KQSO, 1, 0))
-    return y.reshape(batch, y.shape[1], -1, features)[:, :, :n_outputs]
+    return y.reshape(batch, y.shape[1], 2 * y.shape[2], features)[:, :, :n_outputs]
 
 
 def _double_in_blocks(x_BhwC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmri_jax.networks import VGG16, AlexNet, CaffeNet, layers
+from fmri_jax.networks import VGG16, AlexNet, CaffeNet, layers, toom_cook
 from fmri_jax.networks.frozen import turned, with_turned_kernels
 
 
@@ -35,6 +35,25 @@ def test_output_and_gradients_are_those_of_the_layer(pixels, channels, size, pad
     found, expected = output_and_gradients(turned(kernel)), output_and_gradients()
     for ours, theirs in zip(found, expected, strict=True):
         close(ours, theirs)
+
+
+def test_on_the_smallest_images_the_input_gradient_takes_toom_and_cooks_form(monkeypatch):
+    """The plain gradient leaves images as low as the kernel to XLA (see `blocks`)."""
+    monkeypatch.setattr(toom_cook, "FEWEST_PRODUCTS", 0)
+    x, kernel = random(0, 4, 3, 3, 64), random(1, 3, 3, 64, 70)
+    met = []
+    convolve = toom_cook.convolve
+    monkeypatch.setattr(
+        toom_cook, "convolve", lambda x, k, padding: met.append(k.shape) or convolve(x, k, padding)
+    )
+
+    def image_gradient(*turned_kernel):
+        y, pull = jax.vjp(lambda x: layers.conv(x, kernel, 1, 1, "blocks", *turned_kernel), x)
+        return pull(random(2, *y.shape))[0]
+
+    found = image_gradient(turned(kernel))
+    assert met == [kernel.shape, (3, 3, 70, 64)]
+    close(found, image_gradient(), 1e-5)
 
 
 def test_a_strided_layer_does_not_use_them():

@@ -15,6 +15,7 @@ from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.step import TrainStep
+from fmri_jax.networks.frozen import with_turned_kernels
 
 SMALL = Config(
     n_steps=6,
@@ -68,7 +69,7 @@ def build_setting(trials: Trials, **changes) -> Setting:
         TrainStep(networks, config),
         method.initial_state(networks, trials, jax.random.key(1)),
         batch,
-        pretrained.load("alexnet"),
+        with_turned_kernels(pretrained.load("alexnet")),
         PixelScale.of(trials.images),
     )
 
