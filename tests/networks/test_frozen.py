@@ -7,16 +7,7 @@ import pytest
 
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet, layers, toom_cook
 from fmri_jax.networks.frozen import turned, with_turned_kernels
-
-
-def random(seed, *shape):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def close(found, expected, tolerance=2e-5):
-    scale = np.abs(expected).max()
-    assert scale > 0
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * scale)
+from tests.networks.layer_checks import close, random
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 
 from fmri_jax.networks import layers, taps
 from fmri_jax.networks.alexnet import AlexNet
-from tests.networks.test_layers import (
+from tests.networks.layer_checks import (
     agree_when_split,
     close,
     gradients_of_squares,

@@ -9,7 +9,7 @@ import torch
 
 from fmri_jax.networks import blocks, layers, toom_cook, winograd
 from tests.networks import peers
-from tests.networks.test_layers import (
+from tests.networks.layer_checks import (
     agree_when_split,
     close,
     gradients_of_squares,
