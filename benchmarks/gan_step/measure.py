@@ -45,7 +45,7 @@ def cost_of(run: Run, steps: int = 1) -> Cost:
 
 
 def alternate(contenders: Mapping[str, Run], repeats: int, steps: int = 1) -> dict[str, list[Cost]]:
-    """Each contender in turn, `repeats` times, after a pause and some rounds that do not count.
+    """Each contender in turn and after a pause, `repeats` times; first, rounds that do not count.
 
     Those rounds settle where in the kept memory each contender's arrays lie: until then a run takes
     pages from the kernel, as the first steps of a training do, too.

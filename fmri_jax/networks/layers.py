@@ -50,9 +50,8 @@ def conv(
         (batch, h, w, channels out) with h = (height + 2 padding - size) // stride + 1.
     """
     if (form := _chosen(form)) == "blocks":
-        if turned_KKOC is not None and stride == 1:
-            return _conv_of_frozen(x_BHWC, kernel_KKCO, turned_KKOC, padding)
-        return _conv(x_BHWC, kernel_KKCO, stride, padding)
+        turned_KKOC = turned_KKOC if stride == 1 else None
+        return _conv(x_BHWC, kernel_KKCO, turned_KKOC, stride, padding)
     if form == "library":
         return library.conv(x_BHWC, kernel_KKCO, stride, padding)
     return library.forward(x_BHWC, kernel_KKCO, stride, padding)
@@ -104,51 +103,34 @@ def max_pool(x_BHWC: jax.Array, size: int, stride: int, form: Form = "auto") -> 
     return pooling.max_pool(x_BHWC, size, stride)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _conv(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _conv(
+    x: jax.Array, kernel: jax.Array, turned_KKOC: jax.Array | None, stride: int, padding: int
+) -> jax.Array:
+    """With a turned kernel the stride is 1, and the input gradient a convolution by that kernel."""
     return blocks.forward(x, kernel, stride, padding)
 
 
 def _conv_backward(
-    stride: int, padding: int, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
-    height, width = x.shape[1:3]
-    return (
-        blocks.input_gradient(gradient, kernel, stride, padding, (height, width)),
-        blocks.kernel_gradient(x, gradient, stride, padding, kernel.shape[0]),
-    )
-
-
-_conv.defvjp(lambda x, kernel, *static: (_conv(x, kernel, *static), (x, kernel)), _conv_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def _conv_of_frozen(
-    x: jax.Array, kernel: jax.Array, turned_KKOC: jax.Array, padding: int
-) -> jax.Array:
-    """`_conv` of stride 1, whose input gradient is a convolution by the turned kernel."""
-    return blocks.forward(x, kernel, 1, padding)
-
-
-def _conv_of_frozen_backward(
-    padding: int, saved: tuple[jax.Array, jax.Array, jax.Array], gradient: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
+    stride: int,
+    padding: int,
+    saved: tuple[jax.Array, jax.Array, jax.Array | None],
+    gradient: jax.Array,
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
     x, kernel, turned_KKOC = saved
     size = kernel.shape[0]
-    return (
-        blocks.forward(gradient, turned_KKOC, 1, size - 1 - padding),
-        blocks.kernel_gradient(x, gradient, 1, padding, size),
-        jnp.zeros_like(turned_KKOC),  # the kernel has it all
-    )
+    if turned_KKOC is None:
+        height, width = x.shape[1:3]
+        at_x = blocks.input_gradient(gradient, kernel, stride, padding, (height, width))
+    else:
+        at_x = blocks.forward(gradient, turned_KKOC, 1, size - 1 - padding)
+    at_kernel = blocks.kernel_gradient(x, gradient, stride, padding, size)
+    return at_x, at_kernel, jax.tree.map(jnp.zeros_like, turned_KKOC)  # the kernel has it all
 
 
-_conv_of_frozen.defvjp(
-    lambda x, kernel, turned, padding: (
-        _conv_of_frozen(x, kernel, turned, padding),
-        (x, kernel, turned),
-    ),
-    _conv_of_frozen_backward,
+_conv.defvjp(
+    lambda x, kernel, turned, *static: (_conv(x, kernel, turned, *static), (x, kernel, turned)),
+    _conv_backward,
 )
 
 

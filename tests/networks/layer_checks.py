@@ -15,6 +15,7 @@ def random(seed: int, *shape: int) -> np.ndarray:
 def close(found, expected, tolerance: float = 2e-5) -> None:
     expected = np.asarray(expected)
     scale = np.abs(expected).max()
+    assert scale > 0
     np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=tolerance * scale)
 
 
