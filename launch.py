@@ -126,10 +126,10 @@ def stop(number: int, _frame: object) -> None:
 def main(argv: list[str]) -> None:
     """Runs the experiment and prints the path of its report as the last line."""
     from fmri_jax.errors import InputError
-    from fmri_jax.execution import executor, is_elsewhere
-    from fmri_jax.experiment import described
-    from fmri_jax.run import run
-    from fmri_jax.sweep import run_sweep
+    from fmri_jax.pipeline.executors import executor, is_elsewhere
+    from fmri_jax.pipeline.experiment_config import described
+    from fmri_jax.pipeline.run import run
+    from fmri_jax.pipeline.sweep import run_sweep
     from fmri_jax.training.host_memory import run_in_caller
     from fmri_jax.training.loop import NotFiniteError
 

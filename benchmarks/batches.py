@@ -20,9 +20,9 @@ import numpy as np
 import optax
 from jax.sharding import AxisType
 
-from fmri_jax.data.batches import Batch, Batches
-from fmri_jax.data.preparation import Trials
+from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.networks import Generator
+from fmri_jax.training.batches import Batch, Batches
 
 
 def make_trials(n: int, voxels: int, stimuli: int) -> Trials:

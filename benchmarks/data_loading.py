@@ -1,4 +1,4 @@
-"""BData of real size: select a region, prepare a session, start again; beside bdpy in one run.
+"""BData of real size: select a region, prepare a recording, start again; beside bdpy in one run.
 
     python -m benchmarks.data_loading                      # 6,000 trials x 13,000 columns, 0.6 GB
     python -m benchmarks.data_loading --trials 600 --columns 2000
@@ -56,7 +56,7 @@ def make(folder: pathlib.Path, trials: int, columns: int) -> None:
 
 def ours_select(folder: pathlib.Path) -> list[int]:
     """Opens the file and reads one region as float32."""
-    from fmri_jax.data.bdata import BData
+    from fmri_jax.data.readers.bdata import BData
 
     table = BData(str(folder / "data.h5"))
     return list(table.read(table.columns(REGION)).shape)
@@ -71,18 +71,18 @@ def bdpy_select(folder: pathlib.Path) -> list[int]:
 
 
 def ours_start(folder: pathlib.Path) -> list[int]:
-    """From file and images to a prepared session; the second call reads what the first left."""
-    from fmri_jax.data import bdata_session
-    from fmri_jax.data.datasets import store
+    """From file and images to a prepared recording; the second call reads what the first left."""
+    from fmri_jax.data.readers import bdata_recording
+    from fmri_jax.datasets import cache
 
     path, images = str(folder / "data.h5"), str(folder / "images")
-    session = store.prepare(
-        lambda: bdata_session.load(path, images, roi=REGION, image_size=64),
+    recording = cache.prepare(
+        lambda: bdata_recording.load(path, images, roi=REGION, image_size=64),
         "benchmark",
         folder / "prepared",
         "key",
     )
-    return list(session.fmri.shape)
+    return list(recording.fmri.shape)
 
 
 TASKS = {task.__name__: task for task in (ours_select, bdpy_select, ours_start)}
@@ -98,7 +98,7 @@ def measure(task: str, folder: pathlib.Path) -> dict[str, float]:
 
 
 def child(task: str, folder: pathlib.Path) -> None:
-    importlib.import_module("bdpy" if task == "bdpy_select" else "fmri_jax.data.bdata")
+    importlib.import_module("bdpy" if task == "bdpy_select" else "fmri_jax.data.readers.bdata")
     start = time.perf_counter()
     shape = TASKS[task](folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from fmri_jax.networks import layers
+from fmri_jax.networks.conv import dispatch
 from fmri_jax.training import compiler
 from fmri_jax.training.host_memory import keep_freed_memory, run_in_caller
 
@@ -67,13 +67,13 @@ CASES = (
 Passes = dict[str, Callable[[], np.ndarray]]
 
 
-def in_jax(case: Case, form: layers.Form, x: np.ndarray, kernel: np.ndarray, g: np.ndarray):
+def in_jax(case: Case, form: dispatch.Form, x: np.ndarray, kernel: np.ndarray, g: np.ndarray):
     """f, dx and dw as compiled functions of device arrays."""
 
     def layer(x: jax.Array, kernel: jax.Array) -> jax.Array:
         if case.kind == "pool":
-            return layers.max_pool(x, case.size, case.stride, form)
-        run = layers.conv if case.kind == "conv" else layers.conv_transpose
+            return dispatch.max_pool(x, case.size, case.stride, form)
+        run = dispatch.conv if case.kind == "conv" else dispatch.conv_transpose
         return run(x, kernel, case.stride, case.padding, form)
 
     jit = functools.partial(jax.jit, compiler_options=compiler.options())  # as in training

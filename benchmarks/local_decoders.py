@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.linear import LinearModel, bayesian_ridge, fit_selected, fit_selected_sparse
-from fmri_jax.linear.lookahead import AHEAD, worthwhile
+from fmri_jax.linear.matching_pursuit.candidates_gram import AHEAD, worthwhile
 
 
 def main() -> None:

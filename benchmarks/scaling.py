@@ -72,7 +72,7 @@ def measure(options: argparse.Namespace) -> dict:
     import jax
 
     from benchmarks.gan_step.setting import build
-    from fmri_jax.methods.gan.placement import shardings
+    from fmri_jax.methods.gan.sharding import shardings
     from fmri_jax.methods.gan.step import jitted_steps
     from fmri_jax.training.communication import bytes_by_collective
     from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate

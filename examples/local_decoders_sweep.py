@@ -16,38 +16,38 @@ import pathlib
 import numpy as np
 
 from fmri_jax import data, report
-from fmri_jax.data.preparation import PreparationConfig, folds
-from fmri_jax.data.session import Session
+from fmri_jax.data.preparation.folds import PreparationConfig, folds
+from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import figures
 from fmri_jax.methods.local_decoders.sweep import EXPECTED, rows, sweep, write_workdirs
-from fmri_jax.report.variants import Claim
-from fmri_jax.run import use_compilation_cache
+from fmri_jax.pipeline.run import use_compilation_cache
+from fmri_jax.report.comparison.variants import Claim
 
 PICTURED = ("OMP, s = 2", "OMP, 1x1", "OMP, s = 3, learned weights", "Chosen on inner folds")
 
 
-def main(recording: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.Path:
+def main(path: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.Path:
     """Runs the sweep; returns the path of the page.
 
     Raises:
         InputError: the recording cannot be read, or its images are not binary or too small.
     """
     use_compilation_cache()
-    session = data.load(recording)
-    check(session, recording)
+    recording = data.load(path)
+    check(recording, path)
     options = PreparationConfig(split=split, average_repeats="none")
-    done = sweep(list(folds(session, options)), rows())
+    done = sweep(list(folds(recording, options)), rows())
     about = {
         "method": "local_decoders",
         "data": {
-            "name": pathlib.Path(recording).stem,
-            "description": session.description,
-            "simulated": session.simulated,
-            "fingerprint": session.fingerprint(),
-            "trials": len(session.fmri),
-            "voxels": session.fmri.shape[1],
-            "rois": {name: int(mask.sum()) for name, mask in session.rois.items()},
+            "name": pathlib.Path(path).stem,
+            "description": recording.description,
+            "simulated": recording.simulated,
+            "fingerprint": recording.fingerprint(),
+            "trials": len(recording.fmri),
+            "voxels": recording.fmri.shape[1],
+            "rois": {name: int(mask.sum()) for name, mask in recording.rois.items()},
         },
     }
     workdirs = write_workdirs(done, out, about)
@@ -63,14 +63,14 @@ def main(recording: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.
     return compared.page
 
 
-def check(session: Session, recording: str) -> None:
+def check(recording: Recording, path: str) -> None:
     """Refuses before anything is fitted what rows and claims cannot use."""
-    sides, largest = session.images.shape[1:3], max(max(row.scales) for row in rows().values())
-    if min(sides) < largest or not np.isin(session.images, (0, 255)).all():
+    sides, largest = recording.images.shape[1:3], max(max(row.scales) for row in rows().values())
+    if min(sides) < largest or not np.isin(recording.images, (0, 255)).all():
         raise InputError(
-            f"{recording} has images of {sides[0]} x {sides[1]} pixels with values from "
-            f"{session.images.min()} to {session.images.max()}: expected binary ones, 0 or 255, of "
-            f"at least {largest} x {largest}; for others run experiments/local_decoders.py."
+            f"{path} has images of {sides[0]} x {sides[1]} pixels with values from "
+            f"{recording.images.min()} to {recording.images.max()}: expected binary ones, 0 or "
+            f"255, of at least {largest} x {largest}; for others run experiments/local_decoders.py."
         )
 
 

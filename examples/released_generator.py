@@ -18,8 +18,8 @@ import numpy as np
 from PIL import Image
 
 from fmri_jax import data
-from fmri_jax.data.preparation import PreparationConfig, folds
-from fmri_jax.data.session import Session
+from fmri_jax.data.preparation.folds import PreparationConfig, folds
+from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import score
 from fmri_jax.methods.gan.method import GANReconstructor
@@ -37,17 +37,17 @@ def main(generator: str, subject: str) -> None:
         InputError: the generator or the recording cannot be used.
     """
     reconstructor = load_released(generator)
-    session = data.load(
+    recording = data.load(
         "deep_image_reconstruction", subject=subject, release="original_VC", roi="VC"
     )
-    reconstruct(session, reconstructor)
+    reconstruct(recording, reconstructor)
 
 
 def reconstruct(
-    session: Session, reconstructor: GANReconstructor, picture: str = "released_generator.png"
+    recording: Recording, reconstructor: GANReconstructor, picture: str = "released_generator.png"
 ) -> None:
-    """Reconstructs a session's test images, prints scores, writes a picture."""
-    fold = next(folds(session, PreparationConfig(roi="VC", image_size=SIZE)))
+    """Reconstructs a recording's test images, prints scores, writes a picture."""
+    fold = next(folds(recording, PreparationConfig(roi="VC", image_size=SIZE)))
     test = fold.tests["test"]
     margin = (SIZE - CROP) // 2
     seen = test.targets()[:, margin : margin + CROP, margin : margin + CROP]

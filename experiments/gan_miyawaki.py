@@ -10,7 +10,7 @@ input noise: accuracy .913, F1 .807).
 """
 
 from fmri_jax.errors import InputError
-from fmri_jax.experiment import default_config
+from fmri_jax.pipeline.experiment_config import default_config
 
 
 def get_config(arg: str = ""):

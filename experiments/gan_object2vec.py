@@ -8,7 +8,7 @@ that every category is decoded by a GAN that never saw it.
 """
 
 from fmri_jax.errors import InputError
-from fmri_jax.experiment import default_config
+from fmri_jax.pipeline.experiment_config import default_config
 
 
 def get_config(arg: str = ""):

@@ -7,8 +7,8 @@ python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants
 """
 
 from fmri_jax.errors import InputError
-from fmri_jax.experiment import default_config
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS
+from fmri_jax.pipeline.experiment_config import default_config
 
 
 def get_config(arg: str = ""):

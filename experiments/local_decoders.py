@@ -13,7 +13,7 @@ scikit-learn and equal weights: accuracy .938, F1 .866; all black scores .761.
 """
 
 from fmri_jax.errors import InputError
-from fmri_jax.experiment import default_config
+from fmri_jax.pipeline.experiment_config import default_config
 
 
 def get_config(arg: str = ""):

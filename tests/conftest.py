@@ -3,8 +3,14 @@
 import gc
 import os
 import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from fmri_jax.data.recording import Recording
 
 # Several CPU devices in one process, so that sharding is tested; and programs that run for
 # milliseconds are not optimised for seconds. Must precede `import jax`.
@@ -43,3 +49,27 @@ def forget_programs():
 
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture
+def make_recording() -> Callable[..., "Recording"]:
+    """Builds 6 stimuli x 4 repeats over 4 runs, 10 voxels; fields can be replaced."""
+
+    def make(**fields: Any) -> "Recording":
+        from fmri_jax.data.recording import Recording
+
+        rng = np.random.default_rng(0)
+        stimulus = np.tile(np.arange(6, dtype=np.int32), 4)
+        left = np.arange(10) < 5
+        defaults = {
+            "fmri": (3 + rng.normal(size=(24, 10))).astype(np.float32),
+            "stimulus": stimulus,
+            "images": rng.integers(0, 256, (6, 8, 8, 3), dtype=np.uint8),
+            "run": np.repeat(np.arange(4, dtype=np.int32), 6),
+            "rois": {"V1": left, "V2": ~left, "V1v": np.arange(10) < 2},
+            "stimulus_names": tuple("abcdef"),
+            "split": np.where(stimulus < 4, "train", "test"),
+        }
+        return Recording(**(defaults | fields))
+
+    return make

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from fmri_jax import execution
+from fmri_jax.pipeline import executors
 
 HEAVY = ("jax", "flax", "optax", "orbax", "grain", "matplotlib", "tensorflow_datasets", "torch")
 
@@ -25,9 +25,9 @@ WHERE = """
 import sys
 import jax
 from absl import app
-import fmri_jax.run
+import fmri_jax.pipeline.run
 import launch
-fmri_jax.run.run = lambda *args, **options: jax.config.values["jax_cpu_enable_async_dispatch"]
+fmri_jax.pipeline.run.run = lambda *args, **kw: jax.config.values["jax_cpu_enable_async_dispatch"]
 sys.argv[1:] = ["--config=experiments/gan_vc.py:tiny"]
 app.run(launch.main, flags_parser=launch.parse)
 """
@@ -41,16 +41,18 @@ def test_the_launcher_runs_programs_in_its_own_thread():
 
 def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
     done = []
-    monkeypatch.setattr(execution, "run_in_caller", lambda: done.append("setting"))
-    monkeypatch.setattr(execution, "run_task", lambda task: done.append(task) or "")
-    assert execution._in_new_process("task") == ""
+    monkeypatch.setattr(executors, "run_in_caller", lambda: done.append("setting"))
+    monkeypatch.setattr(executors, "run_task", lambda task: done.append(task) or "")
+    assert executors._in_new_process("task") == ""
     assert done == ["setting", "task"]
 
 
 @pytest.mark.parametrize("flag", ["--jobs=4", "--slurm=timeout_min=5"])
 def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag):
     options = ["--config=experiments/gan_vc.py:tiny", f"--workdir={tmp_path / 'run'}", flag]
-    program = "import fmri_jax.run\nfmri_jax.run.run = print\n" + AS_A_COMMAND + RUN
+    program = (
+        "import fmri_jax.pipeline.run\nfmri_jax.pipeline.run.run = print\n" + AS_A_COMMAND + RUN
+    )
     command = [sys.executable, "-c", program, "launch.py", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
@@ -72,7 +74,7 @@ AGAIN = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 WHILE_MODULES_ARE_IMPORTED = """
 class Finder:
     def find_spec(name, *rest):
-        if name == "fmri_jax.run":
+        if name == "fmri_jax.pipeline.run":
             os.kill(os.getpid(), SIGNAL)
 sys.meta_path.insert(0, Finder)
 """
@@ -83,8 +85,8 @@ def run(*arguments):
     except BaseException:
         pass
     print("went on")
-import fmri_jax.run
-fmri_jax.run.run = run
+import fmri_jax.pipeline.run
+fmri_jax.pipeline.run.run = run
 """
 LAUNCH = """
 sys.argv[:] = ["launch.py", "--config=experiments/gan_vc.py:tiny"]

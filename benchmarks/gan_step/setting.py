@@ -11,15 +11,15 @@ import torch
 from benchmarks.gan_step import peer, weights
 from benchmarks.gan_step.peer_step import PeerStep
 from fmri_jax import pretrained
-from fmri_jax.data.batches import Batch
-from fmri_jax.data.preparation import Trials
+from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.state import GANState
 from fmri_jax.methods.gan.step import TrainStep
 from fmri_jax.networks import discriminator
-from fmri_jax.networks.frozen import with_turned_kernels
+from fmri_jax.networks.conv.frozen import with_turned_kernels
+from fmri_jax.training.batches import Batch
 
 DEMO = {"width": 0.25, "hidden": 512, "discriminator_width": 0.5, "comparator_layers": ("relu5",)}
 PUBLISHED = {"comparator_layers": ("pool5",)}

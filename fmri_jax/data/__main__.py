@@ -10,8 +10,9 @@ import pathlib
 import sys
 from typing import Any
 
-from fmri_jax.data import inspect, inspect_pictures, paths
-from fmri_jax.data.file import Config, takers
+from fmri_jax.data import paths
+from fmri_jax.data.inspect import figures, summary
+from fmri_jax.data.readers.registry import Config, takers
 from fmri_jax.errors import InputError
 
 OUT = "folder for the pictures, made if absent (default: the current folder)"
@@ -35,17 +36,17 @@ def main(arguments: list[str] | None = None) -> int:
     given = vars(parser.parse_args(arguments))
     options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
     try:
-        found = inspect.inspect(given["path"], **options)
-        print(inspect.describe(found))
-        images = found.session.images if found.session else None
+        found = summary.inspect(given["path"], **options)
+        print(summary.describe(found))
+        images = found.recording.images if found.recording else None
         stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
         out = pathlib.Path(paths.expanded(given["out"])).resolve()
-        written = inspect_pictures.write(stem, found.fmri, images, out)
+        written = figures.write(stem, found.fmri, images, out)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
     print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
-    return 0 if found.session else 2
+    return 0 if found.recording else 2
 
 
 def _help(field: dataclasses.Field[Any]) -> str:

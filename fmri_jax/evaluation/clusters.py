@@ -17,7 +17,7 @@ def cluster_stimuli(
     """Groups similar stimuli by k-means.
 
     The groups serve as folds: `config.preparation.split = "cluster"` leaves one of them out at a
-    time; for groups of one's own, by content say, `fmri_jax.data.preparation.folds` takes them as
+    time; for groups of one's own, by content say, `data.preparation.folds` takes them as
     `clusters`.
 
     Args:

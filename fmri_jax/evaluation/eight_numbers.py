@@ -46,8 +46,7 @@ from fmri_jax.evaluation.metrics import (
     ssim,
     unit_rows,
 )
-from fmri_jax.networks import AlexNet
-from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.networks import AlexNet, CLIPVision, EfficientNetB1, InceptionV3, ResNet50
 
 SIDE = 256  # px, of every image before anything else
 PIXEL_SIDE = 425  # px, for PixCorr and SSIM

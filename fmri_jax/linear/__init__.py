@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fmri_jax.linear.bayesian_ridge import bayesian_ridge
     from fmri_jax.linear.closed_form import least_squares, ridge, univariate
-    from fmri_jax.linear.evidence import bayesian_ridge
     from fmri_jax.linear.logistic import LogisticModel, sparse_logistic
-    from fmri_jax.linear.matching_pursuit import omp, omp_sparse
+    from fmri_jax.linear.matching_pursuit.solver import omp, omp_sparse
     from fmri_jax.linear.model import LinearModel, SparseLinearModel
     from fmri_jax.linear.pipeline import fit_selected, fit_selected_sparse
     from fmri_jax.linear.selection import f_test, select
@@ -37,9 +37,9 @@ __all__ = [
 _FILES = (
     "model",
     "selection",
-    "matching_pursuit",
+    "matching_pursuit.solver",
     "closed_form",
-    "evidence",
+    "bayesian_ridge",
     "logistic",
     "pipeline",
 )

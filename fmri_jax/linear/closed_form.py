@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh
 
-from fmri_jax.linear.blocks import map_targets
 from fmri_jax.linear.design import (
     Design,
     centre_targets,
@@ -23,6 +22,7 @@ from fmri_jax.linear.design import (
 )
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
+from fmri_jax.linear.target_batches import map_targets
 
 # (rows (k, n), targets (n, t), alpha (t,)) -> coefficients (k, t)
 Solver = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]

@@ -22,9 +22,9 @@ from jax import lax
 from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear.blocks import block_size, map_targets
 from fmri_jax.linear.design import check, design, original_units
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
+from fmri_jax.linear.target_batches import block_size, map_targets
 
 PRUNED = 1e8  # a weight of a larger precision counts as zero
 OFFSET_PRECISION = 0.01  # of the intercept, in logits: a prior deviation of 10

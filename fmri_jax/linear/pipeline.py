@@ -12,15 +12,15 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear.blocks import block_size, map_targets
+from fmri_jax.linear.bayesian_ridge import Evidence, evidence_bytes, solve_own
 from fmri_jax.linear.closed_form import SOLVERS, single_best, solve_selected
 from fmri_jax.linear.design import centre_targets, check, check_alpha, design, original_units
-from fmri_jax.linear.evidence import Evidence, evidence_bytes, solve_own
-from fmri_jax.linear.matching_pursuit import omp_bytes
+from fmri_jax.linear.matching_pursuit.candidates_bf16 import dictionary_of
+from fmri_jax.linear.matching_pursuit.solver import omp_bytes
+from fmri_jax.linear.matching_pursuit.steps import pursue
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
-from fmri_jax.linear.proposals import dictionary_of
-from fmri_jax.linear.pursuit import pursue
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
+from fmri_jax.linear.target_batches import block_size, map_targets
 
 Decoder = Literal["omp", "least_squares", "ridge", "bayesian_ridge", "univariate"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)

@@ -17,7 +17,7 @@ from fmri_jax.errors import InputError
 if TYPE_CHECKING:
     import jax
 
-    from fmri_jax.data.preparation import Trials
+    from fmri_jax.data.preparation.folds import Trials
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.layers import max_pool
+from fmri_jax.networks.conv.dispatch import max_pool
 from fmri_jax.networks.modules import Conv
 
 # ImageNet's channel means and standard deviations, RGB in [0, 1], as torchvision's weights expect.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.layers import max_pool
+from fmri_jax.networks.conv.dispatch import max_pool
 from fmri_jax.networks.modules import Conv
 
 # Mean of ImageNet's pixels in 0..255 in Caffe's order: blue, green, red.

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fmri_jax.networks import layers
+from fmri_jax.networks.conv import dispatch
 
 HE = nn.initializers.he_normal()
 
@@ -45,7 +45,7 @@ class Conv(nn.Module):
         bias = jax.lax.stop_gradient(bias) if self.fixed_bias else bias
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
         parts = [
-            layers.conv(x, k, self.stride, self.padding, turned_KKOC=turned)
+            dispatch.conv(x, k, self.stride, self.padding, turned_KKOC=turned)
             for x, k, turned in zip(
                 jnp.split(x_BHWC, self.groups, axis=-1),
                 jnp.split(kernel, self.groups, axis=-1),
@@ -82,7 +82,7 @@ class ConvTranspose(nn.Module):
         kernel = self.param("kernel", _he_of_doubling, (4, 4, x_BHWC.shape[-1], self.features))
         bias = jax.lax.stop_gradient(self.param("bias", nn.initializers.zeros, (self.features,)))
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
-        return layers.conv_transpose(x_BHWC, kernel, stride=2, padding=1) + bias
+        return dispatch.conv_transpose(x_BHWC, kernel, stride=2, padding=1) + bias
 
 
 def _he_of_doubling(key: jax.Array, shape: tuple[int, ...], dtype: Any = float) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
-from fmri_jax.networks.layers import max_pool
+from fmri_jax.networks.conv.dispatch import max_pool
 from fmri_jax.networks.modules import Conv
 
 # Channels of the 3 x 3 convolutions of each block; a 2 x 2 max-pool ends every block.

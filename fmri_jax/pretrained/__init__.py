@@ -22,7 +22,7 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
         name: "alexnet", "vgg16", "caffenet" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`,
             `CaffeNet`; "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of
             channel weights a layer; "inception_v3", "efficientnet_b1", "swav_resnet50",
-            "clip_vit_l14" -> parameters of the networks in `fmri_jax.networks.features`.
+            "clip_vit_l14" -> parameters of the networks in `fmri_jax.networks`.
         path: a file of weights to read instead of those found or fetched, such as torchvision's
             `alexnet-owt-7be5be79.pth` or Caffe's `bvlc_reference_caffenet.caffemodel`. Its kind
             tells which rules apply; it may be fine-tuned, so its checksum is not compared, and it

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.networks import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.rules import Rule, Shapes
 from fmri_jax.pretrained.sources import Publication, Weights

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fmri_jax.report.comparison import Comparison
-    from fmri_jax.report.variants import Claim, Paths
+    from fmri_jax.report.comparison.page import Comparison
+    from fmri_jax.report.comparison.variants import Claim, Paths
 
 
 def write(workdir: pathlib.Path) -> pathlib.Path:
@@ -47,8 +47,8 @@ def compare(
         out: the folder for `comparison.html`, `comparison.csv`, `comparison.md` and `figures/`.
         title: heading of the page.
         text: a sentence or two below it.
-        claims: orderings that were expected (`fmri_jax.report.variants.Claim`); the page says of
-            each whether it holds, with the numbers.
+        claims: orderings that were expected (`comparison.variants.Claim`); the page says of each
+            whether it holds, with the numbers.
         failed: variants that were not run to their end: claims that name them are listed, not
             judged.
 
@@ -59,6 +59,6 @@ def compare(
         InputError: there is no variant, a workdir cannot be read, or a claim names a variant or
             score that is not there.
     """
-    from fmri_jax.report.comparison import write_comparison
+    from fmri_jax.report.comparison.page import write_comparison
 
     return write_comparison(workdirs, pathlib.Path(out), title, text, claims, failed)

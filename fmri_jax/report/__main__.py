@@ -12,7 +12,7 @@ from fmri_jax import report
 from fmri_jax.errors import InputError
 
 if TYPE_CHECKING:
-    from fmri_jax.report.variants import Paths
+    from fmri_jax.report.comparison.variants import Paths
 
 
 def main(arguments: list[str] | None = None) -> int:

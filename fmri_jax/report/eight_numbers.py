@@ -1,7 +1,7 @@
 """The eight numbers of NSD papers as a table, and what is missing from it in sentences."""
 
-from fmri_jax.report.metric_names import MetricName
-from fmri_jax.report.scores import Scores
+from fmri_jax.evaluation.registry import MetricName
+from fmri_jax.report.io.scores import Scores
 from fmri_jax.report.tables import Cell, Row, Table, score_cell
 
 _TWO_WAY = "Two-way identification among the test images, a tie counting as a failure, on "

@@ -7,21 +7,13 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from fmri_jax.report import (
-    against,
-    charts,
-    curves,
-    eight_numbers,
-    metric_names,
-    montage,
-    phrases,
-    pictures,
-    tables,
-    words,
-)
+from fmri_jax.evaluation import registry
+from fmri_jax.report import eight_numbers, tables
+from fmri_jax.report.figures import charts, curves, montage, pictures
+from fmri_jax.report.figures.theme import LIGHT, Theme, png
+from fmri_jax.report.io.workdir import Workdir, read
 from fmri_jax.report.rendering import Chart, draw, render, write_whole
-from fmri_jax.report.theme import LIGHT, Theme, png
-from fmri_jax.report.workdir import Workdir, read
+from fmri_jax.report.text import baseline_text, summary_text, text_format
 
 # Scores for the large figures at the head of the page, as far as the run has them.
 _HEADLINES = ("pixel_correlation", "identification_2way", "f1", "ssim", "alexnet5", "lpips")
@@ -42,8 +34,10 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
     return {
         "run": run,
         "title": run.title,
-        "summary": words.summary(run),
-        "remarks": [(remark, words.is_warning(remark)) for remark in words.remarks(run)],
+        "summary": summary_text.summary(run),
+        "remarks": [
+            (remark, summary_text.is_warning(remark)) for remark in summary_text.remarks(run)
+        ],
         "headlines": _headlines(run),
         "highlights": pictures.highlights(run),
         "galleries": pictures.galleries(run),
@@ -77,7 +71,7 @@ def _charts(run: Workdir) -> dict[str, Chart]:
     if len(run.fold_names) > 1 and charts.by_fold(run, "pixel_correlation"):
         alts["folds"] = "Pixel correlation of the test images in each fold, best fold first."
     if found := curves.shown(run.curves):
-        alts["curves"] = "Training curves: " + ", ".join(map(metric_names.curve, found))
+        alts["curves"] = "Training curves: " + ", ".join(map(registry.curve, found))
     drawers: dict[str, Callable[[Workdir, Theme], Any]] = {
         "scores": charts.score_bars,
         "images": charts.distributions,
@@ -95,10 +89,10 @@ def _headlines(run: Workdir) -> list[dict[str, Any]]:
     """The large figures: value, interval, and what baselines and chance score."""
     found = []
     for metric in [m for m in _HEADLINES if m in run.scores.test][:_N_HEADLINES]:
-        name, shown = metric_names.metric(metric), tables.cell(metric, run.scores.test[metric])
+        name, shown = registry.metric(metric), tables.cell(metric, run.scores.test[metric])
         beside = [
-            f"{metric_names.baseline(baseline)} {name.text(known.value)}"
-            for baseline in against.FIRST
+            f"{registry.baseline(baseline)} {name.text(known.value)}"
+            for baseline in baseline_text.FIRST
             if (known := run.scores.baselines.get(baseline, {}).get(metric))
         ]
         if metric in run.scores.chance:
@@ -128,8 +122,8 @@ def _data(run: Workdir) -> list[tuple[str, str]]:
         "Images": f"{shape[1]} × {shape[2]} pixels, "
         + ("black and white" if run.binary else "grey" if shape[3] == 1 else "RGB"),
         "Test images": ", ".join(
-            f"{split}: {phrases.count(words.n_stimuli(run, split), 'image')} in "
-            f"{phrases.count(len(run.rows(split)), 'reconstruction')}"
+            f"{split}: {text_format.count(summary_text.n_stimuli(run, split), 'image')} in "
+            f"{text_format.count(len(run.rows(split)), 'reconstruction')}"
             for split in run.test_sets
         ),
         "Folds": str(len(run.fold_names)) if len(run.fold_names) > 1 else None,
@@ -165,7 +159,11 @@ def _phases(phases: list[dict[str, Any]]) -> list[dict[str, Any]]:
     seconds = [float(phase.get("wall_s") or 0.0) for phase in phases]
     total = max(sum(seconds), 1e-9)
     return [
-        {"name": phase.get("name", ""), "time": phrases.duration(wall), "share": 100 * wall / total}
+        {
+            "name": phase.get("name", ""),
+            "time": text_format.duration(wall),
+            "share": 100 * wall / total,
+        }
         for phase, wall in zip(phases, seconds, strict=True)
     ]
 
@@ -194,8 +192,9 @@ def _commands(run: Workdir) -> list[str]:
         command = f"python launch.py --config={shlex.quote(config)}"
     else:  # from the resolved config alone, into a new folder
         code = (
-            "import json, pathlib; from fmri_jax.run import run; run(json.loads(pathlib.Path("
-            f"{str(run.path / 'config.json')!r}).read_text()), pathlib.Path('runs/again'))"
+            "import json, pathlib; from fmri_jax.pipeline.run import run; run(json.loads("
+            f"pathlib.Path({str(run.path / 'config.json')!r}).read_text()), "
+            "pathlib.Path('runs/again'))"
         )
         command = f"python -c {shlex.quote(code)}"
     return [command, f"python -m fmri_jax.report {shlex.quote(str(run.path))}"]

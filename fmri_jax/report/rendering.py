@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.files import replacing
-from fmri_jax.report.theme import DARK, LIGHT, Theme, png, stamp
+from fmri_jax.report.figures.theme import DARK, LIGHT, Theme, png, stamp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,10 +3,10 @@
 import dataclasses
 import math
 
+from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.permutation import Difference
-from fmri_jax.report import metric_names
-from fmri_jax.report.phrases import p_text
-from fmri_jax.report.scores import Score, Scores
+from fmri_jax.report.io.scores import Score, Scores
+from fmri_jax.report.text.text_format import p_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cell:
 class Row:
     """One metric."""
 
-    metric: metric_names.MetricName
+    metric: registry.MetricName
     cells: tuple[Cell, ...]
 
 
@@ -47,7 +47,7 @@ def against_baselines(scores: Scores) -> Table:
     interval = "95 % bootstrap interval over stimuli" if scores.has_intervals else ""
     columns = [("this run", interval)]
     columns += [
-        (metric_names.baseline(name), metric_names.BASELINE_EXPLANATIONS.get(name, ""))
+        (registry.baseline(name), registry.BASELINE_EXPLANATIONS.get(name, ""))
         for name in scores.baselines
     ]
     columns.append(("chance", "what a guess scores on average"))
@@ -57,10 +57,10 @@ def against_baselines(scores: Scores) -> Table:
 
 def by_set(scores: Scores) -> Table:
     """Every test set and the training images, this run only."""
-    metrics = metric_names.ordered({metric for values in scores.sets.values() for metric in values})
+    metrics = registry.ordered({metric for values in scores.sets.values() for metric in values})
     rows = [
         Row(
-            metric_names.metric(metric),
+            registry.metric(metric),
             tuple(
                 cell(metric, values.get(metric, Score(math.nan))) for values in scores.sets.values()
             ),
@@ -72,12 +72,10 @@ def by_set(scores: Scores) -> Table:
 
 def cell(metric: str, score: Score, best: bool = False, note: str = "") -> Cell:
     """A score of a known metric as it is printed."""
-    return score_cell(metric_names.metric(metric), score, best, note)
+    return score_cell(registry.metric(metric), score, best, note)
 
 
-def score_cell(
-    name: metric_names.MetricName, score: Score, best: bool = False, note: str = ""
-) -> Cell:
+def score_cell(name: registry.MetricName, score: Score, best: bool = False, note: str = "") -> Cell:
     """A score as it is printed under the given name."""
     interval = f"{name.text(score.low)} – {name.text(score.high)}" if score.has_interval else ""
     return Cell(name.text(score.value), interval.replace(" % –", " –"), best, note)
@@ -92,7 +90,7 @@ def difference_text(metric: str, found: Difference) -> str:
 
 def best_of(metric: str, values: list[float]) -> list[bool]:
     """Which of the values are the best; none where the direction is unknown."""
-    name = metric_names.metric(metric)
+    name = registry.metric(metric)
     known = [value for value in values if math.isfinite(value)]
     if not name.better or len(known) < 2:
         return [False] * len(values)
@@ -113,7 +111,7 @@ def _baseline_row(scores: Scores, metric: str) -> Row:
         for entry, bold, note in zip(entries, best, notes, strict=True)
     ]
     chance = cell(metric, Score(scores.chance.get(metric, math.nan)))
-    return Row(metric_names.metric(metric), (*cells, chance))
+    return Row(registry.metric(metric), (*cells, chance))
 
 
 def _note(scores: Scores, metric: str, baseline: str) -> str:

@@ -7,14 +7,14 @@ import pytest
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
-from fmri_jax import crossvalidation
-from fmri_jax.data.preparation import Fold, Trials
+from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.methods import RunContext
+from fmri_jax.pipeline import cross_validation
+from fmri_jax.pipeline.workdir import Phases
 from fmri_jax.training.mesh import make_mesh
-from fmri_jax.workdir import Phases
 
 
 def problem(stimuli: int, voxels: int, repeats: int = 1, seed: int = 0):
@@ -104,7 +104,7 @@ def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path,
 
     context = RunContext(tmp_path, "all", jax.random.key(0), make_mesh(1))
     fold = Fold("all", train, {"test": test}, np.ones(30, bool))
-    rows = crossvalidation.run_fold(fold, 0, 2, MeanImage(), context, Phases(), {})
+    rows = cross_validation.run_fold(fold, 0, 2, MeanImage(), context, Phases(), {})
     expected = baselines.ridge(train.fmri, train.stimulus, images, average=averages)
     found = rows.ridge[rows.split == "test"]
     np.testing.assert_allclose(found, expected.reconstruct(test.fmri), atol=1e-5)

@@ -5,13 +5,13 @@ import functools
 import numpy as np
 import pytest
 
-from fmri_jax.data import virtual_subject
-from fmri_jax.data.preparation import PreparationConfig, folds
+from fmri_jax.data.preparation.folds import PreparationConfig, folds
+from fmri_jax.datasets import simulated
 from fmri_jax.evaluation import EvaluationConfig, baselines, chance, score
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.permutation import identification_p
-from fmri_jax.evaluation.span import best_in_span
+from fmri_jax.evaluation.training_span import best_in_span
 
 N_TRAIN, N_TEST = 200, 30
 PIXELS_ONLY = EvaluationConfig(perceptual=False)
@@ -19,8 +19,8 @@ PIXELS_ONLY = EvaluationConfig(perceptual=False)
 
 @functools.cache
 def decoded(noise: float, n_categories: int = 0):
-    """Targets, ridge reconstructions, training images and the session of a simulated subject."""
-    session = virtual_subject.load(
+    """Targets, ridge reconstructions, training images and the recording of a simulated subject."""
+    recording = simulated.load(
         image_size=16,
         n_training=N_TRAIN,
         training_repeats=2,
@@ -33,33 +33,35 @@ def decoded(noise: float, n_categories: int = 0):
         noise_ceiling=1 - noise,
         n_categories=n_categories,
     )
-    (fold,) = folds(session, PreparationConfig())
+    (fold,) = folds(recording, PreparationConfig())
     test = fold.tests["test"]
     fitted = baselines.ridge(fold.train.fmri, fold.train.stimulus, fold.train.images)
     seen = fold.train.images[np.unique(fold.train.stimulus)]
-    return test.targets(), fitted.reconstruct(test.fmri), seen, session
+    return test.targets(), fitted.reconstruct(test.fmri), seen, recording
 
 
 def test_noise_is_at_chance():
-    targets, reconstructions, seen, session = decoded(noise=1)
+    targets, reconstructions, seen, recording = decoded(noise=1)
     found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
     for name, level in chance(N_TEST, N_TRAIN).items():
         if name in found:
             assert found[name] == pytest.approx(level, abs=0.1)
     assert identification_p(targets, reconstructions) > 0.05
-    trials = session.split == "test"
-    assert noise_ceiling(session.fmri[trials], session.stimulus[trials]).explainable().mean() < 0.1
+    trials = recording.split == "test"
+    assert (
+        noise_ceiling(recording.fmri[trials], recording.stimulus[trials]).explainable().mean() < 0.1
+    )
 
 
 def test_without_noise_scores_approach_the_ceiling():
-    targets, reconstructions, seen, session = decoded(noise=0)
+    targets, reconstructions, seen, recording = decoded(noise=0)
     found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
     limit = score(targets, best_in_span(seen, targets), seen, config=PIXELS_ONLY)
     assert found["identification_2way"] > 0.98 and found["identification_vs_train"] > 0.8
     assert 0.8 * limit["pixel_correlation"] < found["pixel_correlation"]
     assert found["mse"] > limit["mse"]
-    trials = session.split == "test"
-    ceiling = noise_ceiling(session.fmri[trials], session.stimulus[trials]).explainable()
+    trials = recording.split == "test"
+    ceiling = noise_ceiling(recording.fmri[trials], recording.stimulus[trials]).explainable()
     np.testing.assert_allclose(ceiling, 1, atol=1e-6)
 
 
@@ -83,16 +85,16 @@ def test_a_subject_that_tells_only_categories_is_unmasked():
 
 
 def test_clusters_of_stimuli_become_folds_that_are_harder():
-    session = decoded(noise=0)[3]
-    groups = cluster_stimuli(session.images, n_clusters=3)
-    parts = list(folds(session, PreparationConfig(split="cluster"), groups))
+    recording = decoded(noise=0)[3]
+    groups = cluster_stimuli(recording.images, n_clusters=3)
+    parts = list(folds(recording, PreparationConfig(split="cluster"), groups))
     assert len(parts) == 3
     for part in parts:
         trained, tested = set(part.train.stimulus), set(part.tests["test"].stimulus)
         assert not trained & tested
         assert len({groups[s] for s in tested}) == 1
     at_random = np.random.default_rng(0).permutation(groups)
-    alike = np.corrcoef(session.images.reshape(len(groups), -1))
+    alike = np.corrcoef(recording.images.reshape(len(groups), -1))
 
     def nearest_in_training(labels):
         return np.where(labels[:, None] != labels, alike, -1).max(axis=1).mean()

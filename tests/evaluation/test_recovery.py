@@ -12,7 +12,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines, metrics
 from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.evaluation.recovery import noiseless_voxels, recovery_scores
-from fmri_jax.evaluation.span import best_in_span
+from fmri_jax.evaluation.training_span import best_in_span
 
 
 def crops(n: int, side: int = 48, seed: int = 0) -> np.ndarray:

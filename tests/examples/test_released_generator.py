@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from examples import released_generator
-from fmri_jax.data.session import Session
+from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.released import load_released
 from tests.pretrained.caffe_messages import write_net
@@ -20,7 +20,7 @@ def recording(voxels):
     """Two training images and three test images, shown twice each."""
     rng = np.random.default_rng(0)
     stimulus = np.repeat(np.arange(5), 2).astype(np.int32)
-    return Session(
+    return Recording(
         fmri=rng.normal(size=(10, voxels)).astype(np.float32),
         stimulus=stimulus,
         images=rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8),

@@ -8,7 +8,7 @@ import torch
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
-from fmri_jax.networks.features import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.networks import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.feature_networks import CLIP_RULES, FEATURE_NETWORKS
 from fmri_jax.pretrained.tensors import load_safetensors

@@ -7,7 +7,8 @@ import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.eight_numbers import NUMBERS
-from fmri_jax.report import eight_numbers, page, workdir
+from fmri_jax.report import eight_numbers, page
+from fmri_jax.report.io import workdir
 
 
 @pytest.fixture

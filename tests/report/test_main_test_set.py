@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from fmri_jax import report
-from fmri_jax.crossvalidation import Rows
 from fmri_jax.errors import InputError
-from fmri_jax.report import charts, words, workdir
+from fmri_jax.pipeline.cross_validation import Rows
+from fmri_jax.report.figures import charts
+from fmri_jax.report.io import workdir
+from fmri_jax.report.text import summary_text
 from tests.report.test_page import Page
 
 
@@ -45,15 +47,17 @@ def test_page_of_a_test_set_of_another_name(renamed, photographs, binary):
     for folder, usual in zip(renamed, (photographs, binary), strict=True):
         run, same = workdir.read(folder), workdir.read(usual)
         assert run.scores.test == same.scores.test
-        assert words.summary(run) == words.summary(same)
-        assert words.remarks(run) == words.remarks(same)
+        assert summary_text.summary(run) == summary_text.summary(same)
+        assert summary_text.remarks(run) == summary_text.remarks(same)
         page = Page(report.write(folder))
-        assert words.summary(run)[0] in page.text and "Test set “val”" in page.text
+        assert summary_text.summary(run)[0] in page.text and "Test set “val”" in page.text
     known = [
-        words.remarks(dataclasses.replace(r, fold=np.array([f"run {i % 3}" for i in range(60)])))
+        summary_text.remarks(
+            dataclasses.replace(r, fold=np.array([f"run {i % 3}" for i in range(60)]))
+        )
         for r in (run, same)
     ]
-    assert known[0] == known[1] != words.remarks(run)
+    assert known[0] == known[1] != summary_text.remarks(run)
     folds, expected = (charts.by_fold(r, "pixel_correlation") for r in (run, same))
     assert len(folds) == 20 and [name for name, _ in folds] == [name for name, _ in expected]
 

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from fmri_jax import report
-from fmri_jax.report import comparison
-from fmri_jax.report.comparison import Comparison
-from fmri_jax.report.variants import Claim
+from fmri_jax.report.comparison import page as comparison
+from fmri_jax.report.comparison.page import Comparison
+from fmri_jax.report.comparison.variants import Claim
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
 

@@ -16,8 +16,10 @@ from PIL import Image
 
 from fmri_jax import report
 from fmri_jax.report import __main__ as command
-from fmri_jax.report import montage, page, pictures, workdir
-from fmri_jax.report.theme import LIGHT, png
+from fmri_jax.report import page
+from fmri_jax.report.figures import montage, pictures
+from fmri_jax.report.figures.theme import LIGHT, png
+from fmri_jax.report.io import workdir
 from tests.report.synthetic_workdirs import write_photographs
 
 _VOID = {"meta", "img", "source", "br", "link", "input"}

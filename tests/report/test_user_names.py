@@ -10,10 +10,12 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fmri_jax import report
-from fmri_jax.report import charts, comparison_pictures, montage, pictures, workdir
-from fmri_jax.report.scores import Score
-from fmri_jax.report.theme import LIGHT, figure, png, style
-from fmri_jax.report.variants import read_variants
+from fmri_jax.report.comparison import figures as comparison_pictures
+from fmri_jax.report.comparison.variants import read_variants
+from fmri_jax.report.figures import charts, montage, pictures
+from fmri_jax.report.figures.theme import LIGHT, figure, png, style
+from fmri_jax.report.io import workdir
+from fmri_jax.report.io.scores import Score
 from tests.report.synthetic_workdirs import write_photographs
 
 # Matplotlib reads `$...$` as mathematics, and refuses what is none.

@@ -15,13 +15,12 @@ import optax
 from absl import logging
 
 from fmri_jax import pretrained
-from fmri_jax.data.batches import Batches
-from fmri_jax.data.preparation import Trials
+from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.placement import shardings
+from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
     Gate,
@@ -32,8 +31,9 @@ from fmri_jax.methods.gan.state import (
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
-from fmri_jax.networks.frozen import with_turned_kernels
+from fmri_jax.networks.conv.frozen import with_turned_kernels
 from fmri_jax.training import loop
+from fmri_jax.training.batches import Batches
 from fmri_jax.training.dispatch import steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import replicate

@@ -21,7 +21,7 @@ def load_released(path: str | pathlib.Path) -> GANReconstructor:
 
     It was trained on responses of the visual cortex (`ROI_VC = 1`), z-scored by training mean and
     standard deviation; test responses are averages of 24 trials, z-scored in the same way and
-    multiplied by 4.9, which `fmri_jax.data.preparation` does by default. Training images were
+    multiplied by 4.9, which `fmri_jax.data.preparation.folds` does by default. Training images were
     resized to 248 px and cropped to 227 at random: compare with the central 227 px.
 
     The authors stretch each picture between its darkest and its brightest value; here values keep

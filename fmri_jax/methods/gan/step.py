@@ -15,16 +15,16 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from fmri_jax.data.batches import Batch, random_crop
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
-from fmri_jax.methods.gan.critic import Critic, Metrics
+from fmri_jax.methods.gan.discriminator_update import Critic, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
-from fmri_jax.methods.gan.placement import shardings
+from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
 from fmri_jax.training import compiler
+from fmri_jax.training.batches import Batch, random_crop
 from fmri_jax.training.dispatch import several_steps
 from fmri_jax.training.gradients import gradient_norm
 

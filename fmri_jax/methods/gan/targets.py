@@ -10,8 +10,8 @@ import numpy as np
 from absl import logging
 from jax.sharding import Mesh
 
-from fmri_jax.data.batches import as_unit_range
 from fmri_jax.methods.gan.step import Features, TrainStep
+from fmri_jax.training.batches import as_unit_range
 from fmri_jax.training.mesh import replicate
 
 LIMIT_BYTES = 2**30  # on each device

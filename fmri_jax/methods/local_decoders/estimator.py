@@ -15,8 +15,8 @@ from sklearn.utils.validation import (
 )
 
 from fmri_jax.errors import InputError
-from fmri_jax.methods.local_decoders.arguments import as_groups, as_images, as_seed, check_unit
 from fmri_jax.methods.local_decoders.bases import Scales, Size, sizes_of
+from fmri_jax.methods.local_decoders.validation import as_groups, as_images, as_seed, check_unit
 
 if TYPE_CHECKING:
     from fmri_jax.methods.local_decoders.options import Config

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.data.preparation import Trials
+from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import (

@@ -10,12 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.methods.local_decoders.bases import sizes_of
-from fmri_jax.methods.local_decoders.combine import (
-    by_channel,
-    combination,
-    learn,
-    synthesise,
-)
+from fmri_jax.methods.local_decoders.combine import by_channel, combination, learn, synthesise
 from fmri_jax.methods.local_decoders.decoders import settings_of
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.receptive_fields import fit_several, geometry

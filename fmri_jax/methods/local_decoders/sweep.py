@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from fmri_jax.data.preparation import Fold
+from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images, summarise
 from fmri_jax.files import replacing

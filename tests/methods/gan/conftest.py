@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from fmri_jax import pretrained
-from fmri_jax.data.batches import Batch
-from fmri_jax.data.preparation import Trials
+from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.step import TrainStep
-from fmri_jax.networks.frozen import with_turned_kernels
+from fmri_jax.networks.conv.frozen import with_turned_kernels
+from fmri_jax.training.batches import Batch
 
 SMALL = Config(
     n_steps=6,

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from fmri_jax.networks import library
+from fmri_jax.networks.conv import gpu
 from fmri_jax.training.communication import bytes_by_collective
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
@@ -50,7 +50,7 @@ def last_doubling(program: str, dtype: str) -> bool:
     return f"x2x2x4x{dtype}>" in program
 
 
-@pytest.mark.parametrize(("enough", "most"), [(0, 1.05), (library.ENOUGH, 1.6)])
+@pytest.mark.parametrize(("enough", "most"), [(0, 1.05), (gpu.ENOUGH, 1.6)])
 def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch, enough, most):
     """Each device sees its own trials, and the discriminator's gradients are sent once.
 
@@ -58,7 +58,7 @@ def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch, enoug
     and more in networks as narrow as this one, where nearly all kernels are of pairs of pixels.
     """
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    monkeypatch.setattr(library, "ENOUGH", enough)
+    monkeypatch.setattr(gpu, "ENOUGH", enough)
     small, mesh = setting(), make_mesh(4)
     state, batch, *rest = small.arguments()
     arguments = (replicate(state, mesh), jax.device_put(batch, batch_sharding(mesh)))

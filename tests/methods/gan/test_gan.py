@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmri_jax.data.batches import Batches
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan import method
@@ -20,6 +19,7 @@ from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
 from fmri_jax.methods.gan.state import Gate, learning_rate
+from fmri_jax.training.batches import Batches
 from fmri_jax.training.loop import NotFiniteError
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.gan.conftest import SMALL

@@ -9,16 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmri_jax.data.batches import Batches
 from fmri_jax.methods.gan import targets
-from fmri_jax.methods.gan.losses import (
-    adversarial_loss,
-    discriminator_loss,
-    shared_cotangent,
-)
+from fmri_jax.methods.gan.losses import adversarial_loss, discriminator_loss, shared_cotangent
 from fmri_jax.methods.gan.step import jitted
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks.discriminator import fitting_layers
+from fmri_jax.training.batches import Batches
 from fmri_jax.training.mesh import make_mesh
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fmri_jax import data, methods
-from fmri_jax.data.preparation import PreparationConfig, Trials, folds
+from fmri_jax.data.preparation.folds import PreparationConfig, Trials, folds
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary
 from fmri_jax.methods.local_decoders import Config, build
@@ -44,12 +44,12 @@ def context(tmp_path_factory):
 
 
 def score(recordings, **options):
-    """Micro scores over all trials of the figure recording, leave one image out."""
-    session = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
+    """Micro scores over all trials of the figure session, leave one image out."""
+    recording = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
     split = PreparationConfig(split="stimulus", average_repeats="none")
     method, total = build(Config(**options)), 0
     context = methods.RunContext(recordings, "", jax.random.key(0), make_mesh(1), False)
-    for fold in folds(session, split):
+    for fold in folds(recording, split):
         test = fold.tests["test"]
         images = method.fit(fold.train, context).reconstruct(test.fmri)
         total += np.asarray(binary.counts(test.targets(), images)).sum(axis=0)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fmri_jax import data, report
-from fmri_jax.data.preparation import PreparationConfig, folds
-from fmri_jax.data.session import Session
+from fmri_jax.data.preparation.folds import PreparationConfig, folds
+from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation import baselines, binary
 from fmri_jax.methods.local_decoders import figures
 from fmri_jax.methods.local_decoders.options import Config
@@ -24,7 +24,7 @@ def splits():
     stimulus = (np.arange(32) % 8).astype(np.int32)
     mixing = rng.standard_normal((25, 40)) * (rng.random((25, 40)) < 0.2)
     fmri = images[stimulus].reshape(32, 25) / 255 @ mixing + 0.3 * rng.standard_normal((32, 40))
-    session = Session(
+    recording = Recording(
         fmri=fmri.astype(np.float32),
         stimulus=stimulus,
         images=images,
@@ -34,7 +34,7 @@ def splits():
         split=np.full(32, "train"),
     )
     split = PreparationConfig(split="stimulus", n_folds=4, average_repeats="none")
-    return list(folds(session, split))
+    return list(folds(recording, split))
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +120,9 @@ def test_rows_are_one_change_away_from_nilearn_s_example():
 
 def test_choices_on_inner_folds_decode_real_voxels(recordings):
     """The best configuration by inner folds alone, on two of the twenty images."""
-    session = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
+    recording = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
     split = PreparationConfig(split="stimulus", average_repeats="none")
-    chosen = list(folds(session, split))[4:6]
+    chosen = list(folds(recording, split))[4:6]
     done = sweep(chosen, {"chosen": Config(select="inner")})
     row = done.rows["chosen"]
     counts = np.asarray(binary.counts(done.targets, row.reconstructions)).sum(axis=0)

@@ -1,0 +1,190 @@
+"""What a file holds, whether it can be used, and what is missing: in one screen."""
+
+import dataclasses
+import io
+import pathlib
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fmri_jax.data import paths
+from fmri_jax.data.images import image_files
+from fmri_jax.data.inspect.listing import Listing, listing
+from fmri_jax.data.readers import registry
+from fmri_jax.data.readers.bdata import BData
+from fmri_jax.data.recording import TRAIN, Recording
+from fmri_jax.errors import InputError
+
+_MOST_LINES = 12  # of a listing, so that everything fits one screen
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What was found at a path.
+
+    Attributes:
+        path: what was inspected, expanded.
+        kind: of file.
+        holds: name and description of what is in it.
+        recording: the recording, if it can be used.
+        problem: otherwise the sentence that says why not.
+        fmri: (trials, voxels), the responses, also where only images are missing.
+        sizes: (height, width) in px of the files that the reader made square images of, each
+            once, in ascending order; none where the recording itself holds its images.
+    """
+
+    path: str
+    kind: str
+    holds: Listing
+    recording: Recording | None
+    problem: str
+    fmri: np.ndarray | None
+    sizes: tuple[tuple[int, int], ...] = ()
+
+
+def inspect(path: str, **options: Any) -> Inspection:
+    """Looks into a file or a folder of NIfTI.
+
+    Args:
+        path: the recording.
+        **options: of `fmri_jax.data.readers.registry.Config`, such as `images` for a BData file.
+
+    Raises:
+        InputError: nothing can be said about it: it does not exist or is no data file.
+    """
+    path, options = paths.expanded(path), paths.expanded_options(options)
+    kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
+    recording, problem, fmri = None, "", None
+    sizes: tuple[tuple[int, int], ...] = ()
+    table = _bdata(path) if kind == "HDF5" else None
+    if table is not None:
+        kind, holds = "BData", _bdata_listing(table, holds)
+    if table is not None and not options.get("images"):
+        fmri = table.read(table.voxels())
+        problem = (
+            f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
+            "the images; add --images FOLDER, which launch.py takes as "
+            "--config.data.file.images=FOLDER."
+        )
+    else:
+        try:
+            recording = registry.load(path, **options)
+            fmri, sizes = recording.fmri, _sizes(path, options, recording)
+        except InputError as error:
+            problem = str(error)
+    return Inspection(path, kind, holds, recording, problem, fmri, sizes)
+
+
+def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tuple[int, int], ...]:
+    """The sizes of the image files that a recording shows, before its reader resized them."""
+    if registry.reader_of(path) not in registry.FORMATS:
+        return ()
+    place, shown = pathlib.Path(path), set(recording.stimulus_names)
+    beside = (place if place.is_dir() else place.parent) / "stimuli"
+    found = set()
+    for folder in {options.get("images") or str(beside), options.get("test_images") or ""} - {""}:
+        with image_files(folder) as (names, content_of):
+            for name in names:
+                if not shown & {name, pathlib.PurePosixPath(name).stem}:
+                    continue
+                try:
+                    with Image.open(io.BytesIO(content_of(name))) as picture:  # its header alone
+                        found.add((picture.height, picture.width))
+                except (OSError, Image.DecompressionBombError):
+                    pass  # the reader has taken another file of this stem
+    return tuple(sorted(found))
+
+
+def describe(found: Inspection) -> str:
+    """The screen that `python -m fmri_jax.data inspect` prints."""
+    lines = [f"{found.path}: {found.kind}", "", "It holds"]
+    shown = found.holds[:_MOST_LINES]
+    width = max([len(name) for name, _ in shown], default=0)
+    lines += [f"  {name:{width}}  {what}" for name, what in shown]
+    if len(found.holds) > len(shown):
+        lines.append(f"  and {len(found.holds) - len(shown)} more")
+    if found.recording is None:
+        return "\n".join([*lines, "", "It cannot be used", f"  {found.problem}"])
+    lines += [
+        "",
+        "It can be used",
+        *(f"  {line}" for line in _summary(found.recording, found.sizes)),
+    ]
+    if gaps := _gaps(found.recording):
+        lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
+    return "\n".join(lines)
+
+
+def _summary(recording: Recording, originals: tuple[tuple[int, int], ...]) -> list[str]:
+    fmri, counts = recording.fmri, np.bincount(recording.stimulus, minlength=len(recording.images))
+    _, height, width, channels = recording.images.shape
+    splits = zip(*np.unique(recording.split, return_counts=True), strict=True)
+    sizes = (f"{name} {int(mask.sum())}" for name, mask in recording.rois.items())
+    resized = (
+        [f"        {_resized(originals, height)}"] if set(originals) - {(height, width)} else []
+    )
+    return [
+        f"fmri    {len(fmri)} trials x {fmri.shape[1]} voxels, from {fmri.min():.3g} to "
+        f"{fmri.max():.3g}, mean {fmri.mean():.3g}",
+        f"images  {len(counts)} of {height} x {width} px, "
+        f"{'colour' if channels == 3 else 'grey'}; shown {counts.min()} to {counts.max()} times",
+        *resized,
+        f"runs    {len(np.unique(recording.run))}",
+        f"split   {', '.join(f'{name} {count}' for name, count in splits)} trials",
+        f"rois    {', '.join(list(sizes)[:_MOST_LINES]) or 'none'}",
+    ]
+
+
+def _resized(originals: tuple[tuple[int, int], ...], side: int) -> str:
+    """From which sizes to which the images were brought, and what to do about it."""
+    ends = [f"{height} x {width}" for height, width in (originals[0], originals[-1])]
+    sizes = ends[0] if len(originals) == 1 else f"{len(originals)} sizes, {' to '.join(ends)}"
+    return (
+        f"resized from {sizes} px to {side} x {side} px: --image-size N changes that, in launch.py "
+        "--config.data.file.image_size=N"
+    )
+
+
+def _gaps(recording: Recording) -> list[str]:
+    """What is absent or looks wrong, and what follows from it."""
+    gaps = []
+    if set(recording.split.tolist()) == {TRAIN}:
+        gaps.append("split: no test trials are named; use --config.preparation.split=stimulus")
+    if len(np.unique(recording.run)) == 1:
+        gaps.append("run: all trials are of one run; runs cannot be left out")
+    if not recording.rois:
+        gaps.append("rois: no region is named; only 'all' voxels can be chosen")
+    if empty := [name for name, mask in recording.rois.items() if not mask.any()]:
+        gaps.append(f"rois: no voxel belongs to {', '.join(empty)}; it cannot be chosen")
+    constant = int((recording.fmri == recording.fmri[0]).all(axis=0).sum())
+    if constant:
+        gaps.append(f"fmri: {constant} voxels never change; they carry nothing and count as 0")
+    if unseen := len(recording.images) - len(np.unique(recording.stimulus)):
+        gaps.append(f"stimulus: {unseen} images are never shown")
+    if recording.stimulus.min() == 1:
+        gaps.append("stimulus: image 0 is never shown; if the indices count from 1, subtract 1")
+    distinct = recording.distinct_images
+    if twins := int((distinct != np.arange(len(distinct))).sum()):
+        gaps.append(f"images: {twins} have the same pixels as another one; they count as one")
+    if len(np.unique(distinct)) == 1:
+        gaps.append("images: there is one only; nothing can be decoded from a constant stimulus")
+    return gaps
+
+
+def _bdata(path: str) -> BData | None:
+    try:
+        return BData(path)
+    except InputError:
+        return None
+
+
+def _bdata_listing(table: BData, datasets: Listing) -> Listing:
+    labels = [key for key in table.keys if key not in table.rois]
+    sizes = [f"{key} {int((table.rows[key] == 1).sum())}" for key in table.rois]
+    more = f" and {len(sizes) - _MOST_LINES} more" if len(sizes) > _MOST_LINES else ""
+    return [
+        *datasets[:3],
+        ("keys", ", ".join(labels) or "none"),
+        ("regions", (", ".join(sizes[:_MOST_LINES]) or "none") + more),
+    ]

@@ -1,0 +1,1 @@
+"""From a recording to standardised training and test trials, fold by fold."""

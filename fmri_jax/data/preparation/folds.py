@@ -1,0 +1,239 @@
+"""From a recording to standardised trials for training and testing, fold by fold.
+
+What is estimated (a voxel's mean and standard deviation) is estimated on the training trials of the
+fold alone, and a test trial is transformed on its own: it gives the same row alone as among others.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from fmri_jax.data import images as image_stacks
+from fmri_jax.data.preparation import splits
+from fmri_jax.data.preparation.standardise import VoxelScale
+from fmri_jax.data.recording import Recording
+
+_SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
+
+
+@dataclasses.dataclass(frozen=True)
+class PreparationConfig:
+    """How trials are split, selected and scaled."""
+
+    fmri: Literal["recorded", "noise"] = "recorded"  # "noise": the baseline without any fMRI
+    roi: str = "all"  # ROI expression; "all" takes every voxel
+    image_size: int = 0  # px, side of the square target images; 0: as recorded
+    split: Literal["given", "stimulus", "run", "cluster"] = "given"  # or leave one group out
+    n_folds: int = 0  # 0: one fold a group; else groups are dealt into so many (clusters: made)
+    validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
+    average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
+    noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
+    standardise: bool = True  # z-score each voxel by the training mean and standard deviation
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trials:
+    """Trials that are ready for a method.
+
+    Attributes:
+        fmri: (n, voxels) float32, standardised.
+        stimulus: (n,) int32, index into `images`.
+        images: (stimuli, height, width, channels) uint8, every image of the recording at the
+            prepared size. Only those that `stimulus` names were shown in these trials: take them
+            through `targets`.
+        run: (n,) int32; -1 for an average over several runs.
+        stimulus_names: one name an image.
+        repeats: (n,) recorded trials that each row is the average of, or one number for all.
+        gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
+    """
+
+    fmri: np.ndarray
+    stimulus: np.ndarray
+    images: np.ndarray
+    run: np.ndarray
+    stimulus_names: tuple[str, ...]
+    repeats: np.ndarray | int = 1
+    gain: np.ndarray | float = 1.0
+
+    def take(self, rows: np.ndarray) -> "Trials":
+        """The trials that `rows`, indices, names."""
+        n = len(self.fmri)
+        return dataclasses.replace(
+            self,
+            fmri=self.fmri[rows],
+            stimulus=self.stimulus[rows],
+            run=self.run[rows],
+            repeats=np.broadcast_to(self.repeats, n)[rows],
+            gain=np.broadcast_to(self.gain, n)[rows],
+        )
+
+    def targets(self) -> np.ndarray:
+        """(n, height, width, channels) float32 in [0, 1]: the image shown in each trial."""
+        return self.images[self.stimulus].astype(np.float32) / np.float32(255)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fold:
+    """One split of a recording into training and test trials.
+
+    Attributes:
+        name: "all" for the recording's own split, else what is left out: "stimulus 3", "run 21",
+            "stimulus group 2 of 9".
+        train: the training trials.
+        tests: test set name -> trials; "test" comes first.
+        voxels: (voxels of the recording,) bool, the chosen ROI.
+        shared_stimuli: how many images are shown in training and in a test set alike. Zero, except
+            where runs are left out of a recording that repeats its images over runs: the scores
+            then measure how well known images are recognised, and the report says so.
+    """
+
+    name: str
+    train: Trials
+    tests: dict[str, Trials]
+    voxels: np.ndarray
+    shared_stimuli: int = 0
+
+    @property
+    def is_only(self) -> bool:
+        """Whether this is the recording's own split, beside which there is no other fold."""
+        return self.name == splits.WHOLE
+
+    def main_test(self) -> Trials:
+        """The test set that comes first."""
+        return self.tests[next(iter(self.tests))]
+
+    def distractors(self) -> np.ndarray:
+        """(n,) training images that are not the row's own, for each row of the main test set."""
+        seen = np.unique(self.train.stimulus)
+        return len(seen) - np.isin(self.main_test().stimulus, seen)
+
+    def tests_averages(self) -> bool:
+        """Whether rows of the main test set average more trials than those of training do."""
+        return bool(np.mean(self.main_test().repeats) > np.mean(self.train.repeats))
+
+    def without_responses(self) -> "Fold":
+        """What was shown, with trials of no voxel: responses of many folds fill the memory."""
+
+        def emptied(trials: Trials) -> Trials:
+            return dataclasses.replace(trials, fmri=np.empty((len(trials.fmri), 0), np.float32))
+
+        tests = {name: emptied(trials) for name, trials in self.tests.items()}
+        return dataclasses.replace(self, train=emptied(self.train), tests=tests)
+
+
+def folds(
+    recording: Recording, options: PreparationConfig, clusters: np.ndarray | None = None
+) -> Iterator[Fold]:
+    """Splits a recording into one fold ("given") or one a left-out group (all others).
+
+    With `validation` a random share of each fold's training stimuli stands in for its test set, so
+    that options can be chosen without a look at the test set.
+
+    Leaving groups out divides the training trials only: test sets that the recording names stay
+    unseen. Stimuli with identical pixels are one stimulus, the first of them.
+
+    Averaging the n repeats of an image divides the noise's standard deviation by sqrt(n). A row of
+    training is the mean of m repeats (m = 1 unless `average_repeats="all"`), so with
+    `noise_scaling` the z-scored average is multiplied by sqrt(n / m): its noise is then as large as
+    in training. At the 24 repeats of Shen et al. (2019) that is their factor of 4.9. Where m
+    differs between training images its harmonic mean is taken, because the mean noise variance of
+    the training rows is proportional to the mean of 1 / m.
+
+    Args:
+        recording: the recording.
+        options: how to split, select and scale.
+        clusters: (stimuli,) which cluster of similar images each belongs to, for "cluster"; see
+            `fmri_jax.evaluation.clusters`.
+
+    Yields:
+        Folds with standardised trials.
+
+    Raises:
+        InputError: the ROI does not exist, or the recording cannot be split in this way.
+    """
+    voxels = recording.roi(options.roi)
+    images = recording.images
+    if options.image_size:
+        images = image_stacks.resize(images, options.image_size)
+    responses = recording.fmri if voxels.all() else recording.fmri[:, voxels]
+    stimulus = recording.distinct_images[recording.stimulus]
+    recorded = Trials(responses, stimulus, images, recording.run, recording.stimulus_names)
+    dealt = splits.deal(recording, stimulus, options.split, options.n_folds, clusters)
+    for number, split in enumerate(dealt):
+        yield _fold(number, split, recorded, voxels, options)
+
+
+def count_folds(
+    recording: Recording, options: PreparationConfig, clusters: np.ndarray | None = None
+) -> int:
+    """How many `folds` there are; arguments and errors as there."""
+    stimulus = recording.distinct_images[recording.stimulus]
+    dealt = splits.deal(recording, stimulus, options.split, options.n_folds, clusters)
+    return sum(1 for _ in dealt)
+
+
+def _fold(
+    number: int,
+    split: splits.Split,
+    recorded: Trials,
+    voxels: np.ndarray,
+    options: PreparationConfig,
+) -> Fold:
+    name, train, tests = split
+    if options.validation:
+        train, tests = splits.hold_out(train, recorded.stimulus, options.validation)
+    training, others = _prepare(recorded, train, tests, options)
+    if options.fmri == "noise":
+        training, *replaced = _noise(number, training, *others.values())
+        others = dict(zip(others, replaced, strict=True))
+    seen = set(training.stimulus.tolist())
+    shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
+    return Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
+
+
+def _noise(fold: int, *parts: Trials) -> list[Trials]:
+    """The same trials with standard normal numbers for voxels: what the images alone give away."""
+    random = np.random.default_rng(fold)  # of its own, or every fold would test on the same rows
+    return [
+        dataclasses.replace(part, fmri=random.standard_normal(part.fmri.shape, np.float32))
+        for part in parts
+    ]
+
+
+def _prepare(
+    recorded: Trials, train: np.ndarray, tests: dict[str, np.ndarray], options: PreparationConfig
+) -> tuple[Trials, dict[str, Trials]]:
+    """Averages, standardises and scales the trials of one fold."""
+    training = _take(recorded, train, average=options.average_repeats == "all")
+    scale = VoxelScale.fit(training.fmri, options.standardise)
+    reference = 1 / np.mean(1 / training.repeats)  # of a training row: their harmonic mean
+    prepared = {}
+    for name, rows in tests.items():
+        test = _take(recorded, rows, average=options.average_repeats != "none")
+        gain = np.sqrt(test.repeats / reference)
+        if not options.noise_scaling or options.average_repeats == "none":
+            gain = np.ones_like(gain)
+        prepared[name] = dataclasses.replace(test, fmri=scale.apply(test.fmri, gain), gain=gain)
+    ones = np.ones(len(training.fmri))
+    return dataclasses.replace(training, fmri=scale.apply(training.fmri, ones)), prepared
+
+
+def _take(recorded: Trials, rows: np.ndarray, average: bool) -> Trials:
+    """Chosen trials, averaged over the repeats of a stimulus or not."""
+    if not average:
+        return recorded.take(rows)
+    stimulus, run = recorded.stimulus[rows], recorded.run[rows]
+    shown = np.unique(stimulus)
+    groups = [np.flatnonzero(stimulus == s) for s in shown]
+    fmri = np.stack([recorded.fmri[rows[g]].mean(axis=0, dtype=np.float64) for g in groups])
+    runs = [run[g[0]] if (run[g] == run[g[0]]).all() else _SEVERAL_RUNS for g in groups]
+    return dataclasses.replace(
+        recorded,
+        fmri=fmri.astype(np.float32),
+        stimulus=shown,
+        run=np.asarray(runs, np.int32),
+        repeats=np.asarray([len(g) for g in groups]),
+        gain=np.ones(len(groups)),
+    )

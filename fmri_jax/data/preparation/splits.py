@@ -1,0 +1,95 @@
+"""Which trials train and which test: the recording's own split, or one group left out at a time."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fmri_jax.data.recording import TRAIN, Recording
+from fmri_jax.errors import InputError
+
+WHOLE = "all"  # the name of the one fold of a recording's own split
+
+Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
+
+
+def deal(
+    recording: Recording,
+    stimulus: np.ndarray,
+    split: str,
+    n_folds: int,
+    clusters: np.ndarray | None,
+) -> Iterator[Split]:
+    """The indices of the training and test trials of each fold.
+
+    Args:
+        recording: the recording.
+        stimulus: (trials,) stimuli, of which those with identical pixels are one.
+        split: "given", or what is left out: "stimulus", "run" or "cluster".
+        n_folds: into how many folds groups are dealt; 0 for one a group.
+        clusters: (stimuli,) clusters of similar images, for "cluster".
+
+    Yields:
+        Name, training trials, and test trials by the name of their set.
+
+    Raises:
+        InputError: the recording cannot be split in this way.
+    """
+    train = np.flatnonzero(recording.split == TRAIN)
+    if split == "given":
+        names = sorted(set(recording.split.tolist()) - {TRAIN}, key=lambda n: (n != "test", n))
+        if not names:
+            raise InputError(
+                "split='given', but this recording names no test trials: leave groups out with "
+                "split='stimulus' or split='run'."
+            )
+        if n_folds:
+            raise InputError(
+                f"split='given' with n_folds={n_folds}, but the recording's own split is one fold: "
+                "set n_folds=0, or choose split='stimulus', 'run' or 'cluster'."
+            )
+        yield WHOLE, train, {name: np.flatnonzero(recording.split == name) for name in names}
+        return
+    labels = _labels(recording, stimulus, split, clusters)
+    groups = np.unique(labels[train])
+    if len(groups) < 2 or n_folds not in (0, *range(2, len(groups) + 1)):
+        raise InputError(
+            f"split={split!r} with n_folds={n_folds} cannot divide the training trials, which hold "
+            f"{len(groups)} groups: expected at least 2 groups and n_folds=0 (one fold a group) or "
+            "from 2 to the number of groups."
+        )
+    count = n_folds or len(groups)
+    for fold in range(count):
+        left_out = groups[fold::count]
+        out = np.isin(labels[train], left_out)
+        dealt = str(left_out[0])
+        if n_folds and split != "cluster":
+            dealt = f"group {fold + 1} of {n_folds}"
+        yield f"{split} {dealt}", train[~out], {"test": train[out]}
+
+
+def _labels(
+    recording: Recording, stimulus: np.ndarray, split: str, clusters: np.ndarray | None
+) -> np.ndarray:
+    """(trials,) which group each trial is left out with."""
+    if split != "cluster":
+        return stimulus if split == "stimulus" else recording.run
+    if clusters is None:
+        raise InputError("split='cluster' without clusters: give folds the stimuli's clusters.")
+    return clusters[stimulus]
+
+
+def hold_out(
+    train: np.ndarray, labels: np.ndarray, share: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Some training stimuli, the same in every run, take the place of the test set."""
+    shown = np.unique(labels[train])
+    count = round(share * len(shown))
+    if not 0 < count < len(shown):
+        raise InputError(
+            f"config.preparation.validation is {share}: of {len(shown)} training stimuli that "
+            f"leaves {count} to validate on; expected a share between 0 and 1 that leaves some to "
+            "train on and some to validate on."
+        )
+    held_out = np.random.default_rng(0).permutation(shown)[:count]
+    out = np.isin(labels[train], held_out)
+    return train[~out], {"test": train[out]}

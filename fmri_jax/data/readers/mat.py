@@ -1,0 +1,149 @@
+"""MATLAB recordings: the variables of a `.mat` file, under the keys of `readers.arrays`.
+
+Files of MATLAB's versions 4 to 7 are read by SciPy, those of `save -v7.3`, which are HDF5, by h5py.
+Nothing in them is run: objects, function handles and structs are refused, never built.
+
+What MATLAB cannot say is understood: a vector is a row or a column; an array has no last axis of
+length 1, so images of three axes are grey ones; texts are a cell array or the rows of a character
+array.
+"""
+
+import pathlib
+from typing import Any
+
+import h5py
+import numpy as np
+
+from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
+from fmri_jax.data.recording import Recording
+from fmri_jax.errors import InputError
+
+_KEYS = (*REQUIRED, *OPTIONAL)
+_VECTORS = ("stimulus", "run", "simulated")
+_TEXTS = ("roi_names", "stimulus_names", "split", "description")
+
+
+def load(path: str) -> Recording:
+    """Reads a MATLAB recording.
+
+    Args:
+        path: the `.mat` file.
+
+    Returns:
+        The recording, checked.
+
+    Raises:
+        InputError: the file is missing or damaged, a variable is an object or a struct, or its
+            content cannot be used.
+    """
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"{path} is not a file: expected a .mat recording; check the path.")
+    raw = _read_hdf5(path) if h5py.is_hdf5(path) else _read_older(path)
+    return session_from_arrays({key: _as_array(path, key, raw[key]) for key in raw}, path)
+
+
+def _read_older(path: str) -> dict[str, Any]:
+    """The variables of a file of version 4 to 7; unused ones stay on disk."""
+    from scipy import io
+
+    try:
+        kinds = {name: kind for name, _, kind in io.whosmat(path)}
+        used = [name for name in kinds if name in _KEYS]
+        variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
+        for name in used:
+            if kinds[name] == "logical":  # which loadmat gives as uint8
+                variables[name] = variables[name].astype(bool)
+    except Exception as error:  # SciPy raises half a dozen kinds on damaged files
+        raise InputError(
+            f"{path} cannot be read as a .mat file ({error}): it is damaged or no MATLAB file; "
+            "write it again with save."
+        ) from None
+    return {name: variables.get(name, np.empty(0)) for name in kinds}
+
+
+def _read_hdf5(path: str) -> dict[str, Any]:
+    """The variables of a file of version 7.3."""
+    try:
+        with h5py.File(path) as file:
+            names = [name for name in file if not name.startswith("#")]
+            return {n: _from_hdf5(file, path, n) if n in _KEYS else np.empty(0) for n in names}
+    except (OSError, RuntimeError, KeyError) as error:
+        raise InputError(
+            f"{path} cannot be read as a .mat file ({error}): it is damaged; write it again with "
+            "save -v7.3."
+        ) from None
+
+
+def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
+    """One variable with the axes that it has in MATLAB, which HDF5 holds in reverse."""
+    stored = file[name]
+    kind = _class_of(stored)
+    if "MATLAB_sparse" in stored.attrs:
+        raise _sparse(path, name)
+    if isinstance(stored, h5py.Group) or "MATLAB_object_decode" in stored.attrs:
+        raise _refused(path, name, "a struct" if kind == "struct" else f"a {kind} object")
+    if "MATLAB_empty" in stored.attrs and stored.attrs["MATLAB_empty"]:
+        return np.zeros(tuple(int(n) for n in stored[()].ravel()))
+    if kind == "cell":
+        cells = [file[reference] for reference in stored[()].T.ravel(order="F")]
+        for cell in cells:
+            if _class_of(cell) != "char":
+                raise _refused(path, name, f"a cell array of {_class_of(cell)}")
+        return np.asarray([_characters(cell[()]) for cell in cells])
+    if kind == "char":
+        return np.asarray([_characters(row) for row in np.atleast_2d(stored[()].T)])
+    if stored.dtype.kind not in "biuf":
+        raise _refused(path, name, f"a {kind}")
+    values = stored[()].T
+    return values.astype(bool) if kind == "logical" else values
+
+
+def _class_of(stored: h5py.Dataset | h5py.Group) -> str:
+    kind = stored.attrs.get("MATLAB_class", b"double")
+    return kind.decode() if isinstance(kind, bytes) else str(kind)
+
+
+def _characters(codes: np.ndarray) -> str:
+    """Text from the UTF-16 codes of a MATLAB character array."""
+    return codes.astype(np.uint16).ravel().tobytes().decode("utf-16-le").rstrip()
+
+
+def _as_array(path: str, key: str, value: Any) -> np.ndarray:
+    """A variable as `session_from_arrays` wants it."""
+    from scipy.io.matlab import MatlabFunction, MatlabObject, MatlabOpaque
+    from scipy.sparse import issparse
+
+    if issparse(value):
+        raise _sparse(path, key)
+    if isinstance(value, (MatlabObject, MatlabOpaque, MatlabFunction)):
+        raise _refused(path, key, "an object or a function handle")
+    if value.dtype.names:
+        raise _refused(path, key, "a struct")
+    if key in _TEXTS:
+        texts = [_text(path, key, item) for item in value.ravel()]
+        if key == "description":
+            return np.asarray(texts[0] if texts else "", np.str_)
+        return np.asarray(texts, np.str_)
+    if value.dtype.kind == "O":
+        raise _refused(path, key, "a cell array")
+    if key in _VECTORS and value.ndim == 2 and 1 in value.shape:
+        return value.ravel()
+    if key == "images" and value.ndim == 3:
+        return value[..., None]
+    return value
+
+
+def _text(path: str, key: str, item: Any) -> str:
+    item = np.asarray(item)
+    if item.dtype.kind != "U" or item.size > 1:
+        raise _refused(path, key, f"a list of {item.dtype} arrays")
+    return str(item.ravel()[0]).rstrip() if item.size else ""
+
+
+def _refused(path: str, key: str, what: str) -> InputError:
+    wanted = "a cell array of texts" if key in _TEXTS else "a plain array of numbers"
+    return InputError(f"{path}: {key} is {what}: expected {wanted}; store it as that.")
+
+
+def _sparse(path: str, key: str) -> InputError:
+    return InputError(f"{path}: {key} is sparse: expected a plain array; store full({key}).")

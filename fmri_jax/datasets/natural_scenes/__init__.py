@@ -1,0 +1,70 @@
+"""Natural Scenes Dataset, in the prepared layout that current decoding papers share.
+
+One folder, as MindEye2 (Scotti et al. 2024, arXiv:2403.11207) publishes it:
+
+    betas_all_subj01_fp32_renorm.hdf5   `betas` (30000 trials, voxels of nsdgeneral)
+    coco_images_224_float16.hdf5        `images` (73000, 3, 224, 224) in [0, 1], or NSD's own
+                                        nsd_stimuli.hdf5: `imgBrick` (73000, 425, 425, 3) uint8
+    COCO_73k_subj_indices.hdf5          `subj01` (30000,): which of the 73,000 each trial showed
+    shared1000.npy                      (73000,) bool: images that every subject saw
+    rois_subj01.hdf5                    optional: one (voxels,) mask of 0 and 1 a region
+
+The shared images are the test set. The data are free to use but may not be passed on: each user
+agrees to NSD's terms, at https://naturalscenesdataset.org.
+
+Reference:
+    Allen et al. (2022), Nat Neurosci 25:116.
+"""
+
+import dataclasses
+import pathlib
+
+from fmri_jax.data.recording import Recording
+
+LAYOUT = 1  # version of the conversion: another one is prepared anew
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which recording to prepare; each choice is prepared once and kept apart."""
+
+    subject: int = 1  # 1 to 8
+    image_size: int = 224  # px, side of the square that every image is resized to
+    sessions: int = 0  # how many of the first sessions of 750 trials to take; 0: all
+    folder: str = ""  # of the files; default <cache>/natural_scenes
+
+
+def load(subject: int = 1, image_size: int = 224, sessions: int = 0, folder: str = "") -> Recording:
+    """Loads one subject, preparing the recording the first time.
+
+    Args:
+        subject: 1 to 8.
+        image_size: px.
+        sessions: how many of the first sessions of 750 trials to take; 0: all.
+        folder: of the files; default `<cache>/natural_scenes`.
+
+    Returns:
+        A recording with the splits "train" and "test" (the shared images), whose runs are NSD's
+        sessions and whose region "nsdgeneral" holds every voxel.
+
+    Raises:
+        InputError: a file is missing or does not fit the others.
+    """
+    from fmri_jax.datasets import cache, manual_download
+    from fmri_jax.datasets.natural_scenes import layout
+    from fmri_jax.files import cache_folder
+
+    place = pathlib.Path(folder) if folder else cache_folder() / "natural_scenes"
+    files = layout.find(place, subject)
+    key = cache.options_key(
+        layout=LAYOUT,
+        image_size=image_size,
+        sessions=sessions,
+        files=[manual_download.described(file) for file in files.paths()],
+    )
+    return cache.prepare(
+        lambda: layout.convert(files, image_size, sessions),
+        f"natural_scenes-{subject}",
+        cache_folder() / "recordings",
+        key,
+    )

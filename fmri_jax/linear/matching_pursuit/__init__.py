@@ -1,0 +1,1 @@
+"""Orthogonal matching pursuit for many targets at once."""

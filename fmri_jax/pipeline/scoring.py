@@ -1,0 +1,172 @@
+"""From the rows of a run to `scores.json`: every test set, every baseline, with intervals."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import baselines, binary
+from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
+from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.perceptual import PerceptualWeights
+from fmri_jax.evaluation.permutation import compare
+from fmri_jax.evaluation.scores import (
+    VS_TRAIN,
+    EvaluationConfig,
+    PerImage,
+    chance,
+    score_images,
+    summarise,
+)
+from fmri_jax.pipeline.cross_validation import PREDICTIONS, Rows
+
+BASELINES = {"mean_image": "mean_image", "shuffled": "shuffled_fmri", "ridge": "ridge"}
+
+
+def score_run(
+    rows: Rows,
+    stimulus_names: Sequence[str],
+    n_train: np.ndarray,
+    config: EvaluationConfig,
+    weights: PerceptualWeights | None,
+) -> dict[str, Any]:
+    """Scores all rows of a run.
+
+    Args:
+        rows: of all folds.
+        stimulus_names: one name an image of the recording.
+        n_train: (rows of the main test set,) training images that are not the row's own.
+        config: what is scored.
+        weights: AlexNet and LPIPS heads, for the perceptual metrics.
+
+    Returns:
+        The content of `scores.json`; what the report reads of it is described at
+        `fmri_jax.report.io.scores.Scores`.
+    """
+    scores: dict[str, Any] = {}
+    results: dict[str, PerImage] = {}
+    per_image: list[dict[str, Any]] = []
+    for split in rows.test_sets():
+        index = np.flatnonzero(rows.split == split)
+        part = rows.take(index)
+        results[split] = _per_image(part, "reconstructions", config, weights)
+        scores[split] = _with_intervals(results[split], part, config)
+        per_image += _lines(index, part, results[split], stimulus_names)
+    test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
+    weaker = _baselines(test, config, weights)
+    scores["baselines"] = {name: _values(result, test) for name, result in weaker.items()}
+    if config.n_bootstrap:
+        scores["differences"] = {
+            name: _differences(ours, result, test, config) for name, result in weaker.items()
+        }
+    scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
+    scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
+    if config.eight_numbers:
+        scores["eight_numbers"] = _eight_numbers(test, config)
+    return scores
+
+
+def _with_intervals(
+    result: PerImage, rows: Rows, config: EvaluationConfig
+) -> dict[str, dict[str, float]]:
+    return summarise(result, rows.stimulus, config.n_bootstrap, config.seed)
+
+
+def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
+    """The row of NSD papers on the main test set, and why a number of it is missing."""
+    files = {
+        "alexnet": "",
+        "inception_v3": config.inception_weights,
+        "clip_vit_l14": config.clip_weights,
+        "efficientnet_b1": config.efficientnet_weights,
+        "swav_resnet50": config.swav_weights,
+    }
+    networks: dict[str, Any] = {}
+    missing: dict[str, str] = {}
+    for name, file in files.items():
+        try:
+            networks[name] = pretrained.load(name, file or None)
+        except InputError as error:
+            missing |= {number: str(error) for number in NETWORKS[name].metrics}
+    values = eight_numbers(test.targets, test.reconstructions, networks)
+    alone = "identification needs two different test images; score more stimuli."
+    missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
+    return {
+        "values": _with_intervals(PerImage(values, None), test, config),
+        "not_computed": missing,
+    }
+
+
+def _per_image(
+    rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
+) -> PerImage:
+    """Scores one prediction; identification among training images was counted fold by fold."""
+    images = getattr(rows, prediction)
+    result = score_images(rows.targets, images, None, weights, config)
+    if (rows.split != "train").all():
+        counted = rows.vs_train[:, PREDICTIONS.index(prediction)]
+        if config.wants(VS_TRAIN[0]):
+            result.values[VS_TRAIN[0]] = counted[:, 0]
+        if VS_TRAIN[1] in config.metrics:
+            result.values[VS_TRAIN[1]] = counted[:, 1]
+    return result
+
+
+def _baselines(
+    test: Rows, config: EvaluationConfig, weights: PerceptualWeights | None
+) -> dict[str, PerImage]:
+    """The same scores of answers that need no fMRI, wrong fMRI, or a linear map only."""
+    results = {
+        name: _per_image(test, prediction, config, weights)
+        for prediction, name in BASELINES.items()
+    }
+    if is_binary(test.targets):
+        black = baselines.all_black(test.targets)
+        results["all_black"] = score_images(test.targets, black, None, weights, config)
+    return results
+
+
+def _values(result: PerImage, rows: Rows) -> dict[str, float]:
+    summary = summarise(result, rows.stimulus, n_bootstrap=0)
+    return {metric: entry["value"] for metric, entry in summary.items()}
+
+
+def _differences(
+    ours: PerImage, theirs: PerImage, rows: Rows, config: EvaluationConfig
+) -> dict[str, dict[str, float]]:
+    """How far the run scores above a baseline, paired: hard images are hard for both."""
+    paired = functools.partial(
+        compare, stimulus=rows.stimulus, n_resamples=config.n_bootstrap, seed=config.seed
+    )
+    found = {
+        metric: paired(values, theirs.values[metric])
+        for metric, values in ours.values.items()
+        if metric in theirs.values
+    }
+    for metric in ours.pooled:
+        found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
+    return {
+        metric: {key: x for key, x in difference._asdict().items() if np.isfinite(x)}
+        for metric, difference in found.items()
+        if np.isfinite(difference.value)
+    }
+
+
+def _lines(
+    index: np.ndarray, rows: Rows, result: PerImage, stimulus_names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One object a row, for tables and for tests between runs."""
+    return [
+        {
+            "index": int(row),
+            "stimulus": int(rows.stimulus[i]),
+            "stimulus_name": stimulus_names[rows.stimulus[i]],
+            "split": str(rows.split[i]),
+            "fold": str(rows.fold[i]),
+            **{name: round(float(values[i]), 6) for name, values in result.values.items()},
+        }
+        for i, row in enumerate(index)
+    ]

@@ -1,0 +1,197 @@
+"""The rows of a comparison, as CSV, and as Markdown for a terminal."""
+
+import csv
+import dataclasses
+import io
+import math
+from collections.abc import Sequence
+
+from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.report import tables
+from fmri_jax.report.comparison.comparability import by_baselines, unranked_mark
+from fmri_jax.report.comparison.variants import (
+    SIGNIFICANT,
+    Variant,
+    by_images,
+    difference,
+    simulated_mark,
+    told_apart,
+)
+from fmri_jax.report.figures.charts import BarColour, baseline_colour
+from fmri_jax.report.io.scores import Score
+
+_UNKNOWN = Score(math.nan)
+
+_CSV_HEADER = (
+    *("variant", "kind", "set", "metric", "value", "low", "high", "sd_over_seeds"),
+    *("difference", "difference_low", "difference_high", "p", "simulated"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One row of the table: a variant, or a baseline.
+
+    A baseline is taken from the first of all variants with the same training and test trials.
+
+    Attributes:
+        name: what it is called.
+        label: the name as it is shown, which says where only some data are simulated, and where a
+            variant is not ranked.
+        sets: 'test' (the main test set, whatever its name) and 'train' -> metric -> score.
+        differences: metric -> paired difference from the first variant on the test set.
+        spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
+        baseline: whether this is a baseline.
+        images: number of the group that has the same test images.
+        ranked: whether it may be the best: its test images are new to it, and it is no baseline.
+        simulated: whether its fMRI is.
+        colour: of its bars.
+    """
+
+    name: str
+    label: str
+    sets: dict[str, dict[str, Score]]
+    differences: dict[str, Difference] = dataclasses.field(default_factory=dict)
+    spread: dict[str, float] = dataclasses.field(default_factory=dict)
+    baseline: bool = False
+    images: int = 0
+    ranked: bool = True
+    simulated: bool = False
+    colour: BarColour = "variant"
+
+    def score(self, split: str, metric: str) -> Score:
+        """A score, NaN where there is none."""
+        return self.sets.get(split, {}).get(metric, _UNKNOWN)
+
+    def differs(self, metric: str) -> bool:
+        """Whether a test score differs from the first variant's, p < .05."""
+        return metric in self.differences and self.differences[metric].p < SIGNIFICANT
+
+    def note(self, metric: str) -> str:
+        """The difference from the first variant and the spread over seeds, in words."""
+        name, parts = registry.metric(metric), []
+        if found := self.differences.get(metric):
+            parts.append(tables.difference_text(metric, found))
+        if math.isfinite(self.spread.get(metric, math.nan)):
+            parts.append(f"standard deviation over seeds {name.text(self.spread[metric])}")
+        return "; ".join(parts)
+
+
+def entries(variants: Sequence[Variant]) -> list[Entry]:
+    """The numbers of every variant, then the baselines, of every training and test set its own."""
+    groups = by_images(variants)
+    number = {id(variant): i for i, group in enumerate(groups) for variant in group}
+    found = [_entry(variant, variants, number[id(variant)]) for variant in variants]
+    owners = [group[0] for group in by_baselines(variants)]
+    for owner in owners:
+        whose = f" of {owner.name}" if len(owners) > 1 else ""
+        for baseline, scores in owner.first.scores.baselines.items():
+            name = told_apart(registry.baseline(baseline) + whose, variants, "baseline")
+            label = name + simulated_mark(owner, variants)
+            found.append(
+                Entry(
+                    name,
+                    label,
+                    {"test": dict(scores)},
+                    baseline=True,
+                    images=number[id(owner)],
+                    ranked=False,
+                    simulated=owner.first.simulated,
+                    colour=baseline_colour(baseline),
+                )
+            )
+    return found
+
+
+def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
+    """Which rows are the best on the test set: none where the images differ.
+
+    Baselines and variants that were trained on test images are not among them.
+    """
+    if len({row.images for row in rows}) > 1:
+        return [False] * len(rows)
+    values = [row.score("test", metric).value if row.ranked else math.nan for row in rows]
+    return tables.best_of(metric, values)
+
+
+def as_csv(rows: Sequence[Entry]) -> str:
+    """Every score in one long table: a line for each variant, image set and metric."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(_CSV_HEADER)
+    for row in rows:
+        for split, scores in row.sets.items():
+            for metric, score in scores.items():
+                numbers = [score.value, score.low, score.high]
+                if split == "test":
+                    numbers.append(row.spread.get(metric, math.nan))
+                    numbers += row.differences.get(metric, ())
+                texts = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
+                kind = "baseline" if row.baseline else "run"
+                line = [row.name, kind, split, metric, *texts]
+                line += [""] * (len(_CSV_HEADER) - 1 - len(line))
+                writer.writerow([*line, "yes" if row.simulated else "no"])
+    return stream.getvalue()
+
+
+def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:
+    """The test scores with their intervals, in the columns `metrics`; warnings stand below."""
+    heads = [f"{registry.metric(m).label} {registry.metric(m).arrow}" for m in metrics]
+    best = {metric: best_runs(rows, metric) for metric in metrics}
+    lines = ["| variant | " + " | ".join(heads) + " |", "|---" + "|---:" * len(metrics) + "|"]
+    for i, row in enumerate(rows):
+        name = row.label.replace("|", "/")
+        cells = [_markdown_cell(row, metric, best[metric][i]) for metric in metrics]
+        lines.append(f"| {f'*{name}*' if row.baseline else name} | " + " | ".join(cells) + " |")
+    signs = "Bold: best run; italic" if any(map(any, best.values())) else "Italic"
+    star = (
+        f" Star: differs from {rows[0].name}, p < .05, paired permutation over stimuli, not "
+        "corrected for the number of rows."
+    )
+    tested = any(row.differences for row in rows)
+    lines += [
+        "",
+        f"Test images, 95 % bootstrap intervals over stimuli. {signs}: baselines."
+        + (star if tested else ""),
+    ]
+    lines += [line for warning in warnings for line in ("", f"**{warning}**")]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cell(row: Entry, metric: str, best: bool) -> str:
+    """`**0.273** (0.24 – 0.30) *`."""
+    shown = tables.cell(metric, row.score("test", metric))
+    text = f"**{shown.text}**" if best else shown.text
+    text += f" ({shown.interval})" if shown.interval else ""
+    return text + (" \\*" if row.differs(metric) else "")
+
+
+def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
+    """The numbers of one variant beside the first one.
+
+    Where only one of the two knows the test images, a test would say nothing about decoding.
+    """
+    sets = {
+        split: {
+            metric: variant.score(split, metric)
+            for metric in registry.ordered(set(variant.first.scores.of(split)))
+        }
+        for split in ("test", "train")
+    }
+    comparable = variant.knows_test_images == variants[0].knows_test_images
+    paired = sets["test"] if comparable else {}
+    found = {metric: difference(variant, variants[0], metric) for metric in paired}
+    differences = {metric: value for metric, value in found.items() if value is not None}
+    spread = {metric: variant.spread(metric) for metric in sets["test"]}
+    return Entry(
+        variant.name,
+        variant.name + unranked_mark(variant, variants) + simulated_mark(variant, variants),
+        sets,
+        differences,
+        spread,
+        images=images,
+        ranked=not variant.knows_test_images,
+        simulated=variant.first.simulated,
+        colour="accent" if variant is variants[0] else "variant",
+    )

@@ -1,0 +1,226 @@
+"""Several runs of one experiment side by side: mean scores, and tests on the images they share."""
+
+import dataclasses
+import functools
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation import binary, registry
+from fmri_jax.evaluation.intervals import Statistic, bootstrap, mean_of_sums, with_ones
+from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.evaluation.permutation import compare as paired
+from fmri_jax.report.comparison.image_matching import same_pictures
+from fmri_jax.report.io.scores import Score
+from fmri_jax.report.io.workdir import Workdir, read
+from fmri_jax.report.text import summary_text
+from fmri_jax.report.text.text_format import p_text
+
+SIGNIFICANT = 0.05
+ENOUGH_SEEDS = 3  # below, the spread over random starts is not known
+
+Outcome = Literal["holds", "fails", "open"]
+
+# One workdir, or one for each seed.
+Paths = pathlib.Path | Sequence[pathlib.Path]
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """An ordering that was expected before the runs, to be held against their numbers.
+
+    Attributes:
+        better: the variant that should score better on the test set.
+        worse: the variant that should score worse.
+        metric: by which score.
+        text: why, or where the claim is from; '' shows the ordering alone.
+    """
+
+    better: str
+    worse: str
+    metric: str
+    text: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One row of the comparison: the runs of one config, one for each seed."""
+
+    name: str
+    runs: tuple[Workdir, ...]
+
+    @property
+    def first(self) -> Workdir:
+        """The run whose pictures are shown."""
+        return self.runs[0]
+
+    @functools.cached_property
+    def rows(self) -> np.ndarray:
+        """The test rows by stimulus, so that variants can be paired row by row."""
+        rows = self.first.rows(self.first.main)
+        return rows[np.argsort(self.first.stimulus[rows], kind="stable")]
+
+    @functools.cached_property
+    def stimulus(self) -> np.ndarray:
+        """The stimulus of each of `rows`."""
+        return self.first.stimulus[self.rows]
+
+    @property
+    def few_starts(self) -> bool:
+        """Whether its models may have come out so by the luck of few random starts.
+
+        A method that is trained in steps leaves curves, and starts from random numbers; one that
+        is solved in closed form does neither.
+        """
+        return len(self.runs) < ENOUGH_SEEDS and any(run.curves for run in self.runs)
+
+    @functools.cached_property
+    def knows_test_images(self) -> bool:
+        """Whether test images were also shown in training: it may recognise what it is to make."""
+        return any(summary_text.knows_test_images(run) for run in self.runs)
+
+    def score(self, split: str, metric: str) -> Score:
+        """The mean over seeds; 'test' is each run's main test set, whatever its name.
+
+        The interval is the run's own where there is one seed. With several it is a bootstrap over
+        stimuli of the per-image values, averaged over seeds first: seeds are no further evidence
+        about other images.
+        """
+        found = [run.scores.of(split).get(metric) for run in self.runs]
+        scores = [score for score in found if score is not None]
+        if len(scores) < len(self.runs):
+            return Score(math.nan)
+        if len(scores) == 1:
+            return scores[0]
+        value = float(np.mean([score.value for score in scores]))
+        sums = self.sums(metric) if split == "test" else None
+        if sums is None:
+            return Score(value)
+        interval = bootstrap(*sums, self.stimulus)
+        return Score(value, interval.low, interval.high)
+
+    def spread(self, metric: str) -> float:
+        """Standard deviation of a test score over seeds; NaN for a single seed."""
+        values = [run.scores.test.get(metric, Score(math.nan)).value for run in self.runs]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+    def sums(self, metric: str) -> tuple[np.ndarray, Statistic] | None:
+        """Columns of each test row whose sums give the score, averaged over seeds.
+
+        Returns:
+            (rows, columns) and the function of the summed columns; None where the run has no value
+            of some image.
+        """
+        if metric in binary.SCORES:
+            counts = [
+                np.asarray(binary.counts(run.targets[self.rows], run.reconstructions[self.rows]))
+                for run in self.runs
+            ]
+            return np.mean(counts, axis=0), binary.SCORES[metric]
+        values = [run.scores.column(metric, len(run.split))[self.rows] for run in self.runs]
+        mean = np.mean(values, axis=0)
+        return (with_ones(mean), mean_of_sums) if np.isfinite(mean).all() else None
+
+
+def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
+    """Reads the runs of every variant.
+
+    Raises:
+        InputError: there is no variant, a workdir cannot be read, or the seeds of a variant were
+            tested on different images.
+    """
+    if not workdirs:
+        raise InputError("There is nothing to compare: give at least one finished run.")
+    variants = []
+    for name, paths in workdirs.items():
+        listed = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
+        if not listed:
+            raise InputError(f"Variant {name!r} has no workdir: give at least one finished run.")
+        runs = tuple(read(pathlib.Path(path)) for path in listed)
+        for run in runs[1:]:
+            same = np.array_equal(run.stimulus, runs[0].stimulus)
+            if not (same and np.array_equal(run.split, runs[0].split)):
+                raise InputError(
+                    f"{run.path} and {runs[0].path} are seeds of variant {name!r} but were tested "
+                    "on different images: give them names of their own."
+                )
+        variants.append(Variant(name, runs))
+    return variants
+
+
+def by_images(variants: Sequence[Variant]) -> list[list[Variant]]:
+    """The variants in groups of the same test images, in the order of their first ones."""
+    groups: list[list[Variant]] = []
+    for variant in variants:
+        group = next((found for found in groups if same_images(variant, found[0])), None)
+        if group is None:
+            groups.append([variant])
+        else:
+            group.append(variant)
+    return groups
+
+
+def simulated_mark(variant: Variant, variants: Sequence[Variant]) -> str:
+    """What is added to a row's name: that its data are simulated, unless those of every row are."""
+    everywhere = all(other.first.simulated for other in variants)
+    return " (simulated)" if variant.first.simulated and not everywhere else ""
+
+
+def told_apart(label: str, variants: Sequence[Variant], kind: str) -> str:
+    """The label of a row that is no variant, with its kind where a variant has the same name."""
+    return f"{label} ({kind})" if any(v.name == label for v in variants) else label
+
+
+def difference(variant: Variant, other: Variant, metric: str) -> Difference | None:
+    """Paired comparison of two variants over the test stimuli; None where they cannot be paired."""
+    if variant is other or not same_images(variant, other):
+        return None
+    if metric not in variant.first.scores.test or metric not in other.first.scores.test:
+        return None
+    ours, theirs = variant.sums(metric), other.sums(metric)
+    if ours is None or theirs is None:
+        return None
+    columns, statistic = ours
+    return paired(columns, theirs[0], variant.stimulus, statistic)
+
+
+def same_images(variant: Variant, other: Variant) -> bool:
+    """Whether both were tested on the same trials of the same images, at whatever size."""
+    if not np.array_equal(variant.stimulus, other.stimulus):
+        return False
+    ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
+    return bool(same_pictures(ours, theirs).all())
+
+
+def judge(claim: Claim, variants: Sequence[Variant]) -> tuple[Outcome, str]:
+    """Holds a claim against the numbers.
+
+    Returns:
+        'holds' if the ordering came out with p < .05, 'fails' if the opposite or a tie came out,
+        'open' if the ordering came out but not with p < .05; and a sentence with the numbers.
+
+    Raises:
+        InputError: the claim names a variant or metric that is not there.
+    """
+    named = {variant.name: variant for variant in variants}
+    for name in (claim.better, claim.worse):
+        if name not in named:
+            raise InputError(f"A claim names variant {name!r}: there are {', '.join(named)}.")
+    better, worse = named[claim.better], named[claim.worse]
+    if any(claim.metric not in variant.first.scores.test for variant in (better, worse)):
+        raise InputError(f"A claim names the score {claim.metric!r}, which a variant has not.")
+    metric = registry.metric(claim.metric)
+    ours, theirs = (variant.score("test", claim.metric).value for variant in (better, worse))
+    sentence = f"{metric.label}: {metric.text(ours)} against {metric.text(theirs)}"
+    found = difference(better, worse, claim.metric)
+    if found is None:
+        sentence += ", not tested because the test images differ"
+    else:
+        sentence += f", {p_text(found.p)}"
+    if not metric.is_better(ours, theirs):
+        return "fails", sentence
+    return ("holds" if found is not None and found.p < SIGNIFICANT else "open"), sentence

@@ -1,0 +1,1 @@
+"""Figures of the report: charts, curves, montages, and their theme."""

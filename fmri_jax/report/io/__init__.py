@@ -1,0 +1,1 @@
+"""What the report reads: the files of a run's folder."""

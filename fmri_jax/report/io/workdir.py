@@ -1,0 +1,249 @@
+"""What a run left in its workdir, read and checked."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.report.io import scores as scores_file
+
+# A curve is the steps and values of one metric in one fold.
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """The files of one finished run.
+
+    Attributes:
+        path: the folder.
+        config: the resolved config, as nested dicts.
+        run: `run.json`: versions, devices, data, phases, method, experiment, title, text.
+        curves: metric -> fold -> steps and values; empty for a method that solves in closed form.
+        targets: (n, h, w, c) float32 in [0, 1], the images that were seen.
+        reconstructions: (n, h, w, c) float32 in [0, 1].
+        ridge: (n, h, w, c) float32, the linear baseline, or None; a row of NaN was not computed.
+        stimulus: (n,) int, which image.
+        split: (n,) str, 'train', 'test' or another test set.
+        fold: (n,) str, the cross-validation fold.
+        scores: the checked `scores.json`.
+    """
+
+    path: pathlib.Path
+    config: dict[str, Any]
+    run: dict[str, Any]
+    curves: dict[str, dict[str, Curve]]
+    targets: np.ndarray
+    reconstructions: np.ndarray
+    ridge: np.ndarray | None
+    stimulus: np.ndarray
+    split: np.ndarray
+    fold: np.ndarray
+    scores: scores_file.Scores
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the fMRI was simulated."""
+        return bool(self.data.get("simulated"))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What `run.json` says about the data."""
+        return self.run["data"]
+
+    @property
+    def title(self) -> str:
+        """The title of the run."""
+        return str(self.run.get("title") or self.run.get("experiment") or self.path.name)
+
+    @property
+    def binary(self) -> bool:
+        """Whether the images that were seen hold only black and white pixels."""
+        return self.targets.shape[-1] == 1 and bool(np.isin(self.targets, (0.0, 1.0)).all())
+
+    @property
+    def test_sets(self) -> list[str]:
+        """'test' first, then the other test sets in the order of their rows."""
+        return _test_sets(self.split)
+
+    @property
+    def main(self) -> str:
+        """The name of the main test set: 'test', or the first where none is called so."""
+        return self.test_sets[0]
+
+    @property
+    def fold_names(self) -> list[str]:
+        """The folds in the order in which they were run."""
+        return list(dict.fromkeys(self.fold.tolist()))
+
+    def rows(self, split: str) -> np.ndarray:
+        """Indices of the rows of one test set, or of the training images that were kept."""
+        return np.flatnonzero(self.split == split)
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """A name for each row's stimulus."""
+        names = [f"image {index}" for index in self.stimulus]
+        for row in self.scores.per_image:
+            names[row["index"]] = str(row.get("stimulus_name") or names[row["index"]])
+        return names
+
+    @functools.cached_property
+    def pixel_correlation(self) -> np.ndarray:
+        """(n,) for each row: the run's score, or computed here for a row that was not scored."""
+        values = self.scores.column("pixel_correlation", len(self.split))
+        missing = np.flatnonzero(~np.isfinite(values))
+        shape = len(missing), self.targets[0].size
+        x = self.targets[missing].reshape(shape).astype(float)
+        y = self.reconstructions[missing].reshape(shape).astype(float)
+        x -= x.mean(axis=1, keepdims=True)
+        y -= y.mean(axis=1, keepdims=True)
+        norms = np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
+        values[missing] = (x * y).sum(axis=1) / np.maximum(norms, 1e-30)  # a constant image: 0
+        return values
+
+
+def read(path: pathlib.Path) -> Workdir:
+    """Reads and checks the files that the report needs.
+
+    Raises:
+        InputError: the folder or a file is missing, or does not hold what it should.
+    """
+    if not path.is_dir():
+        raise InputError(f"{path} is not a folder: give the workdir of a finished run.")
+    config = _json_object(path / "config.json")
+    run = _json_object(path / "run.json")
+    if not isinstance(run.get("data"), dict):
+        raise InputError(
+            f"{path / 'run.json'} has no object under 'data': expected the name, description, "
+            "simulated, trials, voxels and rois of the data; run the experiment again."
+        )
+    arrays = _arrays(path / "reconstructions.npz")
+    scores = scores_file.parse(
+        _json(path / "scores.json"),
+        len(arrays["targets"]),
+        str(path / "scores.json"),
+        _test_sets(arrays["split"])[0],
+    )
+    curves = _curves(path / "metrics.jsonl")
+    return Workdir(path=path, config=config, run=run, curves=curves, scores=scores, **arrays)
+
+
+def _json(path: pathlib.Path) -> Any:
+    """The content of a JSON file."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist: the run has not finished, or this is not its workdir."
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not JSON ({error}): let the run write it again.") from None
+
+
+def _json_object(path: pathlib.Path) -> dict[str, Any]:
+    """The content of a JSON file that holds one object."""
+    content = _json(path)
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__}: expected one JSON object.")
+    return content
+
+
+def _arrays(path: pathlib.Path) -> dict[str, Any]:
+    """The checked arrays of `reconstructions.npz`, by attribute of `Workdir`."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key] for key in archive.files}
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} does not exist: the run has not finished, or this is not its workdir."
+        ) from None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} cannot be read ({error}): let the run write it again.") from None
+    for key in ("targets", "reconstructions", "stimulus", "split"):
+        if key not in found:
+            raise InputError(f"{path} has no array {key!r}: it holds {', '.join(sorted(found))}.")
+    targets = found["targets"]
+    if targets.ndim != 4 or targets.shape[-1] not in (1, 3):
+        raise InputError(
+            f"{path}: targets has shape {targets.shape}: expected (n, height, width, 1 or 3)."
+        )
+    n = len(targets)
+    ridge = found.get("baseline_ridge")
+    for key, shape in {
+        "reconstructions": targets.shape,
+        "baseline_ridge": targets.shape,
+        "stimulus": (n,),
+        "split": (n,),
+        "fold": (n,),
+    }.items():
+        if key in found and found[key].shape != shape:
+            raise InputError(f"{path}: {key} has shape {found[key].shape}: expected {shape}.")
+    if not _test_sets(found["split"]):
+        raise InputError(
+            f"{path}: split names no test set: expected a row other than 'train'; let the run "
+            "write it again."
+        )
+    for key in ("targets", "reconstructions"):
+        _check_range(found[key], f"{path}: {key}")
+    return {
+        "targets": targets,
+        "reconstructions": found["reconstructions"],
+        "ridge": ridge,
+        "stimulus": found["stimulus"],
+        "split": found["split"].astype(str),
+        "fold": found.get("fold", np.full(n, "all")).astype(str),
+    }
+
+
+def _test_sets(split: np.ndarray) -> list[str]:
+    """The test sets that `split` (n,) names, in the order in which a run scores them."""
+    names = dict.fromkeys(split.astype(str).tolist())
+    return sorted((n for n in names if n != "train"), key=lambda name: name != "test")
+
+
+def _check_range(images: np.ndarray, where: str) -> None:
+    """Refuses images that are not finite or not in [0, 1], rounding apart."""
+    if not np.isfinite(images).all():
+        raise InputError(f"{where} has values that are not finite: expected numbers in [0, 1].")
+    low, high = float(images.min()), float(images.max())
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise InputError(f"{where} ranges from {low:g} to {high:g}: expected values in [0, 1].")
+
+
+def _curves(path: pathlib.Path) -> dict[str, dict[str, Curve]]:
+    """Metric -> fold -> curve. A step that a resumed run logged again counts once, the later."""
+    if not path.exists():
+        return {}
+    values: dict[str, dict[str, dict[int, float]]] = {}
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = dict(json.loads(line))
+            step = int(entry.pop("step"))
+        except (ValueError, TypeError, KeyError):
+            if number == len(lines) and not text.endswith("\n"):
+                break  # the process was killed while it wrote this line
+            raise InputError(
+                f"{path}, line {number} is {line[:60]!r}: expected a JSON object with a step."
+            ) from None
+        fold = str(entry.pop("fold", "all"))
+        for metric, value in entry.items():
+            if isinstance(value, (int, float)):
+                values.setdefault(metric, {}).setdefault(fold, {})[step] = float(value)
+    return {
+        metric: {fold: _sorted_curve(steps) for fold, steps in folds.items()}
+        for metric, folds in values.items()
+    }
+
+
+def _sorted_curve(steps: dict[int, float]) -> Curve:
+    """Steps and values in the order of the steps."""
+    order = sorted(steps)
+    return np.array(order), np.array([steps[step] for step in order])

@@ -1,0 +1,132 @@
+"""Sentences on a run beside its baselines: what is beaten, what is not, and what says little."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fmri_jax.evaluation import registry
+from fmri_jax.report.io.workdir import Workdir
+from fmri_jax.report.text.text_format import capitalised, count, joined
+
+# Shuffled fMRI first: what is not above it did not come from the fMRI.
+FIRST = ("shuffled_fmri", "ridge", "mean_image")
+
+_IDENTIFICATION = "identification_2way"
+_WITHOUT_FMRI = ("mean_image", "all_black")
+
+# Where a lead is not certain, by what the verdict rests on (`Scores.evidence`).
+_OPEN = {
+    "difference": "where the 95 % interval of the paired difference holds 0",
+    "interval": "where it lies inside the 95 % interval of this run",
+    "": "where there is no interval",
+}
+
+
+def ordered(run: Workdir) -> list[str]:
+    """The baselines of a run, the one that matters most first."""
+    names = list(run.scores.baselines)
+    return [name for name in FIRST if name in names] + [name for name in names if name not in FIRST]
+
+
+def victories(run: Workdir) -> list[str]:
+    """How much is clearly beaten, and which baselines are too weak for that to say anything."""
+    named = [name for name in ordered(run) if name in FIRST and _judged(run, name)]
+    weak = [name for name in named if _below_chance(run, name)]
+    counts = [_beaten(run, name) for name in named if name not in weak]
+    sentences = [f"It clearly beats {joined(counts)}."] if counts else []
+    for name in weak:
+        value = run.scores.baselines[name][_IDENTIFICATION].value
+        shown = registry.metric(_IDENTIFICATION).text(value)
+        sentences.append(
+            f"{capitalised(with_article(name))} is itself below chance in identification "
+            f"({shown}): to beat it says little."
+        )
+    return sentences
+
+
+def shortfalls(run: Workdir) -> list[str]:
+    """One sentence a baseline that is not clearly beaten; one in all where every one is."""
+    judged = [name for name in ordered(run) if _judged(run, name)]
+    found = [_shortfall(run, name) for name in judged if _unbeaten(run, name)]
+    if found or not judged:
+        return found
+    evidence = {run.scores.evidence(m, name) for name in judged for m in _judged(run, name)}
+    reasons = {
+        "difference": "no 95 % interval of a paired difference holds 0",
+        "interval": "none lies inside the 95 % interval of this run",
+    }
+    found = [reason for kind, reason in reasons.items() if kind in evidence]
+    return [f"Every baseline is beaten on every score: {', or where there is none, '.join(found)}."]
+
+
+def values(run: Workdir, metric: str, names: Sequence[str]) -> str:
+    """`ridge reaches 0.22, the mean image 0.05`, of the baselines that have the metric."""
+    parts: list[str] = []
+    for name in names:
+        score = run.scores.baselines.get(name, {}).get(metric)
+        if score is not None and math.isfinite(score.value):
+            verb = "" if parts else " reaches"
+            value = registry.metric(metric).text(score.value)
+            parts.append(f"{with_article(name)}{verb} {value}")
+    return joined(parts)
+
+
+def with_article(baseline: str) -> str:
+    """A baseline's name inside a sentence."""
+    articles = {"mean_image": "the mean image", "all_black": "an all-black image"}
+    return articles.get(baseline, registry.baseline(baseline))
+
+
+def _judged(run: Workdir, baseline: str) -> list[str]:
+    """The metrics on which a baseline can be compared."""
+    return [m for m in run.scores.metrics if run.scores.verdict(m, baseline)]
+
+
+def _unbeaten(run: Workdir, baseline: str) -> list[str]:
+    """The metrics on which a baseline is not clearly beaten."""
+    return [m for m in _judged(run, baseline) if run.scores.verdict(m, baseline) != "beaten"]
+
+
+def _beaten(run: Workdir, baseline: str) -> str:
+    """On how many scores one baseline is clearly beaten."""
+    judged = _judged(run, baseline)
+    beaten = len(judged) - len(_unbeaten(run, baseline))
+    return f"{with_article(baseline)} on {beaten or 'none'} of {count(len(judged), 'score')}"
+
+
+def _below_chance(run: Workdir, baseline: str) -> bool:
+    """Whether a baseline identifies worse than a guess does, luck apart.
+
+    A guess's rank among the images is uniform, with variance 1 / 12: over n of them its mean is
+    seldom two standard errors below chance. Answers without fMRI have no luck, but for rounding.
+    """
+    score = run.scores.baselines[baseline].get(_IDENTIFICATION)
+    if score is None:
+        return False
+    n = len(np.unique(run.stimulus[run.rows(run.main)]))
+    luck = 0.005 if baseline in _WITHOUT_FMRI else 2 / math.sqrt(12 * n)
+    return score.value < run.scores.chance.get(_IDENTIFICATION, 0.5) - luck
+
+
+def _shortfall(run: Workdir, baseline: str) -> str:
+    """On which scores a baseline is not clearly beaten, and why not."""
+    lost: list[str] = []
+    uncertain: dict[str, list[str]] = {where: [] for where in _OPEN.values()}
+    for metric in _unbeaten(run, baseline):
+        where = _OPEN[run.scores.evidence(metric, baseline)]
+        beaten = run.scores.verdict(metric, baseline) == "open"
+        (uncertain[where] if beaten else lost).append(_listed(metric))
+    parts = [f"not beaten on {len(lost)} ({', '.join(lost)})"] if lost else []
+    parts += [
+        f"lead not certain on {len(names)} ({', '.join(names)}), {where}"
+        for where, names in uncertain.items()
+        if names
+    ]
+    total = count(len(_judged(run, baseline)), "score")
+    return f"{capitalised(with_article(baseline))}, {total}: {'; '.join(parts)}."
+
+
+def _listed(metric: str) -> str:
+    """A score's name in a list, where a comma of its own would part it."""
+    return registry.metric(metric).in_sentence.replace(",", "")

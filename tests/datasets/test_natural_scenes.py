@@ -1,0 +1,120 @@
+"""The prepared layout of the Natural Scenes Dataset, small: 40 images, 1,600 trials, 9 voxels."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from fmri_jax.data import load
+from fmri_jax.errors import InputError
+
+RNG = np.random.default_rng(0)
+BETAS = RNG.normal(size=(1600, 9)).astype(np.float32)
+ORDER = RNG.permuted(np.arange(1600) % 35 + 2)  # images 0, 1, 37, 38, 39 are never shown
+IMAGES = RNG.integers(0, 256, (40, 6, 6, 3), dtype=np.uint8)
+SHARED = np.arange(40) % 8 == 3
+
+
+def write(path: Path, **datasets: np.ndarray) -> None:
+    with h5py.File(path, "w") as file:
+        for name, values in datasets.items():
+            file[name] = values
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "cache"))
+    place = tmp_path / "nsd"
+    place.mkdir()
+    write(place / "betas_all_subj02_fp32_renorm.hdf5", betas=BETAS)
+    write(place / "COCO_73k_subj_indices.hdf5", subj01=ORDER[::-1], subj02=ORDER)
+    floats = (np.moveaxis(IMAGES, -1, 1) / 255).astype(np.float16)
+    write(place / "coco_images_224_float16.hdf5", images=floats)
+    np.save(place / "shared1000.npy", SHARED)
+    return place
+
+
+def open_it(folder: Path, **options: int):
+    return load(
+        "natural_scenes", **({"subject": 2, "image_size": 6, "folder": str(folder)} | options)
+    )
+
+
+def test_trials_meet_their_images(folder: Path) -> None:
+    recording = open_it(folder)
+    np.testing.assert_array_equal(recording.fmri, BETAS)
+    np.testing.assert_array_equal(recording.images[recording.stimulus], IMAGES[ORDER])
+    np.testing.assert_array_equal(recording.split == "test", SHARED[ORDER])
+    assert recording.stimulus_names[0] == "nsd00002" and len(recording.images) == 35
+    assert np.bincount(recording.run).tolist() == [750, 750, 100]
+    assert recording.rois["nsdgeneral"].all() and not recording.simulated
+    assert open_it(folder).fingerprint() == recording.fingerprint()
+
+
+def test_nsds_own_images_regions_and_first_sessions_are_read(folder: Path) -> None:
+    (folder / "coco_images_224_float16.hdf5").unlink()
+    write(folder / "nsd_stimuli.hdf5", imgBrick=IMAGES)
+    write(folder / "rois_subj02.hdf5", V1=np.arange(9) < 3, floc=np.ones(9))
+    recording = open_it(folder, sessions=1)
+    np.testing.assert_array_equal(recording.images[recording.stimulus], IMAGES[ORDER[:750]])
+    assert recording.fmri.shape == (750, 9) and recording.rois["V1"].sum() == 3
+
+
+def test_responses_that_were_prepared_anew_under_the_same_name_are_read(folder: Path) -> None:
+    open_it(folder)
+    write(folder / "betas_all_subj02_fp32_renorm.hdf5", betas=-BETAS)
+    np.testing.assert_array_equal(open_it(folder).fmri, -BETAS)
+
+
+MALFORMED: list[tuple[Callable[[Path], object], str]] = [
+    (lambda p: (p / "shared1000.npy").unlink(), "holds no shared1000.npy: expected the list of"),
+    (
+        lambda p: write(p / "betas_all_subj02_fp32_renorm.hdf5", data=BETAS),
+        "holds data: expected the dataset 'betas'",
+    ),
+    (
+        lambda p: write(p / "betas_all_subj02_fp32_renorm.hdf5", betas=np.ones((1601, 2))),
+        r"has shape \(1601, 2\): expected \(trials, voxels\) with at most 1600 trials",
+    ),
+    (
+        lambda p: write(p / "COCO_73k_subj_indices.hdf5", subj02=ORDER + 10),
+        "names images 12 to 46: expected 0 to 39, counted from 0; subtract 1 if",
+    ),
+    (
+        lambda p: write(
+            p / "coco_images_224_float16.hdf5", images=np.moveaxis(IMAGES, -1, 1) * 1.0
+        ),
+        "holds float64 from 0 to 255: expected uint8, or real numbers from 0 to 1",
+    ),
+    (
+        lambda p: write(p / "coco_images_224_float16.hdf5", images=IMAGES),
+        r"has shape \(40, 6, 6, 3\): expected 40 RGB images",
+    ),
+    (lambda p: write(p / "rois_subj02.hdf5", V1=np.ones(8)), "V1 has 8 entries .* expected 9 of"),
+    (
+        lambda p: np.save(p / "shared1000.npy", np.arange(40)),
+        "is int64 of shape .40,.: expected b",
+    ),
+    (lambda p: np.save(p / "shared1000.npy", np.asarray([{}])), "cannot be read .*pickle"),
+    (
+        lambda p: (p / "COCO_73k_subj_indices.hdf5").write_bytes(b"\x89HDF\r\n"),
+        "COCO_73k_subj_indices.hdf5 cannot be read as HDF5",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", range(len(MALFORMED)))
+def test_files_that_do_not_fit_end_with_a_sentence(folder: Path, case: int) -> None:
+    change, sentence = MALFORMED[case]
+    change(folder)
+    with pytest.raises(InputError, match=sentence):
+        open_it(folder)
+
+
+def test_a_subject_that_does_not_exist_is_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="subject is 9: expected 1 to 8"):
+        open_it(folder, subject=9)
+    with pytest.raises(InputError, match=r"holds no betas_all_subj01\*.h\*5: expected the resp"):
+        open_it(folder, subject=1)

@@ -1,0 +1,157 @@
+"""A run whose files were damaged or mixed up says so; one that is scored again never mixes them."""
+
+import errno
+import json
+import os
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.run import run
+from tests.pipeline.test_run import small_gan, write_recording
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> pathlib.Path:
+    path = tmp_path_factory.mktemp("recordings") / "mine.npz"
+    write_recording(path, seed=0)
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(recording, tmp_path_factory) -> pathlib.Path:
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    run(small_gan(recording), workdir, progress=False)
+    return workdir
+
+
+@pytest.fixture
+def workdir(finished, tmp_path) -> pathlib.Path:
+    """A copy of a finished run, to be damaged."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def test_the_file_of_another_fold_is_refused(recording, workdir):
+    (workdir / "report.html").unlink()
+    folds = workdir / "folds"
+    (folds / "002.npz").write_bytes((folds / "001.npz").read_bytes())
+    with pytest.raises(InputError, match="002.npz holds fold 'stimulus 1': .* fold 'stimulus 2'"):
+        run(small_gan(recording), workdir, progress=False)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"data": 3}', '{"learned": []}', b"\xff\xfe{"])
+def test_a_damaged_record_of_a_run_is_refused_until_it_is_deleted(recording, workdir, damage):
+    page = workdir / "report.html"
+    scores = (workdir / "scores.json").read_text()
+    page.unlink()
+    content = damage if isinstance(damage, bytes) else damage.encode()
+    (workdir / "run.json").write_bytes(content)
+    with pytest.raises(InputError, match="run.json cannot be read .*: expected") as raised:
+        run(small_gan(recording), workdir, progress=False)
+    assert "\n" not in str(raised.value)
+    (workdir / "run.json").unlink()
+    assert run(small_gan(recording), workdir, progress=False) == page and page.exists()
+    assert (workdir / "scores.json").read_text() == scores
+
+
+def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
+    recording, tmp_path, monkeypatch
+):
+    def full(stream, **arrays):
+        stream.write(b"half of it")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    config, workdir = default_config("local_decoders", "file"), tmp_path / "run"
+    config.data.path, config.preparation.split = str(recording), "stimulus"
+    config.method.decoder, config.method.weights = "ridge", "equal"
+    config.evaluation.perceptual, config.evaluation.n_bootstrap = False, 20
+    with monkeypatch.context() as disk:
+        disk.setattr(np, "savez_compressed", full)
+        with pytest.raises(InputError, match="run could not be written to .*: expected a disk"):
+            run(config, workdir, progress=False)
+    assert (workdir / "folds").is_dir() and not list(workdir.rglob("*.unfinished"))
+    assert run(config, workdir, progress=False).exists()
+
+
+def scored_otherwise(recording):
+    config = small_gan(recording)
+    config.title, config.evaluation.n_bootstrap, config.evaluation.seed = "Other scores", 30, 5
+    config.evaluation.metrics = ("mse", "identification_vs_train", "identification_vs_train_rank")
+    return config
+
+
+def state(workdir: pathlib.Path) -> tuple[str, ...]:
+    """What says how a run was scored, and what came of it."""
+    read = {name: (workdir / name).read_text() for name in ("config.json", "scores.json")}
+    title = json.loads((workdir / "run.json").read_text())["title"]
+    return read["config.json"], read["scores.json"], title
+
+
+def test_other_scores_of_a_finished_run_need_no_training(recording, workdir, tmp_path):
+    run(scored_otherwise(recording), tmp_path / "fresh", progress=False)
+    trained = [*(workdir / "folds").iterdir(), workdir / "metrics.jsonl"]
+    before = [path.stat().st_mtime_ns for path in trained]
+    page = run(scored_otherwise(recording), workdir, progress=False)
+    assert [path.stat().st_mtime_ns for path in trained] == before
+    assert state(workdir) == state(tmp_path / "fresh")
+    assert "Other scores" in page.read_text()
+    figures, fresh = (
+        {path.name for path in (folder / "figures").iterdir()}
+        for folder in (workdir, tmp_path / "fresh")
+    )
+    assert figures == fresh  # none is left of scores that are no longer there
+
+
+@pytest.mark.parametrize("written", ["config.json", "scores.json", "report.html"])
+def test_a_run_killed_while_its_scores_are_replaced_has_not_finished(
+    recording, finished, workdir, written, monkeypatch
+):
+    replace = os.replace
+
+    def killed(source, target):
+        if pathlib.Path(target) == workdir / written and not (workdir / "report.html").exists():
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("fmri_jax.files.os.replace", killed)
+        run(scored_otherwise(recording), workdir, progress=False)
+    assert not (workdir / "report.html").exists()
+    assert (workdir / "scores.json").exists() == (written == "report.html")
+    run(small_gan(recording), workdir, progress=False)
+    assert state(workdir) == state(finished)
+
+
+def test_what_is_finished_stays_until_other_scores_are_there(
+    recording, finished, workdir, monkeypatch
+):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[run.__module__], "score_run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(scored_otherwise(recording), workdir, progress=False)
+    for name in ("config.json", "run.json", "scores.json", "report.html"):
+        assert (workdir / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_finished_run_is_scored_again_by_new_code_when_asked_to(recording, workdir, monkeypatch):
+    module = sys.modules[run.__module__]
+    score_run = module.score_run
+    monkeypatch.setattr(
+        module, "score_run", lambda *arguments: {**score_run(*arguments), "notes": ["New code."]}
+    )
+    page = run(small_gan(recording), workdir, progress=False)
+    assert "New code." not in page.read_text()
+    about = json.loads((workdir / "run.json").read_text())
+    about["phases"] = [{"name": "score", "wall_s": 1e6, "cpu_s": 1e6}]
+    (workdir / "run.json").write_text(json.dumps(about))
+    run(small_gan(recording), workdir, progress=False, rescore=True)
+    assert "New code." in page.read_text()
+    phases = json.loads((workdir / "run.json").read_text())["phases"]
+    assert all(phase["wall_s"] < 1e6 for phase in phases)  # not that of the scores replaced

@@ -1,0 +1,134 @@
+"""The eight numbers of a run: those whose weights are there, and a sentence for the others."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.eight_numbers import NUMBERS, eight_numbers
+from fmri_jax.evaluation.scores import EvaluationConfig
+from fmri_jax.pipeline import scoring
+from fmri_jax.pipeline.cross_validation import Rows
+from fmri_jax.report.io.scores import parse
+
+
+@pytest.fixture
+def rows():
+    """Five test images, the second one twice, and a training image."""
+    rng = np.random.default_rng(0)
+    targets = rng.uniform(size=(7, 20, 20, 3)).astype(np.float32)
+    targets[2] = targets[1]
+    made = (0.3 * targets + 0.7 * rng.uniform(size=targets.shape)).astype(np.float32)
+    n = len(targets)
+    return Rows(
+        targets=targets,
+        reconstructions=made,
+        ridge=made,
+        mean_image=made,
+        shuffled=made,
+        vs_train=np.zeros((n, 4, 2)),
+        stimulus=np.array([0, 1, 1, 2, 3, 4, 5], np.int32),
+        split=np.array(["test"] * 6 + ["train"]),
+        fold=np.full(n, "all"),
+    )
+
+
+def test_the_row_has_what_can_be_computed_and_says_what_cannot(rows, tmp_path, monkeypatch):
+    real = pretrained.load
+
+    def only_alexnet_downloads(name, path=None):
+        if name == "alexnet" or path:
+            return real(name, path)
+        raise InputError(f"the weights of {name} cannot be reached: get them.")
+
+    monkeypatch.setattr(pretrained, "load", only_alexnet_downloads)
+    config = EvaluationConfig(
+        perceptual=False, n_bootstrap=50, eight_numbers=True, clip_weights=str(tmp_path / "no.pth")
+    )
+    row = scoring.score_run(rows, tuple("abcdef"), 1, config, None)["eight_numbers"]
+    assert set(row["values"]) | set(row["not_computed"]) == set(NUMBERS)
+    assert set(row["not_computed"]) == {"inception", "clip", "efficientnet_b1", "swav"}
+    assert (
+        row["not_computed"]["swav"] == "the weights of swav_resnet50 cannot be reached: get them."
+    )
+    assert "no.pth is not a file" in row["not_computed"]["clip"]
+    params = {"alexnet": real("alexnet")}
+    for number, values in eight_numbers(rows.targets[:6], rows.reconstructions[:6], params).items():
+        found = row["values"][number]
+        assert found["value"] == pytest.approx(values.mean())
+        if np.ptp(values):  # where all images score alike there is no interval
+            assert found["low"] <= found["value"] <= found["high"]
+
+
+def test_it_is_computed_only_on_request(rows):
+    config = EvaluationConfig(perceptual=False, n_bootstrap=10)
+    assert "eight_numbers" not in scoring.score_run(rows, tuple("abcdef"), 1, config, None)
+
+
+def test_a_single_stimulus_has_no_interval(rows):
+    """Resampling one stimulus gives it again and again: an interval of width 0."""
+    one = rows.take(np.array([False, True, True, False, False, False, True]))
+    config = EvaluationConfig(perceptual=False, n_bootstrap=50)
+    scores = scoring.score_run(one, tuple("abcdef"), 1, config, None)
+    assert set(scores["test"]) >= {"pixel_correlation", "mse"}
+    assert all(set(entry) == {"value"} for entry in scores["test"].values())
+    several = scoring.score_run(rows, tuple("abcdef"), 1, config, None)
+    lines = [line for line in several["per_image"] if line["split"] == "test"]
+    differing = [m for m in several["test"] if len({line.get(m) for line in lines}) > 1]
+    assert set(differing) >= {"pixel_correlation", "ssim", "mse"}
+    assert all({"low", "high"} < set(several["test"][metric]) for metric in differing)
+
+
+def test_each_baseline_has_its_paired_difference():
+    """A small lead on every image is certain, though images differ by more than the lead."""
+    rng = np.random.default_rng(1)
+    n = 20
+    targets = rng.uniform(size=(n, 20, 20, 3)).astype(np.float32)
+    noise = rng.uniform(size=targets.shape).astype(np.float32)
+    share = rng.uniform(0.2, 0.8, n).astype(np.float32)[:, None, None, None]
+    better, worse = ((1 - s) * noise + s * targets for s in (share, share - 0.05))
+    scored = Rows(
+        **dict.fromkeys(("reconstructions", "mean_image", "shuffled"), better),
+        targets=targets,
+        ridge=worse,
+        vs_train=np.zeros((n, 4, 2)),
+        stimulus=np.arange(n, dtype=np.int32),
+        split=np.full(n, "test"),
+        fold=np.full(n, "all"),
+    )
+    config = EvaluationConfig(perceptual=False)
+    scores = scoring.score_run(scored, [str(i) for i in range(n)], 1, config, None)
+    test, ridge = scores["test"], scores["baselines"]["ridge"]
+    for metric in ("pixel_correlation", "mse"):
+        assert test[metric]["low"] < ridge[metric] < test[metric]["high"]
+        gap = scores["differences"]["ridge"][metric]
+        assert gap["value"] == pytest.approx(test[metric]["value"] - ridge[metric])
+        assert gap["low"] * gap["high"] > 0 and gap["p"] < 0.01
+    assert parse(scores, n, "scores.json").verdict("pixel_correlation", "ridge") == "beaten"
+    same = scores["differences"]["shuffled_fmri"]["ssim"]
+    assert same == {"value": 0, "low": 0, "high": 0, "p": 1}
+
+
+def test_binary_scores_differ_by_their_pooled_counts(rows):
+    black_and_white = np.round(rows.targets[..., :1])
+    made = np.clip(black_and_white * 0.8, 0, 1)
+    names = ("targets", "reconstructions", "ridge", "mean_image", "shuffled")
+    images = dict(zip(names, (black_and_white, made, 1 - made, made, made), strict=True))
+    binary = dataclasses.replace(rows, **images)
+    config = EvaluationConfig(perceptual=False, n_bootstrap=50)
+    scores = scoring.score_run(binary, tuple("abcdef"), 1, config, None)
+    for name in ("ridge", "all_black"):
+        gap = scores["differences"][name]["f1"]["value"]
+        assert gap == pytest.approx(scores["test"]["f1"]["value"] - scores["baselines"][name]["f1"])
+    assert "precision" not in scores["differences"]["all_black"]  # undefined
+
+
+def test_few_stimuli_or_no_resampling_give_no_interval_of_a_difference(rows):
+    few = rows.take(np.array([True, True, True, True, False, False, False]))
+    config = EvaluationConfig(perceptual=False, n_bootstrap=50)
+    scores = scoring.score_run(few, tuple("abcdef"), 1, config, None)
+    assert set(scores["differences"]["ridge"]["mse"]) == {"value", "p"}
+    without = EvaluationConfig(perceptual=False, n_bootstrap=0)
+    assert "differences" not in scoring.score_run(rows, tuple("abcdef"), 1, without, None)

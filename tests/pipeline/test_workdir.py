@@ -1,0 +1,247 @@
+"""A workdir belongs to one run, and files in it are whole or absent."""
+
+import errno
+import fcntl
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from fmri_jax.errors import InputError
+from fmri_jax.files import locked, replacing
+from fmri_jax.pipeline.workdir import (
+    Phases,
+    claim,
+    is_outdated,
+    outdate,
+    provenance,
+    take_back_results,
+    write_json,
+    writing_to,
+)
+
+CONFIG = {"seed": 0, "method": {"name": "gan", "halve_at": (1, 2)}}
+
+
+def compute_something(workdir):
+    (workdir / "folds").mkdir()
+
+
+def test_the_same_run_may_come_back(tmp_path):
+    assert claim(tmp_path / "a" / "b", CONFIG) is False
+    assert claim(tmp_path / "a" / "b", CONFIG) is False  # nothing was computed yet
+    compute_something(tmp_path / "a" / "b")
+    assert claim(tmp_path / "a" / "b", CONFIG) is True
+
+
+def test_a_run_that_computed_nothing_does_not_hold_its_folder(tmp_path):
+    claim(tmp_path, CONFIG)
+    write_json(tmp_path / "run.json", {})
+    (tmp_path / ".run.json.unfinished").touch()
+    assert claim(tmp_path, {**CONFIG, "seed": 1}) is False
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 1
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_has_become_read_only_is_refused(tmp_path):
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="choose a folder that can be written"):
+        claim(tmp_path, CONFIG)
+    tmp_path.chmod(0o700)
+
+
+def test_another_run_is_refused_and_nothing_is_overwritten(tmp_path):
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(InputError, match="config.seed is 0 there and 1 here"):
+        claim(tmp_path, {**CONFIG, "seed": 1})
+    with pytest.raises(InputError, match="config.method.width is None there and 2 here"):
+        claim(tmp_path, {**CONFIG, "method": {**CONFIG["method"], "width": 2}})
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_folds_may_be_scored_in_another_way_and_config_json_stays_that_of_the_scores(tmp_path):
+    other = {**CONFIG, "title": "New", "evaluation": {"n_bootstrap": 200}}
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    assert claim(tmp_path, other) is True and not is_outdated(tmp_path, other)
+    assert json.loads((tmp_path / "config.json").read_text())["title"] == "New"
+    write_json(tmp_path / "scores.json", {})
+    assert claim(tmp_path, CONFIG) is True and is_outdated(tmp_path, CONFIG)
+    assert json.loads((tmp_path / "config.json").read_text())["title"] == "New"
+    with pytest.raises(InputError, match="config.seed is 0 there and 1 here"):
+        claim(tmp_path, {**CONFIG, "title": "Newer", "seed": 1})
+    assert not is_outdated(tmp_path, {**CONFIG, "seed": 1})
+
+
+def test_the_page_is_taken_back_before_what_it_was_made_of(tmp_path, monkeypatch):
+    for name in ("report.html", "scores.json"):
+        (tmp_path / name).touch()
+    taken = []
+    monkeypatch.setattr("pathlib.Path.unlink", lambda path, **options: taken.append(path.name))
+    take_back_results(tmp_path)
+    assert taken[:2] == ["report.html", "scores.json"]
+
+
+def test_a_folder_of_other_things_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(InputError, match="is not empty and holds no config.json"):
+        claim(tmp_path, CONFIG)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_damaged_config_and_a_file_in_the_way_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be used as --workdir"):
+        claim(tmp_path, CONFIG)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be used as --workdir"):
+        claim(tmp_path / "file" / "run", CONFIG)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "scores.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(RuntimeError), replacing(path) as unfinished:
+        unfinished.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_two_processes_may_write_the_same_file(tmp_path, monkeypatch):
+    path = tmp_path / "scores.json"
+    with replacing(path) as unfinished:
+        unfinished.write_text("of the first")
+        with monkeypatch.context() as other:
+            other.setattr(os, "getpid", lambda: -1)
+            write_json(path, "of the second")
+        assert json.loads(path.read_text()) == "of the second"
+    assert path.read_text() == "of the first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+RUN_THAT_IS_KILLED = """
+import json, os, pathlib, signal, sys
+from fmri_jax.files import replacing
+from fmri_jax.workdir import claim, writing_to
+workdir = pathlib.Path(sys.argv[1])
+with writing_to(workdir), replacing(workdir / "scores.json") as unfinished:
+    claim(workdir, json.loads(sys.argv[2]))
+    unfinished.touch()
+    print("at work", flush=True)
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_folder_in_which_another_process_works_is_refused_until_that_has_died(tmp_path):
+    command = [sys.executable, "-c", RUN_THAT_IS_KILLED, str(tmp_path), json.dumps(CONFIG)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"at work\n"
+        before = names(tmp_path)
+        for other in (CONFIG, {**CONFIG, "seed": 1}):
+            with pytest.raises(InputError, match=f"{tmp_path} is in use by another run"):
+                claim(tmp_path, other)
+        assert names(tmp_path) == before
+        assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
+        process.stdin.close()
+    assert any(name.endswith(".unfinished") for name in names(tmp_path))
+    with writing_to(tmp_path):
+        assert claim(tmp_path, {**CONFIG, "seed": 1}) is False
+        assert names(tmp_path) == [".lock", "config.json"]
+
+
+def test_a_folder_is_given_back_when_its_run_has_ended_or_failed(tmp_path):
+    lock = tmp_path / ".lock"
+    with writing_to(tmp_path):
+        claim(tmp_path, CONFIG)
+        with pytest.raises(BlockingIOError), locked(lock):
+            pass
+    with pytest.raises(KeyboardInterrupt), writing_to(tmp_path):
+        claim(tmp_path, CONFIG)
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["config.json"]
+    compute_something(tmp_path)
+    with pytest.raises(InputError, match="holds another run"):
+        claim(tmp_path, {**CONFIG, "seed": 1})
+    outdate(tmp_path, CONFIG)  # by the parent of the process that will score again
+    assert names(tmp_path) == [".outdated", "config.json", "folds"]
+    with locked(lock), pytest.raises(InputError, match="in use"):
+        outdate(tmp_path, CONFIG)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK])
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch, code):
+    def without(descriptor, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", without)
+    (tmp_path / ".scores.json.7.unfinished").touch()  # perhaps of a process that still runs
+    write_json(tmp_path / "config.json", {})
+    with writing_to(tmp_path):
+        assert claim(tmp_path, CONFIG) is False
+        assert names(tmp_path) == [".scores.json.7.unfinished", "config.json"]
+
+
+def test_a_lock_that_was_given_back_while_it_was_opened_is_taken_anew(tmp_path, monkeypatch):
+    """Two processes would else hold two files of the same name."""
+    lock, opened = tmp_path / ".lock", []
+    real = os.open
+
+    def slow(path, *arguments):
+        opened.append(real(path, *arguments))
+        if len(opened) == 1:
+            os.unlink(path)
+        return opened[-1]
+
+    monkeypatch.setattr(os, "open", slow)
+    with locked(lock) as alone:
+        assert alone and len(opened) == 2 and lock.exists()
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("kind", [OSError, ValueError])
+def test_a_full_disk_is_said_in_one_sentence(tmp_path, kind):
+    """Checkpoints report it as a ValueError of many lines."""
+    with pytest.raises(InputError, match="could not be written to .no space left on device."):
+        with writing_to(tmp_path):
+            raise kind("RESOURCE_EXHAUSTED: /a/b:\nNo space left on device [os_error_code='28']")
+    for other in (kind("anything else"), InputError("No space left on device, as said before.")):
+        with pytest.raises(type(other)) as raised, writing_to(tmp_path):
+            raise other
+        assert raised.value is other
+
+
+def test_phases_add_up_over_interruptions():
+    phases = Phases()
+    for _ in range(2):
+        with phases.measure("fit"):
+            sum(range(1000))
+    again = Phases(phases.done)
+    with again.measure("score"):
+        pass
+    assert [phase["name"] for phase in again.done] == ["fit", "score"]
+    assert all(phase["wall_s"] >= 0 and phase["cpu_s"] >= 0 for phase in again.done)
+
+
+def test_provenance_names_versions_and_devices():
+    found = provenance()
+    assert found["versions"]["jax"] and found["versions"]["python"].startswith("3.")
+    assert len(found["devices"]) == 4 or os.environ.get("XLA_FLAGS", "").find("=4") < 0
+
+
+def test_a_run_that_was_killed_in_its_first_write_does_not_lock_its_folder(tmp_path):
+    (tmp_path / ".config.json.123.unfinished").write_text('{"seed"')
+    with writing_to(tmp_path):
+        assert not claim(tmp_path, {"seed": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
