@@ -187,7 +187,7 @@ def test_a_category_only_subject_tells_apart_clusters_and_no_more():
         ({"areas": ()}, "areas is .*: expected one or more of"),
         ({"areas": ("V1", "V1")}, "areas is .*each once"),
         ({"areas": ("V1", "V2"), "n_voxels": 1}, "n_voxels is 1 for 2 areas"),
-        ({}, "areas includes LOC, FFA, PPA, .* but features is not given"),
+        ({"features": None}, "areas includes LOC, FFA, PPA, .* but features is not given"),
         ({"n_categories": 1}, "n_categories is 1: expected 0"),
         ({"features": 3}, "features is 3"),
         ({"images": "/no/such/folder", "areas": ("V1",)}, "/no/such/folder"),
