@@ -1,1 +1,59 @@
-"""Reconstruct what a person saw from fMRI, in JAX."""
+"""Reconstruct what a person saw from fMRI, in JAX.
+
+    import fmri_jax as fj
+
+    recording = fj.datasets.make_simulated_subject(random_state=0)  # or fj.load("mine.npz")
+    train, test = fj.train_test_split(recording, roi="V1 + V2", random_state=0)
+    decoder = fj.RidgeDecoder().fit(train.fmri, train.images)
+    fj.metrics.score(test.images, decoder.predict(test.fmri))
+
+Names are imported when they are first used, so that importing the package costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import lazy_loader
+
+from fmri_jax._version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from fmri_jax import data, datasets, errors, linear, networks, pretrained
+    from fmri_jax import evaluation as metrics
+    from fmri_jax.data import load
+    from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
+    from fmri_jax.pipeline.split import train_test_split
+
+_lazy, *_ = lazy_loader.attach(
+    __name__,
+    submodules=["data", "datasets", "errors", "linear", "networks", "pretrained"],
+    submod_attrs={
+        "data": ["load"],
+        "methods.local_decoders.estimator": ["MultiScaleDecoder"],
+        "pipeline.split": ["train_test_split"],
+    },
+)
+__all__ = [
+    "MultiScaleDecoder",
+    "data",
+    "datasets",
+    "errors",
+    "linear",
+    "load",
+    "metrics",
+    "networks",
+    "pretrained",
+    "train_test_split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name; `metrics` is another name of `fmri_jax.evaluation`."""
+    if name == "metrics":
+        return importlib.import_module("fmri_jax.evaluation")
+    return _lazy(name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for completion in a notebook."""
+    return [*__all__, "__version__"]

@@ -224,16 +224,31 @@ def _take(recorded: Trials, rows: np.ndarray, average: bool) -> Trials:
     """Chosen trials, averaged over the repeats of a stimulus or not."""
     if not average:
         return recorded.take(rows)
-    stimulus, run = recorded.stimulus[rows], recorded.run[rows]
+    fmri, shown, run, repeats = average_trials(
+        recorded.fmri[rows], recorded.stimulus[rows], recorded.run[rows]
+    )
+    return dataclasses.replace(
+        recorded, fmri=fmri, stimulus=shown, run=run, repeats=repeats, gain=np.ones(len(shown))
+    )
+
+
+def average_trials(
+    fmri: np.ndarray, stimulus: np.ndarray, run: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Averages trials over the repeats of a stimulus.
+
+    Args:
+        fmri: (n, voxels) float32.
+        stimulus: (n,) which stimulus each trial showed.
+        run: (n,) the run of each trial.
+
+    Returns:
+        Averages (stimuli, voxels) float32, their stimuli in ascending order, the run (-1 where
+        there are several) and the number of trials of each.
+    """
     shown = np.unique(stimulus)
     groups = [np.flatnonzero(stimulus == s) for s in shown]
-    fmri = np.stack([recorded.fmri[rows[g]].mean(axis=0, dtype=np.float64) for g in groups])
+    means = np.stack([fmri[g].mean(axis=0, dtype=np.float64) for g in groups])
     runs = [run[g[0]] if (run[g] == run[g[0]]).all() else _SEVERAL_RUNS for g in groups]
-    return dataclasses.replace(
-        recorded,
-        fmri=fmri.astype(np.float32),
-        stimulus=shown,
-        run=np.asarray(runs, np.int32),
-        repeats=np.asarray([len(g) for g in groups]),
-        gain=np.ones(len(groups)),
-    )
+    repeats = np.asarray([len(g) for g in groups])
+    return means.astype(np.float32), shown, np.asarray(runs, np.int32), repeats

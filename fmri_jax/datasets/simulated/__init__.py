@@ -9,8 +9,16 @@ moves, blinks or tires, so that decoding it is easier than decoding anybody.
 """
 
 from fmri_jax.datasets.simulated.options import VirtualSubjectConfig
+from fmri_jax.datasets.simulated.small import make_simulated_subject
 from fmri_jax.datasets.simulated.subject import Truth, load, simulate
 
 Config = VirtualSubjectConfig  # the name by which experiments find a reader's options
 
-__all__ = ["Config", "Truth", "VirtualSubjectConfig", "load", "simulate"]
+__all__ = [
+    "Config",
+    "Truth",
+    "VirtualSubjectConfig",
+    "load",
+    "make_simulated_subject",
+    "simulate",
+]
