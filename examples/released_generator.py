@@ -22,7 +22,7 @@ from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import score
-from fmri_jax.methods.gan.method import GANReconstructor
+from fmri_jax.methods.gan.reconstructor import GANReconstructor
 from fmri_jax.methods.gan.released import load_released
 
 SIZE, CROP = 248, 227  # px: training images were resized to the first and cropped to the second

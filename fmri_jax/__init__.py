@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmri_jax import data, datasets, errors, linear, networks, pretrained
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
+    from fmri_jax.methods.decoder_files import load_decoder
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.pipeline.split import train_test_split
 
@@ -29,6 +30,7 @@ _lazy, *_ = lazy_loader.attach(
     submodules=["data", "datasets", "errors", "linear", "networks", "pretrained"],
     submod_attrs={
         "data": ["load"],
+        "methods.decoder_files": ["load_decoder"],
         "methods.local_decoders.estimator": ["MultiScaleDecoder"],
         "pipeline.split": ["train_test_split"],
     },
@@ -40,6 +42,7 @@ __all__ = [
     "errors",
     "linear",
     "load",
+    "load_decoder",
     "metrics",
     "networks",
     "pretrained",

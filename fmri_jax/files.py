@@ -5,6 +5,7 @@ import errno
 import fcntl
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 
@@ -32,8 +33,11 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 def remove_unfinished(folder: pathlib.Path) -> None:
     """Removes what killed processes have left in a folder where no living one writes."""
-    for path in folder.rglob(".*.unfinished"):
-        path.unlink(missing_ok=True)
+    for path in list(folder.rglob(".*.unfinished")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Files in, recordings and prepared trials out."""
 
+import dataclasses
 import importlib
 import pathlib
 import pkgutil
@@ -34,7 +35,11 @@ def load(name_or_path: str, **options: Any) -> Recording:
     modules, options = known(), paths.expanded_options(options)
     if name_or_path in modules:
         reader = importlib.import_module(modules[name_or_path]).load
-        return registry.call(reader, name_or_path, options)
+        recording = registry.call(reader, name_or_path, options)
+        if options.get("subject") and not recording.subject:
+            subject = f"{name_or_path} {options['subject']}"
+            recording = dataclasses.replace(recording, subject=subject)
+        return recording
     place = pathlib.Path(paths.expanded(name_or_path))
     if place.suffix or place.is_dir() or len(place.parts) > 1:
         return registry.load(str(place), **options)

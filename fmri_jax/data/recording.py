@@ -34,6 +34,7 @@ class Recording:
             "train" when the recording names none.
         simulated: whether the responses come from a model instead of a scanner.
         description: one sentence for the report: what data this is and where it comes from.
+        subject: a name that tells this person from others; "" where it is not known.
 
     Raises:
         InputError: an array has another type or shape, `fmri` is not finite, an index is out of
@@ -49,6 +50,7 @@ class Recording:
     split: np.ndarray
     simulated: bool = False
     description: str = ""
+    subject: str = ""
 
     def __post_init__(self) -> None:
         """Checks every field against the others."""
@@ -101,7 +103,18 @@ class Recording:
         return np.asarray([first.setdefault(d, i) for i, d in enumerate(digests)], np.int32)
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content, to which the wording of `description` does not belong."""
+        """SHA-256 (hex) of the content, without `description` and `subject`, which are words."""
+        return self._fingerprint
+
+    def roi_fingerprints(self) -> dict[str, str]:
+        """Name of a region -> SHA-256 (hex) of its voxels, to compare sessions of a subject."""
+        return {
+            name: hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
+            for name, mask in self.rois.items()
+        }
+
+    @functools.cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         labels = {
             "rois": list(self.rois),

@@ -120,6 +120,7 @@ def read(folder: pathlib.Path) -> Recording:
         split=np.asarray(arrays["split"], np.str_),
         simulated=metadata["simulated"],
         description=metadata["description"],
+        subject=metadata.get("subject", ""),
     )
 
 
@@ -152,6 +153,7 @@ def _metadata(recording: Recording) -> dict[str, Any]:
         },
         "simulated": recording.simulated,
         "description": recording.description,
+        "subject": recording.subject,
     }
 
 

@@ -1,7 +1,8 @@
 """Reconstruction methods: one folder each, all with the same two verbs, `fit` and `reconstruct`.
 
 A method package `fmri_jax.methods.<name>` exposes `Config`, a frozen dataclass of its options, and
-`build(config) -> Method`. Adding a method adds one folder and one experiment file.
+`build(config) -> Method` and `restore(arrays, options) -> Reconstructor`, which takes what a
+reconstructor's `state()` gave. Adding a method adds one folder and one experiment file.
 """
 
 import dataclasses
@@ -9,7 +10,7 @@ import importlib
 import pathlib
 import pkgutil
 import types
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
@@ -45,6 +46,13 @@ class Reconstructor(Protocol):
     What it has chosen by itself it may say in `summary()`, a dict of names with numbers or texts.
     """
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Its arrays by name, and what else its package's `restore` needs, as JSON values."""
+
     def reconstruct(self, fmri: "jax.Array") -> "jax.Array":
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
 
@@ -54,6 +62,13 @@ class Method(Protocol):
 
     def fit(self, trials: "Trials", context: RunContext) -> Reconstructor:
         """Learns from training trials only."""
+
+
+def fold_key(seed: int, number: int = 0) -> "jax.Array":
+    """The random key of one fold, the same whichever folds were done before."""
+    import jax
+
+    return jax.random.fold_in(jax.random.key(seed), number)
 
 
 def package(name: str) -> types.ModuleType:

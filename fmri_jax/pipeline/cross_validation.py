@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,7 +22,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.identification import against_all, pairwise, ranks
 from fmri_jax.files import replacing
-from fmri_jax.methods import Method, RunContext
+from fmri_jax.methods import Method, Reconstructor, RunContext
 from fmri_jax.pipeline.workdir import Phases
 
 
@@ -91,6 +90,7 @@ def run_fold(
     context: RunContext,
     phases: Phases,
     learned: dict[str, Any],
+    keep: Callable[[Fold, Reconstructor], object] | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -103,6 +103,7 @@ def run_fold(
         phases: takes the time of each phase.
         learned: takes what the fitted model says of itself by the fold's name, where it has a
             method `summary` that returns names with numbers or texts.
+        keep: writes the fitted decoder into the run's folder; None keeps none.
 
     Returns:
         The fold's rows.
@@ -112,6 +113,9 @@ def run_fold(
         return _read(path, fold.name)
     with phases.measure("fit"):
         reconstructor = method.fit(fold.train, context)
+    if keep:
+        with phases.measure("keep decoder"):
+            keep(fold, reconstructor)
     if hasattr(reconstructor, "summary"):
         learned[fold.name] = reconstructor.summary()
     with phases.measure("ridge baseline"):
@@ -164,11 +168,6 @@ def _reconstructed(
         split=np.full(n, split),
         fold=np.full(n, fold.name),
     )
-
-
-def fold_key(seed: int, number: int) -> jax.Array:
-    """The random key of one fold, the same whichever folds were done before."""
-    return jax.random.fold_in(jax.random.key(seed), number)
 
 
 def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.ndarray:

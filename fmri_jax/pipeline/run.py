@@ -1,5 +1,6 @@
 """One experiment, from its config to its report. The only file that sees every room."""
 
+import functools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +14,13 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import perceptual
 from fmri_jax.files import cache_folder, replacing
-from fmri_jax.pipeline import cross_validation, diagnostics, experiment_config, recording_identity
+from fmri_jax.pipeline import (
+    cross_validation,
+    decoders,
+    diagnostics,
+    experiment_config,
+    recording_identity,
+)
 from fmri_jax.pipeline.cross_validation import Rows
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.scoring import score_run
@@ -138,6 +145,7 @@ def _all_folds(
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.
     prepared = folds(recording, options.preparation, clusters)
+    keep_decoder = functools.partial(decoders.keep, options, recording, workdir)
     parts, done = [], []
     for number in range(n_folds):
         with phases.measure("prepare"):
@@ -147,12 +155,14 @@ def _all_folds(
         context = methods.RunContext(
             workdir=workdir,
             fold=fold.name,
-            key=cross_validation.fold_key(options.seed, number),
+            key=methods.fold_key(options.seed, number),
             mesh=mesh,
             progress=progress,
         )
         parts.append(
-            cross_validation.run_fold(fold, number, n_train, method, context, phases, learned)
+            cross_validation.run_fold(
+                fold, number, n_train, method, context, phases, learned, keep_decoder
+            )
         )
         done.append(fold.without_responses())
         del fold, context

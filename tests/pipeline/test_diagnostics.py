@@ -12,7 +12,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.datasets import simulated
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.training_span import best_in_span
-from fmri_jax.methods import RunContext
+from fmri_jax.methods import RunContext, fold_key
 from fmri_jax.methods.local_decoders.method import fit
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
@@ -56,7 +56,7 @@ def examined(tmp_path, recording, **preparation):
     splits = list(folds(recording, options.preparation, diagnostics.clusters(options, recording)))
     parts = []
     for number, fold in enumerate(splits):
-        key = cross_validation.fold_key(0, number)
+        key = fold_key(0, number)
         context = RunContext(tmp_path, fold.name, key, make_mesh(1), progress=False)
         parts.append(cross_validation.run_fold(fold, number, 5, Ridge(), context, Phases(), {}))
     rows = cross_validation.concatenate(parts)

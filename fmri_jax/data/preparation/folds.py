@@ -87,6 +87,8 @@ class Fold:
         shared_stimuli: how many images are shown in training and in a test set alike. Zero, except
             where runs are left out of a recording that repeats its images over runs: the scores
             then measure how well known images are recognised, and the report says so.
+        scale: mean and standard deviation of each chosen voxel over the training trials.
+        training_repeats: trials that a training row averages, their harmonic mean.
     """
 
     name: str
@@ -94,6 +96,8 @@ class Fold:
     tests: dict[str, Trials]
     voxels: np.ndarray
     shared_stimuli: int = 0
+    scale: VoxelScale | None = None
+    training_repeats: float = 1.0
 
     @property
     def is_only(self) -> bool:
@@ -184,13 +188,15 @@ def _fold(
     name, train, tests = split
     if options.validation:
         train, tests = splits.hold_out(train, recorded.stimulus, options.validation)
-    training, others = _prepare(recorded, train, tests, options)
+    training, others, scale = _prepare(recorded, train, tests, options)
     if options.fmri == "noise":
         training, *replaced = _noise(number, training, *others.values())
         others = dict(zip(others, replaced, strict=True))
     seen = set(training.stimulus.tolist())
     shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
-    return Fold(name, training, others, voxels, shared_stimuli=len(seen & shown))
+    return Fold(
+        name, training, others, voxels, len(seen & shown), scale, harmonic_mean(training.repeats)
+    )
 
 
 def _noise(fold: int, *parts: Trials) -> list[Trials]:
@@ -204,11 +210,11 @@ def _noise(fold: int, *parts: Trials) -> list[Trials]:
 
 def _prepare(
     recorded: Trials, train: np.ndarray, tests: dict[str, np.ndarray], options: PreparationConfig
-) -> tuple[Trials, dict[str, Trials]]:
-    """Averages, standardises and scales the trials of one fold."""
+) -> tuple[Trials, dict[str, Trials], VoxelScale]:
+    """Averages, standardises and scales the trials of one fold; training, tests, statistics."""
     training = _take(recorded, train, average=options.average_repeats == "all")
     scale = VoxelScale.fit(training.fmri, options.standardise)
-    reference = 1 / np.mean(1 / training.repeats)  # of a training row: their harmonic mean
+    reference = harmonic_mean(training.repeats)  # of a training row
     prepared = {}
     for name, rows in tests.items():
         test = _take(recorded, rows, average=options.average_repeats != "none")
@@ -217,7 +223,12 @@ def _prepare(
             gain = np.ones_like(gain)
         prepared[name] = dataclasses.replace(test, fmri=scale.apply(test.fmri, gain), gain=gain)
     ones = np.ones(len(training.fmri))
-    return dataclasses.replace(training, fmri=scale.apply(training.fmri, ones)), prepared
+    return dataclasses.replace(training, fmri=scale.apply(training.fmri, ones)), prepared, scale
+
+
+def harmonic_mean(repeats: np.ndarray | int) -> float:
+    """Of how many trials rows average: the noise variance of an average goes with 1 / repeats."""
+    return float(1 / np.mean(1 / np.asarray(repeats)))
 
 
 def _take(recorded: Trials, rows: np.ndarray, average: bool) -> Trials:

@@ -10,6 +10,7 @@
     split           optional (trials,) text: "train", "test" or another test set's name
     simulated       optional bool
     description     optional text, one sentence
+    subject         optional text or number that tells the person from others
 
 Other keys are ignored, unless one looks like a misspelling, or is another word, for one that is
 absent.
@@ -32,6 +33,7 @@ OPTIONAL = (
     "split",
     "simulated",
     "description",
+    "subject",
 )
 REGIONS = ("roi", "rois", "masks")  # words under which labs store what we have in two keys
 
@@ -71,6 +73,7 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recordi
             split=_texts("split", split),
             simulated=bool(np.all(arrays.get("simulated", False))),
             description=str(arrays.get("description", "")),
+            subject=_subject(arrays.get("subject", np.empty(0))),
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
@@ -84,7 +87,8 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
                 f"expected {', '.join(REQUIRED)}, and optionally {', '.join(OPTIONAL)}."
             )
     for key in set(arrays) - {*REQUIRED, *OPTIONAL}:
-        absent = [name for name in OPTIONAL if name not in arrays]
+        # "subjects" or "subject_id" may be a lab's own key, and nothing depends on the name.
+        absent = [name for name in OPTIONAL if name not in (*arrays, "subject")]
         for meant in difflib.get_close_matches(key, absent, n=1, cutoff=0.8):
             raise InputError(f"key {key!r} is unknown: rename it to {meant!r}, or to another word.")
         if key.lower() in REGIONS and "roi_masks" in absent:
@@ -93,6 +97,11 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
                 "roi_masks, (rois, voxels) bool; store them so, or rename the key if it is another "
                 "thing."
             )
+
+
+def _subject(value: np.ndarray) -> str:
+    """The subject's name; a key of this name that holds something else is none."""
+    return str(value.reshape(-1)[0]) if value.size == 1 and value.dtype.kind in "iuU" else ""
 
 
 def _check_axes(fmri: np.ndarray, stimulus: np.ndarray) -> None:

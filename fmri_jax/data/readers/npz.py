@@ -52,6 +52,7 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
         "split": recording.split,
         "simulated": np.asarray(recording.simulated),
         "description": np.asarray(recording.description),
+        "subject": np.asarray(recording.subject),
     }
     if recording.rois:
         arrays["roi_names"] = np.asarray(list(recording.rois), np.str_)

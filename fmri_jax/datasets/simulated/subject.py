@@ -92,6 +92,7 @@ def simulate(options: VirtualSubjectConfig) -> tuple[Recording, Truth]:
         split=schedule.split,
         simulated=True,
         description=_description(options, sets),
+        subject=f"virtual subject {options.seed}",
     )
     return recording, truth
 

@@ -4,14 +4,15 @@ A generator is trained against the pixels of the image that was seen, against th
 frozen comparator network finds in it, and against a discriminator.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmri_jax.methods.gan.config import Config
 
 if TYPE_CHECKING:
     from fmri_jax.methods.gan.method import GAN
+    from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
-__all__ = ["Config", "build"]
+__all__ = ["Config", "build", "restore"]
 
 
 def build(config: Config) -> "GAN":
@@ -19,3 +20,10 @@ def build(config: Config) -> "GAN":
     from fmri_jax.methods.gan.method import GAN
 
     return GAN(config)
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructor":
+    """The trained generator whose `state()` gave these."""
+    from fmri_jax.methods.gan.reconstructor import GANReconstructor
+
+    return GANReconstructor.restore(arrays, options)

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +19,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.reconstructor import GANReconstructor
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
@@ -39,38 +39,6 @@ from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import replicate
 
 COMPARATORS = {"alexnet": AlexNet, "caffenet": CaffeNet, "vgg16": VGG16}
-BLOCK = 64  # trials that are reconstructed at once: bounds memory and compiles one shape
-
-
-@flax.struct.dataclass
-class GANReconstructor:
-    """A trained generator: the only network that decoding needs."""
-
-    params: Any
-    scale: PixelScale
-    network: Generator = flax.struct.field(pytree_node=False)
-
-    def reconstruct(self, fmri: jax.Array) -> jax.Array:
-        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1].
-
-        Raises:
-            InputError: there are other voxels than in training.
-        """
-        n, voxels = fmri.shape
-        if voxels != (expected := len(self.params["fc7"]["kernel"])):
-            raise InputError(
-                f"the generator takes {expected} voxels, and these responses have {voxels}: give "
-                "those of the recording and ROI that it was trained on."
-            )
-        padded = jnp.pad(jnp.asarray(fmri), ((0, -n % BLOCK), (0, 0)))
-        blocks = [_generate(self, block) for block in padded.reshape(-1, BLOCK, voxels)]
-        return jnp.concatenate(blocks)[:n]
-
-
-@jax.jit
-def _generate(reconstructor: GANReconstructor, fmri: jax.Array) -> jax.Array:
-    units: Any = reconstructor.network.apply({"params": reconstructor.params}, fmri)
-    return jnp.clip(reconstructor.scale.to_pixels(units), 0, 1)
 
 
 def _player(

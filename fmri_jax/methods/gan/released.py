@@ -10,8 +10,8 @@ import pathlib
 
 import jax.numpy as jnp
 
-from fmri_jax.methods.gan.method import GANReconstructor
 from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.reconstructor import GANReconstructor
 from fmri_jax.networks.caffenet import MEAN_BGR
 from fmri_jax.pretrained.released_generator import load_generator
 

@@ -4,16 +4,17 @@ Each decoder predicts the mean contrast of one small rectangle of the image from
 tell most about it; overlapping rectangles of several sizes are then combined into an image.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+import lazy_loader
 
 from fmri_jax.methods.local_decoders.options import Config
 
 if TYPE_CHECKING:
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
-    from fmri_jax.methods.local_decoders.method import LocalDecoders
+    from fmri_jax.methods.local_decoders.method import LocalDecoders, LocalReconstructor
 
-__all__ = ["Config", "MultiScaleDecoder", "build"]
+__all__ = ["Config", "MultiScaleDecoder", "build", "restore"]
 
 
 def build(config: Config) -> "LocalDecoders":
@@ -23,8 +24,11 @@ def build(config: Config) -> "LocalDecoders":
     return LocalDecoders(config)
 
 
-def __getattr__(name: str) -> Any:
-    """Imports the estimator, and with it JAX and scikit-learn, when it is first asked for."""
-    if name == "MultiScaleDecoder":
-        return importlib.import_module(f"{__name__}.estimator").MultiScaleDecoder
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "LocalReconstructor":
+    """The fitted decoders whose `state()` gave these."""
+    from fmri_jax.methods.local_decoders.method import LocalReconstructor
+
+    return LocalReconstructor.restore(arrays, options)
+
+
+__getattr__, *_ = lazy_loader.attach(__name__, submod_attrs={"estimator": ["MultiScaleDecoder"]})

@@ -3,12 +3,14 @@
 import dataclasses
 import warnings
 import weakref
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
@@ -67,6 +69,39 @@ class LocalReconstructor:
                 for name, weight in zip(names, learned, strict=False)
             },
         }
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        return self.shape
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arrays by name, and the config."""
+        arrays = {
+            "coef": self.elements.coef,
+            "intercept": self.elements.intercept,
+            "weights": self.weights,
+            "combination": self.combination,
+        }
+        options = {
+            "config": dataclasses.asdict(self.config),
+            "shape": list(self.shape),
+            "logistic": self.elements.logistic,
+        }
+        return {name: np.asarray(array) for name, array in arrays.items()}, options
+
+    @classmethod
+    def restore(cls, arrays: dict[str, Any], options: dict[str, Any]) -> "LocalReconstructor":
+        """The decoders whose `state()` gave these."""
+        arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
+        height, width, channels = options["shape"]
+        return cls(
+            elements=ElementModel(arrays["coef"], arrays["intercept"], options["logistic"]),
+            weights=arrays["weights"],
+            combination=arrays["combination"],
+            shape=(height, width, channels),
+            config=section(Config, options["config"], "config"),
+        )
 
     def reconstruct(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
