@@ -86,7 +86,7 @@ class Recording:
         def mask_of(name: str, value: float) -> np.ndarray:
             return roi.match(name, value, {"all": everything} if name == "all" else self.rois)
 
-        mask = roi.select(expression, mask_of)
+        mask = roi.select(expression, mask_of, [*self.rois, "all"])
         if not mask.any():
             sizes = ", ".join(f"{name} ({int(m.sum())})" for name, m in sorted(self.rois.items()))
             raise InputError(

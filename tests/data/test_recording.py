@@ -72,6 +72,14 @@ def test_an_image_that_is_in_both_sets_under_two_numbers_is_refused(
     assert everything.distinct_images is everything.distinct_images  # 10,000 images hash slowly
 
 
+@pytest.mark.parametrize("name", ["hemi-L_label-V1_mask", "lh-V1", "V1+V2", "left V1", "V1 (left)"])
+def test_a_region_of_the_very_name_is_selected(make_recording: MakeSession, name: str) -> None:
+    """Names as BIDS and labs give them, beside regions that they could be operations on."""
+    others = {part: np.arange(10) < 3 + i for i, part in enumerate(("lh", "V1", "V2"))}
+    recording = make_recording(rois={**others, name: np.arange(10) > 7})
+    assert np.flatnonzero(recording.roi(name)).tolist() == [8, 9]
+
+
 def test_roi_selects_voxels(make_recording: MakeSession) -> None:
     recording = make_recording()
     for expression in ("", "all", "V1 + V2", "V*", "all - V1 + V1"):

@@ -80,7 +80,7 @@ def test_quotes_allow_any_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "sentence"),
+    ("expression", "message"),
     [
         ("V9", "ROI 'V9' does not exist in this recording: choose among FFA, LOC, V1, V2, V3."),
         ("W*", "ROI 'W\\*' does not exist"),
@@ -96,6 +96,75 @@ def test_quotes_allow_any_name() -> None:
         ("()", "expected a name before '\\)'"),
     ],
 )
-def test_what_cannot_be_read_is_refused(expression: str, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence):
+def test_what_cannot_be_read_is_rejected(expression: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         select(expression)
+
+
+BITS = {  # regions of six voxels whose names hold what expressions give a meaning to
+    "lh": "111000",
+    "V1": "100100",
+    "lh-V1": "000001",
+    "hemi-L_label-V1_mask": "010000",
+    "hemi-R_label-V1_mask": "001000",
+    "left V1": "000010",
+    "V1 (left)": "100001",
+    "V1+V2": "110000",
+    "A&B": "011000",
+    "p=0.05": "001100",
+    "rh-V1": "000110",
+    "Région-1": "111100",
+    "V1'": "000011",
+    "#2": "010001",
+}
+
+
+def named(expression: str) -> str:
+    masks = {name: np.asarray([bit == "1" for bit in bits]) for name, bits in BITS.items()}
+    found = roi.select(expression, lambda name, value: roi.match(name, value, masks), list(masks))
+    return "".join(str(int(voxel)) for voxel in found)
+
+
+@pytest.mark.parametrize("name", BITS)
+def test_an_expression_that_is_a_regions_name_is_that_region(name: str) -> None:
+    assert named(name) == named(f"  {name} ") == BITS[name]
+    quoted = f"'{name}'" if "'" not in name else f'"{name}"'
+    assert named(quoted) == named(f"({quoted})") == BITS[name]
+
+
+@pytest.mark.parametrize(
+    ("expression", "right"),
+    [
+        ("hemi-L_label-V1_mask + hemi-R_label-V1_mask", "011000"),
+        ("hemi-L_label-V1_mask+hemi-R_label-V1_mask", "011000"),
+        ("lh - hemi-L_label-V1_mask", "101000"),
+        ("lh-hemi-L_label-V1_mask", "101000"),
+        ("hemi-*_label-V1_mask", "011000"),
+        ("hemi-L* + V1", "110100"),
+        ("hemi-*", "011000"),
+        ("lh - V1", "011000"),
+        ("left V1 + V1", "100110"),
+        ("V1 (left) & lh", "100000"),
+        ("(left V1)", "000010"),
+        ("rh-V1 - V1", "000010"),
+        ("V1 + rh-V1", "100110"),
+        ("p=0.05 & lh", "001000"),
+        ("#2 + V1", "110101"),
+        ("V1 = 1", "100100"),
+        ("Re\u0301gion-1 - lh", "000100"),
+        ("lh + 'lh-V1'", "111001"),
+    ],
+)
+def test_names_with_operators_within_expressions(expression: str, right: str) -> None:
+    assert named(expression) == right
+
+
+@pytest.mark.parametrize("expression", ["lh-V1 + V1", "(lh-V1)", "V1 & lh-V1", "lh-V* + lh"])
+def test_what_may_be_a_name_or_an_operation_asks_for_quotes(expression: str) -> None:
+    with pytest.raises(InputError, match="name of a region and, taken apart, .* in quotes or sp"):
+        named(expression)
+
+
+def test_an_unknown_name_lists_those_that_need_quotes_in_quotes() -> None:
+    with pytest.raises(InputError, match=r"choose among V1, lh, .*'lh-V1'.* is written in quotes"):
+        named("hemi-X_label-V1_mask")

@@ -95,7 +95,8 @@ class BData:
             return roi.match(name, value, {key[spelled:]: self.rows[key] for key in self.rois})
 
         try:
-            return roi.select(expression, mask_of)
+            unprefixed = [key.removeprefix(_PREFIX) for key in self.rois]
+            return roi.select(expression, mask_of, [*self.keys, *unprefixed])
         except InputError as error:
             raise InputError(f"{self.path}: {error}") from None
 

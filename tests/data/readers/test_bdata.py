@@ -208,7 +208,7 @@ def test_memory_stays_near_the_selected_region(tmp_path: Path) -> None:
         file["metadata/value"] = np.stack([np.ones(20000), np.arange(20000) < 300])
     code = """
 import resource, sys
-from fmri_jax.data.bdata import BData
+from fmri_jax.data.readers.bdata import BData
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 data = BData(sys.argv[1])
