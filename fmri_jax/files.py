@@ -1,17 +1,68 @@
-"""Files that are there whole or not at all, locks, and where this package keeps its own files."""
+"""Files that are complete or absent, locks, paths as people write them, and the cache folder."""
 
 import contextlib
 import errno
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterator
 
+from fmri_jax.errors import InputError
+
+VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
+
 
 def cache_folder() -> pathlib.Path:
-    """Where this package keeps what it fetches and prepares: `FMRI_JAX_CACHE`, or in ~/.cache."""
-    return pathlib.Path(os.environ.get("FMRI_JAX_CACHE") or pathlib.Path.home() / ".cache/fmri_jax")
+    """Where this package keeps what it fetches and prepares: `FMRI_JAX_CACHE`, or in ~/.cache.
+
+    Raises:
+        InputError: `FMRI_JAX_CACHE` names a variable that is not set, or it is not set and the user
+            has no home folder, as in a container that runs under a number without a name.
+    """
+    given = os.environ.get("FMRI_JAX_CACHE")
+    try:
+        return pathlib.Path(expanded(given or "~/.cache/fmri_jax"))
+    except InputError as error:
+        raise InputError(
+            f"The cache folder cannot be found: {error} Set FMRI_JAX_CACHE to a folder that can be "
+            "written."
+        ) from None
+
+
+def expanded(path: str) -> str:
+    """A path with `~` and $VARIABLES replaced, unless a file or folder has this very name.
+
+    Raises:
+        InputError: a variable is not set, or empty: the rest of the path would be another one; or
+            the path begins with `~` and there is no such home folder.
+    """
+    found = replaced(path)
+    if os.path.exists(found):
+        return found
+    if missing := VARIABLE.search(found):
+        name = missing[1] or missing[2]
+        state = "empty" if name in os.environ else "not set"
+        raise InputError(
+            f"{path!r} cannot be found because the environment variable {name} is {state}: "
+            f"set {name} to the folder that is meant, or give the complete path."
+        )
+    if found.startswith("~"):
+        whose = found[1:].partition("/")[0]
+        raise InputError(
+            f"{path!r} begins with the home folder of {whose or 'this user'}, which is unknown: "
+            "set HOME, or give the complete path."
+        )
+    return found
+
+
+def replaced(path: str) -> str:
+    """As `expanded`, where a variable that is not set, or empty, and an unknown `~` stay."""
+    if os.path.exists(path):
+        return path
+    values = VARIABLE.sub(lambda name: os.environ.get(name[1] or name[2]) or name[0], path)
+    return os.path.expanduser(values)
 
 
 @contextlib.contextmanager

@@ -1,17 +1,17 @@
 """`~` and $VARIABLES in the paths that a person gives, replaced alike wherever one is given."""
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from fmri_jax.errors import InputError
+from fmri_jax.files import expanded, replaced
+
+__all__ = ["check", "expanded", "expanded_options", "replaced"]
 
 OPTIONS = ("path", "images", "test_path", "test_images", "masks", "events", "folder")
 MADE = ("folder",)  # of downloads: they make it
 EMBEDDED = "embedded"  # a virtual subject's word, in place of a path, for images that it has itself
-
-VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
 
 def expanded_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def expanded_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check(options: Mapping[str, Any]) -> None:
-    """Refuses a reader's options if nothing stands at a path that they name.
+    """Rejects a reader's options if nothing stands at a path that they name.
 
     Raises:
         InputError: a path names a variable that is not set, or no file or folder.
@@ -40,29 +40,3 @@ def check(options: Mapping[str, Any]) -> None:
                 f"{path} does not exist: expected the file or folder that config.data gives as "
                 f"{name!r}; check the path."
             )
-
-
-def expanded(path: str) -> str:
-    """A path with `~` and $VARIABLES replaced, unless a file or folder has this very name.
-
-    Raises:
-        InputError: a variable is not set, or empty: the rest of the path would be another one.
-    """
-    found = replaced(path)
-    missing = None if os.path.exists(found) else VARIABLE.search(found)
-    if missing:
-        name = missing[1] or missing[2]
-        state = "empty" if name in os.environ else "not set"
-        raise InputError(
-            f"{path!r} cannot be found because the environment variable {name} is {state}: "
-            f"set {name} to the folder that is meant, or give the whole path."
-        )
-    return found
-
-
-def replaced(path: str) -> str:
-    """As `expanded`, where a variable that is not set, or empty, stays as it stands."""
-    if os.path.exists(path):
-        return path
-    values = VARIABLE.sub(lambda name: os.environ.get(name[1] or name[2]) or name[0], path)
-    return os.path.expanduser(values)

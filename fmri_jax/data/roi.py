@@ -8,10 +8,11 @@ Operators of one line associate to the left and `&` binds tighter than the other
 stands for any characters; the matching regions are united. `V1 = 1`, as BData files write it, means
 the same as `V1`.
 
-A name may itself hold operators or spaces, as BIDS's `hemi-L_label-V1_mask` does. An expression that
-is the name of one region is that region. Within a longer expression such a name is recognised where
-it cannot be read as an operation on other regions; where it can (`lh-V1 + V2` beside regions `lh`
-and `V1`), the expression is rejected: quotes make it a name, spaces around the operator an operation.
+A name may itself hold operators or spaces, as BIDS's `hemi-L_label-V1_mask` does. An expression
+that is the name of one region is that region. Within a longer expression such a name is recognised
+where it cannot be read as an operation on other regions; where it can (`lh-V1 + V2` beside regions
+`lh` and `V1`), the expression is rejected: quotes make it a name, spaces around the operator an
+operation.
 """
 
 import fnmatch
@@ -214,9 +215,7 @@ def _begins(text: str, name: str) -> bool:
     """Whether a text begins with a name that ends there."""
     if not name.strip() or not text.startswith(name):
         return False
-    return len(text) == len(name) or not (
-        _PLAIN.match(text[len(name)]) and _PLAIN.match(name[-1])
-    )
+    return len(text) == len(name) or not (_PLAIN.match(text[len(name)]) and _PLAIN.match(name[-1]))
 
 
 def _prefixes(chunk: str) -> list[str]:

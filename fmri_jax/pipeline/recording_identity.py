@@ -35,13 +35,26 @@ def load(experiment: Experiment) -> Recording:
     if experiment.data_name != "virtual_subject":
         return data.load(experiment.data_name, **options)
     # Simulating takes seconds and depends on these options and on the package alone.
+    place = _prepared()
+    if place is None:
+        return data.load("virtual_subject", **options)
     key = cache.options_key(**options, stamp=_stamp(options.get("images", "")), source=_source())
     return cache.prepare(
         lambda: data.load("virtual_subject", **options),
         "virtual_subject",
-        cache_folder() / "recordings",
+        place,
         key,
     )
+
+
+def _prepared() -> pathlib.Path | None:
+    """Where prepared recordings are kept; None where nothing can be written there."""
+    try:
+        place = cache_folder() / "recordings"
+        place.mkdir(parents=True, exist_ok=True)
+    except (InputError, OSError):
+        return None
+    return place if os.access(place, os.W_OK) else None
 
 
 def stamps(experiment: Experiment) -> dict[str, dict[str, int | str]]:

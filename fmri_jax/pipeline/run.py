@@ -117,9 +117,17 @@ def _run(
 
 
 def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, so that only a first run compiles."""
+    """Keeps compiled programs in the user's cache folder, so that only a first run compiles.
+
+    Without a folder that can be written each run compiles.
+    """
     if not jax.config.values["jax_compilation_cache_dir"]:
-        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+        try:
+            folder = cache_folder() / "xla"
+            folder.mkdir(parents=True, exist_ok=True)
+        except (InputError, OSError):
+            return
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.errors import InputError
 from fmri_jax.files import cache_folder, replacing
 
 
@@ -27,7 +28,7 @@ def save(name: str, arrays: Mapping[str, np.ndarray], origin: str) -> None:
         folder().mkdir(parents=True, exist_ok=True)
         _replace(_record(name), json.dumps(record).encode())
         _replace(_file(name), content)
-    except OSError:
+    except (OSError, InputError):  # a folder that cannot be written, or no home to have one in
         return
 
 
@@ -39,7 +40,7 @@ def load(name: str) -> dict[str, np.ndarray] | None:
     record = describe(name)
     try:
         content = _file(name).read_bytes()
-    except OSError:
+    except (OSError, InputError):
         return None
     if record is None or hashlib.sha256(content).hexdigest() != record["sha256"]:
         return None
@@ -53,7 +54,7 @@ def describe(name: str) -> dict[str, Any] | None:
     """Origin and checksum of kept weights, or None."""
     try:
         record = json.loads(_record(name).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+    except (OSError, InputError, json.JSONDecodeError):
         return None
     return record if _file(name).exists() else None
 

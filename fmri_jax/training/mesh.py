@@ -20,9 +20,17 @@ def make_mesh(n_devices: int = 0) -> Mesh:
         n_devices: how many of the visible devices to use; 0 means all.
 
     Raises:
-        InputError: more devices are asked for than JAX sees.
+        InputError: more devices are asked for than JAX sees, or it cannot start the platform that
+            JAX_PLATFORMS names.
     """
-    devices = jax.devices()
+    try:
+        devices = jax.devices()
+    except RuntimeError as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(
+            f"JAX finds no device ({reason}): expected a platform that is there; correct or unset "
+            f"JAX_PLATFORMS ({jax.config.jax_platforms or 'not set'}), or install JAX for it."
+        ) from None
     if n_devices > len(devices):
         raise InputError(
             f"config.n_devices is {n_devices} but JAX sees {len(devices)} device(s): ask for at "

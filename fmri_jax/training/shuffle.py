@@ -32,9 +32,9 @@ def shuffled(key: jax.Array, position: jax.Array, n: int) -> jax.Array:
 
     def mix(halves: tuple[jax.Array, jax.Array], turn: jax.Array) -> tuple:
         left, right = halves
-        noise = jax.vmap(lambda key, r: jax.random.bits(jax.random.fold_in(key, r)))(
-            keys, right * _ROUNDS + turn
-        )
+        noise = jax.vmap(
+            lambda key, r: jax.random.bits(jax.random.fold_in(key, r), dtype=jnp.uint32)
+        )(keys, right * _ROUNDS + turn)
         return (right, left ^ (noise & lower)), None
 
     def walk(walking_and_value: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

@@ -1,0 +1,169 @@
+"""What surrounds a run: float64 mode, platforms, homes and caches that are not there."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from fmri_jax import data, files
+from fmri_jax.errors import InputError
+from fmri_jax.pipeline import experiment_config, recording_identity, run
+from fmri_jax.pretrained import cache as weights
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# Both methods, trained for some steps on a few random images.
+TINY = """
+import pathlib, sys
+import numpy as np
+from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.run import run
+
+def config_of(method):
+    config = default_config(method=method, data="file")
+    config.data.path = sys.argv[1]
+    config.preparation.split, config.preparation.n_folds = "stimulus", 2
+    if method == "gan":
+        config.preparation.image_size = 32
+        config.method.update(n_steps=4, batch_size=8, hidden=16, log_every=2, checkpoint_every=2)
+        config.method.update(width=0.05, discriminator_width=0.05, feature_weight=0.0)
+    return config
+
+folder = pathlib.Path(sys.argv[1]).parent
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("tiny") / "tiny.npz"
+    images = (rng.random((8, 6, 6, 1)) < 0.5).astype(np.uint8) * 255
+    stimulus = np.tile(np.arange(8, dtype=np.int32), 4)
+    np.savez(path, fmri=rng.normal(size=(32, 20)).astype("f4"), stimulus=stimulus, images=images)
+    return str(path)
+
+
+def python(code: str, *arguments: str, **variables: str | None) -> subprocess.CompletedProcess[str]:
+    """Runs a program with these environment variables; None takes one away."""
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        **variables,
+    }
+    kept = {name: value for name, value in environment.items() if value is not None}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(
+        command, env=kept, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def test_methods_train_in_float64_mode(tiny: str) -> None:
+    """People who fit ridge models set JAX_ENABLE_X64; the networks train in config.dtype still."""
+    code = TINY + (
+        "import jax\n"
+        "from fmri_jax import linear\n"
+        "assert jax.config.jax_enable_x64\n"
+        "print(run(config_of('gan'), folder / 'gan64', progress=False))\n"
+        "print(run(config_of('local_decoders'), folder / 'local64', progress=False))\n"
+        "rng = np.random.default_rng(0)\n"
+        "X, W = rng.normal(size=(60, 8)), np.zeros((8, 2))\n"
+        "W[2, 0], W[5, 1] = 3, -2\n"
+        "print(np.allclose(linear.omp(X, X @ W, n_nonzero=1).coef, W, atol=1e-3))\n"
+    )
+    done = python(code, tiny, JAX_ENABLE_X64="1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("report.html") == 2 and done.stdout.strip().endswith("True")
+
+
+@pytest.mark.parametrize("cache", ["/proc/none/cache", "{file}", "{file}/cache", "~nobody-here/x"])
+def test_a_cache_that_cannot_be_had_is_done_without(
+    cache: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FMRI_JAX_CACHE", cache.format(file=tmp_path / "file"))
+    before = jax.config.values["jax_compilation_cache_dir"]
+    monkeypatch.setitem(jax.config.values, "jax_compilation_cache_dir", None)
+    run.use_compilation_cache()
+    assert jax.config.values["jax_compilation_cache_dir"] is None
+    jax.config.update("jax_compilation_cache_dir", before)
+    weights.save("any", {"a": np.ones(2, np.float32)}, "here")
+    assert weights.load("any") is None and weights.describe("any") is None
+    experiment = experiment_config.read(
+        experiment_config.default_config("local_decoders", "virtual_subject").to_dict()
+    )
+    made = []
+    monkeypatch.setattr(data, "load", lambda name, **options: made.append(name))
+    recording_identity.load(experiment)
+    assert made == ["virtual_subject"]
+
+
+def test_a_platform_that_is_not_there_ends_with_a_message() -> None:
+    code = (
+        "from fmri_jax.errors import InputError\n"
+        "from fmri_jax.training.mesh import make_mesh\n"
+        "try: make_mesh()\n"
+        "except InputError as error: print('rejected:', error)\n"
+    )
+    done = python(code, JAX_PLATFORMS="quantum")
+    assert done.stdout.startswith("rejected: JAX finds no device ("), done.stderr
+    assert "unset JAX_PLATFORMS (quantum)" in done.stdout and done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "right"),
+    [
+        ("~/cache", "{home}/cache"),
+        ("~", "{home}"),
+        ("$SCRATCH/cache", "/scratch/me/cache"),
+        ("${SCRATCH}/cache", "/scratch/me/cache"),
+        ("$SCRATCH", "/scratch/me"),
+        ("~/${LAB}/$SCRATCH_2", "{home}/kl/s2"),
+        ("/data/cache", "/data/cache"),
+        ("relative/cache", "relative/cache"),
+        ("/data/~/x", "/data/~/x"),
+        ("", "{home}/.cache/fmri_jax"),
+    ],
+)
+def test_home_and_variables_are_replaced_in_the_cache_folder(
+    given: str, right: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name, value in (("SCRATCH", "/scratch/me"), ("LAB", "kl"), ("SCRATCH_2", "s2")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("FMRI_JAX_CACHE", given)
+    assert files.cache_folder() == pathlib.Path(right.format(home=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("$NOT_SET_HERE/cache", "variable NOT_SET_HERE is not set: .* Set FMRI_JAX_CACHE to a fol"),
+        ("${NOT_SET_HERE}", "variable NOT_SET_HERE is not set"),
+        ("~nobody-of-this-name/x", "home folder of nobody-of-this-name, which is unknown"),
+    ],
+)
+def test_a_cache_folder_that_cannot_be_meant_is_rejected(
+    given: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FMRI_JAX_CACHE", given)
+    with pytest.raises(InputError, match=message):
+        files.cache_folder()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user without a name")
+def test_a_user_without_a_name_and_a_home_is_asked_for_a_cache() -> None:
+    code = (
+        "import os\n"
+        "from fmri_jax.errors import InputError\n"
+        "from fmri_jax.files import cache_folder\n"
+        "os.setuid(54321)\n"
+        "try: print(cache_folder())\n"
+        "except InputError as error: print('rejected:', error)\n"
+    )
+    done = python(code, HOME=None, FMRI_JAX_CACHE=None)
+    assert done.stdout.startswith("rejected: The cache folder cannot be found"), done.stderr
