@@ -29,7 +29,7 @@ def make_mesh(n_devices: int = 0) -> Mesh:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InputError(
             f"JAX finds no device ({reason}): expected a platform that is there; correct or unset "
-            f"JAX_PLATFORMS ({jax.config.jax_platforms or 'not set'}), or install JAX for it."
+            f"JAX_PLATFORMS ({jax.config.values['jax_platforms'] or 'not set'}), or install JAX for it."
         ) from None
     if n_devices > len(devices):
         raise InputError(
