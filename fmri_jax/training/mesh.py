@@ -27,9 +27,10 @@ def make_mesh(n_devices: int = 0) -> Mesh:
         devices = jax.devices()
     except RuntimeError as error:
         reason = " ".join(str(error).split()).rstrip(".")
+        platforms = jax.config.values["jax_platforms"] or "not set"
         raise InputError(
             f"JAX finds no device ({reason}): expected a platform that is there; correct or unset "
-            f"JAX_PLATFORMS ({jax.config.values['jax_platforms'] or 'not set'}), or install JAX for it."
+            f"JAX_PLATFORMS ({platforms}), or install JAX for it."
         ) from None
     if n_devices > len(devices):
         raise InputError(
