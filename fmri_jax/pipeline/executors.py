@@ -9,7 +9,7 @@ import os
 import pathlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 
 from fmri_jax.errors import InputError
@@ -117,8 +117,25 @@ def _started(
     answer, sender = context.Pipe(duplex=False)
     with sender:  # the process has it alone from here on, so that its end is seen
         process = context.Process(target=_run_and_answer, args=(sender, task, card, shared))
-        process.start()
+        with _interrupts_held_back():
+            process.start()
     return answer, process
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Processes started within never see Ctrl-C, which reaches them too: this process ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # when it starts, it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # children inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _ended(worker: _Worker, answer: connection.Connection) -> str:

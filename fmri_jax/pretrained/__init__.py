@@ -1,6 +1,6 @@
 """Published weights, ported by strict rules, cached once; nothing is unpickled freely.
 
-`python -m fmri_jax.pretrained` lists what there is, what is at hand, and where it comes from.
+`fmri-jax weights` lists what there is, what is at hand, and where it comes from.
 """
 
 import pathlib

@@ -1,7 +1,7 @@
 """Figures and the HTML page of one run, and the page that compares several.
 
 The room reads the files of a workdir and nothing else, so a page can be written again at any time:
-`python -m fmri_jax.report WORKDIR`.
+`fmri-jax report WORKDIR`.
 """
 
 import pathlib

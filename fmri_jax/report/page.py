@@ -197,7 +197,7 @@ def _commands(run: Workdir) -> list[str]:
             "pathlib.Path('runs/again'))"
         )
         command = f"python -c {shlex.quote(code)}"
-    return [command, f"python -m fmri_jax.report {shlex.quote(str(run.path))}"]
+    return [command, f"fmri-jax report {shlex.quote(str(run.path))}"]
 
 
 def _number(value: Any) -> str:

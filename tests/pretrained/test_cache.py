@@ -3,7 +3,6 @@
 import io
 import os
 import shutil
-import subprocess
 import sys
 from typing import ClassVar
 
@@ -12,8 +11,9 @@ import numpy as np
 import pytest
 
 from fmri_jax import pretrained
+from fmri_jax.cli import main
 from fmri_jax.errors import InputError
-from fmri_jax.pretrained import __main__, cache, catalogue, sources
+from fmri_jax.pretrained import cache, catalogue, sources
 
 
 def test_weights_are_ported_once_and_then_read_from_the_cache(empty_cache, monkeypatch):
@@ -159,7 +159,7 @@ def test_unknown_weights_are_refused_with_the_closest_name():
 
 def test_the_list_names_what_is_cached_origin_and_checksum(empty_cache, capsys):
     pretrained.load("lpips_alexnet")
-    __main__.main()
+    assert main(["weights"]) == 0
     printed = capsys.readouterr().out
     assert str(empty_cache) in printed
     for name, weights in catalogue.CATALOGUE.items():
@@ -175,9 +175,11 @@ def test_weights_load_inside_a_traced_function_as_arrays(empty_cache):
     assert all(isinstance(head, jax.Array) and (head >= 0).all() for head in heads)
 
 
-def test_the_list_of_weights_has_a_help_and_takes_no_arguments() -> None:
-    command = [sys.executable, "-m", "fmri_jax.pretrained"]
-    asked = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True)
-    assert "usage: python -m fmri_jax.pretrained" in asked.stdout and "cache fo" not in asked.stdout
-    wrong = subprocess.run([*command, "alexnet"], capture_output=True, text=True, check=False)
-    assert wrong.returncode == 2 and "unrecognized arguments: alexnet" in wrong.stderr
+def test_the_list_of_weights_has_a_help_and_rejects_other_commands(capsys) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["weights", "--help"])
+    printed = capsys.readouterr().out
+    assert "usage: fmri-jax weights" in printed and "cache folder" not in printed
+    with pytest.raises(SystemExit, match="2"):
+        main(["weights", "alexnet"])
+    assert "invalid choice: 'alexnet'" in capsys.readouterr().err

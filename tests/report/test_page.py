@@ -15,7 +15,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fmri_jax import report
-from fmri_jax.report import __main__ as command
+from fmri_jax.cli import main
 from fmri_jax.report import page
 from fmri_jax.report.figures import montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, png
@@ -180,10 +180,10 @@ def test_incompressible_large_images_stay_under_the_limit(photographs):
 def test_command_writes_the_same_page_again(photographs, colour_page, tmp_path, capsys):
     page = photographs / "report.html"
     first = page.read_text()
-    assert command.main([str(photographs)]) == 0
+    assert main(["report", str(photographs)]) == 0
     assert capsys.readouterr().out.strip() == str(page)
     assert page.read_text() == first
-    assert command.main([str(tmp_path / "nowhere")]) == 2
+    assert main(["report", str(tmp_path / "nowhere")]) == 2
     assert "is not a folder" in capsys.readouterr().err
 
 

@@ -97,7 +97,7 @@ def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tu
 
 
 def describe(found: Inspection) -> str:
-    """The screen that `python -m fmri_jax.data inspect` prints."""
+    """The screen that `fmri-jax inspect` prints."""
     lines = [f"{found.path}: {found.kind}", "", "It holds"]
     shown = found.holds[:_MOST_LINES]
     width = max([len(name) for name, _ in shown], default=0)

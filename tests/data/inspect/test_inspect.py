@@ -1,4 +1,4 @@
-"""`python -m fmri_jax.data inspect`: what it says and draws, of files that can be used or not."""
+"""`fmri-jax inspect`: what it prints and draws, of files that can be used or not."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from scipy import io
 
+from fmri_jax.cli import main
 from fmri_jax.data import load, paths
-from fmri_jax.data.__main__ import main
 from fmri_jax.data.inspect.figures import montage
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.data.readers.registry import Config

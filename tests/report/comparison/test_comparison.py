@@ -15,8 +15,8 @@ from matplotlib.colors import to_hex
 from sklearn.metrics import f1_score
 
 from fmri_jax import report
+from fmri_jax.cli import main
 from fmri_jax.errors import InputError
-from fmri_jax.report import __main__ as command
 from fmri_jax.report.comparison import page_tables, tables, variants
 from fmri_jax.report.comparison.page import Comparison
 from fmri_jax.report.comparison.variants import Claim, Variant, difference, judge, read_variants
@@ -165,11 +165,11 @@ def test_baselines_are_never_the_best_run(workdirs):
 def test_command_compares(workdirs, tmp_path, capsys):
     copied = shutil.copytree(workdirs["noise"], tmp_path / "copied")
     arguments = [f"first={workdirs['early']}", str(copied)]
-    assert command.main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "comparison.html")
-    assert command.main(arguments) == 2
-    assert command.main([f"a={copied}", f"a={copied}", "--out", str(tmp_path / "out")]) == 2
-    assert "add --out FOLDER" in capsys.readouterr().err
+    twice = ["compare", f"a={copied}", f"a={copied}", "--out", str(tmp_path / "out")]
+    assert main(twice) == 2
+    assert "Two workdirs are called 'a'" in capsys.readouterr().err
 
 
 def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
@@ -250,10 +250,10 @@ def test_several_seeds_of_one_test_image_have_no_interval(workdirs):
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(workdirs, tmp_path, capsys):
     (tmp_path / "file").touch()
-    given = [f"a={workdirs['early']}", "--out", str(tmp_path / "file")]
-    assert command.main(given) == 2
+    given = ["compare", f"a={workdirs['early']}", "--out", str(tmp_path / "file")]
+    assert main(given) == 2
     said = capsys.readouterr().err
-    assert said.startswith("The page was not written (") and said.count("\n") == 1
+    assert said.startswith("fmri_jax: The page was not written (") and said.count("\n") == 1
 
 
 @pytest.mark.filterwarnings("error:constrained_layout not applied")

@@ -1,4 +1,4 @@
-"""`python -m fmri_jax.data inspect PATH`: what a recording holds and whether it can be used.
+"""`fmri-jax inspect PATH`: what a recording holds and whether it can be used.
 
 Beside the text it writes a montage of the images and a histogram of the voxels, into the current
 folder unless --out names another one. The exit code is 0 if the recording can be used and 2 if not.
@@ -7,25 +7,22 @@ folder unless --out names another one. The exit code is 0 if the recording can b
 import argparse
 import dataclasses
 import pathlib
-import sys
 from typing import Any
 
 from fmri_jax.data import paths
 from fmri_jax.data.inspect import figures, summary
 from fmri_jax.data.readers.registry import Config, takers
-from fmri_jax.errors import InputError
 
 OUT = "folder for the pictures, made if absent (default: the current folder)"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str]) -> int:
     """Inspects one recording; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m fmri_jax.data",
+        prog="fmri-jax inspect",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("command", choices=["inspect"])
     parser.add_argument("path", help=".npz, .mat, BData .h5, NIfTI file, or a folder of NIfTI")
     parser.add_argument("--out", default="", help=OUT)
     for field in dataclasses.fields(Config):
@@ -35,16 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
     given = vars(parser.parse_args(arguments))
     options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
-    try:
-        found = summary.inspect(given["path"], **options)
-        print(summary.describe(found))
-        images = found.recording.images if found.recording else None
-        stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
-        out = pathlib.Path(paths.expanded(given["out"])).resolve()
-        written = figures.write(stem, found.fmri, images, out)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    found = summary.inspect(given["path"], **options)
+    print(summary.describe(found))
+    images = found.recording.images if found.recording else None
+    stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
+    out = pathlib.Path(paths.expanded(given["out"])).resolve()
+    written = figures.write(stem, found.fmri, images, out)
     print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
     return 0 if found.recording else 2
 
@@ -56,7 +49,3 @@ def _help(field: dataclasses.Field[Any]) -> str:
         for name, default in takers(field.name).items()
     )
     return f"{field.metadata['help']} ({'; '.join(formats)})"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The subcommands of `fmri-jax`, one module each with `main(arguments) -> exit code`."""
