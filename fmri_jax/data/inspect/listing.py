@@ -6,7 +6,8 @@ import zipfile
 import h5py
 import numpy as np
 
-from fmri_jax.data.readers import bids
+from fmri_jax.data.readers import bids, event_tables
+from fmri_jax.data.readers.nifti_files import opened
 from fmri_jax.data.readers.registry import reader_of
 from fmri_jax.errors import InputError
 
@@ -83,16 +84,18 @@ def _hdf5(path: str) -> Listing:
 
 
 def _nifti(path: str, masks: str, events: str) -> Listing:
-    nibabel = bids.nibabel_module()
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
-    tables = bids.find_tables(pathlib.Path(events) if events else folder)
+    volumes = bids.find_volumes(path)
+    place = pathlib.Path(events) if events else folder
+    tables = event_tables.find_tables(place, [] if events else volumes)
     entries = []
-    for volume in bids.find_volumes(path):
-        image = nibabel.load(volume)
-        of_run = bids.tables_of(volume, tables)
-        found = " and ".join(f"events {table.name}" for table in of_run) or "no events table"
-        entries.append((volume.name, f"{_array(image.shape, image.get_data_dtype())}, {found}"))
+    for volume in volumes:
+        image = opened(volume.path)
+        of_run = event_tables.tables_of(volume, tables, bool(events))
+        found = " and ".join(f"events {table.path.name}" for table in of_run) or "no events table"
+        what = f"{_array(image.shape, image.get_data_dtype())}, {found}"
+        entries.append((volume.path.name, what))
     place = pathlib.Path(masks) if masks else folder / "masks"
     names = ", ".join(mask.name for mask in sorted(place.glob("*.nii*")))
     entries.append(("masks", names or f"none in {place.name}/"))

@@ -1,140 +1,231 @@
-"""Which NIfTI file is which: volumes, and the events table of each run (BIDS 1.10, `_bold`)."""
+"""Which NIfTI files are the runs of one subject, and which events table belongs to each.
 
+Names are read by `bids_names`, inheritance is that of `sidecars`. A folder that is no BIDS data set
+works as well: a run's table then has the name of its volumes.
+"""
+
+import dataclasses
+import os
 import pathlib
-import re
+from collections.abc import Callable
 from typing import Any
 
+from fmri_jax.data.readers import bids_names, sidecars
+from fmri_jax.data.readers.bids_names import Name
+from fmri_jax.data.readers.folders import files_in
 from fmri_jax.errors import InputError
 
-_ENTITIES = ("sub", "ses", "task", "acq", "dir", "run")
-_ENDING = re.compile(r"(_(bold|betas|beta))?\.nii(\.gz)?$")
+_VOLUMES = ("bold", "betas", "beta")  # suffixes
+_NIFTI = (".nii", ".nii.gz")
+_NOT_SCANS = ("phase", "imag", "real")  # of the entity `part`
+_NO_DATA = ("code", "sourcedata", "stimuli")  # folders at the root of a data set
+# What tells versions of one run apart: of several, one has to be chosen.
+VERSIONS = ("space", "desc", "echo", "res", "den", "reconstruction", "part", "hemi")
+_SPELLED = ("space-", "desc-", "echo-", "res-", "den-", "rec-", "part-", "hemi-")  # in names
+CHOICES = ("subject", "task", "session", "space", "desc", "echo")  # options
+WITHOUT = "none"  # the choice of files whose names lack the entity
 
 
-def find_volumes(path: str) -> list[pathlib.Path]:
-    """The 4-D files at `path`, sorted by name: those with an ending of `bold` or `betas` if any.
+@dataclasses.dataclass(frozen=True)
+class Volumes:
+    """One 4-D file and what its name says.
+
+    Attributes:
+        path: the file.
+        name: its name, read; subject and session also from its folders.
+        root: of its data set.
+    """
+
+    path: pathlib.Path
+    name: Name
+    root: pathlib.Path
+
+    @property
+    def run(self) -> str:
+        """What tells this run from others: all entities but those of `VERSIONS`."""
+        said = {k: v for k, v in self.name.entities.items() if k not in VERSIONS}
+        return "_".join([*self.name.free, *(f"{k}-{v}" for k, v in sorted(said.items()))])
+
+    @property
+    def run_name(self) -> str:
+        """The name of the run as its file spells it."""
+        parts = self.path.name.split(".")[0].split("_")
+        kept = [part for part in parts if not part.startswith(_SPELLED) and part not in _VOLUMES]
+        return "_".join(kept) or self.path.name
+
+    @property
+    def is_betas(self) -> bool:
+        """Whether it holds response estimates instead of scans."""
+        return self.name.suffix in ("betas", "beta")
+
+    @property
+    def places(self) -> list[pathlib.Path]:
+        """The folders whose sidecars it inherits, the nearest first."""
+        return sidecars.levels(self.path.parent, self.root)
+
+
+def find_volumes(path: str) -> list[Volumes]:
+    """The 4-D files at `path`, in the order of their paths: those of BIDS's suffixes if any.
+
+    Left out are hidden files, what `.bidsignore` names, and phase images.
 
     Raises:
         InputError: there are none.
     """
-    root = pathlib.Path(path)
-    if root.is_file():
-        return [root]
-    if not root.is_dir():
+    place = pathlib.Path(path)
+    if not place.exists() and not place.is_symlink():
         raise InputError(f"{path} does not exist: expected a folder of NIfTI files or one file.")
-    found = sorted(p for p in root.rglob("*.nii*") if _ENDING.search(p.name))
-    volumes = [p for p in found if re.search(r"_(bold|betas?)\.nii", p.name)]
-    volumes = volumes or [p for p in found if "mask" not in p.parent.name]
-    if not volumes:
+    if not place.is_dir():
+        return [_volumes(place, sidecars.dataset_root(place.parent))]
+    root = sidecars.dataset_root(place)
+    files = [_volumes(f, root) for f in files_in(place, ignored(root, place)) if _is_nifti(f)]
+    found = [v for v in files if v.name.suffix in _VOLUMES]
+    found = [v for v in found if v.name.entities.get("part") not in _NOT_SCANS]
+    found = found or [v for v in files if "mask" not in v.path.parent.name]
+    if not found:
         raise InputError(
             f"{path} holds no NIfTI volumes: expected files such as sub-01_run-01_bold.nii.gz; for "
             "other formats name the file itself."
         )
-    return volumes
+    return found
 
 
-def check_runs(volumes: list[pathlib.Path], path: str) -> None:
-    """Refuses volumes of several subjects, and copies of a run: it would be trained and tested on.
+def choose(volumes: list[Volumes], path: str, wanted: dict[str, str]) -> list[Volumes]:
+    """The volumes that the options choose.
 
     Args:
         volumes: as `find_volumes` gives them.
         path: where they are, for messages.
+        wanted: name of an entity of `CHOICES` -> its labels, separated by commas; "none" chooses
+            the files without it; "" does not choose.
 
     Raises:
-        InputError: there is more than one subject, or a run has more than one file.
+        InputError: no file has what is wanted.
     """
-    first: dict[str, str] = {}
-    subjects: set[str] = set()
-    for volume in volumes:
-        name = volume.relative_to(path).as_posix()
-        subjects.update(re.findall(r"(?:^|[/_])(sub-[A-Za-z0-9]+)", name))
-        run = run_key(stem(volume))
-        if run in first:
+    for entity, text in wanted.items():
+        if not text:
+            continue
+        labels = [_label(entity, label) for label in text.split(",")]
+        chosen = [v for v in volumes if v.name.entities.get(entity, WITHOUT) in labels]
+        absent = [
+            la for la in labels if all(v.name.entities.get(entity, WITHOUT) != la for v in chosen)
+        ]
+        if absent:
             raise InputError(
-                f"{path} holds {first[run]} and {name}, both of the run {run}: expected one file a "
-                "run; keep one of them there, or name the folder of one pipeline."
+                f"{path} holds no volumes of {entity} {absent[0]}: expected one of "
+                f"{', '.join(_labels(volumes, entity))}; choose among these with {entity}."
             )
-        first[run] = name
+        volumes = chosen
+    return volumes
+
+
+def check_subject(volumes: list[Volumes], path: str) -> None:
+    """Rejects volumes of several subjects.
+
+    Raises:
+        InputError: there is more than one subject.
+    """
+    subjects = sorted({v.name.entities["subject"] for v in volumes if "subject" in v.name.entities})
     if len(subjects) > 1:
         raise InputError(
-            f"{path} holds the subjects {', '.join(sorted(subjects))}: expected one; name the "
-            f"folder of one subject, such as {min(subjects)}."
+            f"{path} holds the subjects {', '.join(f'sub-{s}' for s in subjects)}: expected one; "
+            f"name the folder of one subject, such as sub-{subjects[0]}, or choose it with subject."
         )
 
 
-def find_tables(folder: pathlib.Path) -> dict[str, list[pathlib.Path]]:
-    """Run key (see `run_key`) -> its events tables, those of other contents, in a folder.
-
-    Of files named as BIDS has it the suffix tells: `_events.tsv` is one, or a name without suffix;
-    `_motion.tsv`, `_physio.tsv` and `_scans.tsv` are none.
-    """
-    tables: dict[str, list[pathlib.Path]] = {}
-    for path in sorted((*folder.rglob("*.tsv"), *folder.rglob("*.csv"))):
-        name = re.sub(r"(_events)?\.[tc]sv$", "", path.name)
-        if name.startswith("sub-") and "-" not in name.rpartition("_")[2]:
-            continue  # another kind of table
-        of_run = tables.setdefault(run_key(name), [])
-        if all(path.read_bytes() != other.read_bytes() for other in of_run):
-            of_run.append(path)
-    return tables
-
-
-def run_key(name: str) -> str:
-    """What volumes and table of a run share: BIDS's entities, or the name where there are none."""
-    entities = dict(part.split("-", 1) for part in name.split("_") if "-" in part)
-    if "sub" not in entities:
-        return name
-    return "_".join(f"{part}-{entities[part]}" for part in _ENTITIES if part in entities)
-
-
-def tables_of(volume: pathlib.Path, tables: dict[str, list[pathlib.Path]]) -> list[pathlib.Path]:
-    """The events tables of a run's volumes; one that names no direction serves every direction."""
-    key = run_key(stem(volume))
-    return tables.get(key) or tables.get(re.sub(r"_dir-[^_]+", "", key), [])
-
-
-def table_of(volume: pathlib.Path, tables: dict[str, list[pathlib.Path]]) -> pathlib.Path:
-    """The events table of a run's volumes.
+def check_runs(volumes: list[Volumes], path: str) -> None:
+    """Rejects copies of a run, on which one would train and test, and a mixture of versions.
 
     Raises:
-        InputError: there is none, or there are several.
+        InputError: a run has more than one file, or runs come in different versions.
     """
-    found = tables_of(volume, tables)
-    if not found:
-        there_are = ", ".join(path.name for of_run in tables.values() for path in of_run) or "none"
-        raise InputError(
-            f"{volume} has no events table: expected {run_key(stem(volume))}_events.tsv, found "
-            f"{there_are}; write it with the columns onset, duration and stim_file, or name its "
-            "folder as events."
-        )
-    if len(found) > 1:
-        raise InputError(
-            f"{volume} has several events tables, {' and '.join(map(str, found))}, which differ: "
-            "expected one; keep one of them there, or name its folder as events."
-        )
-    return found[0]
+    first: dict[str, Volumes] = {}
+    for volume in volumes:
+        other = first.setdefault(volume.run, volume)
+        if other is not volume:
+            raise InputError(
+                f"{path} holds {_inside(other, path)} and {_inside(volume, path)}, both of the run "
+                f"{volume.run_name}: expected one file per run; keep one of them there, or name "
+                f"the folder of one pipeline{_hint([other, volume])}."
+            )
+    for entity in ("space", "desc", "echo", "res"):
+        labels = [label for label in _labels(volumes, entity) if label != WITHOUT]
+        if len(labels) > 1:
+            raise InputError(
+                f"{path} holds runs of different {entity} ({', '.join(labels)}): expected all runs "
+                f"in one version{_hint(volumes)}."
+            )
 
 
-def stem(volume: pathlib.Path) -> str:
-    """The name of a run's volumes without its last part and suffix."""
-    return _ENDING.sub("", volume.name)
+def _hint(volumes: list[Volumes]) -> str:
+    """How options would choose among versions."""
+    ways = []
+    for entity in ("space", "desc", "echo"):
+        labels = _labels(volumes, entity)
+        if len(labels) > 1:
+            ways.append(f"{entity}={' or '.join(labels)}")
+    return f"; or choose with {', '.join(ways)}" if ways else ""
 
 
-def is_betas(volume: pathlib.Path) -> bool:
-    """Whether a file holds response estimates instead of scans."""
-    return re.search(r"_betas?\.nii", volume.name) is not None
+def _labels(volumes: list[Volumes], entity: str) -> list[str]:
+    return sorted({v.name.entities.get(entity, WITHOUT) for v in volumes})
 
 
-def nibabel_module() -> Any:
-    """The package `nibabel`.
+def _label(entity: str, text: str) -> str:
+    """A label as a person gives it: "1", "01" or "echo-1"."""
+    label = text.strip()
+    prefix, dash, rest = label.partition("-")
+    if dash and rest:
+        label = rest
+    return str(int(label)) if entity == "echo" and label.isdigit() else label
+
+
+def _inside(volume: Volumes, path: str) -> str:
+    return volume.path.relative_to(path).as_posix()
+
+
+def _volumes(file: pathlib.Path, root: pathlib.Path) -> Volumes:
+    inner = [folder for folder in sidecars.levels(file.parent, root) if folder != root]
+    root = next((folder for folder in inner if sidecars.is_root(folder)), root)
+    return Volumes(file, located(file, root), root)
+
+
+def located(file: pathlib.Path, root: pathlib.Path) -> Name:
+    """What the name of a file says, and what the folders below `root` say of subject and session.
 
     Raises:
-        InputError: it or nilearn is not installed.
+        InputError: they disagree.
     """
-    try:
-        import nibabel
-        import nilearn  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "NIfTI needs nilearn, which is not installed: pip install nilearn."
-        ) from None
-    return nibabel
+    name = bids_names.parse(file)
+    absolute = pathlib.Path(os.path.abspath(file))
+    folders = bids_names.of_folders(absolute.relative_to(root)) if root in absolute.parents else {}
+    for entity, label in folders.items():
+        if name.entities.get(entity, label) != label:
+            raise InputError(
+                f"{file} lies in the folder of {entity} {label}, and its name says "
+                f"{name.entities[entity]}: expected the same; move or rename it."
+            )
+    return dataclasses.replace(name, entities={**folders, **name.entities})
+
+
+def _is_nifti(file: pathlib.Path) -> bool:
+    return file.name.lower().endswith(_NIFTI)
+
+
+def ignored(root: pathlib.Path, place: pathlib.Path) -> Callable[[pathlib.PurePosixPath], bool]:
+    """What a data set does not count as its own (`.bidsignore`): of paths relative to `place`."""
+    import pathspec
+
+    absolute = pathlib.Path(os.path.abspath(place))
+    if not (root / sidecars.DESCRIPTION).is_file() or root not in (absolute, *absolute.parents):
+        return lambda _: False
+    below = pathlib.PurePosixPath(absolute.relative_to(root).as_posix())
+    rules = root / ".bidsignore"
+    lines = rules.read_text(encoding="utf-8-sig").splitlines() if rules.is_file() else []
+    spec: Any = pathspec.GitIgnoreSpec.from_lines(lines)
+
+    def skip(inside: pathlib.PurePosixPath) -> bool:
+        whole = (below / inside).as_posix()
+        return whole in _NO_DATA or bool(spec.match_file(whole))
+
+    return skip

@@ -38,9 +38,16 @@ class Config:
     test_images: str = _option("", "folder or zip of the test images, where they are apart")
     masks: str = _option("", "folder of masks: the brain's and those of regions")
     events: str = _option("", "folder of the events tables, if not beside the volumes")
+    task: str = _option("", "BIDS task to read")
+    session: str = _option("", "BIDS sessions to read, by commas")
+    space: str = _option("", "space of the BIDS volumes, such as T1w")
+    desc: str = _option("", "kind of the BIDS volumes, such as preproc")
+    echo: str = _option("", "number of the echo of the BIDS volumes")
+    subject: str = _option("", "BIDS subject to read")
     roi: str = _option("", "ROI expression of the columns to read")
     label: str = _option("", "metadata key of the stimulus label")
     delay: float = _option(5.0, "s from an event's onset to the response that is averaged")
+    repetition_time: float = _option(0.0, "s between volumes, where their files disagree")
     image_size: int = _option(0, "px, side of the square that images are resized to")
 
 

@@ -110,7 +110,7 @@ def with_delay(dataset: Path) -> None:
 COLUMNS = "onset\tduration\tstim_file\n"
 
 CASES = [
-    bids("a cut volume", truncate, "is damaged|cannot be read as NIfTI"),
+    bids("a cut volume", truncate, "is corrupt|cannot be read as NIfTI"),
     bids(
         "another grid", rewrite(lambda x: x[:3]), r"shape \(3, 5, 3, 20\): expected \(4, 5, 3\) an"
     ),
@@ -147,7 +147,7 @@ CASES = [
     bids("milliseconds", long_repetition, "states a repetition time of 2000 s"),
     bids("a mask of another grid", add_mask("V2", np.ones((2, 2, 2))), "V2 has another grid"),
     bids("a mask of threes", add_mask("V2", np.full(SHAPE, 3)), "V2.nii.gz is no mask"),
-    bids("a cut mask", cut_mask, "V2.nii.gz is damaged .*: copy it again"),
+    bids("a cut mask", cut_mask, "V2.nii.gz is corrupt .*: copy it again"),
     bids("a damaged mask", damage_mask, "V1.nii.gz cannot be read as NIfTI .*: copy it again"),
     bids("an empty mask", add_mask("brain", np.zeros(SHAPE)), "mask brain is empty"),
     bids(
@@ -175,12 +175,12 @@ CASES = [
     bids(
         "several echoes",
         copy_run("func/sub-01_task-view_run-01_echo-2_bold.nii.gz"),
-        "echo-2_bold.nii.gz and .*: expected one file a run; keep one of them there, or name",
+        "echo-2_bold.nii.gz and .*: expected one file per run; keep one of them there, or name",
     ),
     bids(
         "betas beside the scans that they come from",
         copy_run("func/sub-01_task-view_run-01_betas.nii.gz"),
-        "run-01_betas.nii.gz and .*: expected one file a run",
+        "run-01_betas.nii.gz and .*: expected one file per run",
     ),
     bids("betas without a table", betas_without_a_table, "has no events table"),
     bids("fewer rows than betas", uneven_betas, "holds 3 volumes for 2 rows of its events table"),
