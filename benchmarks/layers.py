@@ -1,10 +1,10 @@
-"""Each convolution and pooling of the GAN: ours beside plain XLA and PyTorch eager, in one run.
+"""Each convolution and pooling of the GAN beside XLA's own (reference) and PyTorch's, in one run.
 
-    python -m benchmarks.layers [--batch 32] [--repeats 7] [--only A] [--no-xla] [--keep-memory]
+    python -m benchmarks.layers [--batch 32] [--repeats 7] [--only A] [--no-reference]
 
 For every layer at the paper's 227 pixels: output (f), input gradient (dx) and kernel gradient (dw),
 alternating between the three, best of the repeats. Every gradient is first compared with PyTorch's.
-`--keep-memory` tells the C library to keep freed memory, for all three alike.
+`--keep-memory` makes the C library to keep freed memory, for all three alike.
 """
 
 import argparse
@@ -103,8 +103,8 @@ def in_torch(case: Case, x: np.ndarray, kernel: np.ndarray, g: np.ndarray) -> Pa
         }
     transposed = case.kind == "transposed"
     axes = (2, 3, 0, 1) if transposed else (3, 2, 0, 1)
-    turned = kernel[::-1, ::-1] if transposed else kernel
-    w = torch.tensor(turned.transpose(axes).copy())
+    flipped = kernel[::-1, ::-1] if transposed else kernel
+    w = torch.tensor(flipped.transpose(axes).copy())
     static = [case.stride] * 2, [case.padding] * 2, [1, 1], transposed, [0, 0], 1
     run = functional.conv_transpose2d if transposed else functional.conv2d
     return {
@@ -144,15 +144,15 @@ def seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(case: Case, batch: int, repeats: int, xla: bool) -> dict[str, dict[str, float]]:
+def measure(case: Case, batch: int, repeats: int, reference: bool) -> dict[str, dict[str, float]]:
     """Pass -> who -> seconds, after all agree."""
     x, kernel, g = arrays(case, batch)
     contenders = {
-        "ours": in_jax(case, "blocks", x, kernel, g),
+        "ours": in_jax(case, "cpu", x, kernel, g),
         "torch": in_torch(case, x, kernel, g),
     }
-    if xla:
-        contenders["xla"] = in_jax(case, "xla", x, kernel, g)
+    if reference:
+        contenders["reference"] = in_jax(case, "reference", x, kernel, g)
     times: dict[str, dict[str, float]] = {}
     for which in contenders["ours"]:
         expected = as_ours(case, which, contenders["torch"][which]())
@@ -171,21 +171,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", default="", help="layers whose name begins with this")
-    parser.add_argument("--no-xla", action="store_true", help="leave the slow plain form out")
+    parser.add_argument("--no-reference", action="store_true", help="leave the slow plain form out")
     parser.add_argument("--keep-memory", action="store_true")
     options = parser.parse_args()
     if options.keep_memory:
         run_in_caller()
         keep_freed_memory()
     torch.set_num_threads(THREADS)
-    who = ("ours", "torch") if options.no_xla else ("ours", "torch", "xla")
+    who = ("ours", "torch") if options.no_reference else ("ours", "torch", "reference")
     print(f"batch {options.batch}, milliseconds; ratio = ours / torch; jax {jax.__version__}")
-    print(f"{'layer':10} pass {' '.join(f'{name:>8}' for name in who)}  ratio")
+    print(f"{'layer':10} pass {' '.join(f'{name:>9}' for name in who)}  ratio")
     total = dict.fromkeys(who, 0.0)
     for case in CASES:
         if not case.name.startswith(options.only):
             continue
-        passes = measure(case, options.batch, options.repeats, xla=not options.no_xla)
+        passes = measure(case, options.batch, options.repeats, reference=not options.no_reference)
         for which, times in passes.items():
             print(row(case.name, which, times, who), flush=True)
             for name in who:
@@ -194,7 +194,7 @@ def main() -> None:
 
 
 def row(layer: str, which: str, times: dict[str, float], who: tuple[str, ...]) -> str:
-    milliseconds = " ".join(f"{1e3 * times[name]:8.1f}" for name in who)
+    milliseconds = " ".join(f"{1e3 * times[name]:9.1f}" for name in who)
     return f"{layer:10} {which:4} {milliseconds} {times['ours'] / times['torch']:6.2f}"
 
 

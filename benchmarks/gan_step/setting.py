@@ -18,7 +18,6 @@ from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.state import GANState
 from fmri_jax.methods.gan.step import TrainStep
 from fmri_jax.networks import discriminator
-from fmri_jax.networks.conv.frozen import with_turned_kernels
 from fmri_jax.training.batches import Batch
 
 DEMO = {"width": 0.25, "hidden": 512, "discriminator_width": 0.5, "comparator_layers": ("relu5",)}
@@ -61,7 +60,7 @@ def build(
         step=TrainStep(networks, config),
         state=state,
         batch=Batch(*map(jnp.asarray, (fmri, trials.targets(), stimulus))),
-        comparator=with_turned_kernels(pretrained.load("alexnet")),
+        comparator=pretrained.load("alexnet"),
         scale=PixelScale.of(images),
     )
 

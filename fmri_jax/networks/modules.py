@@ -1,4 +1,4 @@
-"""The two layers that every network here is made of, as Flax modules over `layers`."""
+"""The two layers that every network here is made of, as Flax modules over `conv.dispatch`."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ HE = nn.initializers.he_normal()
 class Conv(nn.Module):
     """Convolution with bias and a square kernel; parameters `kernel` (k, k, in, out) and `bias`.
 
-    With `groups` the channels in and out fall into so many parts that do not see each other, and
+    With `groups` the channels in and out fall into that many parts that do not see each other, and
     the kernel is (k, k, in / groups, out).
 
     Attributes:
@@ -45,22 +45,14 @@ class Conv(nn.Module):
         bias = jax.lax.stop_gradient(bias) if self.fixed_bias else bias
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
         parts = [
-            dispatch.conv(x, k, self.stride, self.padding, turned_KKOC=turned)
-            for x, k, turned in zip(
+            dispatch.conv(x, k, self.stride, self.padding)
+            for x, k in zip(
                 jnp.split(x_BHWC, self.groups, axis=-1),
                 jnp.split(kernel, self.groups, axis=-1),
-                self._turned(kernel.dtype),
                 strict=True,
             )
         ]
         return jnp.concatenate(parts, axis=-1) + bias
-
-    @nn.nowrap  # not a layer of its own
-    def _turned(self, dtype: Any) -> list[jax.Array] | list[None]:
-        """The turned kernel of each group, if the parameters hold it (see `frozen`)."""
-        if not self.has_variable("params", "turned"):
-            return [None] * self.groups
-        return jnp.split(self.get_variable("params", "turned").astype(dtype), self.groups, axis=2)
 
 
 class ConvTranspose(nn.Module):

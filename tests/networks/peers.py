@@ -20,5 +20,5 @@ def conv(x: torch.Tensor, kernel: torch.Tensor, stride: int, padding: int) -> to
 def conv_transpose(
     x: torch.Tensor, kernel: torch.Tensor, stride: int, padding: int
 ) -> torch.Tensor:
-    turned_iohw = kernel.flip(0, 1).permute(2, 3, 0, 1)
-    return torch.nn.functional.conv_transpose2d(x, turned_iohw, stride=stride, padding=padding)
+    flipped_iohw = kernel.flip(0, 1).permute(2, 3, 0, 1)
+    return torch.nn.functional.conv_transpose2d(x, flipped_iohw, stride=stride, padding=padding)

@@ -31,7 +31,6 @@ from fmri_jax.methods.gan.state import (
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
-from fmri_jax.networks.conv.frozen import with_turned_kernels
 from fmri_jax.training import loop
 from fmri_jax.training.batches import Batches
 from fmri_jax.training.dispatch import steps_at_once
@@ -158,8 +157,7 @@ class GAN:
         if not config.feature_weight:
             return {}
         path = pathlib.Path(os.path.expandvars(config.comparator_weights)).expanduser()
-        loaded = pretrained.load(config.comparator, path if config.comparator_weights else None)
-        return with_turned_kernels(loaded)
+        return pretrained.load(config.comparator, path if config.comparator_weights else None)
 
     def initial_state(self, networks: Networks, trials: Trials, key: jax.Array) -> GANState:
         """Random networks, fresh optimisers, step 0."""

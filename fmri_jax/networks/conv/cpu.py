@@ -1,7 +1,7 @@
 """The three passes of a convolution, each by the route that is fast on CPU.
 
-XLA's CPU backend runs padded convolutions and their gradients about as fast as PyTorch does. Three
-things around them it does not, and this file goes round each:
+XLA's CPU backend runs padded convolutions and their gradients about as fast as PyTorch does. This
+file works around three things that it is slow at:
 
 1. A convolution **without padding** is handed to another library and takes three times as long
    (`_plain` pads a row too many).
@@ -23,19 +23,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks.conv import taps, toom_cook, winograd
-
-DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+from fmri_jax.networks.conv import taps, toom_cook
+from fmri_jax.networks.conv.reference import DIMENSIONS
 
 # Blocks that the kernel fills badly (size 3 in two blocks of 2) cost more than the zeros they save.
 MOST_FILLING = 1.5
 
 
 def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """The convolution itself, with fewer products where that pays.
-
-    See `toom_cook`, and `_with_fast_gradient` for the others.
-    """
+    """The convolution itself, with fewer products where that pays (see `toom_cook`)."""
     if toom_cook.pays(x_BHWC, kernel_KKCO.shape, stride):
         return toom_cook.convolve(x_BHWC, kernel_KKCO, padding)
     return _with_fast_gradient(x_BHWC, kernel_KKCO, stride, padding)
@@ -44,9 +40,7 @@ def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 def _with_fast_gradient(
     x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 ) -> jax.Array:
-    """The convolution in the forms whose kernel gradient is fast too (see `winograd`, `taps`)."""
-    if winograd.pays(x_BHWC, kernel_KKCO.shape, stride):
-        return winograd.convolve(x_BHWC, kernel_KKCO, padding)
+    """The convolution in the forms whose kernel gradient is fast too (see `taps`)."""
     if taps.pays(x_BHWC, kernel_KKCO.shape, stride, padding):
         return taps.convolve(x_BHWC, kernel_KKCO, padding)
     return _plain(x_BHWC, kernel_KKCO, stride, padding)
@@ -75,7 +69,7 @@ def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int)
 def _single_output(x_BHWC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:
     """The convolution whose kernel fits into the image once, as a matrix product.
 
-    XLA turns the kernel inside its input gradient, which then runs on one core by a loop: 3.9 ms
+    XLA flips the kernel inside its input gradient, which then runs on one core by a loop: 3.9 ms
     instead of 0.3 for the last layer of the discriminator, twice in a step of 122 ms (64 px demo).
     """
     size, _, channels, features = kernel_KKCO.shape
@@ -89,7 +83,7 @@ def kernel_gradient(
     """Gradient with respect to a (size, size, C, O) kernel, by JAX's transpose of a convolution.
 
     For a transposed convolution, call it with image and gradient exchanged (generator deconv1:
-    13,545 -> 321). Winograd's form has its gain here too (conv4_1: 53 -> 34, conv3_1: 55 -> 43).
+    13,545 -> 321).
     """
     shape = (size, size, x_BHWC.shape[-1], g_BhwO.shape[-1])
     kernel = jax.ShapeDtypeStruct(shape, x_BHWC.dtype)
@@ -115,8 +109,6 @@ def input_gradient(
     if shape[0] > size and toom_cook.pays(x, kernel_KKCO.shape, stride):
         transpose = jax.linear_transpose(lambda x: toom_cook.convolve(x, kernel_KKCO, padding), x)
         return transpose(g_BhwO)[0]
-    if winograd.pays(g_BhwO, kernel_KKCO.shape, stride):
-        return winograd.convolve_turned(g_BhwO, kernel_KKCO, size - 1 - padding)
     if taps.pays(x, kernel_KKCO.shape, stride, padding):
         return jax.linear_transpose(lambda x: taps.convolve(x, kernel_KKCO, padding), x)(g_BhwO)[0]
     blocks = -(-size // stride)

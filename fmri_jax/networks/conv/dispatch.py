@@ -2,31 +2,29 @@
 
 Each layer has three forms that compute the same numbers and the same gradients:
 
-* `"xla"`: the plain `jax.lax` operation;
-* `"blocks"`: routes round what XLA's CPU backend is slow at (see `blocks`, `doubling`, `pooling`);
-* `"library"`: round what the convolutions of a GPU's library are slow at (see `library`).
+* `"cpu"` works around what XLA's CPU backend is slow at (see `cpu`, `max_pool`);
+* `"gpu"` works around what cuDNN is slow at (see `gpu`, `max_pool`);
+* `"reference"` is the plain `jax.lax` operation.
 
-`"auto"` takes `"blocks"` where JAX's default backend is the CPU, and else `"library"`.
+`"auto"` takes `"cpu"` where JAX's default backend is the CPU, and else `"gpu"`.
 """
 
 import functools
 from typing import Literal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
-from fmri_jax.networks.conv import cpu, doubling, gpu
+from fmri_jax.networks.conv import cpu, gpu, reference
 from fmri_jax.networks.conv import max_pool as pooling
 
-Form = Literal["auto", "blocks", "library", "xla"]
+Form = Literal["auto", "cpu", "gpu", "reference"]
 
 
 def _chosen(form: Form) -> Form:
     if form != "auto":
         return form
-    return "blocks" if jax.default_backend() == "cpu" else "library"
+    return "cpu" if jax.default_backend() == "cpu" else "gpu"
 
 
 def conv(
@@ -35,7 +33,6 @@ def conv(
     stride: int = 1,
     padding: int = 0,
     form: Form = "auto",
-    turned_KKOC: jax.Array | None = None,
 ) -> jax.Array:
     """Cross-correlation with a square kernel, as in `nn.Conv` and `torch.nn.Conv2d`.
 
@@ -45,17 +42,12 @@ def conv(
         stride: step in pixels along both axes.
         padding: zeros added on each side.
         form: which implementation to run.
-        turned_KKOC: of a frozen kernel, what `frozen.turned` makes of it: spares "blocks" to do so.
 
     Returns:
         (batch, h, w, channels out) with h = (height + 2 padding - size) // stride + 1.
     """
-    if (form := _chosen(form)) == "blocks":
-        turned_KKOC = turned_KKOC if stride == 1 else None
-        return _conv(x_BHWC, kernel_KKCO, turned_KKOC, stride, padding)
-    if form == "library":
-        return gpu.conv(x_BHWC, kernel_KKCO, stride, padding)
-    return gpu.forward(x_BHWC, kernel_KKCO, stride, padding)
+    run = {"cpu": _conv, "gpu": gpu.conv, "reference": reference.conv}[_chosen(form)]
+    return run(x_BHWC, kernel_KKCO, stride, padding)
 
 
 def conv_transpose(
@@ -67,7 +59,7 @@ def conv_transpose(
 ) -> jax.Array:
     """Transposed convolution: sizes as in `torch.nn.ConvTranspose2d`, kernel as in Flax.
 
-    PyTorch and Caffe store the kernel turned by 180 degrees (`kernel[::-1, ::-1]` converts either
+    PyTorch and Caffe store the kernel flipped along both axes (`kernel[::-1, ::-1]` converts either
     way); Flax counts padding from the other end (its `padding` is `size - 1 - padding` here).
 
     Args:
@@ -80,59 +72,36 @@ def conv_transpose(
     Returns:
         (batch, H, W, channels out) with H = (height - 1) stride + size - 2 padding.
     """
-    if (form := _chosen(form)) == "library":
-        return gpu.conv_transpose(x_BHWC, kernel_KKCO, stride, padding)
-    if form == "blocks":
-        if doubling.pays(x_BHWC, kernel_KKCO, stride):
-            return doubling.enlarge(x_BHWC, kernel_KKCO, padding)
+    if (form := _chosen(form)) == "cpu":
         # The kernel of the convolution whose input gradient this is.
         return _conv_transpose(x_BHWC, jnp.swapaxes(kernel_KKCO[::-1, ::-1], 2, 3), stride, padding)
-    margin = kernel_KKCO.shape[0] - 1 - padding
-    return lax.conv_transpose(
-        x_BHWC,
-        kernel_KKCO,
-        (stride, stride),
-        ((margin, margin),) * 2,
-        dimension_numbers=cpu.DIMENSIONS,
-    )
+    run = gpu.conv_transpose if form == "gpu" else reference.conv_transpose
+    return run(x_BHWC, kernel_KKCO, stride, padding)
 
 
 def max_pool(x_BHWC: jax.Array, size: int, stride: int, form: Form = "auto") -> jax.Array:
     """Maximum of each window, without padding, as `torch.nn.MaxPool2d(size, stride)`."""
-    if _chosen(form) == "xla":
-        return nn.max_pool(x_BHWC, (size, size), (stride, stride))
-    return pooling.max_pool(x_BHWC, size, stride)
+    run = reference.max_pool if form == "reference" else pooling.max_pool
+    return run(x_BHWC, size, stride)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def _conv(
-    x: jax.Array, kernel: jax.Array, turned_KKOC: jax.Array | None, stride: int, padding: int
-) -> jax.Array:
-    """With a turned kernel the stride is 1, and the input gradient a convolution by that kernel."""
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _conv(x: jax.Array, kernel: jax.Array, stride: int, padding: int) -> jax.Array:
     return cpu.forward(x, kernel, stride, padding)
 
 
 def _conv_backward(
-    stride: int,
-    padding: int,
-    saved: tuple[jax.Array, jax.Array, jax.Array | None],
-    gradient: jax.Array,
-) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    x, kernel, turned_KKOC = saved
-    size = kernel.shape[0]
-    if turned_KKOC is None:
-        height, width = x.shape[1:3]
-        at_x = cpu.input_gradient(gradient, kernel, stride, padding, (height, width))
-    else:
-        at_x = cpu.forward(gradient, turned_KKOC, 1, size - 1 - padding)
-    at_kernel = cpu.kernel_gradient(x, gradient, stride, padding, size)
-    return at_x, at_kernel, jax.tree.map(jnp.zeros_like, turned_KKOC)  # the kernel has it all
+    stride: int, padding: int, saved: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = saved
+    height, width = x.shape[1:3]
+    return (
+        cpu.input_gradient(gradient, kernel, stride, padding, (height, width)),
+        cpu.kernel_gradient(x, gradient, stride, padding, len(kernel)),
+    )
 
 
-_conv.defvjp(
-    lambda x, kernel, turned, *static: (_conv(x, kernel, turned, *static), (x, kernel, turned)),
-    _conv_backward,
-)
+_conv.defvjp(lambda x, kernel, *static: (_conv(x, kernel, *static), (x, kernel)), _conv_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -1,8 +1,8 @@
 """Convolutions in the form that suits cuDNN, the library that XLA calls on NVIDIA's GPUs.
 
 cuDNN runs most convolutions of the GAN, with both gradients, at about 440 TFLOP/s (H200, bfloat16,
-227 px, batch 64). This file goes round three exceptions. Milliseconds in brackets are of a training
-step there. TPUs take the same way, on which nothing was measured.
+227 px, batch 64). This file works around three exceptions. Milliseconds in brackets are of a
+training step there. TPUs take the same form; nothing was measured on them.
 
 1. A **transposed convolution** is the input gradient of a convolution, and its own gradients are
    that convolution and its kernel gradient. JAX, left to differentiate `lax.conv_transpose`, writes
@@ -24,26 +24,27 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fmri_jax.networks.conv import cpu
+from fmri_jax.networks.conv import reference
+from fmri_jax.networks.conv.cpu import kernel_to_blocks
 
 FEW = 4  # channels of an image, at most
 ENOUGH = 64  # channels in that need no pairing
 
 
 def conv(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """As `layers.conv`."""
+    """As `dispatch.conv`."""
     channels = x_BHWC.shape[-1]
     if stride > 1 and channels <= FEW:
         return _conv_in_blocks(x_BHWC, kernel_KKCO, stride, padding)
     if stride == 1 and channels < ENOUGH:
         return _conv_of_pairs(x_BHWC, kernel_KKCO, padding)
-    return forward(x_BHWC, kernel_KKCO, stride, padding)
+    return reference.conv(x_BHWC, kernel_KKCO, stride, padding)
 
 
 def conv_transpose(
     x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 ) -> jax.Array:
-    """As `layers.conv_transpose`."""
+    """As `dispatch.conv_transpose`."""
     size, _, _, features = kernel_KKCO.shape
     if (size, stride, padding) == (4, 2, 1) and features <= FEW:
         return _double_in_blocks(x_BHWC, kernel_KKCO)
@@ -52,26 +53,15 @@ def conv_transpose(
     return _input_gradient(x_BHWC, kernel_KKOC, stride, padding)
 
 
-def forward(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int) -> jax.Array:
-    """XLA's convolution itself; its gradients are JAX's."""
-    return lax.conv_general_dilated(
-        x_BHWC,
-        kernel_KKCO,
-        (stride, stride),
-        ((padding, padding),) * 2,
-        dimension_numbers=cpu.DIMENSIONS,
-    )
-
-
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _input_gradient(
     g_BhwO: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int
 ) -> jax.Array:
-    """The input gradient of `forward`, used forwards: the roles of its two passes swap."""
+    """The input gradient of `reference.conv`, used forwards: the roles of its two passes swap."""
     size, _, channels, _ = kernel_KKCO.shape
     height, width = ((n - 1) * stride + size - 2 * padding for n in g_BhwO.shape[1:3])
     x = jax.ShapeDtypeStruct((len(g_BhwO), height, width, channels), g_BhwO.dtype)
-    transpose = jax.linear_transpose(lambda x: forward(x, kernel_KKCO, stride, padding), x)
+    transpose = jax.linear_transpose(lambda x: reference.conv(x, kernel_KKCO, stride, padding), x)
     return transpose(g_BhwO)[0]
 
 
@@ -80,8 +70,8 @@ def _input_gradient_backward(
 ) -> tuple[jax.Array, jax.Array]:
     g_BhwO, kernel = saved
     shape = jax.ShapeDtypeStruct(kernel.shape, kernel.dtype)
-    transpose = jax.linear_transpose(lambda k: forward(x_BHWC, k, stride, padding), shape)
-    return forward(x_BHWC, kernel, stride, padding), transpose(g_BhwO)[0]
+    transpose = jax.linear_transpose(lambda k: reference.conv(x_BHWC, k, stride, padding), shape)
+    return reference.conv(x_BHWC, kernel, stride, padding), transpose(g_BhwO)[0]
 
 
 _input_gradient.defvjp(
@@ -103,7 +93,7 @@ def _conv_in_blocks(
     x = lax.pad(x_BHWC, zero, edges)
     x = x.reshape(len(x), rows, stride, columns, stride, -1).transpose(0, 1, 3, 2, 4, 5)
     x_BhwS = x.reshape(len(x), rows, columns, -1)
-    return conv(x_BhwS, cpu.kernel_to_blocks(kernel_KKCO, stride), 1, 0)
+    return conv(x_BhwS, kernel_to_blocks(kernel_KKCO, stride), 1, 0)
 
 
 def _blocks_along(pixels: int, size: int, stride: int, padding: int) -> tuple[int, int]:
@@ -134,7 +124,7 @@ def _conv_of_pairs(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> j
     kernel_KQSO = jnp.concatenate(kernels, axis=-1).reshape(size, n_taps, 2 * channels, -1)
     # Behind a barrier, as XLA would move the layer's bias in front of the reshape, and to that end
     # write it out for every pixel (-0.1).
-    y = lax.optimization_barrier(forward(x_BHwS, kernel_KQSO, 1, 0))
+    y = lax.optimization_barrier(reference.conv(x_BHwS, kernel_KQSO, 1, 0))
     return y.reshape(batch, y.shape[1], 2 * y.shape[2], features)[:, :, :n_outputs]
 
 

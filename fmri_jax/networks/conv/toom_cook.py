@@ -1,14 +1,14 @@
 """Convolutions of stride 1 and kernels up to 5 x 5 with half the multiplications, for CPU.
 
-Toom and Cook's way to convolve, along the rows of an image only. n rows of outputs under a kernel
+Toom and Cook's algorithm, along the rows of an image only. n rows of outputs under a kernel
 of K rows take n K products the plain way. They are also the coefficients of a product of
 polynomials (transposed), which its values at n + K - 1 points determine: 8 products instead of 20
 for four rows under five. Each product is a convolution by a kernel of one row, which XLA runs
 at the speed of its matrix products; the values are sums of rows, cheap beside them.
 
-`winograd` does the same along both axes. That takes fewer products still, but many more sums to
-compute and to compile, and what both axes lose in rounding multiplies. Along one axis errors are at
-most 3e-6 of the largest output (plain convolution: 5e-7).
+The same along both axes (Winograd's form) takes fewer products still, but many more sums to compute
+and to compile, and the rounding errors of both axes multiply. Along one axis errors are at most
+3e-6 of the largest output (plain convolution: 5e-7).
 
 Milliseconds, plain and this one (batch 32, 227 px, 2 cores), forwards and input gradient: AlexNet
 conv2 66 -> 31 and 81 -> 39, discriminator conv2 50 -> 27 and 57 -> 27. Kernel gradients take
@@ -30,21 +30,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from fmri_jax.networks.conv import winograd
-
 # Where polynomials are evaluated, the last point being infinity. Small numbers whose products are
 # exact, and each with its inverse, make the least errors. The first n + K - 2 are used.
 POINTS = (0.0, 1.0, -1.0, 0.5, -2.0, -0.5, 2.0)
-MOST_OUTPUTS = 4  # rows a tile: with 6 errors triple, for a tenth fewer products
+MOST_OUTPUTS = 4  # rows per tile: with 6 errors triple, for a tenth fewer products
 
 # By kernel size: with fewer channels sums take as long as the products they save.
 FEWEST_CHANNELS = {2: 128, 3: 64, 5: 16}
 
 # Multiplications of the plain convolution: less work does not repay another half second to compile.
 FEWEST_PRODUCTS = 8e7
-
-# Lower images are left to `winograd` where it takes the kernel (3 x 3) and has work enough.
-TALL = 12
 
 
 def pays(x: jax.ShapeDtypeStruct | jax.Array, kernel_shape: Sequence[int], stride: int) -> bool:
@@ -61,11 +56,7 @@ def pays(x: jax.ShapeDtypeStruct | jax.Array, kernel_shape: Sequence[int], strid
         return False
     large = min(channels) >= FEWEST_CHANNELS[size] and height >= size
     products = batch * height * width * math.prod(kernel_shape)
-    return (
-        large
-        and products >= FEWEST_PRODUCTS
-        and (height >= TALL or not winograd.pays(x, kernel_shape, stride))
-    )
+    return large and products >= FEWEST_PRODUCTS
 
 
 def convolve(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> jax.Array:
@@ -103,7 +94,7 @@ def convolve(x_BHWC: jax.Array, kernel_KKCO: jax.Array, padding: int) -> jax.Arr
 
 
 def _along_row(x_BtWC: jax.Array, kernel_KCO: jax.Array, padding: int) -> jax.Array:
-    """The convolution by a kernel of one row; one pixel more without padding (see `blocks`)."""
+    """The convolution by a kernel of one row; one pixel more without padding (see `cpu`)."""
     extra = 1 if padding == 0 else 0
     y = lax.conv_general_dilated(
         x_BtWC,
@@ -126,7 +117,7 @@ def _combined(factors: np.ndarray, terms: Sequence[jax.Array] | jax.Array) -> ja
 
 
 def _outputs(rows: int, size: int) -> int:
-    """Rows a tile with which `rows` take the fewest products; the fewer, the more exact."""
+    """Rows per tile with which `rows` take the fewest products; the fewer, the more exact."""
     return min(range(2, MOST_OUTPUTS + 1), key=lambda new: -(-rows // new) * (new + size - 1))
 
 

@@ -14,7 +14,6 @@ from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.step import TrainStep
-from fmri_jax.networks.conv.frozen import with_turned_kernels
 from fmri_jax.training.batches import Batch
 
 SMALL = Config(
@@ -69,7 +68,7 @@ def build_setting(trials: Trials, **changes) -> Setting:
         TrainStep(networks, config),
         method.initial_state(networks, trials, jax.random.key(1)),
         batch,
-        with_turned_kernels(pretrained.load("alexnet")),
+        pretrained.load("alexnet"),
         PixelScale.of(trials.images),
     )
 

@@ -65,7 +65,7 @@ def test_features_computed_beforehand_change_no_number(setting, trials):
         np.testing.assert_allclose(found_terms[name], value, rtol=2e-6, err_msg=name)
     moments = found.generator.optimiser, expected.generator.optimiser  # of the first gradient
     chex.assert_trees_all_close(*moments, rtol=1e-3, atol=1e-5)
-    n_comparator = 1  # conv1; conv2 sees 3 x 3 pixels here and is products (`networks.taps`)
+    n_comparator = 1  # conv1; conv2 sees 3 x 3 pixels here and is products (`conv.taps`)
     alone = _count_convolutions(small)
     assert alone - _count_convolutions(small, features) == n_comparator
 

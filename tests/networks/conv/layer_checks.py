@@ -25,8 +25,8 @@ def output_and_gradients(function, x, kernel, seed=9):
 
     @jax.jit
     def both(x, kernel, direction):
-        y, pull = jax.vjp(function, x, kernel)
-        return y, *pull(direction)
+        y, vjp = jax.vjp(function, x, kernel)
+        return y, *vjp(direction)
 
     return *both(x, kernel, direction), direction
 
@@ -44,9 +44,10 @@ def gradients_of_squares(layer):
 
 
 def agree_when_split(gradients, x, kernel):
-    """With the batch dealt over four devices, the same as on one."""
+    """With the batch split over four devices, the same as on one."""
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
     split = jax.device_put(x, jax.NamedSharding(mesh, jax.P("data")))
     whole = jax.device_put(kernel, jax.NamedSharding(mesh, jax.P()))
-    for found, expected in zip(jax.jit(gradients)(split, whole), gradients(x, kernel), strict=True):
+    run = jax.jit(gradients)
+    for found, expected in zip(run(split, whole), run(x, kernel), strict=True):
         close(found, expected)

@@ -1,4 +1,4 @@
-"""The form that suits a GPU's library is the plain layer, in blocks and in pairs of pixels."""
+"""The form for GPUs is the plain layer, in blocks and in pairs of pixels."""
 
 import jax
 import pytest
@@ -21,12 +21,12 @@ def test_few_channels_in_blocks_equal_the_plain_layers(channels):
         return lambda x, k: dispatch.conv_transpose(x, k, 2, 1, form)
 
     for function, *arguments in ((strided, x, kernel), (doubled, small, taps)):
-        ours, theirs = (output_and_gradients(function(f), *arguments) for f in ("library", "xla"))
+        ours, theirs = (output_and_gradients(function(f), *arguments) for f in ("gpu", "reference"))
         for found, expected in zip(ours, theirs, strict=True):
             close(found, expected)
     one_by_one = "window_strides=(1, 1)", "lhs_dilation=(1, 1)"
     for function, *arguments in ((strided, x, kernel), (doubled, small, taps)):
-        jaxpr = str(jax.make_jaxpr(function("library"))(*arguments))
+        jaxpr = str(jax.make_jaxpr(function("gpu"))(*arguments))
         assert all(mark in jaxpr for mark in one_by_one) == (channels <= gpu.FEW)
 
 
@@ -48,10 +48,10 @@ def test_pairs_of_pixels_equal_the_plain_convolution(width, channels, size, padd
     def function(form):
         return lambda x, k: dispatch.conv(x, k, 1, padding, form)
 
-    ours, theirs = (output_and_gradients(function(f), x, kernel) for f in ("library", "xla"))
+    ours, theirs = (output_and_gradients(function(f), x, kernel) for f in ("gpu", "reference"))
     for found, expected in zip(ours, theirs, strict=True):
         close(found, expected)
-    assert f"{2 * channels},10]" in str(jax.make_jaxpr(function("library"))(x, kernel))
+    assert f"{2 * channels},10]" in str(jax.make_jaxpr(function("gpu"))(x, kernel))
 
 
 def test_pairs_end_where_channels_fill_the_matrix_units():
@@ -60,14 +60,14 @@ def test_pairs_end_where_channels_fill_the_matrix_units():
     def program(form):
         return str(jax.make_jaxpr(lambda x, k: dispatch.conv(x, k, 1, 1, form))(x, kernel))
 
-    assert program("library") == program("xla")
+    assert program("gpu") == program("reference")
 
 
 @pytest.mark.parametrize("layer", ["conv", "conv_transpose"])
-def test_a_gpu_takes_the_form_of_its_library_by_itself(layer, monkeypatch):
+def test_a_gpu_takes_its_form_by_itself(layer, monkeypatch):
     x, kernel = random(0, 1, 9, 9, 3), random(1, 4, 4, 3, 2)
     run = getattr(dispatch, layer)
-    wanted = str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "library"))(x, kernel))
-    assert wanted != str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "xla"))(x, kernel))
+    expected = str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "gpu"))(x, kernel))
+    assert expected != str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1, "reference"))(x, kernel))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert wanted == str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1))(x, kernel))
+    assert expected == str(jax.make_jaxpr(lambda x, k: run(x, k, 2, 1))(x, kernel))
