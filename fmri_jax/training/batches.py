@@ -1,10 +1,10 @@
 """Training batches: a pure function of (seed, step).
 
-The trials of step t follow from the seed and t alone (see `trial_order`), so a resumed run sees the
+The trials of step t follow from the seed and t alone (see `sampler`), so a resumed run sees the
 batches that it would have seen, and there is no position to store.
 
-Where the trials fit they live on the device, as uint8 images and one index a trial, and a batch is
-a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from memory
+Where the trials fit they live on the device, as uint8 images and one index per trial, and a batch
+is a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from memory
 or from records on disk.
 """
 
@@ -21,7 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.training.array_record import RecordRows, write_rows
-from fmri_jax.training.sampler import Order
+from fmri_jax.training.sampler import Sampler
 
 _READ_AHEAD = 8  # batches that the host keeps ready
 _READING_THREADS = 4
@@ -134,7 +134,7 @@ class Batches:
                 f"batch_size is {batch_size} on {devices} device(s): expected a positive multiple "
                 f"of {devices}, such as {max(1, batch_size // devices) * devices}."
             )
-        self._order = Order(jax.random.key(seed), len(trials.stimulus), batch_size)
+        self._sampler = Sampler(seed, len(trials.stimulus), batch_size)
         self._sharding = NamedSharding(mesh, PartitionSpec("data"))
         self.batch_size = batch_size
         self.steps_per_epoch = -(-len(trials.stimulus) // batch_size)
@@ -153,13 +153,13 @@ class Batches:
                     write_rows(trials.fmri, records / "fmri.array_record"),
                     write_rows(images, records / "images.array_record"),
                 )
-            self._host = _HostTrials(rows, arrays[1], self._order)
+            self._host = _HostTrials(rows, arrays[1], self._sampler)
             self._next_step, self._reader = 0, self._read_from(0)
 
     def __call__(self, step: int) -> Batch:
         """The batch of step `step` (from 0), split over the mesh; steps in sequence are fastest."""
         if self.resident is not None:
-            return _gather(self.resident, self._order(step))
+            return _gather(self.resident, self._sampler(step))
         if step != self._next_step:
             self._reader = self._read_from(step)
         self._next_step = step + 1
@@ -183,15 +183,15 @@ Rows = tuple[np.ndarray | RecordRows, np.ndarray | RecordRows]  # responses and 
 class _HostTrials:
     """A random-access source of batches for grain: item t is the batch of step t, on the host."""
 
-    def __init__(self, rows: Rows, stimulus: np.ndarray, order: Order):
+    def __init__(self, rows: Rows, stimulus: np.ndarray, sampler: Sampler):
         self.fmri, self.images = rows
-        self.stimulus, self.order = stimulus, order
+        self.stimulus, self.sampler = stimulus, sampler
 
     def __len__(self) -> int:
         return _ENDLESS
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        trials = self.order(step)
+        trials = self.sampler(step)
         stimulus = self.stimulus[trials]
         return self.fmri[trials], self.images[stimulus], stimulus
 
