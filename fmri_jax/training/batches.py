@@ -4,8 +4,8 @@ The trials of step t follow from the seed and t alone (see `sampler`), so a resu
 batches that it would have seen, and there is no position to store.
 
 Where the trials fit they live on the device, as uint8 images and one index per trial, and a batch
-is a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from memory
-or from records on disk.
+is a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from
+memory or from records on disk.
 """
 
 import pathlib
