@@ -46,7 +46,9 @@ def conv(
     Returns:
         (batch, h, w, channels out) with h = (height + 2 padding - size) // stride + 1.
     """
-    run = {"cpu": _conv, "gpu": gpu.conv, "reference": reference.conv}[_chosen(form)]
+    if (form := _chosen(form)) == "cpu":
+        return _conv(x_BHWC, kernel_KKCO, stride, padding)
+    run = gpu.conv if form == "gpu" else reference.conv
     return run(x_BHWC, kernel_KKCO, stride, padding)
 
 
