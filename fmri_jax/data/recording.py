@@ -1,7 +1,7 @@
 """A `Recording`: everything that one recording holds, on the host, checked once.
 
 Whatever its file looked like, a recording reaches the rest of the package as a `Recording`; what
-cannot be trusted is refused here, so that no later step needs to ask again.
+cannot be trusted is rejected here, so that no later step needs to ask again.
 """
 
 import dataclasses
@@ -12,6 +12,7 @@ import json
 import numpy as np
 
 from fmri_jax.data import roi
+from fmri_jax.data.doubts import Doubt
 from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Recording.split`
@@ -24,17 +25,19 @@ class Recording:
     """One subject's recording: trials by voxels, and the image that each trial showed.
 
     Attributes:
-        fmri: (trials, voxels) float32, one response pattern a trial, in the recording's own units.
+        fmri: (trials, voxels) float32, one pattern per trial, in the recording's own units.
         stimulus: (trials,) int32, index into `images` of the image that was shown.
         images: (stimuli, height, width, channels) uint8; 3 channels are RGB, 1 is grey or binary.
         run: (trials,) int32, the scanner run of each trial (zeros when unknown).
         rois: name -> (voxels,) bool; the voxels of each region of interest.
-        stimulus_names: one name an image.
+        stimulus_names: one name per image.
         split: (trials,) str: "train", "test" or another named test set ("shapes", "letters"); all
             "train" when the recording names none.
         simulated: whether the responses come from a model instead of a scanner.
         description: one sentence for the report: what data this is and where it comes from.
         subject: a name that tells this person from others; "" where it is not known.
+        doubts: what its reader found doubtful, such as rows that it dropped; it belongs neither to
+            the content nor to the fingerprint.
 
     Raises:
         InputError: an array has another type or shape, `fmri` is not finite, an index is out of
@@ -51,6 +54,7 @@ class Recording:
     simulated: bool = False
     description: str = ""
     subject: str = ""
+    doubts: tuple[Doubt, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every field against the others."""
@@ -63,7 +67,7 @@ class Recording:
         if len(self.stimulus_names) != len(self.images):
             raise InputError(
                 f"stimulus_names holds {len(self.stimulus_names)} names for {len(self.images)} "
-                "images: expected one name an image, in the order of images."
+                "images: expected one name per image, in the order of images."
             )
         _check_split(self)
 
@@ -179,13 +183,13 @@ def _check_rois(rois: dict[str, np.ndarray], voxels: int) -> None:
         _check_array(f"rois[{name!r}]", mask, np.dtype(bool), "(voxels,)", 1)
         if len(mask) != voxels:
             raise InputError(
-                f"rois[{name!r}] has {len(mask)} entries for {voxels} voxels: expected one bool a "
-                "voxel of fmri."
+                f"rois[{name!r}] has {len(mask)} entries for {voxels} voxels: expected one bool "
+                "per voxel of fmri."
             )
 
 
 def _check_split(recording: Recording) -> None:
-    """Refuses a test image that is also shown in training, under the same index or another one."""
+    """Rejects a test image that is also shown in training, under the same index or another one."""
     split = recording.split
     _check_array("split", split, np.dtype(np.str_), "(trials,)", 1)
     if len(split) != len(recording.fmri):
@@ -223,12 +227,12 @@ def _check_trial_array(key: str, array: np.ndarray, trials: int, dtype: np.dtype
     _check_array(key, array, dtype, "(trials,)", 1)
     if len(array) != trials:
         raise InputError(
-            f"{key} has {len(array)} entries, but fmri has {trials} trials: expected one a trial."
+            f"{key} has {len(array)} entries, but fmri has {trials} trials: expected one per trial."
         )
 
 
 def _check_array(key: str, array: np.ndarray, dtype: np.dtype, shape: str, ndim: int) -> None:
-    """Refuses what is not an array of this type and rank; any length of string is one type."""
+    """Rejects what is not an array of this type and rank; any length of string is one type."""
     if not isinstance(array, np.ndarray):
         raise InputError(f"{key} is a {type(array).__name__}: expected an array of {dtype.name}.")
     same = array.dtype.kind == "U" if dtype.kind == "U" else array.dtype == dtype

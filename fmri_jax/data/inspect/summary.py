@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fmri_jax.data import paths
+from fmri_jax.data import doubts, paths
 from fmri_jax.data.images import image_files
 from fmri_jax.data.inspect.listing import Listing, listing
 from fmri_jax.data.readers import registry
@@ -113,6 +113,8 @@ def describe(found: Inspection) -> str:
     ]
     if gaps := _gaps(found.recording):
         lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
+    if doubted := doubts.find(found.recording):
+        lines += ["", "What is doubtful", *(f"  {doubt.text}" for doubt in doubted)]
     return "\n".join(lines)
 
 
@@ -147,7 +149,7 @@ def _resized(originals: tuple[tuple[int, int], ...], side: int) -> str:
 
 
 def _gaps(recording: Recording) -> list[str]:
-    """What is absent or looks wrong, and what follows from it."""
+    """What is absent, and what follows from it."""
     gaps = []
     if set(recording.split.tolist()) == {TRAIN}:
         gaps.append("split: no test trials are named; use --config.preparation.split=stimulus")
@@ -157,18 +159,6 @@ def _gaps(recording: Recording) -> list[str]:
         gaps.append("rois: no region is named; only 'all' voxels can be chosen")
     if empty := [name for name, mask in recording.rois.items() if not mask.any()]:
         gaps.append(f"rois: no voxel belongs to {', '.join(empty)}; it cannot be chosen")
-    constant = int((recording.fmri == recording.fmri[0]).all(axis=0).sum())
-    if constant:
-        gaps.append(f"fmri: {constant} voxels never change; they carry nothing and count as 0")
-    if unseen := len(recording.images) - len(np.unique(recording.stimulus)):
-        gaps.append(f"stimulus: {unseen} images are never shown")
-    if recording.stimulus.min() == 1:
-        gaps.append("stimulus: image 0 is never shown; if the indices count from 1, subtract 1")
-    distinct = recording.distinct_images
-    if twins := int((distinct != np.arange(len(distinct))).sum()):
-        gaps.append(f"images: {twins} have the same pixels as another one; they count as one")
-    if len(np.unique(distinct)) == 1:
-        gaps.append("images: there is one only; nothing can be decoded from a constant stimulus")
     return gaps
 
 

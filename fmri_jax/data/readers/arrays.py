@@ -21,6 +21,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fmri_jax.data.doubts import DARK
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 
@@ -152,9 +153,10 @@ def _pixels(images: np.ndarray) -> np.ndarray:
             "seem to come first, so store np.moveaxis(images, 1, -1)."
         )
     if images.dtype == np.uint8:
-        if images.size and images.max() == 1:
+        if images.size and 0 < images.max() < DARK:
             raise InputError(
-                "images is uint8 with values 0 and 1: expected 0 to 255; multiply by 255."
+                f"images is uint8 with values from {images.min()} to {images.max()}: expected 0 to "
+                f"255; {'multiply by 255' if images.max() == 1 else 'scale it to that range'}."
             )
         return images
     if kind == "b":
@@ -164,6 +166,12 @@ def _pixels(images: np.ndarray) -> np.ndarray:
             raise InputError(
                 f"images is {images.dtype} with values from {images.min():g} to {images.max():g}: "
                 "expected [0, 1], or uint8 from 0 to 255."
+            )
+        if images.size and 0 < images.max() < DARK / 255:
+            raise InputError(
+                f"images is {images.dtype} with values up to {images.max():.3g}: expected them to "
+                "reach far into [0, 1]; they seem to be divided once too often (by 255, or by 65535"
+                " though they held fewer bits), so divide the stored numbers by their full scale."
             )
         return np.rint(images * 255).astype(np.uint8)
     raise InputError(

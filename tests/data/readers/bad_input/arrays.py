@@ -109,6 +109,22 @@ def stacked(height: int, width: int, unseen: int, *colours: int, **more: Any) ->
 
 
 CASES = [
+    *(
+        kind(f"images: {what}", with_("images", scaled), "divided once too often")
+        for kind in (npz, mat)
+        for what, scaled in {
+            "divided by 255 twice": lambda x: x / 255 / 255,
+            "divided by 255 twice, float32": lambda x: (x / 255 / 255).astype("f4"),
+            "divided by 255 twice, float16": lambda x: (x / 255 / 255).astype("f2"),
+            "8 bits divided by 65535": lambda x: x / 65535,
+            "12 bits divided by 65535": lambda x: x * 16.0 / 65535,
+            "divided by 255 squared and clipped": lambda x: np.minimum(x / 65025, 0.003),
+        }.items()
+    ),
+    npz(
+        "images: indices of a palette", with_("images", lambda x: x // 16), "from 0 to 15: .* scale"
+    ),
+    npz("images: true and false as uint8", with_("images", lambda x: x // 128), "multiply by 255"),
     npz("no responses", without("fmri"), "key 'fmri' is missing; it holds images, roi_masks"),
     npz("no stimulus", without("stimulus"), "key 'stimulus' is missing"),
     npz("no images", without("images"), "key 'images' is missing"),
