@@ -1,7 +1,9 @@
 """Good inputs, which the tests of readers read and those of bad input spoil."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -133,3 +135,20 @@ def bids_dataset(root: Path) -> Path:
     for i, name in enumerate("ab"):
         Image.new("RGB", (9, 7), (90 * i, 0, 0)).save(root / "stimuli" / f"{name}.png")
     return root
+
+
+def mat_object(name: str, kind: str, compressed: bool = False) -> bytes:
+    """An object of MATLAB's newer kind as a version 5 file holds it: numbers into a subsystem."""
+
+    def element(of: int, content: bytes) -> bytes:
+        return struct.pack("<II", of, len(content)) + content + b"\0" * (-len(content) % 8)
+
+    numbers = np.asarray([0xDD000000, 2, 1, 1, 1, 1], "<u4").tobytes()
+    shape = element(6, struct.pack("<II", 13, 0)) + element(5, struct.pack("<ii", 6, 1))
+    inner = element(14, shape + element(1, b"") + element(6, numbers))
+    names = element(1, name.encode()) + element(1, b"MCOS") + element(1, kind.encode())
+    whole = element(14, element(6, struct.pack("<II", 17, 0)) + names + inner)
+    if not compressed:
+        return whole
+    packed = zlib.compress(whole)
+    return struct.pack("<II", 15, len(packed)) + packed

@@ -6,7 +6,7 @@ import zipfile
 import h5py
 import numpy as np
 
-from fmri_jax.data.readers import bids, event_tables
+from fmri_jax.data.readers import bids, event_tables, mat_variables
 from fmri_jax.data.readers.nifti_files import opened
 from fmri_jax.data.readers.registry import reader_of
 from fmri_jax.errors import InputError
@@ -65,9 +65,13 @@ def _npz(path: str) -> Listing:
 
 
 def _mat(path: str) -> Listing:
-    from scipy import io
-
-    return [(name, _array(shape, kind)) for name, shape, kind in io.whosmat(path)]
+    return [
+        (
+            variable.name,
+            variable.kind if variable.is_object else _array(variable.shape, variable.kind),
+        )
+        for variable in mat_variables.of_file(path)
+    ]
 
 
 def _hdf5(path: str) -> Listing:

@@ -1,7 +1,8 @@
 """MATLAB recordings: the variables of a `.mat` file, under the keys of `readers.arrays`.
 
 Files of MATLAB's versions 4 to 7 are read by SciPy, those of `save -v7.3`, which are HDF5, by h5py.
-Nothing in them is run: objects, function handles and structs are refused, never built.
+Nothing in them is run: objects, function handles and structs are rejected where a recording needs
+them, never built, and left alone elsewhere.
 
 What MATLAB cannot say is understood: a vector is a row or a column; an array has no last axis of
 length 1, so images of three axes are grey ones; texts are a cell array or the rows of a character
@@ -9,11 +10,13 @@ array.
 """
 
 import pathlib
+from collections.abc import Collection
 from typing import Any
 
 import h5py
 import numpy as np
 
+from fmri_jax.data.readers import mat_variables
 from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -38,8 +41,23 @@ def load(path: str) -> Recording:
     """
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path} is not a file: expected a .mat recording; check the path.")
-    raw = _read_hdf5(path) if h5py.is_hdf5(path) else _read_older(path)
+    is_hdf5 = h5py.is_hdf5(path)
+    raw = _read_hdf5(path) if is_hdf5 else _read_older(path)
+    _check_bdata(path, raw, is_hdf5)
     return session_from_arrays({key: _as_array(path, key, raw[key]) for key in raw}, path)
+
+
+def _check_bdata(path: str, names: Collection[str], is_hdf5: bool) -> None:
+    """Rejects a table of BrainDecoderToolbox2, which bdpy makes an HDF5 file of."""
+    if not {name.lower() for name in names} >= {"dataset", "metadata"}:
+        return
+    h5 = pathlib.Path(path).with_suffix(".h5").name
+    first = "load it in MATLAB, save it with -v7, then " if is_hdf5 else ""
+    raise InputError(
+        f"{path} holds dataSet and metaData: it is a table of BrainDecoderToolbox2 (BData): "
+        f"{first}convert it in Python, import bdpy; bdpy.BData({pathlib.Path(path).name!r})"
+        f".save({h5!r}), and load that file with the folder of its images."
+    )
 
 
 def _read_older(path: str) -> dict[str, Any]:
@@ -47,18 +65,29 @@ def _read_older(path: str) -> dict[str, Any]:
     from scipy import io
 
     try:
-        kinds = {name: kind for name, _, kind in io.whosmat(path)}
-        used = [name for name in kinds if name in _KEYS]
-        variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
-        for name in used:
-            if kinds[name] == "logical":  # which loadmat gives as uint8
-                variables[name] = variables[name].astype(bool)
+        found = mat_variables.of_file(path)
     except Exception as error:  # SciPy raises half a dozen kinds on damaged files
-        raise InputError(
-            f"{path} cannot be read as a .mat file ({error}): it is damaged or no MATLAB file; "
-            "write it again with save."
-        ) from None
+        raise _damaged(path, error) from None
+    for variable in found:
+        if variable.name in _KEYS and variable.is_object:
+            raise _rejected(path, variable.name, *_object(variable.name, variable.kind))
+    kinds = {variable.name: variable.kind for variable in found}
+    used = [name for name in kinds if name in _KEYS]
+    try:
+        variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
+    except Exception as error:
+        raise _damaged(path, error) from None
+    for name in used:
+        if kinds[name] == "logical":  # which loadmat gives as uint8
+            variables[name] = variables[name].astype(bool)
     return {name: variables.get(name, np.empty(0)) for name in kinds}
+
+
+def _damaged(path: str, error: Exception) -> InputError:
+    return InputError(
+        f"{path} cannot be read as a .mat file ({error}): it is corrupt or no MATLAB file; write "
+        "it again with save."
+    )
 
 
 def _read_hdf5(path: str) -> dict[str, Any]:
@@ -69,7 +98,7 @@ def _read_hdf5(path: str) -> dict[str, Any]:
             return {n: _from_hdf5(file, path, n) if n in _KEYS else np.empty(0) for n in names}
     except (OSError, RuntimeError, KeyError) as error:
         raise InputError(
-            f"{path} cannot be read as a .mat file ({error}): it is damaged; write it again with "
+            f"{path} cannot be read as a .mat file ({error}): it is corrupt; write it again with "
             "save -v7.3."
         ) from None
 
@@ -81,19 +110,21 @@ def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
     if "MATLAB_sparse" in stored.attrs:
         raise _sparse(path, name)
     if isinstance(stored, h5py.Group) or "MATLAB_object_decode" in stored.attrs:
-        raise _refused(path, name, "a struct" if kind == "struct" else f"a {kind} object")
+        raise _rejected(path, name, *_object(name, kind))
     if "MATLAB_empty" in stored.attrs and stored.attrs["MATLAB_empty"]:
         return np.zeros(tuple(int(n) for n in stored[()].ravel()))
     if kind == "cell":
         cells = [file[reference] for reference in stored[()].T.ravel(order="F")]
         for cell in cells:
+            if _class_of(cell) == "string":
+                raise _rejected(path, name, "a cell array of strings", f"cellstr(string({name}))")
             if _class_of(cell) != "char":
-                raise _refused(path, name, f"a cell array of {_class_of(cell)}")
+                raise _rejected(path, name, f"a cell array of {_class_of(cell)}")
         return np.asarray([_characters(cell[()]) for cell in cells])
     if kind == "char":
         return np.asarray([_characters(row) for row in np.atleast_2d(stored[()].T)])
     if stored.dtype.kind not in "biuf":
-        raise _refused(path, name, f"a {kind}")
+        raise _rejected(path, name, f"a {kind}")
     values = stored[()].T
     return values.astype(bool) if kind == "logical" else values
 
@@ -116,16 +147,16 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
     if issparse(value):
         raise _sparse(path, key)
     if isinstance(value, (MatlabObject, MatlabOpaque, MatlabFunction)):
-        raise _refused(path, key, "an object or a function handle")
+        raise _rejected(path, key, "an object or a function handle")
     if value.dtype.names:
-        raise _refused(path, key, "a struct")
+        raise _rejected(path, key, "a struct")
     if key in _TEXTS:
         texts = [_text(path, key, item) for item in value.ravel()]
         if key == "description":
             return np.asarray(texts[0] if texts else "", np.str_)
         return np.asarray(texts, np.str_)
     if value.dtype.kind == "O":
-        raise _refused(path, key, "a cell array")
+        raise _rejected(path, key, "a cell array")
     if key in _VECTORS and value.ndim == 2 and 1 in value.shape:
         return value.ravel()
     if key == "images" and value.ndim == 3:
@@ -136,13 +167,33 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
 def _text(path: str, key: str, item: Any) -> str:
     item = np.asarray(item)
     if item.dtype.kind != "U" or item.size > 1:
-        raise _refused(path, key, f"a list of {item.dtype} arrays")
+        raise _rejected(path, key, f"a list of {item.dtype} arrays")
     return str(item.ravel()[0]).rstrip() if item.size else ""
 
 
-def _refused(path: str, key: str, what: str) -> InputError:
+def _object(key: str, kind: str) -> tuple[str, str]:
+    """What an object is called, and the command that makes a plain variable of it."""
+    if kind == "struct":
+        return "a struct", f"its fields as variables of their own, save(file, '-struct', '{key}')"
+    table = f"{key}{{:, :}}"
+    commands = {
+        "string": f"char({key})" if key == "description" else f"cellstr({key})",
+        "categorical": f"cellstr({key})",
+        "table": f"cellstr({table})" if key in _TEXTS else table,
+        "timetable": table,
+        "dlarray": f"extractdata({key})",
+        "gpuArray": f"gather({key})",
+        "tall": f"gather({key})",
+    }
+    article = "an" if kind[:1].lower() in "aeiou" else "a"
+    what = 'string array ("..." in MATLAB)' if kind == "string" else f"{kind} object"
+    return f"{article} {what}", commands.get(kind, "")
+
+
+def _rejected(path: str, key: str, what: str, command: str = "") -> InputError:
     wanted = "a cell array of texts" if key in _TEXTS else "a plain array of numbers"
-    return InputError(f"{path}: {key} is {what}: expected {wanted}; store it as that.")
+    store = f"store {command}" if command else "store it as that"
+    return InputError(f"{path}: {key} is {what}: expected {wanted}; {store}.")
 
 
 def _sparse(path: str, key: str) -> InputError:

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bdpy
 import h5py
 import numpy as np
 import pytest
-from scipy import io
+from scipy import io, sparse
 
 from fmri_jax.data import load
+from fmri_jax.data.readers import mat_variables
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from tests.data.builders import mat_object
 
 MakeSession = Callable[..., Recording]
 
@@ -118,7 +121,7 @@ def test_character_arrays_serve_as_texts(make_recording: MakeSession, tmp_path: 
     assert list(load(str(tmp_path / "a.mat")).rois) == ["V1", "V2", "V1v"]
 
 
-def test_objects_of_hdf5_are_refused_unbuilt(make_recording: MakeSession, tmp_path: Path) -> None:
+def test_objects_of_hdf5_are_rejected_unbuilt(make_recording: MakeSession, tmp_path: Path) -> None:
     values = variables(make_recording())
     path = tmp_path / "a.mat"
     save_v73(path, values | {"images": {}})
@@ -133,7 +136,7 @@ def test_objects_of_hdf5_are_refused_unbuilt(make_recording: MakeSession, tmp_pa
 
 
 @pytest.mark.parametrize("kind", ["struct", "double"])
-def test_cells_of_hdf5_that_hold_no_texts_are_refused(
+def test_cells_of_hdf5_that_hold_no_texts_are_rejected(
     make_recording: MakeSession, tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "a.mat"
@@ -146,7 +149,7 @@ def test_cells_of_hdf5_that_hold_no_texts_are_refused(
         load(str(path))
 
 
-def test_sparse_arrays_of_hdf5_are_refused(make_recording: MakeSession, tmp_path: Path) -> None:
+def test_sparse_arrays_of_hdf5_are_rejected(make_recording: MakeSession, tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     save_v73(path, variables(make_recording()) | {"fmri": {}})
     with h5py.File(path, "r+") as file:  # MATLAB stores a group of data, ir and jc
@@ -154,3 +157,93 @@ def test_sparse_arrays_of_hdf5_are_refused(make_recording: MakeSession, tmp_path
         file["fmri"].attrs["MATLAB_sparse"] = 24
     with pytest.raises(InputError, match=r"fmri is sparse: expected a plain array; store full"):
         load(str(path))
+
+
+CLASSES = {  # class of an object -> variable, and the command that its message gives
+    "string": ("roi_names", r"a string array .* expected a cell array of .* cellstr\(roi_names\)"),
+    "categorical": ("split", r"a categorical object: .* store cellstr\(split\)"),
+    "table": ("fmri", r"a table object: expected a plain array of numbers; store fmri\{:, :\}"),
+    "timetable": ("run", r"a timetable object: .* store run\{:, :\}"),
+    "datetime": ("stimulus_names", "a datetime object: expected a cell array of texts"),
+    "containers.Map": ("roi_masks", "a containers.Map object: expected a plain array"),
+    "dictionary": ("images", "a dictionary object"),
+    "gpuArray": ("stimulus", r"a gpuArray object: .* store gather\(stimulus\)"),
+}
+
+
+@pytest.mark.parametrize("place", ["first", "last", "compressed", "unusual name"])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_objects_that_nobody_needs_do_not_disturb(
+    make_recording: MakeSession, tmp_path: Path, kind: str, place: str
+) -> None:
+    path, recording = tmp_path / "a.mat", make_recording()
+    io.savemat(path, variables(recording))
+    content = path.read_bytes()
+    name = "a_very_long_name_of_a_variable_" if place == "unusual name" else "me"
+    element = mat_object(name, kind, compressed=place == "compressed")
+    whole = content[:128] + element + content[128:] if place == "first" else content + element
+    path.write_bytes(whole)
+    assert load(str(path)).fingerprint() == recording.fingerprint()
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_objects_that_are_needed_are_named(
+    make_recording: MakeSession, tmp_path: Path, kind: str
+) -> None:
+    name, message = CLASSES[kind]
+    values = {k: v for k, v in variables(make_recording()).items() if k != name}
+    io.savemat(tmp_path / "a.mat", values)
+    with (tmp_path / "a.mat").open("ab") as file:
+        file.write(mat_object(name, kind))
+    with pytest.raises(InputError, match=f"a.mat: {name} is {message}"):
+        load(str(tmp_path / "a.mat"))
+    save_v73(tmp_path / "b.mat", values | {name: {}})
+    with h5py.File(tmp_path / "b.mat", "r+") as file:
+        file[name].attrs["MATLAB_class"] = np.bytes_(kind)
+        file[name].attrs["MATLAB_object_decode"] = 3
+    with pytest.raises(InputError, match=f"b.mat: {name} is {message}"):
+        load(str(tmp_path / "b.mat"))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_headers_are_listed_as_scipy_lists_them(tmp_path: Path, compressed: bool) -> None:
+    values = {
+        "x": np.zeros((2, 3, 4)),
+        "yes": np.ones((1, 5), bool),
+        "abcd": np.asarray(["text"]),
+        "cells": np.asarray([1, "a"], object),
+        "nested": {"a": {"b": 1}},
+        "thin": sparse.csc_matrix(np.eye(3)),
+        "short": np.zeros((1, 1), np.int8),
+        "complex_": np.zeros((2, 2), complex),
+        "a_name_of_31_letters_that_is_long": np.zeros((1, 2)),
+    }
+    io.savemat(tmp_path / "a.mat", values, do_compression=compressed, long_field_names=True)
+    found = mat_variables.variables(str(tmp_path / "a.mat"))
+    theirs = io.whosmat(tmp_path / "a.mat")
+    assert [(v.name, v.kind) for v in found] == [(name, kind) for name, _, kind in theirs]
+    # SciPy counts texts, not their letters.
+    ours = [v.shape[:-1] if v.kind == "char" else v.shape for v in found]
+    assert ours == [shape for _, shape, _ in theirs]
+
+
+def test_a_table_of_brain_decoder_toolbox_says_how_to_convert_it(tmp_path: Path) -> None:
+    keys = ["VoxelData", "Label"]
+    metadata = {
+        "key": np.asarray([keys], object),
+        "description": np.asarray([keys], object),
+        "value": np.asarray([[1.0, 1, np.nan], [np.nan, np.nan, 1]]),
+    }
+    io.savemat(
+        tmp_path / "old.mat", {"dataSet": np.arange(12.0).reshape(4, 3), "metaData": metadata}
+    )
+    with pytest.raises(InputError, match=r"bdpy\.BData\('old\.mat'\)\.save\('old\.h5'\), and load"):
+        load(str(tmp_path / "old.mat"))
+    bdpy.BData(str(tmp_path / "old.mat")).save(str(tmp_path / "old.h5"))  # what the message says
+    with pytest.raises(InputError, match="expected a folder or zip of the images"):
+        load(str(tmp_path / "old.h5"))
+    with h5py.File(tmp_path / "new.mat", "w") as file:
+        file.create_group("metaData")
+        file["dataSet"] = np.zeros((3, 4))
+    with pytest.raises(InputError, match="save it with -v7, then convert it"):
+        load(str(tmp_path / "new.mat"))
