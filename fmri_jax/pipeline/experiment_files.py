@@ -52,8 +52,9 @@ def find(experiment: str) -> pathlib.Path:
     own = folder() / f"{path.stem}.py"
     if path.parent in (pathlib.Path(), pathlib.Path("experiments")) and own.is_file():
         return own
+    problem = "does not exist" if path.suffix == ".py" else "is no experiment"
     raise InputError(
-        f"{name or experiment!r} is no experiment: name a .py file, or one of {', '.join(names())}."
+        f"{name or repr(experiment)} {problem}: name a .py file, or one of {', '.join(names())}."
     )
 
 

@@ -299,11 +299,11 @@ def test_every_option_of_a_simulated_subject_and_of_files_is_there_to_be_changed
 
 
 LAUNCHES = [
-    (["--config=experiments/no_such.py"], "--config=experiments/no_such.py does not exist"),
+    (["--config=experiments/no_such.py"], "experiments/no_such.py does not exist"),
     (["--config", "experiments/none.py:tiny", "--config.seed=3"], "none.py does not exist"),
     (["--config=experiments/gan_vc.py:huge"], "no variant 'huge'"),
     (["--config=experiments/gan_vc.py:tiny", "--config.method.stepz=3"], "stepz"),
-    ([], "--config is missing"),
+    ([], "no experiment was named (python launch.py --config=EXPERIMENT)"),
     (["--config=experiments/gan_miyawaki.py", "--config.data.path=/no.npz"], "/no.npz"),
     (
         ["--config=experiments/gan_vc.py:tiny", "--config.data.virtual_subject.sed=4"],
