@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
+from fmri_jax.data.readers.folders import check_fetched, files_in
 from fmri_jax.errors import InputError
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
@@ -141,9 +142,8 @@ def image_files(path: str) -> Iterator[Files]:
     """The image files of a folder or zip: their names, and what reads one of them."""
     root = pathlib.Path(path)
     if root.is_dir():
-        found = (file for file in root.rglob("*") if file.is_file())
-        names = sorted(file.relative_to(root).as_posix() for file in found)
-        yield _images_among(names), lambda name: (root / name).read_bytes()
+        names = sorted(file.relative_to(root).as_posix() for file in files_in(root))
+        yield _images_among(names), lambda name: _from_folder(root / name)
     elif root.is_file():
         try:
             archive = zipfile.ZipFile(root)
@@ -155,6 +155,11 @@ def image_files(path: str) -> Iterator[Files]:
             yield _zip_names(archive, path), lambda name: _from_zip(archive, name, path)
     else:
         raise InputError(f"{path} does not exist: expected a folder or a zip of images.")
+
+
+def _from_folder(file: pathlib.Path) -> bytes:
+    check_fetched(file)
+    return file.read_bytes()
 
 
 def _images_among(names: list[str]) -> list[str]:

@@ -69,11 +69,18 @@ def default_config(method: str, data: str) -> "ConfigDict":
             "seed": 0,
             "n_devices": 0,
             "data": {"name": data, "path": "", **readers},
-            "preparation": dataclasses.asdict(PreparationConfig()),
+            "preparation": _overridable(dataclasses.asdict(PreparationConfig())),
             "method": {"name": method, **dataclasses.asdict(methods.package(method).Config())},
             "evaluation": dataclasses.asdict(EvaluationConfig()),
         }
     )
+
+
+def _overridable(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of which those that are None take a word on the command line."""
+    from ml_collections.config_dict import placeholder
+
+    return {name: placeholder(str) if value is None else value for name, value in options.items()}
 
 
 def described(

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from fmri_jax.data import images as image_stacks
-from fmri_jax.data.preparation import splits
+from fmri_jax.data.preparation import run_centring, splits
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 
@@ -31,6 +31,7 @@ class PreparationConfig:
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
+    run_centring: Literal["centre", "zscore", "percent"] | None = None  # of each voxel in each run
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,6 +90,8 @@ class Fold:
             then measure how well known images are recognised, and the report says so.
         scale: mean and standard deviation of each chosen voxel over the training trials.
         training_repeats: trials that a training row averages, their harmonic mean.
+        runs_centred_by_test: how many runs `run_centring` estimated from test trials, for want of
+            training trials in these runs: a leak among the test images.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Fold:
     shared_stimuli: int = 0
     scale: VoxelScale | None = None
     training_repeats: float = 1.0
+    runs_centred_by_test: int = 0
 
     @property
     def is_only(self) -> bool:
@@ -188,6 +192,13 @@ def _fold(
     name, train, tests = split
     if options.validation:
         train, tests = splits.hold_out(train, recorded.stimulus, options.validation)
+    by_test = 0
+    if options.run_centring:
+        test = np.unique(np.concatenate(list(tests.values())))
+        fmri, by_test = run_centring.centred(
+            recorded.fmri, recorded.run, train, test, options.run_centring
+        )
+        recorded = dataclasses.replace(recorded, fmri=fmri)
     training, others, scale = _prepare(recorded, train, tests, options)
     if options.fmri == "noise":
         training, *replaced = _noise(number, training, *others.values())
@@ -195,7 +206,14 @@ def _fold(
     seen = set(training.stimulus.tolist())
     shown = set(np.concatenate([t.stimulus for t in others.values()]).tolist())
     return Fold(
-        name, training, others, voxels, len(seen & shown), scale, harmonic_mean(training.repeats)
+        name=name,
+        train=training,
+        tests=others,
+        voxels=voxels,
+        shared_stimuli=len(seen & shown),
+        scale=scale,
+        training_repeats=harmonic_mean(training.repeats),
+        runs_centred_by_test=by_test,
     )
 
 
