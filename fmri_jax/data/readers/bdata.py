@@ -1,8 +1,8 @@
 """BData: the HDF5 tables of Kamitani lab's releases (`bdpy`, BrainDecoderToolbox2).
 
 A file is one table of trials by columns. A column is a voxel, a label, a run number; the metadata,
-one row a key, say which (NaN: does not apply), and which region a voxel belongs to. `vmap` turns a
-label's number into text. Older files spell the groups `dataSet` and `metaData`.
+one row per key, say which (NaN: does not apply), and which region a voxel belongs to. `vmap` turns
+a label's number into text. Older files spell the groups `dataSet` and `metaData`.
 
 ROI expressions follow `fmri_jax.data.roi`, in which `&` binds tighter than `+`, `|` and `-` and
 parentheses nest; `bdpy` gives all four the same rank and mistakes nested parentheses.
@@ -137,48 +137,61 @@ class BData:
         return selected
 
     def label(self, key: str) -> np.ndarray:
-        """One number a trial, from the first column that `key` marks.
+        """One number per trial, from the column that `key` marks.
 
         Args:
-            key: such as "stimulus_id", "Run" or "Label".
+            key: such as "stimulus_id", "Run" or "Label"; "Label:2" is the second column that
+                "Label" marks.
 
         Returns:
             (trials,) float64.
 
         Raises:
-            InputError: no column has this key.
+            InputError: no column has this key, or several have it and differ.
         """
-        marked = np.flatnonzero(self.rows.get(key, np.zeros(self.shape[1])) == 1)
+        columns = self.label_columns(key)
+        if not all(np.array_equal(columns[:, 0], c, equal_nan=True) for c in columns.T[1:]):
+            raise InputError(
+                f"{self.path}: {key} marks {columns.shape[1]} columns, which differ: expected one; "
+                f"name one of them, {key}:1 to {key}:{columns.shape[1]}."
+            )
+        return columns[:, 0]
+
+    def label_columns(self, key: str) -> np.ndarray:
+        """The numbers of every column that `key` marks, (trials, columns) float64, as `label`."""
+        name, _, place = key.rpartition(":")
+        asked, chosen = key, slice(None)
+        if key not in self.rows and name in self.rows and place.isdecimal() and int(place):
+            key, chosen = name, slice(int(place) - 1, int(place))
+        marked = np.flatnonzero(self.rows.get(key, np.zeros(self.shape[1])) == 1)[chosen]
         if not len(marked):
             raise InputError(
-                f"{self.path} has no column {key!r}: choose one of "
+                f"{self.path} has no column {asked!r}: choose one of "
                 f"{', '.join(sorted(set(self.keys) - set(self.rois)))}; the stimulus label is "
                 "named by config.data.file.label."
             )
-        first = np.zeros(self.shape[1], bool)
-        first[marked[0]] = True
-        return self.read(first, np.float64)[:, 0]
+        return self.read(np.isin(np.arange(self.shape[1]), marked), np.float64)
 
-    def texts(self, key: str, trials: np.ndarray) -> list[str] | None:
-        """The label of each chosen trial as text, or None where the file maps none for this key.
+    def texts(self, key: str, numbers: np.ndarray) -> list[str] | None:
+        """The text of each number of a label, or None where the file maps none for this key.
 
         Args:
             key: as for `label`.
-            trials: (trials,) bool.
+            numbers: of that label.
 
         Raises:
-            InputError: no column has this key, or a number has no text.
+            InputError: a number has no text.
         """
-        if key not in self._vmaps:
+        vmap = self._vmaps.get(key) or self._vmaps.get(key.rpartition(":")[0])
+        if vmap is None:
             return None
-        vmap, numbers = self._vmaps[key], self.label(key)[trials].tolist()
-        unknown = [number for number in numbers if number not in vmap]
+        unknown = [number for number in numbers.tolist() if number not in vmap]
         if unknown:
             raise InputError(
                 f"{self.path}: {key} holds {unknown[0]:g}, which its vmap does not name: expected "
                 f"one of {len(vmap)} numbers; correct the vmap."
             )
-        return [vmap[number] for number in numbers]
+        return [vmap[number] for number in numbers.tolist()]
 
     def _member(self, group: h5py.Group, kind: type, *names: str) -> Any:
         """The group or dataset of the first of these spellings that is there."""
@@ -217,7 +230,7 @@ class BData:
         if values.shape != (len(keys), self.shape[1]):
             raise InputError(
                 f"{self.path}: metadata/value has shape {values.shape}: expected ({len(keys)}, "
-                f"{self.shape[1]}), one row a key and one column a column of {self._table}."
+                f"{self.shape[1]}), one row per key and one column per column of {self._table}."
             )
         if len(set(keys)) < len(keys):
             twice = next(key for key in keys if keys.count(key) > 1)
