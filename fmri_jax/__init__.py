@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
     from fmri_jax.methods.decoder_files import load_decoder
+    from fmri_jax.methods.gan.estimator import GANDecoder
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
+    from fmri_jax.methods.ridge.estimator import RidgeDecoder
     from fmri_jax.pipeline.split import train_test_split
 
 _lazy, *_ = lazy_loader.attach(
@@ -31,12 +33,16 @@ _lazy, *_ = lazy_loader.attach(
     submod_attrs={
         "data": ["load"],
         "methods.decoder_files": ["load_decoder"],
+        "methods.gan.estimator": ["GANDecoder"],
         "methods.local_decoders.estimator": ["MultiScaleDecoder"],
+        "methods.ridge.estimator": ["RidgeDecoder"],
         "pipeline.split": ["train_test_split"],
     },
 )
 __all__ = [
+    "GANDecoder",
     "MultiScaleDecoder",
+    "RidgeDecoder",
     "data",
     "datasets",
     "errors",

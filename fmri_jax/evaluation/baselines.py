@@ -14,9 +14,7 @@ import numpy as np
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
 from fmri_jax.evaluation.repeats import average_by_stimulus, rows_by_stimulus
-
-# Ridge penalties to choose from, in units of the mean eigenvalue of the trials' Gram matrix.
-PENALTIES = tuple(10.0 ** (step / 2) for step in range(-6, 7))
+from fmri_jax.linear.penalties import PENALTIES
 
 
 def mean_image(training_images: Any, n: int) -> np.ndarray:
@@ -84,8 +82,12 @@ class RidgeBaseline(NamedTuple):
         the training trials by; a linear map would answer with as much more contrast, so it is
         taken back.
         """
-        pixels = _predict(self, jnp.asarray(fmri), jnp.reshape(jnp.asarray(gain), (-1, 1)))
+        pixels = self.predict(fmri, gain)
         return np.asarray(pixels).reshape(-1, *(int(side) for side in self.shape))
+
+    def predict(self, fmri: Any, gain: Any = 1.0) -> jax.Array:
+        """As `reconstruct`, with flattened images (n, pixels)."""
+        return _predict(self, jnp.asarray(fmri), jnp.reshape(jnp.asarray(gain), (-1, 1)))
 
 
 def ridge(

@@ -24,7 +24,7 @@ class MetricLog:
         self, workdir: pathlib.Path, fold: str, n_steps: int, start: int = 0, progress: bool = True
     ):
         from tensorboardX import SummaryWriter
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
         path = workdir / "metrics.jsonl"
         drop_after(path, fold, start)

@@ -1,5 +1,6 @@
 """What GAN training leaves: the generator, which decodes without the other networks."""
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -9,10 +10,10 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.errors import InputError
+from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.networks import Generator
 
-BLOCK = 64  # trials that are reconstructed at once: bounds memory and compiles one shape
 _OPTIONS = ("image_size", "channels", "width", "hidden", "dtype")  # of the generator
 
 
@@ -30,15 +31,13 @@ class GANReconstructor:
         Raises:
             InputError: there are other voxels than in training.
         """
-        n, voxels = fmri.shape
+        voxels = fmri.shape[1]
         if voxels != (expected := len(self.params["fc7"]["kernel"])):
             raise InputError(
                 f"the generator takes {expected} voxels, and these responses have {voxels}: give "
                 "those of the recording and ROI that it was trained on."
             )
-        padded = jnp.pad(jnp.asarray(fmri), ((0, -n % BLOCK), (0, 0)))
-        blocks = [_generate(self, block) for block in padded.reshape(-1, BLOCK, voxels)]
-        return jnp.concatenate(blocks)[:n]
+        return in_blocks(functools.partial(_generate, self), fmri)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

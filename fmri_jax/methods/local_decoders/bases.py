@@ -7,13 +7,12 @@ image make 100 + 90 + 90 + 81 = 361 elements.
 
 import dataclasses
 import functools
-import numbers
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from fmri_jax.errors import InputError
+from fmri_jax.methods.validation import is_length, members
 
 Size = tuple[int, int]  # height and width of an element, pixels
 Scales = int | Sequence[int | Size]
@@ -51,18 +50,6 @@ def sizes_of(scales: Scales) -> tuple[Size, ...]:
             "pairs of height and width such as ((1, 1), (2, 2))."
         )
     return tuple(dict.fromkeys(sizes))
-
-
-def members(value: Any) -> tuple[Any, ...]:
-    """What a sequence or an array holds; nothing where it is neither, or a word."""
-    if isinstance(value, np.ndarray):
-        return tuple(value) if value.ndim else ()
-    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
-
-
-def is_length(value: Any) -> bool:
-    """Whether this is a positive whole number; True is none."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) > 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods import RunContext
+from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import (
     by_channel,
@@ -105,7 +106,7 @@ class LocalReconstructor:
 
     def reconstruct(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
-        return jnp.clip(self.contrast(fmri), 0, 1)
+        return jnp.clip(in_blocks(self.contrast, jnp.asarray(fmri)), 0, 1)
 
     def contrast(self, fmri: jax.Array | np.ndarray) -> jax.Array:
         """The same before it is clipped to [0, 1]."""

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import fmri_jax
 from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import Config, MultiScaleDecoder
 from fmri_jax.methods.local_decoders.method import fit
@@ -29,7 +30,9 @@ def recorded():
 def test_keeps_the_contract_of_scikit_learn():
     """Every check; with a decoder that compiles quickly, because each check has its own shapes."""
     results = check_estimator(
-        MultiScaleDecoder(decoder="univariate", weights="equal"), on_skip=None, on_fail=None
+        MultiScaleDecoder(decoder="univariate", weights="equal", clip=False),
+        on_skip=None,
+        on_fail=None,
     )
     failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
     assert not failed
@@ -38,27 +41,47 @@ def test_keeps_the_contract_of_scikit_learn():
 
 def test_is_the_method_under_another_name(recorded):
     fmri, images = recorded
-    decoder = MultiScaleDecoder(n_inner=3).fit(fmri, images)
+    decoder = MultiScaleDecoder(n_inner=3, clip=False).fit(fmri, images)
     images = images[..., None].astype(np.float32)
     training = TrainingSet(fmri.astype(np.float32), images, groups_of(images))
     method = fit(training, Config(n_inner=3), jax.random.key(0))
     np.testing.assert_allclose(
         decoder.predict(fmri), method.contrast(fmri.astype(np.float32))[..., 0], atol=1e-4
     )
-    np.testing.assert_array_equal(decoder.weights_, method.weights)
+    np.testing.assert_allclose(decoder.weights_, method.weights, atol=1e-5)
     assert decoder.scales_ == ((1, 1), (1, 2), (2, 1), (2, 2))
 
 
 @pytest.mark.parametrize("decoder", ["sparse_logistic", "receptive_fields"])
 def test_predicts_as_the_method_does_with_other_decoders(recorded, decoder):
     fmri, images = recorded
-    estimator = MultiScaleDecoder(decoder=decoder, weights="equal", n_voxels=10).fit(fmri, images)
+    options = {"decoder": decoder, "weights": "equal", "n_voxels": 10}
+    estimator = MultiScaleDecoder(**options, clip=False).fit(fmri, images)
     images = images[..., None].astype(np.float32)
     training = TrainingSet(fmri.astype(np.float32), images, groups_of(images))
-    config = Config(decoder=decoder, weights="equal", n_voxels=10)
-    method = fit(training, config, jax.random.key(0))
+    method = fit(training, Config(**options), jax.random.key(0))
     expected = method.contrast(fmri.astype(np.float32))[..., 0]
     np.testing.assert_allclose(estimator.predict(fmri), expected, atol=1e-4)
+
+
+def test_gives_images_by_default_from_voxels_in_any_unit(recorded, tmp_path):
+    fmri, images = recorded
+    decoder = MultiScaleDecoder(weights="equal").fit(fmri, images)
+    found, contrasts = decoder.predict(fmri), decoder.set_params(clip=False).predict(fmri)
+    assert found.dtype == np.float32 and contrasts.min() < 0
+    np.testing.assert_array_equal(found, np.clip(contrasts, 0, 1).astype(np.float32))
+    unit, offset = np.logspace(-3, 3, 30), np.linspace(-5000, 5000, 30) * np.logspace(-3, 3, 30)
+    other = MultiScaleDecoder(weights="equal").fit(offset + unit * fmri, images)
+    np.testing.assert_allclose(other.predict(offset + unit * fmri), found, atol=0.02)
+    stack = other.predict(offset + unit * fmri)[..., None]
+    loaded = fmri_jax.load_decoder(other.save(tmp_path / "decoder"))
+    np.testing.assert_allclose(loaded.predict(offset + unit * fmri), stack, atol=1e-3)
+    eight_bits = MultiScaleDecoder(weights="equal").fit(fmri, (255 * images).astype(np.uint8))
+    np.testing.assert_allclose(eight_bits.predict(fmri), found, atol=1e-5)
+    with pytest.raises(InputError, match="clip=True to save"):
+        decoder.save(tmp_path / "contrasts")
+    with pytest.raises(InputError, match="clip=True expects images"):
+        MultiScaleDecoder().fit(fmri, 2 * images - 1)
 
 
 @pytest.mark.parametrize("decoder, alpha", [("receptive_fields", 300.0), ("ridge", 1.0)])

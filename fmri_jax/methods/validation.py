@@ -1,15 +1,25 @@
-"""What a user of the estimator gives, as the method needs it, or one sentence."""
+"""What users give to estimators, as methods need it, or one clear message."""
 
+import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from fmri_jax.errors import InputError
-from fmri_jax.methods.local_decoders.bases import is_length, members
 
 LARGEST_SEED = 2**32 - 1
 ROUNDING = 1e-3  # how far resized images may lie outside [0, 1]
+
+
+def as_targets(y: Any) -> np.ndarray:
+    """Targets as an array of finite numbers with trials first; uint8 stays, others are float32."""
+    from sklearn.utils.validation import check_array  # slow to import, for reading options
+
+    if y is None:
+        raise ValueError("requires y to be passed, but the target y is None")
+    dtype = None if getattr(y, "dtype", None) == np.uint8 else np.float32
+    return check_array(y, dtype=dtype, allow_nd=True, ensure_2d=False, input_name="y")
 
 
 def as_images(y: np.ndarray, image_shape: Any) -> np.ndarray:
@@ -40,8 +50,70 @@ def as_images(y: np.ndarray, image_shape: Any) -> np.ndarray:
     return y.reshape(len(y), *map(int, shape))
 
 
+def in_unit_range(y: np.ndarray, y_range: Any) -> tuple[np.ndarray, tuple[float, float]]:
+    """Targets as float32 in [0, 1].
+
+    Args:
+        y: any shape; of uint8, 0 is black and 255 white whatever `y_range` says.
+        y_range: (black, white), the values of `y` that become 0 and 1; None: those of its darkest
+            and its brightest pixel.
+
+    Returns:
+        The images, and the values of black and white.
+
+    Raises:
+        InputError: values lie outside of `y_range`, or `y_range` is no pair.
+    """
+    if y.dtype == np.uint8:
+        if y.max(initial=0) <= 1 and y.any():
+            raise InputError(
+                "y is uint8 and holds 0 and 1 only: expected 0 to 255; give images of zeros and "
+                "ones as numbers of another type, such as y.astype(float)."
+            )
+        return y.astype(np.float32) / np.float32(255), (0.0, 255.0)
+    darkest, brightest = float(y.min()), float(y.max())
+    black, white = _black_and_white(y_range, darkest, brightest)
+    slack = ROUNDING * (white - black)
+    if y_range is not None and (darkest < black - slack or brightest > white + slack):
+        raise InputError(
+            f"y goes from {darkest:g} to {brightest:g}: expected images in [{black:g}, {white:g}]; "
+            "divide them by their largest possible value, or give y_range=(black, white)."
+        )
+    if (black, white) != (0, 1):
+        y = (y - np.float32(black)) / np.float32(white - black)
+    return np.clip(y, 0, 1).astype(np.float32), (black, white)
+
+
+def _black_and_white(y_range: Any, darkest: float, brightest: float) -> tuple[float, float]:
+    if y_range is None:
+        return darkest, brightest if brightest > darkest else darkest + 1
+    pair = members(y_range)
+    if (
+        len(pair) != 2
+        or not all(isinstance(end, numbers.Real) and np.isfinite(float(end)) for end in pair)
+        or pair[0] >= pair[1]
+    ):
+        raise InputError(
+            f"y_range is {y_range!r}: expected (black, white), two numbers in ascending order, or "
+            "None for the range of y."
+        )
+    return float(pair[0]), float(pair[1])
+
+
+def members(value: Any) -> tuple[Any, ...]:
+    """What a sequence or an array holds; nothing where it is neither, or a word."""
+    if isinstance(value, np.ndarray):
+        return tuple(value) if value.ndim else ()
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def is_length(value: Any) -> bool:
+    """Whether this is a positive whole number; True is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) > 0
+
+
 def check_unit(images: np.ndarray, option: str) -> None:
-    """Refuses images outside [0, 1] for an option that counts on that unit."""
+    """Rejects images outside [0, 1] for an option that counts on that unit."""
     darkest, brightest = images.min(), images.max()
     if darkest < -ROUNDING or brightest > 1 + ROUNDING:
         raise InputError(
@@ -54,7 +126,7 @@ def as_groups(groups: Any) -> np.ndarray:
     """Group labels of any kind as (n,) int."""
     labels = np.asarray(groups)
     if labels.ndim != 1 and labels.shape[1:] != (1,):
-        raise InputError(f"groups has shape {labels.shape}: expected (n,), one label a trial.")
+        raise InputError(f"groups has shape {labels.shape}: expected (n,), one label per trial.")
     labels = labels.reshape(-1)
     missing = [place for place, label in enumerate(labels) if _is_missing(label)]
     if missing:
@@ -87,6 +159,8 @@ def as_seed(random_state: Any) -> int:
                 f"random_state is {random_state}: expected a whole number from 0 to {LARGEST_SEED}."
             )
         return int(random_state)
+    from sklearn.utils import check_random_state
+
     try:
         return int(check_random_state(random_state).randint(2**31 - 1))
     except ValueError as unknown:

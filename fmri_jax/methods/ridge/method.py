@@ -1,0 +1,73 @@
+"""Ridge regression as a method: the baseline's solver, fitted to prepared trials."""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.evaluation import baselines
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.blocks import in_blocks
+from fmri_jax.methods.ridge.config import Config
+
+
+@flax.struct.dataclass
+class RidgeReconstructor:
+    """A fitted map from voxels to pixels, as two factors."""
+
+    fitted: baselines.RidgeBaseline
+    image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
+
+    def reconstruct(self, fmri: jax.Array) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+
+        def images(block: jax.Array) -> jax.Array:
+            return self.fitted.predict(block).reshape(-1, *self.image_shape)
+
+        return in_blocks(images, fmri)
+
+    def summary(self) -> dict[str, str | float]:
+        """The penalty that was chosen, and on how many components of the responses it acts."""
+        return {
+            "penalty": float(self.fitted.penalty),
+            "components": int(np.count_nonzero(np.any(self.fitted.to_components, axis=0))),
+        }
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arrays by name, and the shape of the images."""
+        arrays = {name: np.asarray(array) for name, array in self.fitted._asdict().items()}
+        return arrays, {"image_shape": list(self.image_shape)}
+
+    @classmethod
+    def restore(cls, arrays: dict[str, Any], options: dict[str, Any]) -> "RidgeReconstructor":
+        """The map whose `state()` gave these."""
+        fitted = baselines.RidgeBaseline(**{k: jnp.asarray(array) for k, array in arrays.items()})
+        height, width, channels = options["image_shape"]
+        return cls(fitted, (height, width, channels))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ridge:
+    """Ridge regression from voxels to pixels; see `fmri_jax.evaluation.baselines.ridge`."""
+
+    config: Config
+
+    def fit(self, trials: Trials, context: RunContext) -> RidgeReconstructor:
+        """Chooses the penalty and solves for all pixels.
+
+        Raises:
+            InputError: the trials show fewer than two stimuli.
+        """
+        fitted = baselines.ridge(
+            trials.fmri,
+            trials.stimulus,
+            trials.images,
+            penalties=self.config.penalties,
+            average=self.config.average,
+        )
+        height, width, channels = trials.images.shape[1:]
+        return RidgeReconstructor(fitted, (height, width, channels))
