@@ -16,8 +16,6 @@ from fmri_jax.data.doubts import Doubt
 from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Recording.split`
-# Entries of `scores.json` beside the test sets, which may have none of these names.
-RESERVED = {"baselines", "differences", "per_image", "chance", "eight_numbers", "trust", "notes"}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -198,11 +196,6 @@ def _check_split(recording: Recording) -> None:
             "trial."
         )
     names = set(np.unique(split).tolist())
-    if taken := names & RESERVED:
-        raise InputError(
-            f"split holds {sorted(taken)}: expected 'train', 'test' and names of other test sets, "
-            f"none of which may be {', '.join(sorted(RESERVED))}; rename it."
-        )
     if TRAIN not in names:
         raise InputError(f"split holds {sorted(names)}: expected some trials to be {TRAIN!r}.")
     if names == {TRAIN}:

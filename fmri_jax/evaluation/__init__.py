@@ -26,7 +26,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first used, so that importing this room costs nothing."""
+    """Imports a public name when it is first used, so that importing this package costs nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "perceptual" if name == "PerceptualWeights" else "scores"

@@ -19,12 +19,17 @@ Statistic = Callable[[np.ndarray], np.ndarray]  # (..., columns) sums -> (...) s
 LEAST_STIMULI = 5  # the range of four values misses their median once in eight times
 
 
-class Interval(NamedTuple):
-    """A score with its 95 % interval."""
+class Score(NamedTuple):
+    """A score and its 95 % bootstrap interval over stimuli; NaN where undefined or not known."""
 
     value: float
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends are known."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
 
 def bootstrap(
@@ -33,7 +38,7 @@ def bootstrap(
     stimulus: Any,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> Interval:
+) -> Score:
     """95 % bootstrap interval, over stimuli, of a score computed from sums over images.
 
     Percentiles of the resampled scores, further out the fewer stimuli there are (`tails`).
@@ -65,7 +70,7 @@ def bootstrap(
     value = float(statistic(sums.sum(axis=0)))
     resampled = statistic(resamples(len(sums), n_bootstrap, seed) @ sums)
     low, high = tails(resampled, len(sums))
-    return Interval(value, low, high) if low < high else Interval(value, math.nan, math.nan)
+    return Score(value, low, high) if low < high else Score(value)
 
 
 def tails(resampled: np.ndarray, n_stimuli: int) -> tuple[float, float]:
@@ -85,7 +90,7 @@ def tails(resampled: np.ndarray, n_stimuli: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_interval(values: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0) -> Interval:
+def mean_interval(values: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0) -> Score:
     """Mean of per-image values with its 95 % bootstrap interval over stimuli.
 
     Args:

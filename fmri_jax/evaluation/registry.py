@@ -7,16 +7,17 @@ from typing import Literal
 
 
 @dataclasses.dataclass(frozen=True)
-class MetricName:
-    """How one score is shown.
+class Metric:
+    """How one score is shown, and what it looks at.
 
     Attributes:
         label: the name that the field uses.
         better: the direction of a better reconstruction; '' for a score that is not known here,
-            which is shown but never judged.
+            which is shown but never compared.
         explanation: one sentence that defines it.
         percent: whether it is printed in per cent.
         decimals: digits after the point.
+        network: the feature network that it uses, by its name in `NETWORKS`; '' for none.
     """
 
     label: str
@@ -24,6 +25,7 @@ class MetricName:
     explanation: str
     percent: bool = False
     decimals: int = 3
+    network: str = ""
 
     @property
     def arrow(self) -> str:
@@ -50,88 +52,165 @@ class MetricName:
         return a > b if self.better == "higher" else a < b
 
 
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A feature network; those of one `family` share architecture and training images."""
+
+    label: str
+    family: str
+
+
+# By their names in `fmri_jax.pretrained`.
+NETWORKS = {
+    "alexnet": Network("AlexNet", "AlexNet on ImageNet"),
+    "caffenet": Network("CaffeNet", "AlexNet on ImageNet"),
+    "vgg16": Network("VGG16", "VGG on ImageNet"),
+    "vgg19": Network("VGG19", "VGG on ImageNet"),
+    "inception_v3": Network("Inception-v3", "Inception on ImageNet"),
+    "clip_vit_l14": Network("CLIP ViT-L/14", "CLIP"),
+    "efficientnet_b1": Network("EfficientNet-B1", "EfficientNet on ImageNet"),
+    "swav_resnet50": Network("SwAV's ResNet-50", "SwAV"),
+}
+
 _KNOWN = {
-    "pixel_correlation": MetricName(
+    "pixel_correlation": Metric(
         "Pixel correlation",
         "higher",
         "Pearson correlation of a reconstruction with its own image over all pixels and colour "
         "channels, averaged over images.",
     ),
-    "ssim": MetricName(
+    "ssim": Metric(
         "SSIM",
         "higher",
         "Structural similarity: Gaussian window of sigma 1.5 pixels, data range 1, averaged over "
         "colour channels and images.",
     ),
-    "mse": MetricName(
-        "Squared error", "lower", "Mean squared error on pixels in [0, 1].", decimals=4
-    ),
-    "detail_error": MetricName(
+    "mse": Metric("Squared error", "lower", "Mean squared error on pixels in [0, 1].", decimals=4),
+    "detail_error": Metric(
         "Detail error",
         "lower",
         "How far the amount of fine detail is off, in doublings of the mean squared difference of "
         "neighbouring pixels: large for blurred and for noisy pictures, wherever the detail lies.",
         decimals=2,
     ),
-    "identification_2way": MetricName(
+    "identification_2way": Metric(
         "Identification, 2-way",
         "higher",
         "How often a reconstruction correlates more with its own image than with one other image "
         "of the set; a tie counts half.",
         percent=True,
     ),
-    "identification_10way": MetricName(
+    "identification_10way": Metric(
         "Identification, 10-way",
         "higher",
         "How often its own image beats nine others at once. It unmasks decoders that only tell "
         "a few categories apart, which score high in pairs.",
         percent=True,
     ),
-    "identification_vs_train": MetricName(
+    "identification_vs_train": Metric(
         "Identification against training",
         "higher",
         "How often its own image beats every training image at once. It unmasks reconstructions "
         "that are training images in disguise.",
         percent=True,
     ),
-    "identification_vs_train_rank": MetricName(
+    "identification_vs_train_rank": Metric(
         "Rank against training",
         "higher",
         "The share of the training images that its own image beats.",
         percent=True,
     ),
-    "alexnet2": MetricName(
+    "alexnet2": Metric(
         "AlexNet(2)",
         "higher",
         "2-way identification on the second convolution of AlexNet, after ReLU.",
         percent=True,
+        network="alexnet",
     ),
-    "alexnet5": MetricName(
+    "alexnet5": Metric(
         "AlexNet(5)",
         "higher",
         "2-way identification on the fifth convolution of AlexNet, after ReLU.",
         percent=True,
+        network="alexnet",
     ),
-    "lpips": MetricName(
-        "LPIPS", "lower", "Learned perceptual distance to the image that was seen, AlexNet heads."
+    "lpips": Metric(
+        "LPIPS",
+        "lower",
+        "Learned perceptual distance to the target image, AlexNet heads.",
+        network="alexnet",
     ),
-    "accuracy": MetricName(
+    "accuracy": Metric(
         "Accuracy",
         "higher",
         "Pixels that are right after cutting the reconstruction at 0.5, all images pooled (micro).",
         percent=True,
     ),
-    "precision": MetricName(
+    "precision": Metric(
         "Precision",
         "higher",
         "Of the pixels reconstructed as on, the fraction that were on (micro).",
     ),
-    "recall": MetricName(
+    "recall": Metric(
         "Recall",
         "higher",
         "Of the pixels that were on, the fraction reconstructed as on (micro).",
     ),
-    "f1": MetricName("F1", "higher", "Harmonic mean of precision and recall (micro)."),
+    "f1": Metric("F1", "higher", "Harmonic mean of precision and recall (micro)."),
+}
+
+_TWO_WAY = "Two-way identification among the test images, a tie counting as a failure, on "
+
+# The row of NSD papers, `evaluation.eight_numbers`; of its own sizes and ties, so not those above.
+EIGHT_NUMBERS = {
+    "pixcorr": Metric("PixCorr", "higher", "Correlation over all pixels at 425 px."),
+    "ssim": Metric("SSIM", "higher", "Structural similarity of luminance at 425 px."),
+    "ssim_columns": Metric(
+        "SSIM of columns",
+        "higher",
+        "The same by single columns of pixels, which scikit-image before 0.20 made of the papers' "
+        "call: compare with tables of that time.",
+    ),
+    "alexnet2": Metric(
+        "AlexNet(2)",
+        "higher",
+        f"{_TWO_WAY}AlexNet's second convolution at 256 px.",
+        percent=True,
+        network="alexnet",
+    ),
+    "alexnet5": Metric(
+        "AlexNet(5)",
+        "higher",
+        f"{_TWO_WAY}AlexNet's fifth convolution at 256 px.",
+        percent=True,
+        network="alexnet",
+    ),
+    "inception": Metric(
+        "Inception",
+        "higher",
+        f"{_TWO_WAY}Inception-v3's mean features at 342 px.",
+        percent=True,
+        network="inception_v3",
+    ),
+    "clip": Metric(
+        "CLIP",
+        "higher",
+        f"{_TWO_WAY}the image embedding of CLIP ViT-L/14.",
+        percent=True,
+        network="clip_vit_l14",
+    ),
+    "efficientnet_b1": Metric(
+        "EffNet-B",
+        "lower",
+        "1 - correlation of EfficientNet-B1's mean features at 255 px.",
+        network="efficientnet_b1",
+    ),
+    "swav": Metric(
+        "SwAV",
+        "lower",
+        "1 - correlation of the mean features of SwAV's ResNet-50 at 224 px.",
+        network="swav_resnet50",
+    ),
 }
 
 # Terms of a loss as training logs them, under names that tell what they are.
@@ -160,9 +239,9 @@ BASELINE_EXPLANATIONS = {
 }
 
 
-def metric(name: str) -> MetricName:
-    """How the score `name` is shown; an unknown one under its own name, never judged."""
-    return _KNOWN.get(name) or MetricName(plain(name), "", "")
+def metric(name: str) -> Metric:
+    """How the score `name` is shown; an unknown one under its own name, never compared."""
+    return _KNOWN.get(name) or Metric(plain(name), "", "")
 
 
 def ordered(names: set[str]) -> list[str]:

@@ -11,7 +11,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics, perceptual
 from fmri_jax.evaluation.identification import Ranks, against_all, n_way, pairwise, ranks
 from fmri_jax.evaluation.images import as_images, as_pair, in_blocks, is_binary
-from fmri_jax.evaluation.intervals import Interval, bootstrap, mean_interval
+from fmri_jax.evaluation.intervals import Score, bootstrap, mean_interval
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 
 PIXEL_METRICS = {
@@ -97,7 +97,7 @@ def score(
             raise InputError(f"metric {name!r} needs training_images: pass them, or leave it out.")
     per_image = score_images(targets, reconstructions, training_images, weights, config)
     summary = summarise(per_image, np.arange(len(targets)), n_bootstrap=0)
-    return {name: entry["value"] for name, entry in summary.items()}
+    return {name: found.value for name, found in summary.items()}
 
 
 def score_images(
@@ -138,7 +138,7 @@ def score_images(
 
 def summarise(
     per_image: PerImage, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Score]:
     """Means (or pooled scores) with 95 % bootstrap intervals over stimuli.
 
     Args:
@@ -148,21 +148,15 @@ def summarise(
         seed: of the resampling.
 
     Returns:
-        metric -> {"value", "low", "high"}, finite numbers only: undefined scores are left out.
+        metric -> score; undefined scores are left out.
     """
-    intervals: dict[str, Interval] = {
+    found = {
         name: mean_interval(values, stimulus, n_bootstrap, seed)
         for name, values in per_image.values.items()
     }
     for name in per_image.pooled:
-        intervals[name] = bootstrap(
-            per_image.counts, binary.SCORES[name], stimulus, n_bootstrap, seed
-        )
-    return {
-        name: {key: x for key, x in interval._asdict().items() if np.isfinite(x)}
-        for name, interval in intervals.items()
-        if np.isfinite(interval.value)
-    }
+        found[name] = bootstrap(per_image.counts, binary.SCORES[name], stimulus, n_bootstrap, seed)
+    return {name: score for name, score in found.items() if np.isfinite(score.value)}
 
 
 def chance(n_stimuli: int, n_train: Any = 0) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""The best reconstruction inside the span of the training images.
+"""Projection onto the span of the training images: the best reconstruction inside of it.
 
-A linear decoder whose voxels and penalty are shared by all pixels, such as the ridge baseline, puts
-out weighted sums of training images, whatever the brain says: it can never leave their span. How
+A linear decoder whose voxels and penalty are shared by all pixels, such as the ridge baseline, can
+only make weighted sums of training images: whatever the responses, it never leaves their span. How
 well the span holds the test images bounds every such decoder, and one that scores near this bound
 is limited by its training images, not by the recording. Decoders with voxels of their own for each
 pixel or element, such as local decoders, weigh training trials anew in each part of the image: they
@@ -19,7 +19,7 @@ from fmri_jax.evaluation.images import as_images
 RANK_TOLERANCE = 1e-10
 
 
-def best_in_span(training_images: Any, targets: Any, clip: bool = True) -> np.ndarray:
+def project_onto_span(training_images: Any, targets: Any, clip: bool = True) -> np.ndarray:
     """Projects test images onto the affine span of the training images (least squares).
 
     The solution of min_w ||x - mean - (T - mean)^T w||^2 for each target x, by one
@@ -49,10 +49,10 @@ def best_in_span(training_images: Any, targets: Any, clip: bool = True) -> np.nd
     rows = training.reshape(len(training), -1).astype(np.float64)
     mean = rows.mean(axis=0)
     rows -= mean
-    wanted = targets.reshape(len(targets), -1) - mean
+    centred = targets.reshape(len(targets), -1) - mean
     variance, vectors = np.linalg.eigh(rows @ rows.T)
     kept = variance > RANK_TOLERANCE * max(variance[-1], 1e-300)
     basis = vectors[:, kept] / np.sqrt(variance[kept])  # rows.T @ basis is orthonormal
-    weights = basis @ (basis.T @ (rows @ wanted.T))
+    weights = basis @ (basis.T @ (rows @ centred.T))
     projected = (weights.T @ rows + mean).reshape(targets.shape)
     return (np.clip(projected, 0, 1) if clip else projected).astype(np.float32)

@@ -1,8 +1,13 @@
 """Reconstruction methods: one folder each, all with the same two verbs, `fit` and `reconstruct`.
 
-A method package `fmri_jax.methods.<name>` exposes `Config`, a frozen dataclass of its options, and
+A method package `fmri_jax.methods.<name>` exposes `Config`, a frozen dataclass of its options,
 `build(config) -> Method` and `restore(arrays, options) -> Reconstructor`, which takes what a
 reconstructor's `state()` gave. Adding a method adds one folder and one experiment file.
+
+It may also expose what a reader of its scores has to know, as functions of its config:
+`trained_through(config) -> tuple[str, ...]`, the networks (`fmri_jax.evaluation.registry.NETWORKS`)
+whose features it was trained to match, which makes metrics that use them circular; and
+`stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
 """
 
 import dataclasses
@@ -81,3 +86,22 @@ def package(name: str) -> types.ModuleType:
     if name not in known:
         raise InputError(unknown_name(f"config.method.name={name!r}", name, known, "method"))
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def trained_through(name: str, config: Any) -> tuple[str, ...]:
+    """The networks whose features the method called `name` was trained to match; none by default.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    named = getattr(package(name), "trained_through", None)
+    return named(config) if named else ()
+
+
+def stays_in_span(name: str, config: Any) -> bool:
+    """Whether all that the method makes are weighted sums of its training images; errors as above.
+
+    False unless the method says so.
+    """
+    stays = getattr(package(name), "stays_in_span", None)
+    return bool(stays and stays(config))

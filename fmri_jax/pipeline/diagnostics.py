@@ -1,4 +1,4 @@
-"""What a reader must know before believing a score: notes, and the numbers they rest on.
+"""What a reader must know before believing a score: typed notes, and the numbers they rest on.
 
 After Shirakawa et al. (2024), "Spurious reconstruction from brain activity", arXiv:2405.10078, and
 the checks that its authors ask of every reconstruction: near-duplicates of test images in training,
@@ -6,56 +6,70 @@ test images that training images span, scores against chance, and what the recor
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.evaluation.metrics import pixel_correlation
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
+from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.permutation import identification_p
-from fmri_jax.evaluation.training_span import best_in_span
+from fmri_jax.evaluation.training_span import project_onto_span
 from fmri_jax.pipeline.cross_validation import Rows
 from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.report.text.text_format import count, joined, p_text
 
 CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is 0; fewer for fewer images
 DUPLICATE = 0.95  # pixel correlation above which two images are nearly the same
 
 
 @dataclasses.dataclass(frozen=True)
-class Trust:
-    """Numbers for `scores.json`, each with the sentence that the report shows.
+class Diagnosis:
+    """Numbers and notes for `scores.json`.
 
     Attributes:
         numbers: name -> value.
-        notes: sentences, in the order in which they matter.
+        notes: what the report shows of them and of the experiment.
     """
 
-    numbers: dict[str, float]
-    notes: list[str]
+    numbers: dict[str, float] = dataclasses.field(default_factory=dict)
+    notes: list[Note] = dataclasses.field(default_factory=list)
 
 
-def examine(options: Experiment, recording: Recording, splits: Sequence[Fold], rows: Rows) -> Trust:
+def examine(
+    options: Experiment,
+    recording: Recording,
+    splits: Sequence[Fold],
+    rows: Rows,
+    scored: Collection[registry.Metric],
+) -> Diagnosis:
     """Everything that can be said of a run's scores from its data alone.
 
     Args:
         options: the experiment.
         recording: the recording.
         splits: its folds; their responses are not needed.
-        rows: what was seen and reconstructed.
+        rows: the target and reconstructed images.
+        scored: every metric that the run was scored by.
     """
-    found = Trust({}, [*_departures(options), *_shared(recording, splits), *_judge(options)])
-    if not any(fold.shared_stimuli for fold in splits):  # said already, and worse
+    trained_through = methods.trained_through(options.method_name, options.method_config)
+    notes = [*_departures(options, recording), *_shared(splits), *circular(trained_through, scored)]
+    found = Diagnosis(notes=notes)
+    if not any(fold.shared_stimuli for fold in splits):  # reported already, and worse
         _duplicates(splits, found)
     if len(splits) > 1 and options.preparation.split == "stimulus":
-        found.notes.append(
+        text = (
             "With an image left out, the mean of the others lacks just that image: identification "
             "by the mean image then falls below chance."
         )
+        found.notes.append(Note("left_out_mean", "info", text))
     _against_chance(rows, found)
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
@@ -94,112 +108,145 @@ def clusters(options: Experiment, recording: Recording) -> np.ndarray | None:
     return groups
 
 
-def _departures(options: Experiment) -> list[str]:
+def circular(trained_through: Collection[str], scored: Collection[registry.Metric]) -> list[Note]:
+    """A warning for each network that metrics use and that the method was trained through.
+
+    A network of the same architecture that was trained on the same images counts, too: what pleases
+    the one pleases the other.
+
+    Args:
+        trained_through: names of networks in `registry.NETWORKS`.
+        scored: the metrics of the run.
+    """
+    notes = []
+    for network in dict.fromkeys(metric.network for metric in scored if metric.network):
+        used = registry.NETWORKS[network]
+        metrics = list(dict.fromkeys(m.label for m in scored if m.network == network))
+        for name in trained_through:
+            other = registry.NETWORKS[name]
+            if other.family != used.family:
+                continue
+            if name == network:
+                how, through = "Circular", "through which this method was trained"
+            else:
+                how = "Nearly circular"
+                through = (
+                    f"and this method was trained through {other.label}, a network of the same "
+                    "family, trained on the same images"
+                )
+            text = (
+                f"{how}: {joined(metrics)}. Computed from features of {used.label}, {through}, "
+                "which favours it over the baselines."
+            )
+            values = {"metrics": metrics, "network": network, "trained_through": name}
+            notes.append(Note("circular_metric", "warning", text, values))
+    return notes
+
+
+def _departures(options: Experiment, recording: Recording) -> list[Note]:
     """What keeps these scores from being test scores of decoded fMRI."""
     notes = []
     if options.preparation.fmri == "noise":
-        notes.append("All fMRI was replaced by random numbers: nothing here was decoded.")
-    if options.preparation.validation:
-        notes.append(
-            f"{options.preparation.validation:.0%} of the training stimuli were held out and stand "
-            "in for the test set, which was not looked at."
+        text = "All fMRI was replaced by random numbers: nothing here was decoded."
+        notes.append(Note("noise_fmri", "warning", text))
+    if share := options.preparation.validation:
+        text = (
+            f"{share:.0%} of the training stimuli were held out and stand in for the test set, "
+            "which was not used."
         )
-    return notes
-
-
-def _shared(recording: Recording, splits: Sequence[Fold]) -> list[str]:
-    notes = []
+        notes.append(Note("held_out", "warning", text, {"share": share}))
     if recording.simulated:
-        notes.append("The fMRI is simulated: scores say how the method works, not how brains do.")
-    sharing = [fold for fold in splits if fold.shared_stimuli]
-    for fold in sharing[:1]:
-        others = f"{len(sharing) - 1} other folds" if len(sharing) > 2 else "another fold"
-        more = f", and so are images of {others}" if len(sharing) > 1 else ""
-        notes.append(
-            f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
-            f"testing{more}: scores measure recognition of known images, not reconstruction of new "
-            "ones."
-        )
+        text = "The fMRI is simulated: scores say how the method works, not how brains do."
+        notes.append(Note("simulated", "warning", text))
     return notes
 
 
-def _judge(options: Experiment) -> list[str]:
-    """Whether the network that scores is the one that the method was trained to please."""
-    config = options.method_config
-    if getattr(config, "comparator", "") != "alexnet" or not getattr(config, "feature_weight", 0):
+def _shared(splits: Sequence[Fold]) -> list[Note]:
+    """Images that are shown both in training and in testing, as the first such fold has them."""
+    sharing = [fold for fold in splits if fold.shared_stimuli]
+    if not sharing:
         return []
-    return [
-        "AlexNet(2), AlexNet(5) and LPIPS look through AlexNet, whose features this method was "
-        "trained to match: they are no independent judges, and favour it over the baselines."
-    ]
+    fold = sharing[0]
+    others = f"{len(sharing) - 1} other folds" if len(sharing) > 2 else "another fold"
+    more = f", and so are images of {others}" if len(sharing) > 1 else ""
+    text = (
+        f"{fold.shared_stimuli} images of fold {fold.name!r} are shown both in training and in "
+        f"testing{more}: scores measure recognition of known images, not reconstruction of new "
+        "ones."
+    )
+    values = {"images": fold.shared_stimuli, "fold": fold.name, "folds": len(sharing)}
+    return [Note("shared_images", "warning", text, values)]
 
 
-def _seen(fold: Fold) -> np.ndarray:
+def _training_images(fold: Fold) -> np.ndarray:
     """The distinct training images of a fold."""
     return fold.train.images[np.unique(fold.train.stimulus)]
 
 
-def _duplicates(splits: Sequence[Fold], found: Trust) -> None:
+def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
     """Test images with a near copy among the images that their own fold was trained on."""
     copies = 0
     for fold in splits:
         test = fold.main_test()
         shown = test.images[np.unique(test.stimulus)]
-        pairs = find_duplicates(_seen(fold), shown, min_correlation=DUPLICATE)
+        pairs = find_duplicates(_training_images(fold), shown, min_correlation=DUPLICATE)
         copies += len({pair.test for pair in pairs})
     found.numbers["near_duplicates"] = copies
     if copies:
-        which = (
-            "1 test image nearly equals" if copies == 1 else f"{copies} test images nearly equal"
+        text = (
+            f"{count(copies, 'test image')} nearly {'equals' if copies == 1 else 'equal'} an image "
+            f"shown in training (pixel correlation above {DUPLICATE}): expect too good a score "
+            "there."
         )
-        found.notes.append(
-            f"{which} an image seen in training (pixel correlation above {DUPLICATE}): expect too "
-            "good a score there."
-        )
+        values = {"images": copies, "correlation": DUPLICATE}
+        found.notes.append(Note("near_duplicates", "warning", text, values))
 
 
-def _against_chance(rows: Rows, found: Trust) -> None:
+def _against_chance(rows: Rows, found: Diagnosis) -> None:
     """A permutation test of pairwise identification on the test set."""
     test = rows.main_test_set()
     if len(np.unique(test.stimulus)) < 2:
         return
     p = identification_p(test.targets, test.reconstructions)
     found.numbers["identification_2way_p"] = p
-    verdict = "is above" if p < 0.05 else "is not above"
-    found.notes.append(
-        f"2-way identification {verdict} chance (p {'≤ .001' if p < 0.0015 else f'= {p:.3f}'}, "
+    above = p < 0.05
+    text = (
+        f"2-way identification {'is above' if above else 'is not above'} chance ({p_text(p)}, "
         "which image belongs to which reconstruction permuted)."
     )
+    severity: Severity = "info" if above else "warning"
+    found.notes.append(Note("chance", severity, text, {"p": p, "above": above}))
 
 
-def _span(options: Experiment, splits: Sequence[Fold], found: Trust) -> None:
+def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None:
     """How well the training images span the test images.
 
     A linear decoder whose voxels are shared by all pixels cannot leave that span, as the ridge
-    baseline cannot. Local decoders can: each element has voxels, and so weights of training
-    trials, of its own.
+    baseline cannot. Others can, such as local decoders: each element has voxels, and so weights of
+    training trials, of its own.
     """
     reached = []
     for fold in splits:
         test = fold.main_test()
         shown = test.images[np.unique(test.stimulus)].astype(np.float32) / np.float32(255)
-        reached.append(np.asarray(pixel_correlation(shown, best_in_span(_seen(fold), shown))))
+        projected = project_onto_span(_training_images(fold), shown)
+        reached.append(np.asarray(pixel_correlation(shown, projected)))
     bound = float(np.concatenate(reached).mean())
     found.numbers["span_pixel_correlation"] = bound
-    bounded = (
-        ""
-        if options.method_name == "local_decoders"
-        else ", about the best that a linear decoder whose voxels are shared by all pixels, such "
-        "as the ridge baseline, could do"
+    bounds_method = methods.stays_in_span(options.method_name, options.method_config)
+    such_as = "this method and the ridge baseline" if bounds_method else "the ridge baseline"
+    text = (
+        "Projected onto the span of the training images, the test images keep a pixel correlation "
+        f"of {bound:.3f} with themselves. That is about the best that a linear decoder whose "
+        f"voxels are shared by all pixels can reach, such as {such_as}"
+        + ("." if bounds_method else "; this method is not bound by it.")
     )
-    found.notes.append(
-        f"The best weighted sums of training images reach a pixel correlation of {bound:.3f} with "
-        f"the test images{bounded}."
-    )
+    values = {"pixel_correlation": bound, "bounds_method": bounds_method}
+    found.notes.append(Note("training_span", "info", text, values))
 
 
 def _ceiling(
-    options: Experiment, recording: Recording, splits: Sequence[Fold], found: Trust
+    options: Experiment, recording: Recording, splits: Sequence[Fold], found: Diagnosis
 ) -> None:
     """What repeats of the test images of all folds, wherever they were shown, say of the voxels."""
     tests = [fold.main_test() for fold in splits]
@@ -215,9 +262,12 @@ def _ceiling(
     averaged = np.concatenate(repeats)
     typical = float(np.median(ceiling.explainable(float(1 / np.mean(1 / averaged)))))
     found.numbers["noise_ceiling"] = typical
-    counts = " to ".join(str(n) for n in np.unique([averaged.min(), averaged.max()]))
-    what = "single trials" if counts == "1" else f"averages of {counts} trials"
-    found.notes.append(
+    fewest, most = int(averaged.min()), int(averaged.max())
+    counts = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    what = "single trials" if most == 1 else f"averages of {counts} trials"
+    text = (
         f"Noise ceiling: images explain {typical:.0%} of a typical voxel's variance over the test "
         f"set ({what}); the rest is noise that no method can use."
     )
+    values = {"explainable": typical, "fewest": fewest, "most": most}
+    found.notes.append(Note("noise_ceiling", "info", text, values))

@@ -1,5 +1,6 @@
 """One experiment, from its config to its report. The only file that sees every room."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable, Mapping
@@ -12,7 +13,8 @@ from fmri_jax import methods, pretrained, report
 from fmri_jax.data.preparation.folds import Fold, count_folds, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import perceptual
+from fmri_jax.evaluation import perceptual, registry
+from fmri_jax.evaluation.results import Results
 from fmri_jax.files import cache_folder, replacing
 from fmri_jax.pipeline import (
     cross_validation,
@@ -112,7 +114,7 @@ def _run(
     _write_reconstructions(workdir, rows)
     write_json(workdir / "config.json", plain)
     keep()
-    write_json(workdir / "scores.json", scores)
+    write_json(workdir / "scores.json", scores.to_json())
     return report.write(workdir)
 
 
@@ -178,9 +180,7 @@ def _all_folds(
     return cross_validation.concatenate(parts), done
 
 
-def _scores(
-    options: Experiment, recording: Recording, rows: Rows, splits: list[Fold]
-) -> dict[str, Any]:
+def _scores(options: Experiment, recording: Recording, rows: Rows, splits: list[Fold]) -> Results:
     weights = None
     if options.evaluation.perceptual:
         weights = perceptual.PerceptualWeights(
@@ -188,8 +188,12 @@ def _scores(
         )
     n_train = np.concatenate([fold.distractors() for fold in splits])
     scores = score_run(rows, recording.stimulus_names, n_train, options.evaluation, weights)
-    found = diagnostics.examine(options, recording, splits, rows)
-    return {**scores, "trust": found.numbers, "notes": [*scores.get("notes", []), *found.notes]}
+    scored = [registry.metric(name) for name in scores.test]
+    scored += [registry.EIGHT_NUMBERS[number] for number in scores.eight_numbers]
+    found = diagnostics.examine(options, recording, splits, rows, scored)
+    return dataclasses.replace(
+        scores, notes=(*scores.notes, *found.notes), diagnostics=found.numbers
+    )
 
 
 def _about(

@@ -1,4 +1,4 @@
-"""From the rows of a run to `scores.json`: every test set, every baseline, with intervals."""
+"""From the rows of a run to its results: every test set, every baseline, with intervals."""
 
 import functools
 from collections.abc import Sequence
@@ -12,7 +12,8 @@ from fmri_jax.evaluation import baselines, binary
 from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.perceptual import PerceptualWeights
-from fmri_jax.evaluation.permutation import compare
+from fmri_jax.evaluation.permutation import Difference, compare
+from fmri_jax.evaluation.results import ImageScores, Results, Scores
 from fmri_jax.evaluation.scores import (
     VS_TRAIN,
     EvaluationConfig,
@@ -32,50 +33,53 @@ def score_run(
     n_train: np.ndarray,
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
-) -> dict[str, Any]:
+) -> Results:
     """Scores all rows of a run.
 
     Args:
         rows: of all folds.
-        stimulus_names: one name an image of the recording.
+        stimulus_names: one name per image of the recording.
         n_train: (rows of the main test set,) training images that are not the row's own.
         config: what is scored.
         weights: AlexNet and LPIPS heads, for the perceptual metrics.
 
     Returns:
-        The content of `scores.json`; what the report reads of it is described at
-        `fmri_jax.report.io.scores.Scores`.
+        The results, without notes and diagnostics.
     """
-    scores: dict[str, Any] = {}
+    sets: dict[str, Scores] = {}
     results: dict[str, PerImage] = {}
-    per_image: list[dict[str, Any]] = []
+    per_image: list[ImageScores] = []
     for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
         results[split] = _per_image(part, "reconstructions", config, weights)
-        scores[split] = _with_intervals(results[split], part, config)
-        per_image += _lines(index, part, results[split], stimulus_names)
+        sets[split] = _with_intervals(results[split], part, config)
+        per_image += _by_image(index, part, results[split], stimulus_names)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
     weaker = _baselines(test, config, weights)
-    scores["baselines"] = {name: _values(result, test) for name, result in weaker.items()}
-    if config.n_bootstrap:
-        scores["differences"] = {
-            name: _differences(ours, result, test, config) for name, result in weaker.items()
-        }
-    scores["per_image"] = sorted(per_image, key=lambda line: line["index"])
-    scores["chance"] = chance(len(np.unique(test.stimulus)), n_train)
-    if config.eight_numbers:
-        scores["eight_numbers"] = _eight_numbers(test, config)
-    return scores
+    numbers, missing = _eight_numbers(test, config) if config.eight_numbers else ({}, {})
+    return Results(
+        sets=sets,
+        baselines={
+            name: summarise(result, test.stimulus, n_bootstrap=0) for name, result in weaker.items()
+        },
+        differences={
+            name: _differences(ours, result, test, config)
+            for name, result in weaker.items()
+            if config.n_bootstrap
+        },
+        chance=chance(len(np.unique(test.stimulus)), n_train),
+        per_image=tuple(sorted(per_image, key=lambda entry: entry.index)),
+        eight_numbers=numbers,
+        not_computed=missing,
+    )
 
 
-def _with_intervals(
-    result: PerImage, rows: Rows, config: EvaluationConfig
-) -> dict[str, dict[str, float]]:
+def _with_intervals(result: PerImage, rows: Rows, config: EvaluationConfig) -> Scores:
     return summarise(result, rows.stimulus, config.n_bootstrap, config.seed)
 
 
-def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
+def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[str, str]]:
     """The row of NSD papers on the main test set, and why a number of it is missing."""
     files = {
         "alexnet": "",
@@ -94,10 +98,7 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> dict[str, Any]:
     values = eight_numbers(test.targets, test.reconstructions, networks)
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
-    return {
-        "values": _with_intervals(PerImage(values, None), test, config),
-        "not_computed": missing,
-    }
+    return _with_intervals(PerImage(values, None), test, config), missing
 
 
 def _per_image(
@@ -129,14 +130,9 @@ def _baselines(
     return results
 
 
-def _values(result: PerImage, rows: Rows) -> dict[str, float]:
-    summary = summarise(result, rows.stimulus, n_bootstrap=0)
-    return {metric: entry["value"] for metric, entry in summary.items()}
-
-
 def _differences(
     ours: PerImage, theirs: PerImage, rows: Rows, config: EvaluationConfig
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Difference]:
     """How far the run scores above a baseline, paired: hard images are hard for both."""
     paired = functools.partial(
         compare, stimulus=rows.stimulus, n_resamples=config.n_bootstrap, seed=config.seed
@@ -148,25 +144,21 @@ def _differences(
     }
     for metric in ours.pooled:
         found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
-    return {
-        metric: {key: x for key, x in difference._asdict().items() if np.isfinite(x)}
-        for metric, difference in found.items()
-        if np.isfinite(difference.value)
-    }
+    return {metric: gap for metric, gap in found.items() if np.isfinite(gap.value)}
 
 
-def _lines(
+def _by_image(
     index: np.ndarray, rows: Rows, result: PerImage, stimulus_names: Sequence[str]
-) -> list[dict[str, Any]]:
-    """One object a row, for tables and for tests between runs."""
+) -> list[ImageScores]:
+    """The scores of each row, for tables and for tests between runs."""
     return [
-        {
-            "index": int(row),
-            "stimulus": int(rows.stimulus[i]),
-            "stimulus_name": stimulus_names[rows.stimulus[i]],
-            "split": str(rows.split[i]),
-            "fold": str(rows.fold[i]),
-            **{name: round(float(values[i]), 6) for name, values in result.values.items()},
-        }
+        ImageScores(
+            index=int(row),
+            scores={name: round(float(values[i]), 6) for name, values in result.values.items()},
+            stimulus=int(rows.stimulus[i]),
+            stimulus_name=stimulus_names[rows.stimulus[i]],
+            split=str(rows.split[i]),
+            fold=str(rows.fold[i]),
+        )
         for i, row in enumerate(index)
     ]

@@ -35,9 +35,7 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "run": run,
         "title": run.title,
         "summary": summary_text.summary(run),
-        "remarks": [
-            (remark, summary_text.is_warning(remark)) for remark in summary_text.remarks(run)
-        ],
+        "remarks": summary_text.remarks(run),
         "headlines": _headlines(run),
         "highlights": pictures.highlights(run),
         "galleries": pictures.galleries(run),
@@ -63,7 +61,7 @@ def _charts(run: Workdir) -> dict[str, Chart]:
         "scores": "Bars of each test score, with its 95 % interval if it has one, beside the "
         "baselines and chance; the same numbers stand in the table above."
     }
-    if any(metric in row for row in run.scores.per_image for metric in charts.PER_IMAGE):
+    if any(metric in row.scores for row in run.scores.per_image for metric in charts.PER_IMAGE):
         alts["images"] = (
             "Each image as a dot: pixel correlation and 2-way identification of every test set, "
             "with medians, baselines and chance as lines."

@@ -4,8 +4,9 @@ import dataclasses
 import math
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.permutation import Difference
-from fmri_jax.report.io.scores import Score, Scores
+from fmri_jax.evaluation.results import Results
 from fmri_jax.report.text.text_format import p_text
 
 
@@ -30,7 +31,7 @@ class Cell:
 class Row:
     """One metric."""
 
-    metric: registry.MetricName
+    metric: registry.Metric
     cells: tuple[Cell, ...]
 
 
@@ -42,7 +43,7 @@ class Table:
     rows: tuple[Row, ...]
 
 
-def against_baselines(scores: Scores) -> Table:
+def against_baselines(scores: Results) -> Table:
     """The test set: this run, each baseline, chance. The best of the run and baselines is bold."""
     interval = "95 % bootstrap interval over stimuli" if scores.has_intervals else ""
     columns = [("this run", interval)]
@@ -55,7 +56,7 @@ def against_baselines(scores: Scores) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
-def by_set(scores: Scores) -> Table:
+def by_set(scores: Results) -> Table:
     """Every test set and the training images, this run only."""
     metrics = registry.ordered({metric for values in scores.sets.values() for metric in values})
     rows = [
@@ -75,7 +76,7 @@ def cell(metric: str, score: Score, best: bool = False, note: str = "") -> Cell:
     return score_cell(registry.metric(metric), score, best, note)
 
 
-def score_cell(name: registry.MetricName, score: Score, best: bool = False, note: str = "") -> Cell:
+def score_cell(name: registry.Metric, score: Score, best: bool = False, note: str = "") -> Cell:
     """A score as it is printed under the given name."""
     interval = f"{name.text(score.low)} – {name.text(score.high)}" if score.has_interval else ""
     return Cell(name.text(score.value), interval.replace(" % –", " –"), best, note)
@@ -100,7 +101,7 @@ def best_of(metric: str, values: list[float]) -> list[bool]:
     ]
 
 
-def _baseline_row(scores: Scores, metric: str) -> Row:
+def _baseline_row(scores: Results, metric: str) -> Row:
     """One metric of the test set beside its baselines."""
     entries = [scores.test[metric]]
     entries += [values.get(metric, Score(math.nan)) for values in scores.baselines.values()]
@@ -114,9 +115,9 @@ def _baseline_row(scores: Scores, metric: str) -> Row:
     return Row(registry.metric(metric), (*cells, chance))
 
 
-def _note(scores: Scores, metric: str, baseline: str) -> str:
+def _note(scores: Results, metric: str, baseline: str) -> str:
     """Why a baseline is not clearly beaten: `open, difference 0.01 (−0.01 – 0.03), p = 0.120`."""
-    verdict = scores.verdict(metric, baseline)
+    verdict = scores.significance(metric, baseline)
     if verdict in ("", "beaten"):
         return ""
     found = scores.differences.get(baseline, {}).get(metric)

@@ -11,7 +11,7 @@ from fmri_jax.evaluation import EvaluationConfig, baselines, chance, score
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.permutation import identification_p
-from fmri_jax.evaluation.training_span import best_in_span
+from fmri_jax.evaluation.training_span import project_onto_span
 
 N_TRAIN, N_TEST = 200, 30
 PIXELS_ONLY = EvaluationConfig(perceptual=False)
@@ -56,7 +56,7 @@ def test_noise_is_at_chance():
 def test_without_noise_scores_approach_the_ceiling():
     targets, reconstructions, seen, recording = decoded(noise=0)
     found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
-    limit = score(targets, best_in_span(seen, targets), seen, config=PIXELS_ONLY)
+    limit = score(targets, project_onto_span(seen, targets), seen, config=PIXELS_ONLY)
     assert found["identification_2way"] > 0.98 and found["identification_vs_train"] > 0.8
     assert 0.8 * limit["pixel_correlation"] < found["pixel_correlation"]
     assert found["mse"] > limit["mse"]

@@ -8,7 +8,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
-from fmri_jax.evaluation.training_span import best_in_span
+from fmri_jax.evaluation.training_span import project_onto_span
 
 
 def simulate(signal: float, noise: float, stimuli: int, repeats: int, voxels: int, seed: int = 0):
@@ -86,19 +86,23 @@ def test_span_is_scipys_least_squares():
     wanted = (targets - mean).reshape(4, -1).T
     weights = scipy.linalg.lstsq(design, wanted, cond=1e-8)[0]
     expected = (design @ weights).T.reshape(targets.shape) + mean
-    np.testing.assert_allclose(best_in_span(training, targets, clip=False), expected, atol=1e-6)
-    np.testing.assert_allclose(best_in_span(training, targets), np.clip(expected, 0, 1), atol=1e-6)
+    np.testing.assert_allclose(
+        project_onto_span(training, targets, clip=False), expected, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        project_onto_span(training, targets), np.clip(expected, 0, 1), atol=1e-6
+    )
 
 
 def test_a_mixture_of_training_images_is_in_their_span():
     rng = np.random.default_rng(5)
     training = rng.uniform(size=(10, 6, 6, 1))
     inside = np.tensordot(rng.dirichlet(np.ones(10), 3), training, axes=1)
-    np.testing.assert_allclose(best_in_span(training, inside), inside, atol=1e-6)
-    one = best_in_span(training[:1], inside)
+    np.testing.assert_allclose(project_onto_span(training, inside), inside, atol=1e-6)
+    one = project_onto_span(training[:1], inside)
     np.testing.assert_allclose(one, np.repeat(training[:1], 3, axis=0), atol=1e-6)
     with pytest.raises(InputError, match="expected the same"):
-        best_in_span(training, inside[:, :3])
+        project_onto_span(training, inside[:, :3])
 
 
 def test_no_linear_decoder_beats_the_span_on_a_real_recording(recordings):
@@ -106,10 +110,10 @@ def test_no_linear_decoder_beats_the_span_on_a_real_recording(recordings):
         fmri, images, run = data["fmri"], data["images"][:, ::4, ::4], data["run"]
     train, test = np.flatnonzero(run != run[0]), np.flatnonzero(run == run[0])
     targets = images[test] / 255
-    bound = np.mean((best_in_span(images[train], targets) - targets) ** 2)
+    bound = np.mean((project_onto_span(images[train], targets) - targets) ** 2)
     fitted = baselines.ridge(fmri[train], np.arange(len(train)), images[train])
     decoded = fitted.reconstruct(fmri[test])
     assert bound < np.mean((decoded - targets) ** 2)
     # The decoder cannot leave the span: what it says before clipping projects onto itself.
-    inside = best_in_span(images[train], decoded)
+    inside = project_onto_span(images[train], decoded)
     np.testing.assert_allclose(inside, decoded, atol=0.05)

@@ -12,7 +12,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines, metrics
 from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.evaluation.recovery import noiseless_voxels, recovery_scores
-from fmri_jax.evaluation.training_span import best_in_span
+from fmri_jax.evaluation.training_span import project_onto_span
 
 
 def crops(n: int, side: int = 48, seed: int = 0) -> np.ndarray:
@@ -45,13 +45,13 @@ def test_ridge_on_noiseless_voxels_reaches_the_span_of_training(images):
         rows, test_rows = noiseless_voxels(training, targets, n_voxels=4000)
         fitted = baselines.ridge(rows.astype(float), np.arange(48), training, penalties=(1e-10,))
         decoded = fitted.reconstruct(test_rows.astype(float)).astype(np.float32)
-    bound = best_in_span(training, targets)
+    bound = project_onto_span(training, targets)
     reached = np.mean(metrics.mse(jnp.asarray(targets), jnp.asarray(decoded)))
     limit = np.mean(metrics.mse(jnp.asarray(targets), jnp.asarray(bound)))
     assert limit < reached < 1.3 * limit
     # More voxels than pixels, more images than pixels: nothing is lost at all.
     many = np.concatenate([training, np.random.default_rng(1).uniform(size=(200, 8, 8, 3))])
-    np.testing.assert_allclose(best_in_span(many, targets), targets, atol=1e-5)
+    np.testing.assert_allclose(project_onto_span(many, targets), targets, atol=1e-5)
 
 
 def test_noiseless_voxels_are_standardised_by_training(images):

@@ -1,5 +1,6 @@
 """A run whose files were damaged or mixed up says so; one that is scored again never mixes them."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.notes import Note
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
 from tests.pipeline.test_run import small_gan, write_recording
@@ -143,8 +145,11 @@ def test_what_is_finished_stays_until_other_scores_are_there(
 def test_a_finished_run_is_scored_again_by_new_code_when_asked_to(recording, workdir, monkeypatch):
     module = sys.modules[run.__module__]
     score_run = module.score_run
+    note = Note("remark", "info", "New code.")
     monkeypatch.setattr(
-        module, "score_run", lambda *arguments: {**score_run(*arguments), "notes": ["New code."]}
+        module,
+        "score_run",
+        lambda *given: dataclasses.replace(score_run(*given), notes=(note,)),
     )
     page = run(small_gan(recording), workdir, progress=False)
     assert "New code." not in page.read_text()

@@ -1,18 +1,22 @@
 """What a run says about its own scores, on recordings whose answers are known beforehand."""
 
 import dataclasses
+import html
 import json
 
 import jax
 import numpy as np
 import pytest
 
+from fmri_jax import methods
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.datasets import simulated
+from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
-from fmri_jax.evaluation.training_span import best_in_span
-from fmri_jax.methods import RunContext, fold_key
+from fmri_jax.evaluation.notes import Note, ordered
+from fmri_jax.evaluation.training_span import project_onto_span
+from fmri_jax.methods import RunContext, fold_key, gan
 from fmri_jax.methods.local_decoders.method import fit
 from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
@@ -20,7 +24,6 @@ from fmri_jax.pipeline import cross_validation, diagnostics
 from fmri_jax.pipeline.experiment_config import default_config, read
 from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.workdir import Phases
-from fmri_jax.report.text import summary_text
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -60,7 +63,12 @@ def examined(tmp_path, recording, **preparation):
         context = RunContext(tmp_path, fold.name, key, make_mesh(1), progress=False)
         parts.append(cross_validation.run_fold(fold, number, 5, Ridge(), context, Phases(), {}))
     rows = cross_validation.concatenate(parts)
-    return diagnostics.examine(options, recording, splits, rows), rows, splits
+    scored = [registry.metric(name) for name in ("ssim", "alexnet2", "alexnet5", "lpips")]
+    return diagnostics.examine(options, recording, splits, rows, scored), rows, splits
+
+
+def noted(found: diagnostics.Diagnosis, kind: str) -> list[Note]:
+    return [note for note in found.notes if note.kind == kind]
 
 
 def test_a_clear_recording_is_above_chance_and_below_its_span(tmp_path):
@@ -73,14 +81,20 @@ def test_a_clear_recording_is_above_chance_and_below_its_span(tmp_path):
         for a, b in zip(test.targets, test.reconstructions, strict=True)
     ]
     assert np.mean(reached) < found.numbers["span_pixel_correlation"] <= 1
-    assert any("is above chance" in note for note in found.notes)
-    assert found.notes[0].startswith("The fMRI is simulated")
+    (chance,), (origin,) = noted(found, "chance"), noted(found, "simulated")
+    assert chance.values["above"] and not chance.is_warning and "is above chance" in chance.text
+    assert origin.is_warning
 
 
-def test_the_span_is_called_the_bound_of_decoders_that_share_their_voxels(tmp_path):
+def test_the_span_bounds_decoders_that_share_their_voxels(tmp_path, monkeypatch):
     found, _, _ = examined(tmp_path, subject(noise=0))
-    (said,) = [note for note in found.notes if "weighted sums" in note]
-    assert "a linear decoder whose voxels are shared by all pixels" in said and "ridge" in said
+    (note,) = noted(found, "training_span")
+    assert note.values["pixel_correlation"] == found.numbers["span_pixel_correlation"]
+    assert not note.values["bounds_method"] and "this method is not bound" in note.text
+    monkeypatch.setattr(gan, "stays_in_span", lambda config: True, raising=False)
+    found, _, _ = examined(tmp_path, subject(noise=0))
+    (note,) = noted(found, "training_span")
+    assert note.values["bounds_method"] and "this method and the ridge" in note.text
 
 
 def test_voxels_of_their_own_carry_local_decoders_out_of_the_span():
@@ -88,7 +102,7 @@ def test_voxels_of_their_own_carry_local_decoders_out_of_the_span():
     columns = np.tile(np.eye(3, dtype=np.float32), (8, 1))
     images = np.repeat(columns[:, None, :, None], 3, axis=1)
     bright = np.ones((1, 3, 3, 1), np.float32)
-    np.testing.assert_allclose(best_in_span(images, bright), 1 / 3, atol=1e-6)
+    np.testing.assert_allclose(project_onto_span(images, bright), 1 / 3, atol=1e-6)
     voxels = columns + np.random.default_rng(0).normal(0, 0.02, columns.shape).astype(np.float32)
     config = Config(scales=(1,), decoder="linear", n_voxels=1, weights="equal")
     fitted = fit(TrainingSet(voxels, images, groups_of(images)), config, jax.random.key(0))
@@ -99,12 +113,13 @@ def test_noise_is_called_noise(tmp_path):
     found, _, _ = examined(tmp_path, subject(noise=1))
     assert found.numbers["identification_2way_p"] > 0.05
     assert found.numbers["noise_ceiling"] < 0.1
-    assert any("is not above chance" in note for note in found.notes)
+    (chance,) = noted(found, "chance")
+    assert chance.is_warning and not chance.values["above"]
 
 
 def test_fmri_replaced_by_noise_is_said_first(tmp_path):
     found, _, _ = examined(tmp_path, subject(noise=0), fmri="noise")
-    assert found.notes[0].startswith("All fMRI was replaced by random numbers")
+    assert ordered(found.notes)[0].kind == "noise_fmri"
     assert found.numbers["identification_2way_p"] > 0.05
     assert "noise_ceiling" not in found.numbers
 
@@ -117,7 +132,8 @@ def test_copies_of_test_images_in_training_are_counted(tmp_path):
     images[train[:3]] = np.clip(images[test[:3]].astype(int) + 1, 0, 255)
     found, _, _ = examined(tmp_path, dataclasses.replace(recording, images=images))
     assert found.numbers["near_duplicates"] == 3
-    assert any(note.startswith("3 test images nearly equal") for note in found.notes)
+    (note,) = noted(found, "near_duplicates")
+    assert note.is_warning and note.text.startswith("3 test images nearly equal")
 
 
 def test_copies_are_looked_for_in_every_fold(tmp_path):
@@ -131,16 +147,32 @@ def test_copies_are_looked_for_in_every_fold(tmp_path):
     fold_of = {s: fold.name for fold in splits for s in fold.tests["test"].stimulus.tolist()}
     apart = sum(fold_of[train[i]] != fold_of[train[i + 6]] for i in range(6))
     assert found.numbers["near_duplicates"] == 2 * apart > 0
-    assert any("nearly equal" in note for note in found.notes)
+    assert noted(found, "near_duplicates")
 
 
-def test_networks_that_judge_what_was_trained_to_please_them_are_named():
-    config = default_config("gan", "virtual_subject").to_dict()
-    assert "no independent judges" in diagnostics._judge(read(config))[0]
-    config["method"]["comparator"], config["method"]["comparator_layers"] = "vgg16", ("relu5",)
-    assert not diagnostics._judge(read(config))
-    config = default_config("local_decoders", "virtual_subject").to_dict()
-    assert not diagnostics._judge(read(config))
+@pytest.mark.parametrize(
+    ("method", "options", "metrics", "named"),
+    [
+        ("gan", {}, ["AlexNet(2)", "LPIPS"], "Circular: AlexNet(2) and LPIPS."),
+        ("gan", {"comparator": "caffenet"}, ["AlexNet(2)", "LPIPS"], "trained through CaffeNet"),
+        ("gan", {"comparator": "vgg16"}, [], ""),
+        ("gan", {"feature_weight": 0.0}, [], ""),
+        ("local_decoders", {}, [], ""),
+    ],
+)
+def test_metrics_through_the_network_of_the_loss_are_a_warning(method, options, metrics, named):
+    config = methods.package(method).Config(**options)
+    scored = [registry.metric(name) for name in ("ssim", "alexnet2", "lpips")]
+    scored += [registry.EIGHT_NUMBERS[name] for name in ("alexnet2", "inception")]
+    found = diagnostics.circular(methods.trained_through(method, config), scored)
+    assert [note.values["metrics"] for note in found] == ([metrics] if metrics else [])
+    assert all(note.is_warning and named in note.text for note in found)
+
+
+def test_a_method_trained_through_a_network_of_the_eight_numbers_is_flagged_there():
+    scored = [registry.metric("ssim"), *registry.EIGHT_NUMBERS.values()]
+    (note,) = diagnostics.circular(("clip_vit_l14",), scored)
+    assert note.values["metrics"] == ["CLIP"]
 
 
 def test_leaving_clusters_out_parts_similar_images(tmp_path):
@@ -178,9 +210,10 @@ def repeated_over_runs():
 def test_images_shared_in_any_fold_are_said_and_nothing_else_is_claimed(tmp_path):
     found, _, splits = examined(tmp_path, repeated_over_runs(), split="run")
     assert [fold.shared_stimuli for fold in splits] == [0, 2, 2]
-    (said,) = [note for note in found.notes if summary_text.SHARED in note]
-    assert said.startswith("2 images of fold 'run 1'") and "so are images of another fold:" in said
-    assert not any("With an image left out" in note for note in found.notes)
+    (note,) = noted(found, "shared_images")
+    assert note.is_warning and note.values == {"images": 2, "fold": "run 1", "folds": 2}
+    assert "so are images of another fold:" in note.text
+    assert not noted(found, "left_out_mean")
 
 
 def test_the_noise_ceiling_is_that_of_the_rows_that_are_tested(tmp_path):
@@ -188,9 +221,9 @@ def test_the_noise_ceiling_is_that_of_the_rows_that_are_tested(tmp_path):
     recording = repeated_over_runs()
     options = read(default_config("gan", "virtual_subject").to_dict())
     fold = list(folds(recording, PreparationConfig(split="run")))[1]
-    found = diagnostics.Trust({}, [])
+    found = diagnostics.Diagnosis()
     diagnostics._ceiling(options, recording, [fold], found)
-    assert "averages of 4 trials" in found.notes[0]
+    assert "averages of 4 trials" in found.notes[0].text
     stimulus = recording.stimulus[8:]
     expected = noise_ceiling(recording.fmri[8:], stimulus).explainable(4)
     assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
@@ -204,7 +237,9 @@ def test_the_noise_ceiling_is_that_of_the_test_images_of_all_folds(tmp_path, n_f
         16 / 3
     )  # of 4, 4, 8 and 8
     assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
-    assert any("averages of 4 to 8 trials" in note for note in found.notes)
+    (note,) = noted(found, "noise_ceiling")
+    assert (note.values["fewest"], note.values["most"]) == (4, 8)
+    assert "averages of 4 to 8 trials" in note.text
 
 
 def test_a_run_writes_what_it_found(tmp_path):
@@ -224,16 +259,13 @@ def test_a_run_writes_what_it_found(tmp_path):
     config["evaluation"] |= {"n_bootstrap": 20, "perceptual": False}
     page = run(config, tmp_path / "run", progress=False)
     scores = json.loads((tmp_path / "run" / "scores.json").read_text())
-    assert set(scores["trust"]) >= {"identification_2way_p", "span_pixel_correlation"}
-    assert scores["trust"]["span_pixel_correlation"] == pytest.approx(
-        float(
-            next(n for n in scores["notes"] if "weighted sums" in n)
-            .split("correlation of ")[1]
-            .split()[0]
-        ),
-        abs=1e-3,
-    )
-    text = page.read_text()
-    assert "weighted sums of training images" in text and "Noise ceiling" in text
-    # Its elements have voxels of their own, so that nothing here is bound by the span.
-    assert "about the best" not in text
+    numbers = scores["diagnostics"]
+    assert set(numbers) >= {"identification_2way_p", "span_pixel_correlation"}
+    by_kind = {note["kind"]: note for note in scores["notes"]}
+    span = by_kind["training_span"]
+    assert span["values"]["pixel_correlation"] == numbers["span_pixel_correlation"]
+    # Its elements have voxels of their own, so that the span does not bound it.
+    assert not span["values"]["bounds_method"]
+    text = html.unescape(page.read_text())
+    assert all(note["text"] in text for note in by_kind.values())
+    assert "Noise ceiling" in text

@@ -144,7 +144,7 @@ def test_scores_of_binary_images_can_be_asked_for_by_name(tmp_path):
     config.evaluation.metrics = ("accuracy", "f1")
     run(config, tmp_path / "run", progress=False)
     scores = json.loads((tmp_path / "run/scores.json").read_text())
-    assert "accuracy" in scores["test"]
+    assert "accuracy" in scores["sets"]["test"]
 
 
 def test_metrics_for_which_there_are_too_few_images_are_refused_before_anything_is_fitted(tmp_path):

@@ -57,17 +57,18 @@ def test_a_run_leaves_what_it_promises(finished):
     scores = json.loads((finished / "scores.json").read_text())
     assert set(scores["baselines"]) == {"mean_image", "shuffled_fmri", "ridge"}
     for metric in ("pixel_correlation", "ssim", "identification_2way", "alexnet5", "lpips"):
-        entry = scores["test"][metric]
+        entry = scores["sets"]["test"][metric]
         assert entry["low"] <= entry["value"] <= entry["high"]
         assert metric in scores["baselines"]["ridge"]
-    assert 0 <= scores["test"]["identification_vs_train"]["value"] <= 1
+    assert 0 <= scores["sets"]["test"]["identification_vs_train"]["value"] <= 1
     assert len(scores["per_image"]) == len(stored["split"])
 
 
 def test_simulated_data_is_called_simulated(finished):
     about = json.loads((finished / "run.json").read_text())
     assert about["data"]["simulated"] is True and "imulated" in about["data"]["description"]
-    assert "simulated" in " ".join(json.loads((finished / "scores.json").read_text())["notes"])
+    notes = json.loads((finished / "scores.json").read_text())["notes"]
+    assert {"simulated", "circular_metric"} <= {note["kind"] for note in notes}
     assert "imulated" in (finished / "report.html").read_text()
     assert about["seed"] == 0 and about["versions"]["jax"]
     assert {phase["name"] for phase in about["phases"]} >= {"load", "fit", "reconstruct", "score"}
@@ -152,7 +153,7 @@ def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatc
         np.testing.assert_array_equal(value, resumed[key], err_msg=key)
     scores = json.loads((tmp_path / "whole/scores.json").read_text())
     assert set(scores["baselines"]) == {"mean_image", "shuffled_fmri", "ridge", "all_black"}
-    assert "f1" in scores["test"] or "accuracy" in scores["test"]
+    assert "f1" in scores["sets"]["test"] or "accuracy" in scores["sets"]["test"]
 
 
 def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
@@ -230,9 +231,9 @@ def test_ranks_among_training_images_can_be_asked_for_by_name(recording, tmp_pat
     config.evaluation.metrics = names
     run(config, tmp_path / "run", progress=False)
     scores = json.loads((tmp_path / "run/scores.json").read_text())
-    assert set(scores["test"]) == set(names) == set(scores["baselines"]["ridge"])
+    assert set(scores["sets"]["test"]) == set(names) == set(scores["baselines"]["ridge"])
     assert scores["chance"]["identification_vs_train"] == pytest.approx(1 / 4)
-    first, rank = (scores["test"][name]["value"] for name in names)
+    first, rank = (scores["sets"]["test"][name]["value"] for name in names)
     assert 0 <= first <= rank <= 1
 
 

@@ -11,7 +11,6 @@ from fmri_jax.evaluation.eight_numbers import NUMBERS, eight_numbers
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.pipeline import scoring
 from fmri_jax.pipeline.cross_validation import Rows
-from fmri_jax.report.io.scores import parse
 
 
 @pytest.fixture
@@ -47,24 +46,23 @@ def test_the_row_has_what_can_be_computed_and_says_what_cannot(rows, tmp_path, m
     config = EvaluationConfig(
         perceptual=False, n_bootstrap=50, eight_numbers=True, clip_weights=str(tmp_path / "no.pth")
     )
-    row = scoring.score_run(rows, tuple("abcdef"), 1, config, None)["eight_numbers"]
-    assert set(row["values"]) | set(row["not_computed"]) == set(NUMBERS)
-    assert set(row["not_computed"]) == {"inception", "clip", "efficientnet_b1", "swav"}
-    assert (
-        row["not_computed"]["swav"] == "the weights of swav_resnet50 cannot be reached: get them."
-    )
-    assert "no.pth is not a file" in row["not_computed"]["clip"]
+    row = scoring.score_run(rows, tuple("abcdef"), 1, config, None)
+    assert set(row.eight_numbers) | set(row.not_computed) == set(NUMBERS)
+    assert set(row.not_computed) == {"inception", "clip", "efficientnet_b1", "swav"}
+    assert row.not_computed["swav"] == "the weights of swav_resnet50 cannot be reached: get them."
+    assert "no.pth is not a file" in row.not_computed["clip"]
     params = {"alexnet": real("alexnet")}
     for number, values in eight_numbers(rows.targets[:6], rows.reconstructions[:6], params).items():
-        found = row["values"][number]
-        assert found["value"] == pytest.approx(values.mean())
+        found = row.eight_numbers[number]
+        assert found.value == pytest.approx(values.mean())
         if np.ptp(values):  # where all images score alike there is no interval
-            assert found["low"] <= found["value"] <= found["high"]
+            assert found.low <= found.value <= found.high
 
 
 def test_it_is_computed_only_on_request(rows):
     config = EvaluationConfig(perceptual=False, n_bootstrap=10)
-    assert "eight_numbers" not in scoring.score_run(rows, tuple("abcdef"), 1, config, None)
+    scores = scoring.score_run(rows, tuple("abcdef"), 1, config, None)
+    assert "eight_numbers" not in scores.to_json()
 
 
 def test_a_single_stimulus_has_no_interval(rows):
@@ -72,13 +70,13 @@ def test_a_single_stimulus_has_no_interval(rows):
     one = rows.take(np.array([False, True, True, False, False, False, True]))
     config = EvaluationConfig(perceptual=False, n_bootstrap=50)
     scores = scoring.score_run(one, tuple("abcdef"), 1, config, None)
-    assert set(scores["test"]) >= {"pixel_correlation", "mse"}
-    assert all(set(entry) == {"value"} for entry in scores["test"].values())
+    assert set(scores.test) >= {"pixel_correlation", "mse"}
+    assert not any(score.has_interval for score in scores.test.values())
     several = scoring.score_run(rows, tuple("abcdef"), 1, config, None)
-    lines = [line for line in several["per_image"] if line["split"] == "test"]
-    differing = [m for m in several["test"] if len({line.get(m) for line in lines}) > 1]
+    lines = [line.scores for line in several.per_image if line.split == "test"]
+    differing = [m for m in several.test if len({line.get(m) for line in lines}) > 1]
     assert set(differing) >= {"pixel_correlation", "ssim", "mse"}
-    assert all({"low", "high"} < set(several["test"][metric]) for metric in differing)
+    assert all(several.test[metric].has_interval for metric in differing)
 
 
 def test_each_baseline_has_its_paired_difference():
@@ -100,15 +98,14 @@ def test_each_baseline_has_its_paired_difference():
     )
     config = EvaluationConfig(perceptual=False)
     scores = scoring.score_run(scored, [str(i) for i in range(n)], 1, config, None)
-    test, ridge = scores["test"], scores["baselines"]["ridge"]
+    test, ridge = scores.test, scores.baselines["ridge"]
     for metric in ("pixel_correlation", "mse"):
-        assert test[metric]["low"] < ridge[metric] < test[metric]["high"]
-        gap = scores["differences"]["ridge"][metric]
-        assert gap["value"] == pytest.approx(test[metric]["value"] - ridge[metric])
-        assert gap["low"] * gap["high"] > 0 and gap["p"] < 0.01
-    assert parse(scores, n, "scores.json").verdict("pixel_correlation", "ridge") == "beaten"
-    same = scores["differences"]["shuffled_fmri"]["ssim"]
-    assert same == {"value": 0, "low": 0, "high": 0, "p": 1}
+        assert test[metric].low < ridge[metric].value < test[metric].high
+        gap = scores.differences["ridge"][metric]
+        assert gap.value == pytest.approx(test[metric].value - ridge[metric].value)
+        assert gap.low * gap.high > 0 and gap.p < 0.01
+    assert scores.significance("pixel_correlation", "ridge") == "beaten"
+    assert scores.differences["shuffled_fmri"]["ssim"] == (0, 0, 0, 1)
 
 
 def test_binary_scores_differ_by_their_pooled_counts(rows):
@@ -120,15 +117,15 @@ def test_binary_scores_differ_by_their_pooled_counts(rows):
     config = EvaluationConfig(perceptual=False, n_bootstrap=50)
     scores = scoring.score_run(binary, tuple("abcdef"), 1, config, None)
     for name in ("ridge", "all_black"):
-        gap = scores["differences"][name]["f1"]["value"]
-        assert gap == pytest.approx(scores["test"]["f1"]["value"] - scores["baselines"][name]["f1"])
-    assert "precision" not in scores["differences"]["all_black"]  # undefined
+        gap = scores.differences[name]["f1"].value
+        assert gap == pytest.approx(scores.test["f1"].value - scores.baselines[name]["f1"].value)
+    assert "precision" not in scores.differences["all_black"]  # undefined
 
 
 def test_few_stimuli_or_no_resampling_give_no_interval_of_a_difference(rows):
     few = rows.take(np.array([True, True, True, True, False, False, False]))
     config = EvaluationConfig(perceptual=False, n_bootstrap=50)
     scores = scoring.score_run(few, tuple("abcdef"), 1, config, None)
-    assert set(scores["differences"]["ridge"]["mse"]) == {"value", "p"}
+    assert set(scores.to_json()["differences"]["ridge"]["mse"]) == {"value", "p"}
     without = EvaluationConfig(perceptual=False, n_bootstrap=0)
-    assert "differences" not in scoring.score_run(rows, tuple("abcdef"), 1, without, None)
+    assert not scoring.score_run(rows, tuple("abcdef"), 1, without, None).differences

@@ -67,7 +67,7 @@ def test_a_sweep_leaves_a_run_for_each_variant_and_one_table(finished):
     noise = table["Noise instead of fMRI", "accuracy"]
     assert decoded > float(noise["value"]) + 0.05 and float(noise["p"]) < 0.05
     scores = json.loads((finished / "v1" / "seed_0" / "scores.json").read_text())
-    assert decoded == pytest.approx(scores["test"]["accuracy"]["value"])
+    assert decoded == pytest.approx(scores["sets"]["test"]["accuracy"]["value"])
     page = (finished / "comparison.html").read_text()
     assert "It decodes." in page
     caution = (
@@ -140,7 +140,7 @@ def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, job
     run_sweep(config, tmp_path, executor(jobs, slurm, tmp_path), progress=False)
     for name in ("v1", "noise_instead_of_fmri"):
         here, there = (
-            json.loads((folder / name / "seed_0" / "scores.json").read_text())["test"]
+            json.loads((folder / name / "seed_0" / "scores.json").read_text())["sets"]["test"]
             for folder in (finished, tmp_path)
         )
         assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)

@@ -12,6 +12,10 @@ import sys
 import numpy as np
 from scipy import ndimage
 
+from fmri_jax.evaluation.intervals import Score
+from fmri_jax.evaluation.notes import Note
+from fmri_jax.evaluation.results import ImageScores, Results
+
 NAMES = ("lighthouse", "owl", "teapot", "bicycle", "iceberg", "harp", "goldfish", "airship")
 COLOURS = ("red", "green", "blue", "white", "yellow")
 
@@ -162,10 +166,11 @@ def per_image(targets: np.ndarray, guesses: np.ndarray, binary: bool) -> dict[st
     return scores
 
 
-def _interval(values: np.ndarray) -> dict[str, float]:
+def _interval(values: np.ndarray) -> Score:
     """Mean with a normal 95 % interval."""
     half = 1.96 * values.std() / np.sqrt(len(values))
-    return {"value": values.mean(), "low": values.mean() - half, "high": values.mean() + half}
+    mean = values.mean()
+    return Score(float(mean), float(mean - half), float(mean + half))
 
 
 def _write(
@@ -175,19 +180,15 @@ def _write(
     folder.mkdir(parents=True, exist_ok=True)
     targets, guesses, split = (arrays[key] for key in ("targets", "reconstructions", "split"))
     binary = targets.shape[-1] == 1
-    scores: dict = {"per_image": [], "baselines": {}}
+    sets, baselines, by_image = {}, {}, []
     for name in dict.fromkeys(split.tolist()):
         rows = np.flatnonzero(split == name)
         found = per_image(targets[rows], guesses[rows], binary)
-        scores[name] = {metric: _interval(values) for metric, values in found.items()}
+        sets[name] = {metric: _interval(values) for metric, values in found.items()}
         for place, row in enumerate(rows):
             entry = {metric: float(values[place]) for metric, values in found.items()}
             stimulus = int(arrays["stimulus"][row])
-            scores["per_image"].append(
-                {"index": int(row), "stimulus": stimulus, "stimulus_name": names[row]}
-                | {"split": name}
-                | entry
-            )
+            by_image.append(ImageScores(int(row), entry, stimulus, names[row], name))
     test = np.flatnonzero(split == "test")
     rng = np.random.default_rng(2)
     mean = np.broadcast_to(targets[test].mean(0), targets[test].shape)
@@ -198,9 +199,14 @@ def _write(
         guesses_of["ridge"] = arrays["baseline_ridge"][test]
     for name, images in guesses_of.items():
         found = per_image(targets[test], images, binary)
-        scores["baselines"][name] = {metric: values.mean() for metric, values in found.items()}
-    scores["chance"] = {"identification_2way": 0.5, "identification_10way": 0.1}
-    scores["notes"] = ["Scores are means over rows; this run was drawn, not trained."]
+        baselines[name] = {metric: Score(float(v.mean())) for metric, v in found.items()}
+    scores = Results(
+        sets=sets,
+        baselines=baselines,
+        chance={"identification_2way": 0.5, "identification_10way": 0.1},
+        per_image=tuple(by_image),
+        notes=(Note("remark", "info", "Scores are means; this run was drawn, not trained."),),
+    ).to_json()
     np.savez_compressed(folder / "reconstructions.npz", **arrays)
     for file, content in (("scores", scores), ("run", run), ("config", _config(run))):
         (folder / f"{file}.json").write_text(json.dumps(content, indent=1, default=float))

@@ -7,6 +7,7 @@ import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.eight_numbers import NUMBERS
+from fmri_jax.evaluation.registry import EIGHT_NUMBERS
 from fmri_jax.report import eight_numbers, page
 from fmri_jax.report.io import workdir
 
@@ -25,7 +26,7 @@ def with_row(photographs, tmp_path):
 
 
 def test_every_number_has_a_name():
-    assert tuple(eight_numbers.NAMES) == NUMBERS
+    assert tuple(EIGHT_NUMBERS) == NUMBERS
 
 
 def test_the_row_stands_on_the_page(with_row):

@@ -28,7 +28,7 @@ def renamed(photographs, binary, tmp_path):
         arrays["split"] = np.where(arrays["split"] == "test", "val", arrays["split"])
         np.savez(folder / "reconstructions.npz", **arrays)
         scores = json.loads((folder / "scores.json").read_text())
-        scores["val"] = scores.pop("test")  # the last key: the rows decide, not the file
+        scores["sets"]["val"] = scores["sets"].pop("test")  # the last key: the rows decide
         (folder / "scores.json").write_text(json.dumps(scores))
         return folder
 
@@ -83,7 +83,7 @@ def test_comparison_with_a_test_set_of_another_name(renamed, photographs, tmp_pa
 def test_scores_without_the_main_set_are_refused(renamed):
     path = renamed[0] / "scores.json"
     scores = json.loads(path.read_text())
-    scores["test"] = scores.pop("val")
+    scores["sets"]["test"] = scores["sets"].pop("val")
     path.write_text(json.dumps(scores))
     with pytest.raises(InputError, match="no scores under 'val': expected {\"val\": {metric"):
         workdir.read(renamed[0])

@@ -40,7 +40,9 @@ def test_baselines_are_given_for_each_recording(workdirs, mixed):
     assert {"ridge of A", "ridge of B", "mean image of B"} <= set(found)
     assert "ridge of C" not in found
     scores = json.loads((workdirs["early"] / "scores.json").read_text())["baselines"]
-    assert float(found["ridge of A"]["value"]) == pytest.approx(scores["ridge"]["ssim"], rel=1e-5)
+    assert float(found["ridge of A"]["value"]) == pytest.approx(
+        scores["ridge"]["ssim"]["value"], rel=1e-5
+    )
 
 
 def test_each_row_says_whether_it_is_simulated(mixed):

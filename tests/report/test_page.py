@@ -108,10 +108,10 @@ def test_highlights_are_best_median_and_worst(photographs):
 
 def test_numbers_of_the_page_are_those_of_the_files(photographs, colour_page):
     scores = json.loads((photographs / "scores.json").read_text())
-    assert f"{scores['test']['ssim']['value']:.3f}" in colour_page.text
-    assert f"{100 * scores['test']['identification_2way']['low']:.1f}" in colour_page.text
+    assert f"{scores['sets']['test']['ssim']['value']:.3f}" in colour_page.text
+    assert f"{100 * scores['sets']['test']['identification_2way']['low']:.1f}" in colour_page.text
     for values in scores["baselines"].values():
-        assert f"{values['pixel_correlation']:.3f}".replace("-", "−") in colour_page.text
+        assert f"{values['pixel_correlation']['value']:.3f}".replace("-", "−") in colour_page.text
     assert "4,985 voxels of simulated fMRI" in colour_page.text
 
 
@@ -138,7 +138,7 @@ def test_text_is_escaped(copy):
     (copy / "run.json").write_text(json.dumps(content))
     scores = json.loads((copy / "scores.json").read_text())
     scores["per_image"][0]["stimulus_name"] = '" onload="alert(1)'
-    scores["notes"] = ["<b>bold</b>"]
+    scores["notes"] = [{"kind": "remark", "severity": "info", "text": "<b>bold</b>"}]
     (copy / "scores.json").write_text(json.dumps(scores))
     html = report.write(copy).read_text()
     Page(copy / "report.html")
@@ -152,7 +152,7 @@ def test_run_without_curves_ridge_or_folds(copy):
         kept = {key: archive[key] for key in archive if key not in ("baseline_ridge", "fold")}
     np.savez(copy / "reconstructions.npz", **kept)
     content = json.loads((copy / "scores.json").read_text())
-    (copy / "scores.json").write_text(json.dumps({"test": content["test"]}))
+    (copy / "scores.json").write_text(json.dumps({"version": 2, "sets": content["sets"]}))
     page = Page(report.write(copy))
     assert "Training curves" not in page.text
     assert not any(image["alt"].startswith("ridge") for image in page.images)
@@ -199,7 +199,8 @@ def _pixels(address: str) -> np.ndarray:
 def test_few_test_images_are_all_shown_and_have_no_false_intervals(tmp_path, n, ranks, sentence):
     folder = write_photographs(tmp_path / "run", n_test=n, size=16)
     content = json.loads((folder / "scores.json").read_text())
-    content["test"] = {name: {"value": of["value"]} for name, of in content["test"].items()}
+    test = content["sets"]["test"]
+    content["sets"]["test"] = {name: {"value": of["value"]} for name, of in test.items()}
     (folder / "scores.json").write_text(json.dumps(content))
     assert [stack.rank for stack in pictures.highlights(workdir.read(folder))] == ranks
     page = Page(report.write(folder))
@@ -227,10 +228,10 @@ def test_cards_name_shuffled_fmri_first(photographs):
     assert [text.split()[0] for text in beside[1:]] == ["ridge", "mean"]
 
 
-def test_warnings_stand_out_and_differences_explain_tinted_cells(copy):
+def test_warnings_stand_out_and_differences_explain_shaded_cells(copy):
     content = json.loads((copy / "scores.json").read_text())
     gap = {"value": 0.02, "low": -0.01, "high": 0.05, "p": 0.2}
-    content["baselines"]["ridge"]["ssim"] = content["test"]["ssim"]["value"] - 0.02
+    content["baselines"]["ridge"]["ssim"] = content["sets"]["test"]["ssim"]["value"] - 0.02
     content["differences"] = {"ridge": {"ssim": gap}}
     (copy / "scores.json").write_text(json.dumps(content))
     html = report.write(copy).read_text()

@@ -10,12 +10,12 @@ from matplotlib.text import Text
 from PIL import Image
 
 from fmri_jax import report
+from fmri_jax.evaluation.intervals import Score
 from fmri_jax.report.comparison import figures as comparison_pictures
 from fmri_jax.report.comparison.variants import read_variants
 from fmri_jax.report.figures import charts, montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, figure, png, style
 from fmri_jax.report.io import workdir
-from fmri_jax.report.io.scores import Score
 from tests.report.synthetic_workdirs import write_photographs
 
 # Matplotlib reads `$...$` as mathematics, and refuses what is none.
@@ -55,8 +55,8 @@ def test_variants_called_like_baselines_keep_their_bars(workdirs, tmp_path, monk
     compared = report.compare(workdirs, tmp_path)
     scores = [json.loads((path / "scores.json").read_text()) for path in workdirs.values()]
     baselines = [scores[0]["baselines"][name] for name in ("ridge", "mean_image", "shuffled_fmri")]
-    values = [run["test"]["pixel_correlation"]["value"] for run in scores]
-    values += [known["pixel_correlation"] for known in baselines]
+    values = [run["sets"]["test"]["pixel_correlation"]["value"] for run in scores]
+    values += [known["pixel_correlation"]["value"] for known in baselines]
     axes = drawn[0].axes[0]
     assert [bar.get_width() for bar in axes.patches] == pytest.approx(values)
     names = [*workdirs, *(f"{n} (baseline)" for n in ("ridge", "mean image", "shuffled fMRI"))]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.gan.method import GAN
     from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
-__all__ = ["Config", "build", "restore"]
+__all__ = ["Config", "build", "restore", "trained_through"]
 
 
 def build(config: Config) -> "GAN":
@@ -27,3 +27,8 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructo
     from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
     return GANReconstructor.restore(arrays, options)
+
+
+def trained_through(config: Config) -> tuple[str, ...]:
+    """The comparator, unless its features have no weight in the loss."""
+    return (config.comparator,) if config.feature_weight else ()

@@ -17,6 +17,8 @@ import numpy as np
 
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation.intervals import Score
+from fmri_jax.evaluation.results import ImageScores, Results
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images, summarise
 from fmri_jax.files import replacing
 from fmri_jax.methods.local_decoders.method import LocalReconstructor, fit, training_set
@@ -185,9 +187,7 @@ def write_workdirs(
     """
     options = EvaluationConfig(metrics=METRICS, perceptual=False)
     weaker = {
-        name: {
-            metric: entry["value"] for metric, entry in _scored(done, images, options)[0].items()
-        }
+        name: {m: Score(s.value) for m, s in _scored(done, images, options)[0].items()}
         for name, images in done.baselines.items()
     }
     workdirs = {}
@@ -198,9 +198,8 @@ def write_workdirs(
         _write_json(folder / "config.json", {"method": dataclasses.asdict(row.config)})
         phases = [{"name": "fit", "wall_s": row.seconds}]
         _write_json(folder / "run.json", {**about, "title": name, "phases": phases})
-        _write_json(
-            folder / "scores.json", {"test": scores, "baselines": weaker, "per_image": per_image}
-        )
+        results = Results({"test": scores}, weaker, per_image=tuple(per_image))
+        _write_json(folder / "scores.json", results.to_json())
         _write_reconstructions(folder / "reconstructions.npz", done, row)
         workdirs[name] = folder
     return workdirs
@@ -208,18 +207,18 @@ def write_workdirs(
 
 def _scored(
     done: Sweep, images: np.ndarray, options: EvaluationConfig
-) -> tuple[dict[str, dict[str, float]], list[dict[str, Any]]]:
-    """Scores with intervals over stimuli, and one line an image."""
+) -> tuple[dict[str, Score], list[ImageScores]]:
+    """Scores with intervals over stimuli, and those of each image."""
     result = score_images(done.targets, images, config=options)
     lines = [
-        {
-            "index": i,
-            "stimulus": int(stimulus),
-            "stimulus_name": done.stimulus_names[stimulus],
-            "split": "test",
-            "fold": str(done.fold[i]),
-            **{name: float(values[i]) for name, values in result.values.items()},
-        }
+        ImageScores(
+            i,
+            {name: float(values[i]) for name, values in result.values.items()},
+            int(stimulus),
+            done.stimulus_names[stimulus],
+            "test",
+            str(done.fold[i]),
+        )
         for i, stimulus in enumerate(done.stimulus)
     ]
     return summarise(result, done.stimulus), lines

@@ -1,12 +1,11 @@
 """What keeps rows of a comparison from being compared: leaks, other splits, other images."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from fmri_jax.evaluation.notes import KINDS, Note
 from fmri_jax.report.comparison.variants import Variant, by_images
-from fmri_jax.report.text import summary_text
 from fmri_jax.report.text.text_format import joined
 
 # Options of the preparation that choose voxels: neither the trials nor the images are others.
@@ -41,7 +40,7 @@ def by_baselines(variants: Sequence[Variant]) -> list[list[Variant]]:
     found: dict[str, list[Variant]] = {}
     for images, group in enumerate(by_images(variants)):
         for variant in group:
-            chosen = [_preparation(variant).get(option) for option in options]
+            chosen = [variant.first.preparation.get(option) for option in options]
             key = [images, variant.first.data.get("fingerprint"), chosen]
             found.setdefault(json.dumps(key, default=str), []).append(variant)
     return sorted(found.values(), key=lambda group: variants.index(group[0]))
@@ -75,23 +74,25 @@ def _known_images(variants: Sequence[Variant]) -> str:
 
 
 def _own_warnings(variants: Sequence[Variant]) -> list[str]:
-    """The warnings of the variants' own pages, each with the names of those that bear it.
+    """The warnings of the variants' own pages, each with the names of those that have it.
 
-    Warnings that differ only in what stands in brackets, such as a p-value, become one without.
+    Warnings of one kind that differ, such as by a p-value, become one in general terms.
     """
-    found: dict[str, dict[str, list[str]]] = {}
+    found: dict[str, dict[str, list[Note]]] = {}
     for variant in variants:
-        for run in variant.runs:
-            for warning in summary_text.warnings(run):
-                if "simulated" not in warning:  # said once for all, with the names
-                    kind = re.sub(r" \([^()]*\)", "", warning)
-                    found.setdefault(kind, {}).setdefault(variant.name, []).append(warning)
+        for notes in variant.notes:
+            for note in notes:
+                if note.is_warning and note.kind != "simulated":  # reported once, with the names
+                    alike = "" if KINDS[note.kind].in_general else note.values
+                    kind = f"{note.kind} {alike}".strip()
+                    found.setdefault(kind, {}).setdefault(variant.name, []).append(note)
     sentences = []
-    for kind, said in found.items():
-        texts = {warning for warnings in said.values() for warning in warnings}
-        owners = [_owner(v, len(said[v.name])) for v in variants if v.name in said]
+    for kind, by_name in found.items():
+        notes = [note for several in by_name.values() for note in several]
+        same = all(note == notes[0] for note in notes)
+        owners = [_owner(v, len(by_name[v.name])) for v in variants if v.name in by_name]
         everyone = len(variants) > 1 and owners == [variant.name for variant in variants]
-        text = texts.pop() if len(texts) == 1 else kind
+        text = notes[0].text if same else KINDS[kind].in_general
         sentences.append(f"{'Every variant' if everyone else joined(owners)}: {text}")
     return sentences
 
@@ -150,16 +151,10 @@ def _differing(variants: Sequence[Variant]) -> dict[str, list[Any]]:
 
     An option that some config lacks, as those of earlier versions may, is not known to differ.
     """
-    prepared = [_preparation(variant) for variant in variants]
+    prepared = [variant.first.preparation for variant in variants]
     shared = [option for option in prepared[0] if all(option in other for other in prepared)]
     return {
         option: [other[option] for other in prepared]
         for option in shared
         if option not in _OF_VOXELS and any(o[option] != prepared[0][option] for o in prepared)
     }
-
-
-def _preparation(variant: Variant) -> Mapping[str, Any]:
-    """How the trials were split and prepared; empty where the config does not say."""
-    found = variant.first.config.get("preparation")
-    return found if isinstance(found, Mapping) else {}

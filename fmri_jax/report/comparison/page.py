@@ -140,12 +140,9 @@ def _remarks(
         )
     # What is no warning and true of some variants only stands on their own pages, where it can be
     # understood.
-    shared = [
-        note
-        for note in variants[0].first.scores.notes
-        if all(note in variant.first.scores.notes for variant in variants)
-    ]
-    return remarks + [(note, False) for note in shared if not summary_text.is_warning(note)]
+    first, *others = (variant.notes[0] for variant in variants)
+    shared = [note for note in first if all(note in notes for notes in others)]
+    return remarks + [(note.text, False) for note in shared if not note.is_warning]
 
 
 def _chart(

@@ -23,7 +23,7 @@ class Row:
 class PageTable:
     """One table of the page: image set and metric of each column, and rows with such cells."""
 
-    columns: tuple[tuple[str, registry.MetricName], ...]
+    columns: tuple[tuple[str, registry.Metric], ...]
     rows: tuple[Row, ...]
 
     @property

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import tables
 from fmri_jax.report.comparison.comparability import by_baselines, unranked_mark
@@ -19,7 +20,6 @@ from fmri_jax.report.comparison.variants import (
     told_apart,
 )
 from fmri_jax.report.figures.charts import BarColour, baseline_colour
-from fmri_jax.report.io.scores import Score
 
 _UNKNOWN = Score(math.nan)
 

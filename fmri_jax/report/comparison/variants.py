@@ -11,13 +11,13 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, registry
-from fmri_jax.evaluation.intervals import Statistic, bootstrap, mean_of_sums, with_ones
+from fmri_jax.evaluation.intervals import Score, Statistic, bootstrap, mean_of_sums, with_ones
+from fmri_jax.evaluation.notes import Note, know_test_images
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
+from fmri_jax.report import run_notes
 from fmri_jax.report.comparison.image_matching import same_pictures
-from fmri_jax.report.io.scores import Score
 from fmri_jax.report.io.workdir import Workdir, read
-from fmri_jax.report.text import summary_text
 from fmri_jax.report.text.text_format import p_text
 
 SIGNIFICANT = 0.05
@@ -79,9 +79,14 @@ class Variant:
         return len(self.runs) < ENOUGH_SEEDS and any(run.curves for run in self.runs)
 
     @functools.cached_property
+    def notes(self) -> tuple[list[Note], ...]:
+        """The notes of each run."""
+        return tuple(map(run_notes.of_run, self.runs))
+
+    @functools.cached_property
     def knows_test_images(self) -> bool:
         """Whether test images were also shown in training: it may recognise what it is to make."""
-        return any(summary_text.knows_test_images(run) for run in self.runs)
+        return any(know_test_images(found) for found in self.notes)
 
     def score(self, split: str, metric: str) -> Score:
         """The mean over seeds; 'test' is each run's main test set, whatever its name.

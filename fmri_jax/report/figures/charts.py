@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.intervals import Score
+from fmri_jax.evaluation.results import Results
 from fmri_jax.report.figures.theme import Theme, figure, literal, panels_per_row, style
-from fmri_jax.report.io.scores import Score, Scores
 from fmri_jax.report.io.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _bar(
     axes: "Axes",
     place: int,
     score: Score,
-    name: registry.MetricName,
+    name: registry.Metric,
     colour: BarColour,
     theme: Theme,
 ) -> None:
@@ -183,7 +184,7 @@ def _stacked(values: np.ndarray, n_bins: int = 60) -> np.ndarray:
     return 0.58 * offsets
 
 
-def _baseline_lines(axes: "Axes", scores: Scores, metric: str, theme: Theme) -> None:
+def _baseline_lines(axes: "Axes", scores: Results, metric: str, theme: Theme) -> None:
     """The baselines' means and chance as lines, named in the legend."""
     dashes: list[Any] = [(0, ()), (0, (4, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (2, 4))]
     lines = {name: values.get(metric, _UNKNOWN).value for name, values in scores.baselines.items()}
@@ -235,7 +236,7 @@ def by_fold(run: Workdir, metric: str) -> list[tuple[str, np.ndarray]]:
     return sorted(found, key=lambda item: sign * item[1].mean())
 
 
-def _few_ticks(axes: "Axes", name: registry.MetricName) -> None:
+def _few_ticks(axes: "Axes", name: registry.Metric) -> None:
     """At most four intervals on the axis of a score, in per cent where the score is."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 

@@ -78,11 +78,10 @@ def stack(run: Workdir, row: int, side: int, rank: str = "") -> Stack:
     """The pictures and scores of one row."""
     name = run.names[row]
     value = registry.metric("pixel_correlation").text(float(run.pixel_correlation[row]))
-    scored = next((entry for entry in run.scores.per_image if entry["index"] == row), {})
+    scored = run.scores.by_row[row].scores if row in run.scores.by_row else {}
     listed = tuple(
-        (registry.metric(metric).label, registry.metric(metric).text(float(scored[metric])))
+        (registry.metric(metric).label, registry.metric(metric).text(scored[metric]))
         for metric in registry.ordered(set(scored) & set(run.scores.test))
-        if isinstance(scored[metric], (int, float))
     )
     pictures = []
     for kind, images in layers(run).items():

@@ -5,12 +5,13 @@ import functools
 import json
 import pathlib
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.report.io import scores as scores_file
+from fmri_jax.evaluation import results
 
 # A curve is the steps and values of one metric in one fold.
 Curve = tuple[np.ndarray, np.ndarray]
@@ -44,7 +45,7 @@ class Workdir:
     stimulus: np.ndarray
     split: np.ndarray
     fold: np.ndarray
-    scores: scores_file.Scores
+    scores: results.Results
 
     @property
     def simulated(self) -> bool:
@@ -55,6 +56,12 @@ class Workdir:
     def data(self) -> dict[str, Any]:
         """What `run.json` says about the data."""
         return self.run["data"]
+
+    @property
+    def preparation(self) -> Mapping[str, Any]:
+        """How the trials were split and prepared; empty where the config does not say."""
+        found = self.config.get("preparation")
+        return found if isinstance(found, Mapping) else {}
 
     @property
     def title(self) -> str:
@@ -90,7 +97,7 @@ class Workdir:
         """A name for each row's stimulus."""
         names = [f"image {index}" for index in self.stimulus]
         for row in self.scores.per_image:
-            names[row["index"]] = str(row.get("stimulus_name") or names[row["index"]])
+            names[row.index] = row.stimulus_name or names[row.index]
         return names
 
     @functools.cached_property
@@ -124,7 +131,7 @@ def read(path: pathlib.Path) -> Workdir:
             "simulated, trials, voxels and rois of the data; run the experiment again."
         )
     arrays = _arrays(path / "reconstructions.npz")
-    scores = scores_file.parse(
+    scores = results.parse(
         _json(path / "scores.json"),
         len(arrays["targets"]),
         str(path / "scores.json"),

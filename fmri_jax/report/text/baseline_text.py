@@ -80,12 +80,12 @@ def with_article(baseline: str) -> str:
 
 def _judged(run: Workdir, baseline: str) -> list[str]:
     """The metrics on which a baseline can be compared."""
-    return [m for m in run.scores.metrics if run.scores.verdict(m, baseline)]
+    return [m for m in run.scores.metrics if run.scores.significance(m, baseline)]
 
 
 def _unbeaten(run: Workdir, baseline: str) -> list[str]:
     """The metrics on which a baseline is not clearly beaten."""
-    return [m for m in _judged(run, baseline) if run.scores.verdict(m, baseline) != "beaten"]
+    return [m for m in _judged(run, baseline) if run.scores.significance(m, baseline) != "beaten"]
 
 
 def _beaten(run: Workdir, baseline: str) -> str:
@@ -115,7 +115,7 @@ def _shortfall(run: Workdir, baseline: str) -> str:
     uncertain: dict[str, list[str]] = {where: [] for where in _OPEN.values()}
     for metric in _unbeaten(run, baseline):
         where = _OPEN[run.scores.evidence(metric, baseline)]
-        beaten = run.scores.verdict(metric, baseline) == "open"
+        beaten = run.scores.significance(metric, baseline) == "open"
         (uncertain[where] if beaten else lost).append(_listed(metric))
     parts = [f"not beaten on {len(lost)} ({', '.join(lost)})"] if lost else []
     parts += [

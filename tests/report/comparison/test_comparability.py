@@ -1,6 +1,7 @@
 """Variants that cannot be compared as they stand: leaks, other splits, warnings of single ones."""
 
 import csv
+import dataclasses
 import io
 import json
 import pathlib
@@ -10,25 +11,25 @@ import numpy as np
 import pytest
 
 from fmri_jax import report
+from fmri_jax.evaluation.notes import Note, know_test_images
+from fmri_jax.report import run_notes
 from fmri_jax.report.comparison import comparability
 from fmri_jax.report.comparison.page import Comparison
 from fmri_jax.report.comparison.variants import Claim, read_variants
-from fmri_jax.report.text import summary_text
 from tests.report.test_page import Page
 
-LEAK = (
-    "8 images of fold 'run 0' are shown both in training and in testing: scores measure "
-    "recognition of known images, not reconstruction of new ones."
-)
+LEAK = "8 images are shown both in training and in testing."
+LEAKED = Note("shared_images", "warning", LEAK, {"images": 8})
 
 
-def changed(run: pathlib.Path, folder: pathlib.Path, notes: tuple[str, ...] = (), **preparation):
+def changed(run: pathlib.Path, folder: pathlib.Path, notes: tuple[Note, ...] = (), **preparation):
     """A copy of a run with further notes and other options of the preparation."""
     shutil.copytree(run, folder)
     for file, key, content in (("scores", "notes", notes), ("config", "preparation", preparation)):
         path = folder / f"{file}.json"
         found = json.loads(path.read_text())
-        found[key] = found[key] + list(notes) if key == "notes" else found[key] | content
+        added = [dataclasses.asdict(note) for note in notes]
+        found[key] = found[key] + added if key == "notes" else found[key] | content
         path.write_text(json.dumps(found))
     return folder
 
@@ -39,7 +40,7 @@ def runs(workdirs, tmp_path_factory) -> dict[str, pathlib.Path]:
     folder = tmp_path_factory.mktemp("leaky")
     return {
         "honest": workdirs["early"],
-        "leaky": changed(workdirs["whole cortex"], folder / "leaky", (LEAK,), split="run"),
+        "leaky": changed(workdirs["whole cortex"], folder / "leaky", (LEAKED,), split="run"),
         "weak": workdirs["noise"],
     }
 
@@ -83,7 +84,9 @@ def test_of_two_runs_one_of_which_leaks_none_is_the_best(runs, tmp_path):
 
 def test_runs_that_leak_alike_are_tested_but_none_is_the_best(workdirs, tmp_path):
     """Which of them recognises better may be asked, but the answer is no reconstruction."""
-    leaky = {name: changed(workdirs[name], tmp_path / name, (LEAK,)) for name in ("early", "noise")}
+    leaky = {
+        name: changed(workdirs[name], tmp_path / name, (LEAKED,)) for name in ("early", "noise")
+    }
     compared = report.compare(leaky, tmp_path / "out")
     assert "Best" not in Page(compared.page).text and "not ranked" not in compared.markdown
     assert "\\*" in compared.markdown
@@ -92,7 +95,7 @@ def test_runs_that_leak_alike_are_tested_but_none_is_the_best(workdirs, tmp_path
 
 def test_leaks_are_seen_in_the_rows_too(runs, tmp_path):
     run = read_variants(runs)[0].first
-    assert not summary_text.knows_test_images(run)
+    assert not know_test_images(run_notes.of_run(run))
     folder = shutil.copytree(run.path, tmp_path / "run")
     with np.load(folder / "reconstructions.npz") as archive:
         arrays = dict(archive)
@@ -103,12 +106,13 @@ def test_leaks_are_seen_in_the_rows_too(runs, tmp_path):
 
 
 def test_warnings_bear_the_names_of_their_variants(workdirs, tmp_path):
-    chance = "2-way identification is not above chance (p = {}, permuted)."
-    one = changed(workdirs["early"], tmp_path / "one", (chance.format(0.3),))
-    two = changed(workdirs["noise"], tmp_path / "two", (chance.format(0.8), "Noise ceiling."))
+    ceiling = Note("noise_ceiling", "info", "Noise ceiling.", {"explainable": 0.4})
+    low, high = (Note("chance", "warning", f"Not above (p = {p}).", {"p": p}) for p in (0.3, 0.8))
+    one = changed(workdirs["early"], tmp_path / "one", (low,))
+    two = changed(workdirs["noise"], tmp_path / "two", (high, ceiling))
     third = workdirs["whole cortex"]
     told = comparability.warnings(read_variants({"a": one, "b": third}))
-    assert told[0] == "a: 2-way identification is not above chance (p = 0.3, permuted)."
+    assert told[0] == "a: Not above (p = 0.3)."
     told = comparability.warnings(read_variants({"a": one, "b": two, "c": third}))
     assert told[0] == "a and b: 2-way identification is not above chance."
     told = comparability.warnings(read_variants({"a": [one, third], "b": [two, two]}))
@@ -123,7 +127,9 @@ def test_baselines_are_given_for_each_split_of_the_same_images(runs, compared):
     assert {"ridge of honest", "ridge of leaky", "mean image of leaky"} <= set(found)
     assert "ridge of weak" not in found
     scores = json.loads((runs["leaky"] / "scores.json").read_text())["baselines"]
-    assert float(found["ridge of leaky"]["value"]) == pytest.approx(scores["ridge"]["ssim"])
+    assert float(found["ridge of leaky"]["value"]) == pytest.approx(
+        scores["ridge"]["ssim"]["value"]
+    )
     page = Page(compared.page).text
     assert "Baselines are those of honest and of leaky" in page
     for text in (page, compared.markdown):

@@ -17,12 +17,12 @@ from sklearn.metrics import f1_score
 from fmri_jax import report
 from fmri_jax.cli import main
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.intervals import Score
 from fmri_jax.report.comparison import page_tables, tables, variants
 from fmri_jax.report.comparison.page import Comparison
 from fmri_jax.report.comparison.variants import Claim, Variant, difference, judge, read_variants
 from fmri_jax.report.figures import charts
 from fmri_jax.report.figures.theme import DARK, LIGHT
-from fmri_jax.report.io.scores import Score
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
 
@@ -40,8 +40,8 @@ def test_csv_holds_every_score(workdirs, compared):
         scores = json.loads((path / "scores.json").read_text())
         for split in ("test", "train"):
             found = {r["metric"]: r for r in rows if (r["variant"], r["set"]) == (name, split)}
-            assert set(found) == set(scores[split])
-            for metric, score in scores[split].items():
+            assert set(found) == set(scores["sets"][split])
+            for metric, score in scores["sets"][split].items():
                 for key in ("value", "low", "high"):
                     assert float(found[metric][key]) == pytest.approx(score[key], rel=1e-5)
     assert {r["variant"] for r in rows if r["kind"] == "baseline"} >= {"ridge", "mean image"}
@@ -157,7 +157,7 @@ def test_numbers_that_cannot_be_compared(workdirs, tmp_path):
 def test_baselines_are_never_the_best_run(workdirs):
     rows = tables.entries(read_variants(workdirs))
     ridge = next(row for row in rows if row.name == "ridge")
-    ridge.sets["test"]["ssim"] = dataclasses.replace(ridge.score("test", "ssim"), value=0.999)
+    ridge.sets["test"]["ssim"] = ridge.score("test", "ssim")._replace(value=0.999)
     best = tables.best_runs(rows, "ssim")
     assert sum(best) == 1 and not best[rows.index(ridge)]
 

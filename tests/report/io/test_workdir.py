@@ -66,12 +66,15 @@ def test_malformed_arrays(copy, change, sentence):
 @pytest.mark.parametrize(
     "change, sentence",
     [
-        (lambda s: s.pop("test"), "no scores under 'test'"),
-        (lambda s: s.update(train=[1]), "train is a list"),
-        (lambda s: s["test"].update(ssim="high"), "test.ssim is 'high'"),
-        (lambda s: s["test"].update(ssim={"mean": 1}), r"has the keys \['mean'\]"),
+        (lambda s: s["sets"].pop("test"), "no scores under 'test'"),
+        (lambda s: s["sets"].update(train=[1]), "train is a list"),
+        (lambda s: s["sets"]["test"].update(ssim="high"), "test.ssim is 'high'"),
+        (lambda s: s["sets"]["test"].update(ssim={"mean": 1}), r"has the keys \['mean'\]"),
         (lambda s: s["per_image"][2].update(index=10_000), r"per_image\[2\] has index 10000"),
         (lambda s: s["chance"].update(ssim=True), "chance.ssim is True"),
+        (lambda s: s.update(version=3), "has version 3: this version of fmri_jax reads versions"),
+        (lambda s: s["notes"][0].update(kind="remarc"), r"notes\[0\]: .*did you mean 'remark'"),
+        (lambda s: s["notes"][0].update(severity="dire"), "severity 'dire': expected warning or"),
     ],
 )
 def test_malformed_scores(copy, change, sentence):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.intervals import Score
+from fmri_jax.evaluation.notes import Note
+from fmri_jax.evaluation.results import parse
 from fmri_jax.report.io import workdir
-from fmri_jax.report.io.scores import Score, parse
 from fmri_jax.report.text import summary_text, text_format
 
 
@@ -15,6 +17,11 @@ def with_scores(run: workdir.Workdir, **content) -> workdir.Workdir:
     """The run with other scores."""
     scores = parse(content, len(run.split), "scores.json")
     return dataclasses.replace(run, scores=scores)
+
+
+def texts(run: workdir.Workdir) -> list[str]:
+    """What is shown beside the scores."""
+    return [text for text, _ in summary_text.remarks(run)]
 
 
 @pytest.mark.parametrize(
@@ -35,7 +42,7 @@ def with_scores(run: workdir.Workdir, **content) -> workdir.Workdir:
 def test_verdicts(metric, ours, theirs, verdict):
     test = {metric: dict(zip(("value", "low", "high"), ours, strict=True))}
     scores = parse({"test": test, "baselines": {"ridge": {metric: theirs}}}, 1, "scores.json")
-    assert scores.verdict(metric, "ridge") == verdict
+    assert scores.significance(metric, "ridge") == verdict
 
 
 def test_unbeaten_baseline_is_named(photographs):
@@ -48,7 +55,7 @@ def test_unbeaten_baseline_is_named(photographs):
         },
         baselines={"mean_image": {"ssim": 0.302, "lpips": 0.44, "mse": 0.09}},
     )
-    told = summary_text.remarks(run)
+    told = texts(run)
     assert (
         "The mean image, 3 scores: not beaten on 1 (SSIM); lead not certain on 1 (LPIPS), where it "
         "lies inside the 95 % interval of this run." in told
@@ -61,26 +68,26 @@ def test_all_beaten_is_said_only_then(photographs):
     test = {"ssim": {"value": 0.3, "low": 0.28, "high": 0.31}}
     run = workdir.read(photographs)
     beaten = with_scores(run, test=test, baselines={"ridge": {"ssim": 0.2}})
-    assert any("Every baseline is beaten" in remark for remark in summary_text.remarks(beaten))
+    assert any("Every baseline is beaten" in remark for remark in texts(beaten))
     silent = with_scores(run, test=test, baselines={"ridge": {"mse": 0.2}})
-    assert not any("Every baseline" in remark for remark in summary_text.remarks(silent))
+    assert not any("Every baseline" in remark for remark in texts(silent))
 
 
 def test_images_shared_by_folds_are_called_known(binary):
     run = workdir.read(binary)
-    assert not any("share images" in remark for remark in summary_text.remarks(run))
+    assert not any("share images" in remark for remark in texts(run))
     by_run = np.array([f"run {i % 3}" for i in range(len(run.split))])
     leaky = dataclasses.replace(run, fold=by_run)
-    assert any("Folds share images" in remark for remark in summary_text.remarks(leaky))
+    assert any("Folds share images" in remark for remark in texts(leaky))
     assert "trained without it" not in summary_text.summary(leaky)[0]
 
 
 def test_test_image_in_training_is_a_leak(photographs):
     run = workdir.read(photographs)
-    assert not any("too good" in remark for remark in summary_text.remarks(run))
+    assert not any("too good" in remark for remark in texts(run))
     stimulus = run.stimulus.copy()
     stimulus[run.rows("train")[:2]] = stimulus[run.rows("test")[:2]]
-    told = summary_text.remarks(dataclasses.replace(run, stimulus=stimulus))
+    told = texts(dataclasses.replace(run, stimulus=stimulus))
     assert any("2 test images also stood in the training set" in remark for remark in told)
 
 
@@ -108,7 +115,7 @@ def test_without_an_interval_no_baseline_is_clearly_beaten(photographs):
         baselines={"ridge": {"ssim": 0.2, "mse": 0.055}},
     )
     assert summary_text.summary(run)[-1] == "It clearly beats ridge on none of 2 scores."
-    told = summary_text.remarks(run)
+    told = texts(run)
     assert any("not certain on 1 (SSIM), where there is no interval" in remark for remark in told)
     assert any("not certain on 1 (squared error), where it lies" in remark for remark in told)
 
@@ -121,7 +128,7 @@ def test_held_out_stimuli_are_in_no_training_set(binary):
         fold=np.array([f"run {i % 3}" for i in range(len(run.split))]),
         config={"preparation": {"validation": 0.2}},
     )
-    assert not any("share images" in remark for remark in summary_text.remarks(drawn))
+    assert not any("share images" in remark for remark in texts(drawn))
     assert "trained without it" in summary_text.summary(drawn)[0]
 
 
@@ -138,7 +145,7 @@ def beside(run, baseline, **differences):
         baselines={baseline: {"ssim": 0.28, "lpips": 0.42}},
         differences={baseline: differences},
     )
-    return scored, [scored.scores.verdict(metric, baseline) for metric in OURS]
+    return scored, [scored.scores.significance(metric, baseline) for metric in OURS]
 
 
 OURS = {"ssim": 0.30, "lpips": 0.40}
@@ -151,18 +158,16 @@ def test_a_verdict_rests_on_the_interval_of_the_paired_difference(photographs):
     down = {"value": -0.02, "low": -0.03, "high": -0.01, "p": 0.001}
     surely, verdicts = beside(run, "ridge", ssim=up, lpips=down)
     assert verdicts == ["beaten", "beaten"]
-    assert summary_text.remarks(surely)[-1].startswith(
-        "Every baseline is beaten on every score: no 95 %"
-    )
+    assert texts(surely)[-1].startswith("Every baseline is beaten on every score: no 95 %")
     unsure, verdicts = beside(run, "ridge", ssim=up | {"low": -0.01}, lpips=down | {"high": 0.01})
     assert verdicts == ["open", "open"]
-    assert summary_text.remarks(unsure)[-1] == (
+    assert texts(unsure)[-1] == (
         "Ridge, 2 scores: lead not certain on 2 (SSIM, LPIPS), where the 95 % interval of the "
         "paired difference holds 0."
     )
     few, verdicts = beside(run, "ridge", ssim={"value": 0.02, "p": 0.25})
     assert verdicts == ["open", "open"]
-    assert summary_text.remarks(few)[-1].endswith(
+    assert texts(few)[-1].endswith(
         "(LPIPS), where it lies inside the 95 % interval of this run; lead not certain on 1 "
         "(SSIM), where there is no interval."
     )
@@ -176,7 +181,7 @@ def test_shuffled_fmri_comes_first(photographs):
         "It clearly beats shuffled fMRI on none of 1 score, ridge on 1 of 1 score and the mean "
         "image on none of 1 score."
     )
-    assert [remark.split(",")[0] for remark in summary_text.remarks(run)[-2:]] == [
+    assert [remark.split(",")[0] for remark in texts(run)[-2:]] == [
         "Shuffled fMRI",
         "The mean image",
     ]
@@ -201,10 +206,11 @@ def test_a_baseline_below_chance_is_no_victory(photographs, baseline, value, bel
 
 
 def test_warnings_come_before_other_notes(photographs):
-    leak = "3 images of fold 'all' are shown both in training and in testing."
+    leak = Note("shared_images", "warning", "Known images.", {"images": 3})
+    ceiling = Note("noise_ceiling", "info", "Noise ceiling: 40 %.", {"explainable": 0.4})
     run = workdir.read(photographs)
-    scores = dataclasses.replace(run.scores, notes=("Noise ceiling: 40 %.", leak))
-    told = summary_text.remarks(dataclasses.replace(run, scores=scores))
-    assert told[0] == leak and "simulated" in told[1] and told[2] == "Noise ceiling: 40 %."
-    assert [summary_text.is_warning(remark) for remark in told[:3]] == [True, True, False]
-    assert not any(summary_text.is_warning(remark) for remark in told[3:])
+    scores = dataclasses.replace(run.scores, notes=(ceiling, leak))
+    shown = summary_text.remarks(dataclasses.replace(run, scores=scores))
+    assert shown[0] == (leak.text, True) and "simulated" in shown[1][0]
+    assert shown[2] == (ceiling.text, False)
+    assert [warning for _, warning in shown] == [True, True] + [False] * (len(shown) - 2)
