@@ -5,11 +5,12 @@ return a `LinearModel` that unpacks as `coef` (features, targets), `intercept` (
 sparse form for problems whose dense coefficients would not fit.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import lazy_loader
 
 if TYPE_CHECKING:
-    from fmri_jax.linear.bayesian_ridge import bayesian_ridge
+    from fmri_jax.linear.bayesian import bayesian_ridge
     from fmri_jax.linear.closed_form import least_squares, ridge, univariate
     from fmri_jax.linear.logistic import LogisticModel, sparse_logistic
     from fmri_jax.linear.matching_pursuit.solver import omp, omp_sparse
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from fmri_jax.linear.pipeline import fit_selected, fit_selected_sparse
     from fmri_jax.linear.selection import f_test, select
 
+# No module has the name of what it defines: importing `linear.ridge` would hide `ridge()`.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "bayesian": ["bayesian_ridge"],
+        "closed_form": ["least_squares", "ridge", "univariate"],
+        "logistic": ["LogisticModel", "sparse_logistic"],
+        "matching_pursuit.solver": ["omp", "omp_sparse"],
+        "model": ["LinearModel", "SparseLinearModel"],
+        "pipeline": ["fit_selected", "fit_selected_sparse"],
+        "selection": ["f_test", "select"],
+    },
+)
 __all__ = [
     "LinearModel",
     "LogisticModel",
@@ -33,23 +47,3 @@ __all__ = [
     "sparse_logistic",
     "univariate",
 ]
-
-_FILES = (
-    "model",
-    "selection",
-    "matching_pursuit.solver",
-    "closed_form",
-    "bayesian_ridge",
-    "logistic",
-    "pipeline",
-)
-
-
-def __getattr__(name: str) -> Any:
-    """Imports the solvers when the first one is asked for: importing the room costs nothing."""
-    if name in __all__:
-        for file in _FILES:
-            module = importlib.import_module(f"fmri_jax.linear.{file}")
-            if hasattr(module, name) and getattr(module, name).__module__ == module.__name__:
-                return getattr(module, name)
-    raise AttributeError(f"module 'fmri_jax.linear' has no attribute {name!r}")

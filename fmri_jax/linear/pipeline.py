@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
-from fmri_jax.linear.bayesian_ridge import Evidence, evidence_bytes, solve_own
+from fmri_jax.linear.bayesian import Evidence, evidence_bytes, solve_own
 from fmri_jax.linear.closed_form import SOLVERS, single_best, solve_selected
 from fmri_jax.linear.design import centre_targets, check, check_alpha, design, original_units
 from fmri_jax.linear.matching_pursuit.candidates_bf16 import dictionary_of
