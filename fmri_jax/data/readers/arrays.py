@@ -6,8 +6,9 @@
     run             optional (trials,) whole numbers
     roi_names       optional (rois,) text, together with
     roi_masks       optional (rois, voxels) bool
-    stimulus_names  optional (stimuli,) text
-    split           optional (trials,) text: "train", "test" or another test set's name
+    stimulus_names  optional (stimuli,) text; an image without a name gets its number as one
+    split           optional (trials,) text: "train", "test" or another test set's name; where no
+                    trial has one, all are training trials
     simulated       optional bool
     description     optional text, one sentence
     subject         optional text or number that tells the person from others
@@ -21,7 +22,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fmri_jax.data.doubts import DARK
+from fmri_jax.data.readers.array_images import as_pixels, check_stack
+from fmri_jax.data.readers.missing import is_missing
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 
@@ -50,28 +52,28 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recordi
         The recording, checked; without `split` every trial is a training trial.
 
     Raises:
-        InputError: a key is missing or misspelt, or an array cannot be used; the sentence begins
+        InputError: a key is missing or misspelt, or an array cannot be used; the message begins
             with `where`.
     """
     try:
         _check_keys(arrays)
         fmri = _responses(arrays["fmri"])
+        _check_labels(arrays["stimulus"])
         stimulus = _whole_numbers("stimulus", arrays["stimulus"])
         _check_axes(fmri, stimulus)
-        images = _pixels(arrays["images"])
-        _check_stack(images, arrays.get("stimulus_names"), stimulus)
+        images = as_pixels(arrays["images"])
+        check_stack(images, arrays.get("stimulus_names"), stimulus)
         run = arrays.get("run", np.zeros(len(fmri), np.int32))
-        names = arrays.get("stimulus_names", np.asarray([f"image {i}" for i in range(len(images))]))
-        _check_names(_texts("stimulus_names", names), images)
-        split = arrays.get("split", np.full(len(fmri), TRAIN))
+        names = _named(arrays.get("stimulus_names", np.full(len(images), "")))
+        _check_names(names, images)
         return Recording(
             fmri=fmri,
             stimulus=stimulus,
             images=images,
             run=_whole_numbers("run", run),
             rois=_rois(arrays, fmri.shape[1]),
-            stimulus_names=tuple(_texts("stimulus_names", names).tolist()),
-            split=_texts("split", split),
+            stimulus_names=tuple(names.tolist()),
+            split=_splits(arrays.get("split", np.full(len(fmri), TRAIN))),
             simulated=bool(np.all(arrays.get("simulated", False))),
             description=str(arrays.get("description", "")),
             subject=_subject(arrays.get("subject", np.empty(0))),
@@ -118,7 +120,7 @@ def _responses(fmri: np.ndarray) -> np.ndarray:
         raise InputError(f"fmri is {fmri.dtype}: expected real numbers, such as float32.")
     if fmri.ndim != 2:
         raise InputError(f"fmri has shape {fmri.shape}: expected (trials, voxels).")
-    with np.errstate(over="ignore"):  # what overflows float32 is refused as not finite
+    with np.errstate(over="ignore"):  # what overflows float32 is rejected as not finite
         return fmri.astype(np.float32, copy=False)
 
 
@@ -131,93 +133,49 @@ def _whole_numbers(key: str, values: np.ndarray) -> np.ndarray:
     return values.astype(np.int32, copy=False)
 
 
-def _pixels(images: np.ndarray) -> np.ndarray:
-    """Images as uint8, where what their numbers mean is beyond doubt."""
-    shape, kind = images.shape, images.dtype.kind
-    if images.ndim == 3:
-        raise InputError(
-            f"images has shape {shape}: expected (stimuli, height, width, channels); grey images "
-            "need their channel axis, images[..., None]."
-        )
-    if len(shape) != 4:
-        raise InputError(f"images has shape {shape}: expected (stimuli, height, width, channels).")
-    if shape[2] in (1, 3) and shape[3] not in (1, 3):
-        raise InputError(
-            f"images has shape {shape}: expected (stimuli, height, width, channels); the images "
-            "seem to be counted along the last axis, so put it first, permute(images, [4 1 2 3]) "
-            "in MATLAB or np.moveaxis(images, -1, 0) in Python."
-        )
-    if shape[1] in (1, 3) and shape[3] not in (1, 3):
-        raise InputError(
-            f"images has shape {shape}: expected (stimuli, height, width, channels); the channels "
-            "seem to come first, so store np.moveaxis(images, 1, -1)."
-        )
-    if images.dtype == np.uint8:
-        if images.size and 0 < images.max() < DARK:
-            raise InputError(
-                f"images is uint8 with values from {images.min()} to {images.max()}: expected 0 to "
-                f"255; {'multiply by 255' if images.max() == 1 else 'scale it to that range'}."
-            )
-        return images
-    if kind == "b":
-        return images.astype(np.uint8) * np.uint8(255)
-    if kind == "f":
-        if images.size and not (images.min() >= 0 and images.max() <= 1):
-            raise InputError(
-                f"images is {images.dtype} with values from {images.min():g} to {images.max():g}: "
-                "expected [0, 1], or uint8 from 0 to 255."
-            )
-        if images.size and 0 < images.max() < DARK / 255:
-            raise InputError(
-                f"images is {images.dtype} with values up to {images.max():.3g}: expected them to "
-                "reach far into [0, 1]; they seem to be divided once too often (by 255, or by 65535"
-                " though they held fewer bits), so divide the stored numbers by their full scale."
-            )
-        return np.rint(images * 255).astype(np.uint8)
-    raise InputError(
-        f"images is {images.dtype}: expected uint8 (0 to 255), real numbers in [0, 1] or bool."
-    )
-
-
-def _check_stack(images: np.ndarray, names: np.ndarray | None, stimulus: np.ndarray) -> None:
-    """Refuses grey images that are stacked along the third axis, as MATLAB's users do.
-
-    They would read as other images, `height` of them, without a word: each shows one row of all.
-    """
-    first, _, third, channels = images.shape
-    if channels != 1 or first == third or not stimulus.size:
+def _check_labels(stimulus: np.ndarray) -> None:
+    """Rejects trials without a label; a whole number in all others is checked elsewhere."""
+    if stimulus.dtype.kind != "f" or np.isinf(stimulus).any():
         return
-    what, count = "stimulus names", len(np.unique(stimulus))
-    stacked = _counts_the_third_axis(images.shape, stimulus)
-    if names is not None and names.size in (first, third):  # these settle it
-        what, count, stacked = "stimulus_names holds", third, names.size == third
-    if stacked:
+    missing = np.flatnonzero(np.isnan(stimulus))
+    if 0 < len(missing) < stimulus.size:
         raise InputError(
-            f"images has shape {images.shape}, and {what} {count} images, which its third axis "
-            "seems to hold: expected (stimuli, height, width, channels); put the third axis first, "
-            "permute(images, [3 1 2]) in MATLAB or np.moveaxis(images, 2, 0) in Python."
+            f"stimulus is NaN in {len(missing)} of {stimulus.size} trials, the first trial "
+            f"{missing[0]}: expected the index of an image; leave trials without an image, such as "
+            "rest, out of fmri, stimulus, run and split."
         )
 
 
-def _counts_the_third_axis(shape: tuple[int, ...], stimulus: np.ndarray) -> bool:
-    """Whether the indices of the images that are shown fit the third axis better than the first.
+def _splits(values: np.ndarray) -> np.ndarray:
+    """The split of each trial, "Train " and "TEST" as "train" and "test".
 
-    Images of a bank that a subject never saw are no evidence: only where the third axis leaves
-    fewer of them, and either nearly none or images that are square, is it the likelier one.
+    Raises:
+        InputError: some trials have one and others none.
     """
-    first, second, third = shape[:3]
-    shown = np.unique(stimulus)
-    low, high = int(shown[0]), int(shown[-1])
-    if low < 0 or high - (low >= 1) >= third or (low == 1 and high == first):
-        return False
-    nearly_all_shown = third - len(shown) <= max(1, third // 10)
-    if third > first:
-        return high >= first and nearly_all_shown
-    return first == second or (second != third and nearly_all_shown)
+    texts = _texts("split", values)
+    stripped = [text.strip() for text in texts.tolist()]
+    missing = [trial for trial, text in enumerate(stripped) if is_missing(text)]
+    if stripped and len(missing) == len(stripped):
+        return np.full(len(stripped), TRAIN)
+    if missing:
+        raise InputError(
+            f"split is {texts[missing[0]].item()!r} in {len(missing)} of {len(stripped)} trials, "
+            f"the first trial {missing[0]}: expected 'train', 'test' or another test set's name in "
+            "each; leave out trials that belong to none."
+        )
+    known = {TRAIN, "test"}
+    return np.asarray([t.casefold() if t.casefold() in known else t for t in stripped], np.str_)
+
+
+def _named(values: np.ndarray) -> np.ndarray:
+    """The name of each image; its number where it has none, as "n/a" says."""
+    names = [name.strip() for name in _texts("stimulus_names", values).tolist()]
+    given = [f"image {i}" if is_missing(name) else name for i, name in enumerate(names)]
+    return np.asarray(given, np.str_)
 
 
 def _check_names(names: np.ndarray, images: np.ndarray) -> None:
-    """Refuses one name for different images: one of the two is not what the subject saw."""
+    """Rejects one name for different images: one of the two is not what the subject saw."""
     first: dict[str, int] = {}
     for i, name in enumerate(names[: len(images)].tolist()):
         j = first.setdefault(name, i)
@@ -234,12 +192,18 @@ def _rois(arrays: Mapping[str, np.ndarray], voxels: int) -> dict[str, np.ndarray
         return {}
     if len(given) == 1:
         raise InputError(f"{given[0]} is there alone: expected roi_names and roi_masks together.")
-    names, masks = _texts("roi_names", arrays["roi_names"]).tolist(), arrays["roi_masks"]
+    names = [name.strip() for name in _texts("roi_names", arrays["roi_names"]).tolist()]
+    masks = arrays["roi_masks"]
     if masks.shape != (len(names), voxels):
         hint = "; its axes seem swapped" if masks.shape == (voxels, len(names)) else ""
         raise InputError(
-            f"roi_masks has shape {masks.shape}: expected ({len(names)}, {voxels}), one row an "
-            f"entry of roi_names and one column a voxel{hint}."
+            f"roi_masks has shape {masks.shape}: expected ({len(names)}, {voxels}), one row per "
+            f"entry of roi_names and one column per voxel{hint}."
+        )
+    if nameless := [i for i, name in enumerate(names) if is_missing(name)]:
+        raise InputError(
+            f"roi_names holds {names[nameless[0]]!r} at place {nameless[0]}: expected the name of "
+            "a region; name it, or leave it and its row of roi_masks out."
         )
     if len(set(names)) < len(names):
         raise InputError(f"roi_names holds a name twice: {', '.join(names)}; expected each once.")

@@ -12,17 +12,9 @@ import math
 import pathlib
 import re
 
+from fmri_jax.data.readers.missing import is_missing
 from fmri_jax.errors import InputError
 
-NONE = (
-    "",
-    "n/a",
-    "na",
-    "nan",
-    "none",
-    "null",
-    "<na>",
-)  # what people write for no value, casefolded
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -150,7 +142,7 @@ def _bare(cell: str) -> str:
 
 def _name(cell: str) -> str:
     cell = _bare(cell)
-    return "" if cell.casefold() in NONE else cell.replace("\\", "/")
+    return "" if is_missing(cell) else cell.replace("\\", "/")
 
 
 def _seconds(cell: str, column: str, path: pathlib.Path, line: int, needed: bool) -> float:

@@ -116,17 +116,28 @@ def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
     if kind == "cell":
         cells = [file[reference] for reference in stored[()].T.ravel(order="F")]
         for cell in cells:
+            if _is_nothing(cell):
+                continue
             if _class_of(cell) == "string":
                 raise _rejected(path, name, "a cell array of strings", f"cellstr(string({name}))")
             if _class_of(cell) != "char":
                 raise _rejected(path, name, f"a cell array of {_class_of(cell)}")
-        return np.asarray([_characters(cell[()]) for cell in cells])
+        return np.asarray(["" if _is_nothing(cell) else _characters(cell[()]) for cell in cells])
     if kind == "char":
         return np.asarray([_characters(row) for row in np.atleast_2d(stored[()].T)])
     if stored.dtype.kind not in "biuf":
         raise _rejected(path, name, f"a {kind}")
     values = stored[()].T
     return values.astype(bool) if kind == "logical" else values
+
+
+def _is_nothing(stored: h5py.Dataset | h5py.Group) -> bool:
+    """Whether a cell holds '', [] or NaN, which stand for no text."""
+    if stored.attrs.get("MATLAB_empty", 0):
+        return True
+    if isinstance(stored, h5py.Group) or stored.dtype.kind != "f" or stored.size != 1:
+        return False
+    return bool(np.isnan(stored[()]).all())
 
 
 def _class_of(stored: h5py.Dataset | h5py.Group) -> str:
@@ -166,6 +177,8 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
 
 def _text(path: str, key: str, item: Any) -> str:
     item = np.asarray(item)
+    if item.dtype.kind == "f" and item.size <= 1 and np.isnan(item).all():
+        return ""  # [] and NaN stand for no text
     if item.dtype.kind != "U" or item.size > 1:
         raise _rejected(path, key, f"a list of {item.dtype} arrays")
     return str(item.ravel()[0]).rstrip() if item.size else ""

@@ -135,6 +135,27 @@ def test_objects_of_hdf5_are_rejected_unbuilt(make_recording: MakeSession, tmp_p
         load(str(path))
 
 
+@pytest.mark.parametrize("version", WRITERS)
+def test_empty_cells_of_names_mean_none(
+    make_recording: MakeSession, tmp_path: Path, version: str
+) -> None:
+    values = variables(make_recording())
+    values["stimulus_names"] = np.asarray(["a", "", "nan", "d", "e", "f"], object)
+    WRITERS[version](tmp_path / "a.mat", values)
+    names = load(str(tmp_path / "a.mat")).stimulus_names
+    assert names == ("a", "image 1", "image 2", "d", "e", "f")
+
+
+def test_cells_of_nan_mean_none(make_recording: MakeSession, tmp_path: Path) -> None:
+    values = variables(make_recording())
+    values["split"] = np.asarray([np.nan] * 24, object)
+    values["stimulus_names"] = np.asarray(["a", np.nan, np.zeros((0, 0)), "d", "e", "f"], object)
+    io.savemat(tmp_path / "a.mat", values)
+    recording = load(str(tmp_path / "a.mat"))
+    assert recording.stimulus_names == ("a", "image 1", "image 2", "d", "e", "f")
+    assert set(recording.split) == {"train"}
+
+
 @pytest.mark.parametrize("kind", ["struct", "double"])
 def test_cells_of_hdf5_that_hold_no_texts_are_rejected(
     make_recording: MakeSession, tmp_path: Path, kind: str

@@ -136,3 +136,27 @@ def test_a_failed_write_leaves_the_old_file(
     with pytest.raises(OSError, match="No space left"):
         save_npz(make_recording(simulated=True), path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("nothing", ["", "n/a", "N/A", "nan", "NaN", " ", "None", "<NA>"])
+def test_texts_for_no_value_mean_none(arrays: Arrays, tmp_path: Path, nothing: str) -> None:
+    arrays["split"] = np.full(24, nothing)
+    arrays["stimulus_names"] = np.asarray(["a", nothing, "c", nothing, "e", "f"])
+    recording = load(written(tmp_path / "a.npz", arrays))
+    assert set(recording.split) == {"train"}
+    assert recording.stimulus_names == ("a", "image 1", "c", "image 3", "e", "f")
+
+
+@pytest.mark.parametrize("test", ["test", "Test", "TEST", " test", "test\t"])
+@pytest.mark.parametrize("train", ["train", "Train", "TRAIN "])
+def test_cases_and_spaces_of_splits_do_not_matter(
+    arrays: Arrays, tmp_path: Path, train: str, test: str
+) -> None:
+    arrays["split"] = np.where(arrays["stimulus"] < 4, train, test)
+    split = load(written(tmp_path / "a.npz", arrays)).split
+    assert split.tolist() == np.where(arrays["stimulus"] < 4, "train", "test").tolist()
+
+
+def test_names_of_other_test_sets_keep_their_case(arrays: Arrays, tmp_path: Path) -> None:
+    arrays["split"] = np.where(arrays["stimulus"] < 4, "train", " Shapes")
+    assert set(load(written(tmp_path / "a.npz", arrays)).split) == {"train", "Shapes"}

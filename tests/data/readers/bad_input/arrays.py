@@ -110,6 +110,21 @@ def stacked(height: int, width: int, unseen: int, *colours: int, **more: Any) ->
 
 CASES = [
     *(
+        npz(
+            f"split: {nothing!r} in one trial", add(split=splits), "in 1 of 24 trials, the first tr"
+        )
+        for nothing in ("", "n/a", "nan")
+        for splits in [np.asarray([nothing if i == 3 else "train" for i in range(24)])]
+    ),
+    npz(
+        "labels: NaN in rest trials",
+        with_("stimulus", lambda x: np.where(x == 2, np.nan, x)),
+        "stimulus is NaN in 4 of 24 trials, the first trial 2: .* leave trials without an image",
+    ),
+    npz(
+        "a region without a name", add(roi_names=np.asarray(["V1", "n/a", "V2"])), "at place 1: exp"
+    ),
+    *(
         kind(f"images: {what}", with_("images", scaled), "divided once too often")
         for kind in (npz, mat)
         for what, scaled in {
