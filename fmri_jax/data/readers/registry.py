@@ -47,6 +47,12 @@ class Config:
     roi: str = _option("", "ROI expression of the columns to read")
     label: str = _option("", "metadata key of the stimulus label")
     delay: float = _option(5.0, "s from an event's onset to the response that is averaged")
+    response: str = _option("mean", "of each trial: mean (delayed) or glm (single-trial betas)")
+    estimator: str = _option("lss", "of response=glm: lsa, lss or glmsingle")
+    hrf_model: str = _option("glover", "of response=glm: nilearn's haemodynamic response")
+    drift_model: str = _option("cosine", "of response=glm: cosine, polynomial or none")
+    high_pass: float = _option(0.01, "Hz, of response=glm: below which cosine removes drift")
+    confounds: str = _option("", "of response=glm: fMRIPrep's, such as motion,wm_csf")
     repetition_time: float = _option(0.0, "s between volumes, where their files disagree")
     image_size: int = _option(0, "px, side of the square that images are resized to")
 

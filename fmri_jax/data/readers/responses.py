@@ -1,97 +1,108 @@
-"""The response of each trial: the mean of the volumes some seconds after its image."""
+"""The response of each trial: from scans by delayed mean or model, or from a file of betas."""
 
+import dataclasses
 import math
-import pathlib
-from fractions import Fraction
 
 import numpy as np
 
-from fmri_jax.data.readers.events import Event
-from fmri_jax.data.readers.timing import Timing, seconds
+from fmri_jax.data.readers import glm as models
+from fmri_jax.data.readers import glmsingle
+from fmri_jax.data.readers.delayed_mean import delayed_means
+from fmri_jax.data.readers.masks import Masks
+from fmri_jax.data.readers.nifti_files import opened
+from fmri_jax.data.readers.runs import Run, run_timing
+from fmri_jax.data.readers.timing import Timing
+from fmri_jax.data.readers.volumes import read_scans
 from fmri_jax.errors import InputError
 
 
-def delayed_means(
-    scans: np.ndarray, events: list[Event], timing: Timing, delay: float, path: pathlib.Path
-) -> np.ndarray:
-    """Each voxel's mean from `onset + delay` to `onset + duration + delay`, without its trend.
+@dataclasses.dataclass(frozen=True)
+class ResponseConfig:
+    """How a trial's response is taken from scans.
 
-    Args:
-        scans: (volumes, voxels) float32.
-        events: the rows that show an image.
-        timing: of the volumes.
-        delay: s from an event to its response.
-        path: of the volumes, for messages.
+    Attributes:
+        response: "mean" or "glm".
+        delay: s from an event to its response, of "mean".
+        repetition_time: s, where the user has decided; 0: what the files state.
+        glm: of "glm".
+    """
+
+    response: str = "mean"
+    delay: float = 5.0
+    repetition_time: float = 0.0
+    glm: models.GLMConfig = models.GLMConfig()
+
+    def __post_init__(self) -> None:
+        """Checks every option.
+
+        Raises:
+            InputError: one is unknown, or belongs to the other response.
+        """
+        if self.response not in ("mean", "glm"):
+            raise InputError(f"response is {self.response!r}: expected 'mean' or 'glm'.")
+        if not math.isfinite(self.delay):
+            raise InputError(f"delay is {self.delay}: expected a number of seconds, such as 5.")
+        if not (math.isfinite(self.repetition_time) and self.repetition_time >= 0):
+            raise InputError(
+                f"repetition_time is {self.repetition_time}: expected a number of seconds, such as "
+                "2.0, or 0 for what the files state."
+            )
+        plain = models.GLMConfig()
+        given = [
+            field.name
+            for field in dataclasses.fields(plain)
+            if getattr(self.glm, field.name) != getattr(plain, field.name)
+        ]
+        if self.response == "mean" and given:
+            raise InputError(
+                f"{given[0]} is given with response='mean', which has none: expected it with "
+                "response='glm'; add that or leave it out."
+            )
+        if self.response == "glm" and self.glm.estimator == "glmsingle":
+            glmsingle.check_installed()
+
+
+def estimate(runs: list[Run], masks: Masks, config: ResponseConfig) -> list[np.ndarray]:
+    """The responses of each run's trials that show an image.
+
+    One run is in memory at a time, but with GLMsingle, which takes all.
 
     Returns:
-        (events, voxels) float32, in the units of the scans.
+        (trials, voxels) float32 of each run.
 
     Raises:
-        InputError: a response begins before the first volume or ends after the last.
+        InputError: a file is corrupt, or volumes, times and events do not fit.
     """
-    flat = _detrended(scans)
-    means = np.empty((len(events), scans.shape[1]), np.float32)
-    for row, event in zip(means, events, strict=True):
-        first, last = taken(event, timing, delay, path)
-        row[...] = flat[first:last].mean(axis=0)
-    return means
-
-
-def taken(event: Event, timing: Timing, delay: float, path: pathlib.Path) -> tuple[int, int]:
-    """The volumes that an event's response is the mean of: the first, and the one after the last.
-
-    They are those at or after `onset + delay` and before `onset + duration + delay`; where there
-    are none, the one nearest to the middle, of two equally near the earlier.
-
-    Raises:
-        InputError: the response begins before the first volume or ends after the last.
-    """
-    start = seconds(event.onset) + seconds(delay)
-    stop = start + seconds(event.duration)
-    first, last = timing.first_from(start), timing.first_from(stop)
-    middle = (start + stop) / 2
-    if last <= first:
-        first = timing.nearest(middle)
-        last = first + 1
-        half = timing.step / 2
-        early, late = middle < timing.times[0] - half, middle > timing.times[-1] + half
-    else:
-        early = start <= timing.times[0] - timing.step
-        late = stop > timing.end
-    if early:
-        raise InputError(
-            f"{path}: the response of its event at {event.onset:g} s begins at {_text(start)} s, "
-            "before the first volume: expected onsets in seconds from the first volume on; drop "
-            "that row or correct its onset."
+    if config.response == "glm" and config.glm.estimator == "glmsingle":
+        read = [_scans(run, masks, config) for run in runs]
+        return glmsingle.betas(
+            [scans for scans, _ in read], [run.shown for run in runs], [t for _, t in read]
         )
-    if late:
+    return [_of_run(run, masks, config) for run in runs]
+
+
+def _of_run(run: Run, masks: Masks, config: ResponseConfig) -> np.ndarray:
+    path = run.volumes.path
+    if not run.volumes.is_betas:
+        scans, timing = _scans(run, masks, config)
+        if config.response == "glm":
+            return models.betas(scans, run.shown, timing, config.glm, path)
+        return delayed_means(scans, run.shown, timing, config.delay, path)
+    if config.response == "glm":
         raise InputError(
-            f"{path} ends after {_text(timing.end)} s, but its event at {event.onset:g} s has its "
-            f"response until {_text(stop)} s: expected scans that cover every event; drop that row "
-            "or lower delay."
+            f"{path} holds response estimates: expected scans for response='glm'; leave it out."
         )
-    return first, last
+    estimates = read_scans(path, opened(path), masks)
+    if len(estimates) != len(run.events):
+        raise InputError(
+            f"{path} holds {len(estimates)} volumes for {len(run.events)} rows of its events "
+            "table: expected one row per volume."
+        )
+    return estimates[[bool(event.stimulus) for event in run.events]]
 
 
-def _text(time: Fraction) -> str:
-    return f"{float(time):g}"
-
-
-def check_delay(delay: float) -> None:
-    """Rejects a delay that is no number.
-
-    Raises:
-        InputError: it is not finite.
-    """
-    if not math.isfinite(delay):
-        raise InputError(f"delay is {delay}: expected a number of seconds, such as 5.")
-
-
-def _detrended(scans: np.ndarray) -> np.ndarray:
-    """Scans without each voxel's linear trend; its mean stays."""
-    from nilearn.signal import clean
-
-    if len(scans) == 1:  # has no trend, and would come back with its mean still in it
-        return scans
-    mean = scans.mean(axis=0)
-    return clean(scans, detrend=True, standardize=None, filter=False) + mean
+def _scans(run: Run, masks: Masks, config: ResponseConfig) -> tuple[np.ndarray, Timing]:
+    """(volumes, voxels) of a run, and when they were taken."""
+    image = opened(run.volumes.path)
+    scans = read_scans(run.volumes.path, image, masks)
+    return scans, run_timing(run, image, config.repetition_time)

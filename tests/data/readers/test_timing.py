@@ -8,8 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from fmri_jax.data.readers.delayed_mean import taken
 from fmri_jax.data.readers.events import Event
-from fmri_jax.data.readers.responses import taken
 from fmri_jax.data.readers.timing import Timing, exact_seconds, timing
 from fmri_jax.errors import InputError
 
