@@ -133,7 +133,7 @@ def _parts(
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """The regressors of the trials, those of each derivative of their response, and the others.
 
-    A trial of which nilearn makes no regressor, or one that begins after the last volume, has zeros.
+    A trial of which nilearn makes no regressor, or that begins after the last volume, has zeros.
     """
     columns = {name: design[:, i] for i, name in enumerate(names)}
     own = [name for name in names if name[:5] == "trial" and name[5:11].isdigit()]
