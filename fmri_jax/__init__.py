@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.gan.estimator import GANDecoder
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.methods.ridge.estimator import RidgeDecoder
+    from fmri_jax.pipeline.estimators import cross_validate
     from fmri_jax.pipeline.split import train_test_split
 
 _lazy, *_ = lazy_loader.attach(
@@ -36,6 +37,7 @@ _lazy, *_ = lazy_loader.attach(
         "methods.gan.estimator": ["GANDecoder"],
         "methods.local_decoders.estimator": ["MultiScaleDecoder"],
         "methods.ridge.estimator": ["RidgeDecoder"],
+        "pipeline.estimators": ["cross_validate"],
         "pipeline.split": ["train_test_split"],
     },
 )
@@ -43,6 +45,7 @@ __all__ = [
     "GANDecoder",
     "MultiScaleDecoder",
     "RidgeDecoder",
+    "cross_validate",
     "data",
     "datasets",
     "errors",

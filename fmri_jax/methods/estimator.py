@@ -26,6 +26,7 @@ class MethodEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     method: ClassVar[str]  # the package in `fmri_jax.methods`
+    noise_scaling: ClassVar[bool] = True  # whether averages are enlarged to the noise of training
     fitted_: Decoder
 
     def save(self, folder: str | pathlib.Path) -> pathlib.Path:
@@ -72,7 +73,6 @@ class ImageDecoder(MethodEstimator):
 
     image_shape: Any
     y_range: Any
-    noise_scaling: ClassVar[bool] = True  # whether averages are enlarged to the noise of training
 
     def fit(self, X: Any, y: Any) -> "ImageDecoder":
         """Learns from trials.

@@ -52,7 +52,7 @@ def assemble(
         about=About(
             method=options.method_name,
             config=dataclasses.asdict(options.method_config),
-            recording=identity(recording, options.data_name),
+            recording=identity(recording, _name(options)),
             fold=fold.name,
             roi=preparation.roi,
             preparation=dataclasses.asdict(preparation),
@@ -61,3 +61,8 @@ def assemble(
         training_repeats=fold.training_repeats,
         noise_scaling=preparation.noise_scaling,
     )
+
+
+def _name(options: Experiment) -> str:
+    """The recording's name for people: its file, or its reader."""
+    return pathlib.Path(str(options.data_options.get("path", ""))).name or options.data_name

@@ -48,6 +48,7 @@ def run(
     progress: bool = True,
     command: str = "",
     rescore: bool = False,
+    recording: Recording | None = None,
 ) -> pathlib.Path:
     """Runs one experiment, or goes on with it where it was stopped.
 
@@ -60,6 +61,7 @@ def run(
         progress: whether to draw progress bars.
         command: the command line that runs this experiment again, for the report.
         rescore: whether finished folds are scored again though the config is the same.
+        recording: taken instead of the one that the config names.
 
     Returns:
         The path of `report.html`.
@@ -71,11 +73,16 @@ def run(
     """
     use_compilation_cache()
     with writing_to(workdir):
-        return _run(config, workdir, progress, command, rescore)
+        return _run(config, workdir, progress, command, rescore, recording)
 
 
 def _run(
-    config: Mapping[str, Any], workdir: pathlib.Path, progress: bool, command: str, rescore: bool
+    config: Mapping[str, Any],
+    workdir: pathlib.Path,
+    progress: bool,
+    command: str,
+    rescore: bool,
+    recording: Recording | None,
 ) -> pathlib.Path:
     """From the config to the page, or from what an earlier start has finished."""
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
@@ -84,13 +91,14 @@ def _run(
     begun = claim(workdir, plain)
     earlier = _earlier(workdir) if begun else {}
     finished = page.exists() and not (rescore or is_outdated(workdir, plain))
-    if finished and _files_unchanged(earlier, options):
+    if finished and recording is None and _files_unchanged(earlier, options):
         return page
     mesh = make_mesh(options.n_devices)
     # The time that earlier scores took says nothing of those that replace them.
     phases = Phases([phase for phase in earlier.get("phases", []) if phase["name"] != "score"])
-    with phases.measure("load"):
-        recording = recording_identity.load(options)
+    if recording is None:
+        with phases.measure("load"):
+            recording = recording_identity.load(options)
     same = recording_identity.go_on_with(
         workdir, earlier, recording_identity.identity(options, recording)
     )

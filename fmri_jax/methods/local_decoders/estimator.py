@@ -70,6 +70,7 @@ class MultiScaleDecoder(MethodEstimator):
     """
 
     method: ClassVar[str] = "local_decoders"
+    noise_scaling: ClassVar[bool] = False  # linear maps would answer with as much more contrast
 
     def __init__(
         self,
@@ -148,7 +149,7 @@ class MultiScaleDecoder(MethodEstimator):
         training = TrainingSet(scale.apply(X, np.ones(len(X))), images, groups)
         model = fit(training, config, jax.random.key(seed))
         about = About(self.method, dataclasses.asdict(config))
-        self.fitted_ = Decoder(model, scale, about)
+        self.fitted_ = Decoder(model, scale, about, noise_scaling=self.noise_scaling)
         coef = np.asarray(model.elements.coef, np.float64)
         self.coef_ = np.where(scale.constant[:, None], 0, coef / scale.std[:, None])
         intercept = np.asarray(model.elements.intercept, np.float64)
