@@ -132,7 +132,7 @@ def _description(runs: list[Run], left_out: dict[str, str], folder: str) -> str:
     if blank := sum(len(run.events) - len(run.shown) for run in runs):
         sentences.append(f"{blank} rows of the events tables show no image and are left out.")
     if left_out:
-        sentences.append(f"{left_out_text(left_out).capitalize()}.")
+        sentences.append(f"Moreover {left_out_text(left_out)}.")
     return " ".join(sentences)
 
 
