@@ -47,6 +47,10 @@ KINDS = {
         "Test images were also in the training set of the same fold.",
         knows_test_images=True,
     ),
+    "run_centring": Kind(
+        "Runs without training trials were centred by their test trials; values: `runs`, `how`.",
+        "Runs were centred by their test trials, which therefore know of one another.",
+    ),
     "held_out": Kind(
         "Training stimuli stand in for the test set; values: `share`.",
         "Training stimuli were held out and stand in for the test set.",

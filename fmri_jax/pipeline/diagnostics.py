@@ -12,6 +12,7 @@ import numpy as np
 
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold
+from fmri_jax.data.preparation.run_centring import centred
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
@@ -60,7 +61,12 @@ def examine(
         scored: every metric that the run was scored by.
     """
     trained_through = methods.trained_through(options.method_name, options.method_config)
-    notes = [*_departures(options, recording), *_shared(splits), *circular(trained_through, scored)]
+    notes = [
+        *_departures(options, recording),
+        *_shared(splits),
+        *_centred_by_test(options, splits),
+        *circular(trained_through, scored),
+    ]
     found = Diagnosis(notes=notes)
     if not any(fold.shared_stimuli for fold in splits):  # reported already, and worse
         _duplicates(splits, found)
@@ -178,6 +184,20 @@ def _shared(splits: Sequence[Fold]) -> list[Note]:
     return [Note("shared_images", "warning", text, values)]
 
 
+def _centred_by_test(options: Experiment, splits: Sequence[Fold]) -> list[Note]:
+    """Runs that `run_centring` could estimate from test trials alone."""
+    runs = sum(fold.runs_centred_by_test for fold in splits)
+    if not runs:
+        return []
+    how = options.preparation.run_centring
+    text = (
+        f"{count(runs, 'run')} without training trials {'was' if runs == 1 else 'were'} brought to "
+        f"the baseline of the others (run_centring={how!r}) by the mean of the test trials: each "
+        "test trial was prepared with knowledge of the others, which a decoder of new fMRI lacks."
+    )
+    return [Note("run_centring", "warning", text, {"runs": runs, "how": how})]
+
+
 def _training_images(fold: Fold) -> np.ndarray:
     """The distinct training images of a fold."""
     return fold.train.images[np.unique(fold.train.stimulus)]
@@ -255,7 +275,9 @@ def _ceiling(
     if options.preparation.fmri == "noise":
         return
     try:
-        ceiling = noise_ceiling(recording.fmri[trials][:, splits[0].voxels], stimulus[trials])
+        ceiling = noise_ceiling(
+            _comparable(options, recording)[trials][:, splits[0].voxels], stimulus[trials]
+        )
     except InputError:  # one test image, or no repeats: there is no ceiling to be had
         return
     repeats = [np.broadcast_to(test.repeats, len(test.fmri)) for test in tests]
@@ -271,3 +293,12 @@ def _ceiling(
     )
     values = {"explainable": typical, "fewest": fewest, "most": most}
     found.notes.append(Note("noise_ceiling", "info", text, values))
+
+
+def _comparable(options: Experiment, recording: Recording) -> np.ndarray:
+    """(trials, voxels) responses, each run centred as for the method."""
+    how = options.preparation.run_centring
+    if not how:
+        return recording.fmri
+    everything = np.arange(len(recording.fmri))
+    return centred(recording.fmri, recording.run, everything, everything[:0], how)[0]

@@ -269,3 +269,15 @@ def test_a_run_writes_what_it_found(tmp_path):
     text = html.unescape(page.read_text())
     assert all(note["text"] in text for note in by_kind.values())
     assert "Noise ceiling" in text
+
+
+@pytest.mark.parametrize(("split", "runs"), [("run", 6), ("stimulus", 0)])
+def test_runs_that_only_test_trials_could_centre_are_noted(tmp_path, split, runs):
+    recording = subject(noise=0.5)
+    grouped = np.arange(len(recording.run), dtype=np.int32) % 6
+    recording = dataclasses.replace(recording, run=grouped)
+    preparation = {"split": split, "n_folds": 3 if split == "run" else 4, "run_centring": "centre"}
+    found, _, _ = examined(tmp_path, recording, **preparation)
+    notes = noted(found, "run_centring")
+    assert [note.values for note in notes] == ([{"runs": runs, "how": "centre"}] if runs else [])
+    assert all(note.severity == "warning" and f"{runs} runs" in note.text for note in notes)
