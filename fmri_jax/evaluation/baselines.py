@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
 from fmri_jax.evaluation.repeats import average_by_stimulus, rows_by_stimulus
@@ -148,8 +149,8 @@ def ridge(
 def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Array:
     trial_mean = fitted.trial_mean
     centred = ((fmri - trial_mean) / gain + (trial_mean - fitted.voxel_mean)).astype(fmri.dtype)
-    components = _product(centred, fitted.to_components)
-    return jnp.clip(_product(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
+    components = matmul(centred, fitted.to_components)
+    return jnp.clip(matmul(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
 
 
 @jax.jit
@@ -161,7 +162,7 @@ def _solve(
     x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     x, y = x - x_mean, y - y_mean
     left, variance, right = _decompose(x)
-    projected = _product(left.T, y)  # (components, pixels)
+    projected = matmul(left.T, y)  # (components, pixels)
     total = jnp.sum(variance)
     alphas = penalties * jnp.where(total > 0, total / len(x), 1)  # 1: no voxel ever changes
     error = _left_out_error(y, left, variance, projected, groups)
@@ -182,11 +183,11 @@ def _left_out_error(
     float32 exact where nearly everything is explained.
     """
     n, components = left.shape
-    gram = _product(projected, projected.T)
+    gram = matmul(projected, projected.T)
     complete = n == components  # then nothing is outside, at half of the cost
     if not complete:
-        outside = y - _product(left, projected)
-        outside_along = _product(outside, projected.T)
+        outside = y - matmul(left, projected)
+        outside_along = matmul(outside, projected.T)
 
     def of_group(rows: jax.Array, rest: jax.Array) -> jax.Array:
         used = rows >= 0
@@ -195,14 +196,14 @@ def _left_out_error(
             return jnp.where(used[:, None], values[rows], 0)
 
         own, inside = take(left), take(rest)
-        squares = _product(_product(inside, gram), inside.T)
+        squares = matmul(matmul(inside, gram), inside.T)
         unit, both = jnp.eye(len(rows), dtype=y.dtype), used[:, None] & used
         # Rounding must not make this singular, nor do the places that a small group leaves empty.
-        remaining = _product(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
+        remaining = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
         if not complete:
-            crossed = _product(take(outside_along), inside.T)
-            squares += crossed + crossed.T + _product(take(outside), take(outside).T)
-            remaining += jnp.where(both, unit, 0) - _product(own, own.T)
+            crossed = matmul(take(outside_along), inside.T)
+            squares += crossed + crossed.T + matmul(take(outside), take(outside).T)
+            remaining += jnp.where(both, unit, 0) - matmul(own, own.T)
         half = jnp.linalg.solve(remaining, squares)
         return jnp.trace(jnp.linalg.solve(remaining, half.T))
 
@@ -218,13 +219,9 @@ def _decompose(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Left vectors, squared singular values, right vectors of x, from its smaller Gram matrix."""
     rows, columns = x.shape
     small = x if rows <= columns else x.T
-    variance, vectors = jnp.linalg.eigh(_product(small, small.T))
+    variance, vectors = jnp.linalg.eigh(matmul(small, small.T))
     kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
     variance = jnp.where(kept, variance, 0)
     scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
-    others = _product(small.T, vectors) * scale
+    others = matmul(small.T, vectors) * scale
     return (vectors, variance, others) if rows <= columns else (others, variance, vectors)
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

@@ -36,9 +36,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import as_rgb, einsum, in_blocks, resize
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.identification import Ranks, block_ranks
-from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import (
     gaussian_filter,
     pixel_correlation,
@@ -128,11 +129,9 @@ def eight_numbers(
 
 def resized(images: jax.Array, size: int) -> jax.Array:
     """Images as RGB (n, size, size, 3), by way of 256 x 256 px."""
-    if images.shape[-1] == 1:
-        images = jnp.repeat(images, 3, axis=-1)
+    images = as_rgb(images)
     for side in (SIDE, size):
-        shape = (len(images), side, side, 3)
-        images = jax.image.resize(images, shape, "bilinear", antialias=False)
+        images = resize(images, side, side, antialias=False)
     return images
 
 
@@ -153,7 +152,7 @@ def _pixel_numbers(targets: jax.Array, reconstructions: jax.Array) -> dict[str, 
 def _mean_in_columns(images: jax.Array) -> jax.Array:
     """Local means (n, h - 10, w, 1) along the columns of grey images (n, h, w, 1)."""
     rows = gaussian_filter(images.shape[1], images.dtype)
-    return jnp.einsum("ih,nhwc->niwc", rows, images, precision=jax.lax.Precision.HIGHEST)
+    return einsum("ih,nhwc->niwc", rows, images)
 
 
 @functools.partial(jax.jit, static_argnums=0)

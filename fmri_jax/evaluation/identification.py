@@ -16,8 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import in_blocks, matmul
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.images import as_images, as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.images import as_images, as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
 
 Array = np.ndarray | jax.Array
@@ -93,7 +94,7 @@ def similarity(candidates: Any, reconstructions: Any, block: int = 256) -> np.nd
 
 @jax.jit
 def _correlate(rows: jax.Array, unit_candidates: jax.Array) -> jax.Array:
-    return jnp.matmul(unit_rows(rows), unit_candidates.T, precision=jax.lax.Precision.HIGHEST)
+    return matmul(unit_rows(rows), unit_candidates.T)
 
 
 @jax.jit
@@ -118,9 +119,7 @@ def block_ranks(
     """
     unit_decoded = unit_rows(decoded)
     with_own = jnp.sum(unit_decoded * unit_rows(own), axis=1, keepdims=True)
-    with_candidates = jnp.matmul(
-        unit_decoded, unit_candidates.T, precision=jax.lax.Precision.HIGHEST
-    )
+    with_candidates = matmul(unit_decoded, unit_candidates.T)
     other = own_ids[:, None] != candidate_ids[None, :]
     lead = with_own - with_candidates
     return Ranks(

@@ -1,10 +1,8 @@
-"""The one image convention, checked at the door of every public function of this room."""
+"""The one image convention, checked by every public function of this package."""
 
 import hashlib
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from fmri_jax.errors import InputError
@@ -49,7 +47,7 @@ def as_pair(targets: Any, reconstructions: Any) -> tuple[np.ndarray, np.ndarray]
     """Returns targets and reconstructions as float32 images of one shape.
 
     Args:
-        targets: (n, height, width, channels), what was seen.
+        targets: (n, height, width, channels), the targets.
         reconstructions: the same shape, what was decoded.
 
     Raises:
@@ -60,7 +58,7 @@ def as_pair(targets: Any, reconstructions: Any) -> tuple[np.ndarray, np.ndarray]
     if targets.shape != reconstructions.shape:
         raise InputError(
             f"targets have shape {targets.shape} and reconstructions {reconstructions.shape}: "
-            "expected the same shape, one reconstruction a target."
+            "expected the same shape, one reconstruction per target."
         )
     return targets, reconstructions
 
@@ -74,7 +72,7 @@ def image_ids(*stacks: np.ndarray) -> list[np.ndarray]:
         *stacks: each (n, height, width, channels) in [0, 1].
 
     Returns:
-        One (n,) int32 array a stack; numbers count up in the order of first appearance.
+        One (n,) int32 array per stack; numbers count up in the order of first appearance.
     """
     numbers: dict[bytes, int] = {}
 
@@ -89,35 +87,3 @@ def image_ids(*stacks: np.ndarray) -> list[np.ndarray]:
 def is_binary(targets: np.ndarray) -> bool:
     """Whether targets are one-channel images of zeros and ones, the case for binary metrics."""
     return targets.shape[-1] == 1 and bool(np.isin(targets, (0, 1)).all())
-
-
-def in_blocks(function: Callable[..., Any], rows: tuple[np.ndarray, ...], block: int) -> Any:
-    """Applies `function` to blocks of rows of one compiled shape, and joins what it returns.
-
-    Memory then depends on the block and not on the number of rows. The last block is filled up by
-    repeating its last row, so that every call has the same shape and compiles once.
-
-    Args:
-        function: takes one block of each array in `rows`; returns a pytree of arrays with the
-            block as first axis.
-        rows: arrays with a common first axis (n, ...).
-        block: rows a call.
-
-    Returns:
-        The pytree that `function` returns, of NumPy arrays with first axis n.
-    """
-    n = len(rows[0])
-    parts = [
-        jax.tree.map(lambda part, keep=stop - start: np.asarray(part)[:keep], function(*block_rows))
-        for start, stop, block_rows in _padded_blocks(rows, n, block)
-    ]
-    return jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
-
-
-def _padded_blocks(
-    rows: tuple[np.ndarray, ...], n: int, block: int
-) -> Iterator[tuple[int, int, tuple[np.ndarray, ...]]]:
-    """Yields (start, stop, one block of each array), the last block filled up."""
-    for start in range(0, n, block):
-        index = np.minimum(np.arange(start, start + block), n - 1)
-        yield start, min(start + block, n), tuple(array[index] for array in rows)

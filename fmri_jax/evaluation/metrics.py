@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import einsum
+
 # Wang et al. 2004: a Gaussian of standard deviation 1.5 pixels over 11 pixels.
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11
@@ -111,13 +113,7 @@ def ssim(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
     filter_columns = jnp.asarray(_gaussian_matrix(width, window), targets.dtype)
 
     def local_mean(x_NHWC: jax.Array) -> jax.Array:
-        return jnp.einsum(
-            "ih,nhwc,jw->nijc",
-            filter_rows,
-            x_NHWC,
-            filter_columns,
-            precision=jax.lax.Precision.HIGHEST,
-        )
+        return einsum("ih,nhwc,jw->nijc", filter_rows, x_NHWC, filter_columns)
 
     return similarity(targets, reconstructions, local_mean)
 

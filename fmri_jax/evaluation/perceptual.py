@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.errors import InputError
+from fmri_jax.arrays import as_rgb, in_blocks, resize
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
-from fmri_jax.evaluation.images import as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
 from fmri_jax.networks import AlexNet
 
@@ -47,19 +47,12 @@ def prepare(images: jax.Array, size: int = 0) -> jax.Array:
     Raises:
         InputError: the images have neither one channel nor three.
     """
-    n, height, width, channels = images.shape
-    if channels not in (1, 3):
-        raise InputError(
-            f"images have {channels} channels: perceptual metrics expect 1 (grey) or 3 (RGB)."
-        )
-    if channels == 1:
-        images = jnp.repeat(images, 3, axis=-1)
+    images = as_rgb(images)
+    height, width = images.shape[1:3]
     shorter = min(height, width)
     side = size or max(SMALLEST, shorter)
-    if side == shorter:
-        return images
-    shape = (n, round(height * side / shorter), round(width * side / shorter), 3)
-    return jax.image.resize(images, shape, "bilinear")
+    height, width = (round(length * side / shorter) for length in (height, width))
+    return resize(images, height, width, antialias=True)
 
 
 def lpips_distance(
@@ -91,33 +84,6 @@ def lpips_distance(
         weights = jnp.ravel(jnp.asarray(head))
         total += jnp.mean(jnp.sum(difference**2 * weights, axis=-1), axis=(1, 2))
     return total
-
-
-def lpips(
-    targets: Any,
-    reconstructions: Any,
-    weights: PerceptualWeights,
-    size: int = 0,
-    block: int = 32,
-) -> np.ndarray:
-    """LPIPS v0.1 distance (AlexNet) of each reconstruction from its target; see `prepare`.
-
-    Args:
-        targets: (n, height, width, 1 or 3) in [0, 1].
-        reconstructions: the same shape.
-        weights: AlexNet's parameters and the five heads.
-        size: shorter side in pixels; 0 keeps the size, but at least 64.
-        block: images in the network at a time.
-
-    Returns:
-        (n,) distances; smaller is better.
-    """
-    targets, reconstructions = as_pair(targets, reconstructions)
-
-    def distances(own: np.ndarray, decoded: np.ndarray) -> jax.Array:
-        return _lpips_block(weights, own, decoded, size)
-
-    return in_blocks(distances, (targets, reconstructions), block)
 
 
 def perceptual_values(
@@ -190,17 +156,6 @@ def _unit_activations(
     return {
         name: unit_rows(_flat(activations[layer])) for name, layer in IDENTIFICATION_LAYERS.items()
     }
-
-
-@functools.partial(jax.jit, static_argnames="size")
-def _lpips_block(
-    weights: PerceptualWeights, own: jax.Array, decoded: jax.Array, size: int
-) -> jax.Array:
-    return lpips_distance(
-        _activations(weights.alexnet, own, size),
-        _activations(weights.alexnet, decoded, size),
-        weights.lpips_heads,
-    )
 
 
 @functools.partial(jax.jit, static_argnames="size")

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.arrays import in_blocks
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics, perceptual
 from fmri_jax.evaluation.identification import Ranks, against_all, n_way, pairwise, ranks
-from fmri_jax.evaluation.images import as_images, as_pair, in_blocks, is_binary
+from fmri_jax.evaluation.images import as_images, as_pair, is_binary
 from fmri_jax.evaluation.intervals import Score, bootstrap, mean_interval
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 

@@ -22,12 +22,11 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh
 
+from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.linear.design import centre_targets, check, design, original_units, power_of_two
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.target_batches import block_size, map_targets
-
-_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 class Evidence(NamedTuple):
@@ -93,7 +92,7 @@ def _bayesian_ridge(X, Y, selected, evidence: Evidence, block: int, mesh: Mesh |
         spectrum = shared_spectrum(features.rows[:, :n], (targets / v[:, None])[:, :n])
         weights = maximise(spectrum, n, evidence, features.scale[0], v)
         coef = weights.T * v / features.scale[:, None]
-        return LinearModel(coef, y_mean - _matmul(features.mean, coef))
+        return LinearModel(coef, y_mean - matmul(features.mean, coef))
 
     def solve(shared, mine):
         rows, u = shared
@@ -144,15 +143,15 @@ class Spectrum(NamedTuple):
         """Ridge weights (t, features) for penalties (t,)."""
         scaled = self.along / (self.sizes + penalty[:, None])
         if self.basis.ndim == 2:
-            return _matmul(scaled, self.basis)
-        return _matmul(scaled[:, None], self.basis)[:, 0]
+            return matmul(scaled, self.basis)
+        return matmul(scaled[:, None], self.basis)[:, 0]
 
 
 def shared_spectrum(rows: jax.Array, targets: jax.Array) -> Spectrum:
     """Of rows (features, n) that all targets (t, n) share, by singular value decomposition."""
     right, sizes, left = jnp.linalg.svd(rows, full_matrices=False)
-    along = _matmul(targets, left.T)
-    outside = jnp.sum(jnp.square(targets - _matmul(along, left)), axis=1)
+    along = matmul(targets, left.T)
+    outside = jnp.sum(jnp.square(targets - matmul(along, left)), axis=1)
     return Spectrum(jnp.square(sizes)[None], along, outside, sizes[:, None] * right.T)
 
 
@@ -164,18 +163,18 @@ def own_spectra(rows: jax.Array, targets: jax.Array) -> Spectrum:
     """
     k, n = rows.shape[1:]
     if n <= k:
-        sizes, vectors = jnp.linalg.eigh(_matmul(rows.mT, rows))
-        along = _matmul(targets[:, None], vectors)[:, 0]
-        basis = _matmul(rows, vectors).mT
+        sizes, vectors = jnp.linalg.eigh(matmul(rows.mT, rows))
+        along = matmul(targets[:, None], vectors)[:, 0]
+        basis = matmul(rows, vectors).mT
         return Spectrum(jnp.maximum(sizes, 0), along, jnp.zeros_like(along[:, 0]), basis)
-    sizes, vectors = jnp.linalg.eigh(_matmul(rows, rows.mT))
+    sizes, vectors = jnp.linalg.eigh(matmul(rows, rows.mT))
     noise = k * jnp.finfo(rows.dtype).eps * sizes[:, -1:]
     root = jnp.sqrt(jnp.maximum(sizes, noise))
     usable = (sizes > noise) & (root > 0)
-    products = _matmul(_matmul(rows, targets[..., None]).mT, vectors)[:, 0]
+    products = matmul(matmul(rows, targets[..., None]).mT, vectors)[:, 0]
     along = jnp.where(usable, products / jnp.where(usable, root, 1), 0)
-    inside = _matmul(vectors, jnp.where(usable, along / root, 0)[..., None])
-    outside = jnp.sum(jnp.square(targets - _matmul(rows.mT, inside)[..., 0]), axis=1)
+    inside = matmul(vectors, jnp.where(usable, along / root, 0)[..., None])
+    outside = jnp.sum(jnp.square(targets - matmul(rows.mT, inside)[..., 0]), axis=1)
     sizes = jnp.where(usable, sizes, 0)
     return Spectrum(sizes, along, outside, jnp.sqrt(sizes)[..., None] * vectors.mT)
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.sharding import Mesh
 
+from fmri_jax.arrays import matmul
 from fmri_jax.linear.design import (
     Design,
     centre_targets,
@@ -29,8 +30,6 @@ Solver = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
 # A Gram matrix whose smallest eigenvalue is below this many eps of its largest is near singular.
 NEAR_SINGULAR = 1e3
-
-_matmul = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
 
 def least_squares(X: Any, Y: Any, selected: Any = None, *, mesh: Mesh | None = None) -> LinearModel:
@@ -108,7 +107,7 @@ def _solve(X, Y, selected, alpha, solver: str, mesh: Mesh | None) -> LinearModel
     shared = SHARED_SOLVERS[solver]
     n = X.shape[0]
     coef = shared(features.rows[:, :n], targets[:, :n].T, alpha)
-    return LinearModel(coef, y_mean - _matmul(features.mean, coef))
+    return LinearModel(coef, y_mean - matmul(features.mean, coef))
 
 
 def solve_selected(
@@ -141,7 +140,7 @@ def svd_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Arra
     sizes = jnp.where(usable, sizes, 1)[:, None]
     # s / (s^2 + alpha), without squares that could overflow.
     inverse = jnp.where(usable[:, None], 1 / (sizes + alpha / sizes), 0)
-    return _matmul(left, inverse * _matmul(right, targets))
+    return matmul(left, inverse * matmul(right, targets))
 
 
 def gram_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax.Array:
@@ -166,11 +165,11 @@ def spectral_ridge(rows: jax.Array, targets: jax.Array, alpha: jax.Array) -> jax
     """
     dual = rows.shape[1] <= rows.shape[0]
     side = rows.T if dual else rows
-    sizes, vectors = jnp.linalg.eigh(_matmul(side, side.T))
+    sizes, vectors = jnp.linalg.eigh(matmul(side, side.T))
 
     def inverse(right: jax.Array) -> jax.Array:
         weights = 1 / (jnp.maximum(sizes, 0)[:, None] + alpha)
-        return _matmul(vectors, weights * _matmul(vectors.T, right))
+        return matmul(vectors, weights * matmul(vectors.T, right))
 
     safe = sizes[0] + jnp.min(alpha) > NEAR_SINGULAR * jnp.finfo(rows.dtype).eps * sizes[-1]
     return lax.cond(
@@ -186,7 +185,7 @@ def _gram_solve(
     """(coefficients, smallest pivot of the Gram matrix over its largest diagonal element)."""
     dual = rows.shape[1] <= rows.shape[0]
     side = rows.T if dual else rows
-    gram = _matmul(side, side.T)
+    gram = matmul(side, side.T)
     squares, precision = jnp.diagonal(gram), jnp.finfo(rows.dtype)
     largest = jnp.maximum(jnp.max(squares), precision.tiny)
     lift = alpha
@@ -218,10 +217,10 @@ def _refined(
     """
     if dual:
         weights = inverse(targets)
-        residual = targets - _matmul(rows.T, _matmul(rows, weights)) - alpha * weights
-        return _matmul(rows, weights + inverse(residual))
-    coef = inverse(_matmul(rows, targets))
-    residual = _matmul(rows, targets - _matmul(rows.T, coef)) - alpha * coef
+        residual = targets - matmul(rows.T, matmul(rows, weights)) - alpha * weights
+        return matmul(rows, weights + inverse(residual))
+    coef = inverse(matmul(rows, targets))
+    residual = matmul(rows, targets - matmul(rows.T, coef)) - alpha * coef
     return coef + inverse(residual)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import Mesh
 
+from fmri_jax.arrays import einsum
 from fmri_jax.errors import InputError
 from fmri_jax.linear.design import check, design, original_units
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
@@ -30,8 +31,6 @@ PRUNED = 1e8  # a weight of a larger precision counts as zero
 OFFSET_PRECISION = 0.01  # of the intercept, in logits: a prior deviation of 10
 FEWEST = 8  # features from which on dropping more would save nothing
 TOGETHER = 64  # targets a block: they wait for the slowest, and fit a processor's cache
-
-_einsum = functools.partial(jnp.einsum, precision=lax.Precision.HIGHEST)
 
 
 class LogisticModel(NamedTuple):
@@ -146,7 +145,7 @@ def _relevance(
     as no target has more than half of its features left, the others are dropped from the arrays.
     """
     t, k, n = rows.shape
-    moment = _einsum("tkn,tn->tk", rows, trials[:, None] * (targets - 0.5))
+    moment = einsum("tkn,tn->tk", rows, trials[:, None] * (targets - 0.5))
     state = _State(
         iteration=jnp.int32(0),
         precision=jnp.ones((t, k), rows.dtype).at[:, -1].set(OFFSET_PRECISION),
@@ -222,14 +221,14 @@ def _iterate(rows: jax.Array, moment: jax.Array, trials: jax.Array, state: _Stat
     # the prior precisions span many orders of magnitude.
     deviation = lax.rsqrt(state.precision)
     scaled = rows * deviation[..., None]
-    information = _einsum("tkn,tln->tkl", scaled * omega[:, None], scaled)
+    information = einsum("tkn,tln->tkl", scaled * omega[:, None], scaled)
     identity = jnp.broadcast_to(jnp.eye(rows.shape[1], dtype=rows.dtype), information.shape)
     factor = jnp.linalg.cholesky(information + identity)
     root = lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
-    covariance = _einsum("tik,til->tkl", root, root)
-    weights = deviation * _einsum("tkl,tl->tk", covariance, deviation * moment)
-    uncertain = jnp.sum(jnp.square(_einsum("tik,tkn->tin", root, scaled)), axis=1)  # x^T S x
-    xi = jnp.sqrt(uncertain + jnp.square(_einsum("tkn,tk->tn", rows, weights)))
+    covariance = einsum("tik,til->tkl", root, root)
+    weights = deviation * einsum("tkl,tl->tk", covariance, deviation * moment)
+    uncertain = jnp.sum(jnp.square(einsum("tik,tkn->tin", root, scaled)), axis=1)  # x^T S x
+    xi = jnp.sqrt(uncertain + jnp.square(einsum("tkn,tk->tn", rows, weights)))
     # 1 - alpha S_dd = diag((I + E)^-1 E), without the cancellation of the difference.
     determined = jnp.maximum(jnp.sum(covariance * information, axis=2), 0)
     square = jnp.square(weights)

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.arrays import matmul
+
 
 class LinearModel(NamedTuple):
     """Linear predictions of every target; a pytree that also unpacks as (coef, intercept).
@@ -20,7 +22,7 @@ class LinearModel(NamedTuple):
 
     def predict(self, X: jax.Array) -> jax.Array:
         """Predictions (samples, targets) for `X` (samples, features)."""
-        return jnp.matmul(X, self.coef, precision=jax.lax.Precision.HIGHEST) + self.intercept
+        return matmul(X, self.coef) + self.intercept
 
 
 class SparseLinearModel(NamedTuple):

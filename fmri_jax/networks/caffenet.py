@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.networks.conv.dispatch import max_pool
 from fmri_jax.networks.modules import Conv
@@ -115,7 +116,5 @@ def local_response_norm(
     """
     channel = np.arange(x_BHWC.shape[-1])
     neighbours = np.abs(channel[:, None] - channel) <= size // 2
-    energy = jnp.matmul(
-        x_BHWC**2, jnp.asarray(neighbours, x_BHWC.dtype), precision=jax.lax.Precision.HIGHEST
-    )
+    energy = matmul(x_BHWC**2, jnp.asarray(neighbours, x_BHWC.dtype))
     return x_BHWC * jnp.exp(-beta * jnp.log1p(alpha / size * energy))

@@ -9,9 +9,10 @@ import skimage.metrics
 import skimage.transform
 import sklearn.metrics
 
+from fmri_jax.arrays import in_blocks
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics
-from fmri_jax.evaluation.images import as_images, as_pair, image_ids, in_blocks
+from fmri_jax.evaluation.images import as_images, as_pair, image_ids
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import einsum
 from fmri_jax.datasets.simulated import areas, steerable_pyramid
 from fmri_jax.datasets.simulated.areas import ReceptiveFields
 
@@ -120,7 +121,7 @@ def _pool_batch(
 def _sum_cells(channels: jax.Array, weights: jax.Array) -> jax.Array:
     """Weighs (n, channels, cells, cells) by (cells * cells, voxels): (n, channels, voxels)."""
     flat = channels.reshape(*channels.shape[:2], -1)
-    return jnp.einsum("ncp,pv->ncv", flat, weights, precision="highest")
+    return einsum("ncp,pv->ncv", flat, weights)
 
 
 def standardised(responses: np.ndarray, reference: slice = slice(None)) -> np.ndarray:

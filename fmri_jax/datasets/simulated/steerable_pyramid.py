@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import einsum, resize
 from fmri_jax.datasets.simulated.areas import FIELD
 
 PIXELS = 64  # side of the image that the pyramid sees, whatever the size of the recorded one
@@ -65,9 +66,9 @@ def gabor_energy(luminance: jax.Array, across: jax.Array, down: jax.Array) -> ja
     Returns:
         (n, orientations, pixels / 2, pixels / 2), the magnitude of a quadrature pair.
     """
-    rows = jnp.einsum("nyx,okpx->nokyp", luminance, across, precision="highest")
+    rows = einsum("nyx,okpx->nokyp", luminance, across)
     # Real and imaginary parts of (row + i row') (column + i column').
-    parts = jnp.einsum("nokyp,ojqy->nokjqp", rows, down, precision="highest")
+    parts = einsum("nokyp,ojqy->nokjqp", rows, down)
     even = parts[:, :, 0, 0] - parts[:, :, 1, 1]
     odd = parts[:, :, 0, 1] + parts[:, :, 1, 0]
     return jnp.sqrt(even**2 + odd**2)
@@ -113,5 +114,4 @@ def signed_contrasts(images: jax.Array) -> jax.Array:
 def as_seen(images: jax.Array) -> jax.Array:
     """Images (n, h, w, 3) uint8 as (n, PIXELS, PIXELS, 3) float32 in [0, 1]."""
     scaled = images.astype(jnp.float32) / 255
-    shape = (len(images), PIXELS, PIXELS, 3)
-    return scaled if scaled.shape == shape else jax.image.resize(scaled, shape, "linear")
+    return resize(scaled, PIXELS, PIXELS, antialias=True)

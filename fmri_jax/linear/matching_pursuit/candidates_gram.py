@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fmri_jax.arrays import matmul
 from fmri_jax.linear.matching_pursuit.candidates_bf16 import Dictionary, Proposal, own_values
 
 AHEAD = 16  # columns at hand of each target
@@ -69,7 +70,7 @@ def start_lookahead(
         # The barrier hands the library gathered rows: a product is slow that gathers them itself.
         gathered = rows.at[own].get(mode="clip"), rows.at[own[best]].get(mode="clip")
         all_own, few = lax.optimization_barrier(gathered)
-        return jnp.matmul(all_own, few.T, precision=lax.Precision.HIGHEST)
+        return matmul(all_own, few.T)
 
     return Lookahead(
         products,
@@ -112,7 +113,7 @@ def add_column(
         who = lax.dynamic_slice_in_dim(targets, i * some, some)
         atoms = dictionary.features.rows[feature.at[who].get(mode="clip")]
         # Voxels first: the other way round XLA's CPU library packs all of them anew every time.
-        columns = jnp.matmul(dictionary.features.rows, atoms.T, precision=lax.Precision.HIGHEST)
+        columns = matmul(dictionary.features.rows, atoms.T)
         own = selected.at[who].get(mode="clip")
         return column.at[who].set(columns[own, jnp.arange(some)[:, None]], mode="drop")
 

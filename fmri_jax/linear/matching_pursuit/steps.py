@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fmri_jax.arrays import einsum
 from fmri_jax.linear.design import inner, power_of_two
 from fmri_jax.linear.matching_pursuit.candidates_bf16 import (
     Dictionary,
@@ -195,6 +196,6 @@ def _orthogonalise(atoms: jax.Array, basis: jax.Array) -> tuple[jax.Array, jax.A
 
 
 def _project_off(atoms: jax.Array, basis: jax.Array) -> tuple[jax.Array, jax.Array]:
-    weights = jnp.einsum("tkn,tn->tk", basis, atoms, precision=lax.Precision.HIGHEST)
-    part = jnp.einsum("tkn,tk->tn", basis, weights, precision=lax.Precision.HIGHEST)
+    weights = einsum("tkn,tn->tk", basis, atoms)
+    part = einsum("tkn,tk->tn", basis, weights)
     return atoms - part, weights

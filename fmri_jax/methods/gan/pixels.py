@@ -1,4 +1,4 @@
-"""Between pixels in [0, 1], the units that networks work in, and RGB."""
+"""Between pixels in [0, 1] and the units that networks work in."""
 
 import flax.struct
 import jax
@@ -37,17 +37,3 @@ class PixelScale:
     def to_units(self, pixels: jax.Array) -> jax.Array:
         """Pixels in [0, 1] -> network units."""
         return (pixels - self.mean) / self.deviation
-
-
-def as_rgb(images: jax.Array) -> jax.Array:
-    """Repeats a single channel three times; leaves colour images as they are."""
-    return jnp.repeat(images, 3, axis=-1) if images.shape[-1] == 1 else images
-
-
-def resize(images: jax.Array, size: int) -> jax.Array:
-    """Images (n, h, w, c) at `size` pixels by bilinear interpolation; 0 leaves them as they are."""
-    if size in (0, images.shape[1]):
-        return images
-    return jax.image.resize(
-        images, (images.shape[0], size, size, images.shape[-1]), "bilinear", antialias=True
-    )

@@ -15,11 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from fmri_jax.arrays import as_rgb, resize
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.discriminator_update import Critic, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
-from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
+from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
@@ -133,7 +134,9 @@ class TrainStep:
 
     def features(self, comparator: Any, images: jax.Array) -> Features:
         """The comparator's activations of images (n, h, w, c) in [0, 1]; both sides alike."""
-        images = as_rgb(resize(images, self.config.comparator_size))
+        if size := self.config.comparator_size:
+            images = resize(images, size, size, antialias=True)
+        images = as_rgb(images)
         activations: Any = self.networks.comparator.apply({"params": comparator}, images)
         layers = self.config.comparator_layers
         if missing := [layer for layer in layers if layer not in activations]:

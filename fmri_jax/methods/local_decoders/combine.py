@@ -5,7 +5,6 @@ decoder with ten voxels for a hundred trials predicts its own training trials mu
 elements best of all, and weights learned from those predictions reward that.
 """
 
-import functools
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ import numpy as np
 import optax
 from scipy import optimize
 
+from fmri_jax.arrays import einsum, matmul
 from fmri_jax.errors import InputError
 from fmri_jax.linear.design import power_of_two
 from fmri_jax.methods.local_decoders.bases import Basis
@@ -22,8 +22,6 @@ from fmri_jax.methods.local_decoders.options import Weights
 N_STEPS = 600
 BATCH_SIZE = 32  # trials a step
 LEARNING_RATE = 0.1  # decays to zero along a half cosine
-
-_matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def equal_weights(basis: Basis) -> np.ndarray:
@@ -60,7 +58,7 @@ def synthesise(
     """Predicted elements (n, elements x channels) -> images (n, height, width, channels)."""
     height, width, channels = shape
     by_channel = predictions.reshape(len(predictions), -1, channels)
-    pixels = jnp.einsum("nec,ep->npc", by_channel, combination, precision=jax.lax.Precision.HIGHEST)
+    pixels = einsum("nec,ep->npc", by_channel, combination)
     return pixels.reshape(-1, height, width, channels)
 
 
@@ -131,7 +129,7 @@ def scale_weights(
     """
     layers = jnp.stack(
         [
-            _matmul(predictions[:, basis.scale == k], basis.synthesis[basis.scale == k])
+            matmul(predictions[:, basis.scale == k], basis.synthesis[basis.scale == k])
             for k in range(len(basis.sizes))
         ],
         axis=1,
@@ -151,8 +149,8 @@ def _descend(layers: jax.Array, images: jax.Array, start: jax.Array, key: jax.Ar
     optimiser = optax.sgd(optax.cosine_decay_schedule(LEARNING_RATE, N_STEPS), momentum=0.9)
 
     # The error is quadratic in the weights: a trial's inner products say all that its pixels do.
-    blends = jnp.einsum("nkp,nlp->nkl", layers, layers, precision=jax.lax.Precision.HIGHEST)
-    matches = jnp.einsum("nkp,np->nk", layers, images, precision=jax.lax.Precision.HIGHEST)
+    blends = einsum("nkp,nlp->nkl", layers, layers)
+    matches = einsum("nkp,np->nk", layers, images)
 
     def error(weights: jax.Array, rows: jax.Array) -> jax.Array:
         """Mean squared pixel error of some trials, but for a constant."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import linear
+from fmri_jax.arrays import einsum
 from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.options import Config, Decoder
 from fmri_jax.methods.local_decoders.receptive_fields import (
@@ -120,7 +121,7 @@ def settings_of(config: Config) -> Settings:
 def _element_means(rows: jax.Array, analysis: jax.Array, channels: int) -> jax.Array:
     """(rows, pixels x channels) -> (rows, elements x channels)."""
     pixels = rows.reshape(len(rows), -1, channels)
-    means = jnp.einsum("rpc,pe->rec", pixels, analysis, precision=jax.lax.Precision.HIGHEST)
+    means = einsum("rpc,pe->rec", pixels, analysis)
     return means.reshape(len(rows), -1)
 
 

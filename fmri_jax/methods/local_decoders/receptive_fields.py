@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.linear import LinearModel
 from fmri_jax.linear.design import power_of_two
@@ -36,8 +37,6 @@ JITTER = 1e-3  # share of the prior's variance on its diagonal: keeps it inverti
 ROWS = 32  # unused trials fill up to a multiple, so that folds share compiled programs
 SMALLEST = 1e-8  # what is smaller counts as zero: denormal numbers are slow, and add nothing
 DAMPING = 0.02  # of a field's slope, in units of the strongest drive of any field
-
-_matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 class Settings(NamedTuple):
@@ -163,9 +162,9 @@ def _prepare(fmri: jax.Array, images: jax.Array, used: jax.Array, fields: jax.Ar
     # A pixel that never changes has a contrast of zero, not of its mean's rounding error.
     varies = jnp.any(used[:, None] & (images != images[jnp.argmax(used)]), axis=0)
     contrast = jnp.where(used[:, None] & varies, images - average, 0)
-    drive = _matmul(contrast, fields.T)  # (n, fields)
+    drive = matmul(contrast, fields.T)  # (n, fields)
     energy = jnp.sum(jnp.square(drive), axis=0)
-    products = _matmul(drive.T, voxels)
+    products = matmul(drive.T, voxels)
     strongest = jnp.max(energy)
     slopes = products / (energy + jnp.where(strongest > 0, DAMPING * strongest, 1))[:, None]
     error = count - slopes * (2 * products - slopes * energy[:, None])
@@ -182,11 +181,11 @@ def _encode(known: _Known, fields: jax.Array, alpha: Any, sharpness: Any) -> jax
     """
     shares = jax.nn.softmax(sharpness * known.likelihood, axis=0)
     shares = jnp.where(shares > SMALLEST, shares, 0)
-    local = _matmul(fields.T, shares * known.slopes)
-    left = known.voxels - _matmul(known.contrast, local)
-    gram = _matmul(known.contrast, known.contrast.T) + alpha * jnp.eye(len(left))
+    local = matmul(fields.T, shares * known.slopes)
+    left = known.voxels - matmul(known.contrast, local)
+    gram = matmul(known.contrast, known.contrast.T) + alpha * jnp.eye(len(left))
     dual = jax.scipy.linalg.cho_solve(jax.scipy.linalg.cho_factor(gram), known.contrast)
-    return local + _matmul(dual.T, left)
+    return local + matmul(dual.T, left)
 
 
 @jax.jit
@@ -196,15 +195,15 @@ def _whiten(known: _Known, weights: jax.Array, diagonal: Any) -> tuple[jax.Array
     D holds the voxels' own noise variances, R the residuals. S (voxels x voxels) has beside its
     diagonal only the rank of the trials: the Woodbury identity inverts trials x trials instead.
     """
-    residual = known.voxels - _matmul(known.contrast, weights)
+    residual = known.voxels - matmul(known.contrast, weights)
     variance = jnp.sum(jnp.square(residual), axis=0) / known.n_used
     own = 1 / (diagonal * jnp.maximum(variance, 1e-6))
     shared = residual * jnp.sqrt((1 - diagonal) / known.n_used)
     scaled = weights * own
-    factor = jax.scipy.linalg.cho_factor(jnp.eye(len(shared)) + _matmul(shared * own, shared.T))
-    correction = jax.scipy.linalg.cho_solve(factor, _matmul(shared, scaled.T))
-    informative = scaled - _matmul(correction.T, shared * own)
-    return informative, _matmul(informative, weights.T)
+    factor = jax.scipy.linalg.cho_factor(jnp.eye(len(shared)) + matmul(shared * own, shared.T))
+    correction = jax.scipy.linalg.cho_solve(factor, matmul(shared, scaled.T))
+    informative = scaled - matmul(correction.T, shared * own)
+    return informative, matmul(informative, weights.T)
 
 
 @jax.jit
@@ -214,7 +213,7 @@ def _invert(
     """The posterior mean as a linear model of the voxels in their own units."""
     factor = jax.scipy.linalg.cho_factor(precision + geometry.precision / variance)
     coef = jax.scipy.linalg.cho_solve(factor, informative).T / known.scale[:, None]
-    return LinearModel(coef, known.average - _matmul(known.mean, coef))
+    return LinearModel(coef, known.average - matmul(known.mean, coef))
 
 
 def _standardised(fmri, used, count) -> tuple[jax.Array, jax.Array, jax.Array]:

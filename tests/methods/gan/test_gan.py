@@ -11,14 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan import method
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.method import GAN
-from fmri_jax.methods.gan.pixels import PixelScale, as_rgb, resize
+from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.state import Gate, learning_rate
+from fmri_jax.methods.gan.step import TrainStep
 from fmri_jax.training.batches import Batches
 from fmri_jax.training.loop import NotFiniteError
 from fmri_jax.training.mesh import make_mesh
@@ -238,10 +240,13 @@ def test_pixel_scale_of_many_pixels_is_not_rounded_away():
     np.testing.assert_allclose(scale.deviation, 0.4, rtol=1e-6)
 
 
-def test_binary_images_reach_the_comparator_as_rgb_at_its_size():
-    image = jnp.arange(100.0).reshape(1, 10, 10, 1)
-    assert resize(as_rgb(image), 64).shape == (1, 64, 64, 3)
-    assert resize(image, 0) is image
+@pytest.mark.parametrize(("size", "side"), [(64, 7), (0, 1)])
+def test_binary_images_reach_the_comparator_as_rgb_at_its_size(size, side):
+    config = dataclasses.replace(SMALL, comparator_size=size)
+    step = TrainStep(GAN(config).networks(10, 1), config)
+    images, weights = jnp.zeros((2, 10, 10, 1)), pretrained.load("alexnet")
+    found = jax.eval_shape(step.features, weights, images)["relu2"]
+    assert found.shape == (2, side, side, 192)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""Sizes against PyTorch's interpolation; grey to RGB."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from fmri_jax import arrays
+from fmri_jax.errors import InputError
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("size", [(7, 9), (31, 40), (13, 30)])
+def test_resizing_is_pytorchs_bilinear_interpolation(size, antialias):
+    images = np.random.default_rng(0).random((2, 20, 24, 3)).astype(np.float32)
+    found = arrays.resize(jnp.asarray(images), *size, antialias=antialias)
+    expected = torch.nn.functional.interpolate(
+        torch.tensor(images).permute(0, 3, 1, 2), size, mode="bilinear", antialias=antialias
+    )
+    np.testing.assert_allclose(found, expected.permute(0, 2, 3, 1), atol=2e-6)
+
+
+def test_images_of_the_right_size_are_left_alone():
+    images = jnp.ones((1, 4, 5, 1))
+    assert arrays.resize(images, 4, 5, antialias=True) is images
+
+
+def test_grey_is_repeated_and_colour_kept():
+    images = np.random.default_rng(0).random((2, 3, 4, 3)).astype(np.float32)
+    assert arrays.as_rgb(images) is images
+    np.testing.assert_array_equal(arrays.as_rgb(images[..., :1]), images[..., [0, 0, 0]])
+    with pytest.raises(InputError, match="2 channels: expected 1"):
+        arrays.as_rgb(images[..., :2])
