@@ -18,6 +18,8 @@ COMMANDS = {
         "fmri_jax.commands.inspect",
         "show what a recording holds and whether it is usable",
     ),
+    "reconstruct": ("fmri_jax.commands.reconstruct", "apply a kept decoder to new responses"),
+    "score": ("fmri_jax.commands.score", "score images that any tool reconstructed"),
     "report": ("fmri_jax.commands.report", "write the page of a finished run again"),
     "compare": ("fmri_jax.commands.compare", "put finished runs side by side on one page"),
     "weights": ("fmri_jax.commands.weights", "list published weights, or get one set of them"),

@@ -5,11 +5,13 @@ that each had over the training trials, belong to the decoder.
 """
 
 import dataclasses
+import hashlib
 import pathlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fmri_jax.data.preparation import run_centring
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -52,6 +54,8 @@ class Decoder:
         training_repeats: recorded trials that a training row averages, their harmonic mean.
         noise_scaling: whether averages of more trials than that are enlarged to the noise level of
             training.
+        seen: (images, 16) uint8, `digests` of the images that training showed; None where they were
+            not kept.
     """
 
     reconstructor: "Reconstructor"
@@ -60,6 +64,7 @@ class Decoder:
     voxels: np.ndarray | None = None
     training_repeats: float = 1.0
     noise_scaling: bool = True
+    seen: np.ndarray | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -81,7 +86,8 @@ class Decoder:
 
         Args:
             fmri: (n, voxels), all voxels of the recording or exactly those of the decoder's ROI, in
-                the order of the recording; or a `Recording`.
+                the order of the recording; or a `Recording`. Where training's runs were centred
+                (`preparation.run_centring`), arrays have to be; a `Recording` is.
             repeats: how many trials each row is the average of, one number or (n,): rows are scaled
                 as preparation scales averaged test trials. None takes them as they are, for rows
                 that are as noisy as those of training.
@@ -94,9 +100,21 @@ class Decoder:
                 subject.
         """
         if isinstance(fmri, Recording):
-            check_subject(self.about.recording, fmri)
-            fmri = fmri.fmri
+            fmri = self.responses_of(fmri)
         return self.reconstruct(self.standardise(fmri, repeats))
+
+    def responses_of(self, recording: Recording) -> np.ndarray:
+        """(trials, voxels) responses of a recording, its runs centred where training's were.
+
+        Raises:
+            InputError: the recording is of another subject.
+        """
+        check_subject(self.about.recording, recording)
+        how = self.about.preparation.get("run_centring")
+        if not how:
+            return recording.fmri
+        everything, none = np.arange(len(recording.fmri)), np.arange(0)
+        return run_centring.centred(recording.fmri, recording.run, none, everything, how)[0]
 
     def reconstruct(self, prepared: np.ndarray) -> np.ndarray:
         """Prepared (standardised) responses (n, n_voxels) -> images, as `predict` returns them."""
@@ -169,6 +187,12 @@ class Decoder:
         from fmri_jax.methods.decoder_files import save
 
         return save(self, pathlib.Path(folder))
+
+
+def digests(images: np.ndarray) -> np.ndarray:
+    """(n, 16) uint8, for each image (n, h, w, c) uint8 what tells it from others (BLAKE2b)."""
+    found = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images]
+    return np.frombuffer(b"".join(found), np.uint8).reshape(-1, 16)
 
 
 def identity(recording: Recording, name: str = "") -> dict[str, Any]:

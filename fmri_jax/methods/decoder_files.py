@@ -106,8 +106,9 @@ def _arrays(decoder: Decoder) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     arrays = {f"{_MODEL}{name}": value for name, value in model.items()}
     for name in ("mean", "std", "constant"):
         arrays[f"voxel_{name}"] = getattr(decoder.scale, name)
-    if decoder.voxels is not None:
-        arrays["voxels"] = decoder.voxels
+    for name in ("voxels", "seen"):
+        if (value := getattr(decoder, name)) is not None:
+            arrays[name] = value
     return {name: np.ascontiguousarray(value) for name, value in arrays.items()}, options
 
 
@@ -126,6 +127,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
         voxels=arrays.get("voxels"),
         training_repeats=content["training_repeats"],
         noise_scaling=content["noise_scaling"],
+        seen=arrays.get("seen"),
     )
 
 

@@ -15,7 +15,7 @@ from fmri_jax import methods
 from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.data.preparation.standardise import VoxelScale
-from fmri_jax.methods.decoder import About, Decoder
+from fmri_jax.methods.decoder import About, Decoder, digests
 from fmri_jax.methods.validation import as_images, as_seed, as_targets, in_unit_range
 
 
@@ -100,7 +100,9 @@ class ImageDecoder(MethodEstimator):
             context = self._context(pathlib.Path(folder))
             learned = methods.package(self.method).build(config).fit(trials, context)
         about = About(self.method, dataclasses.asdict(config))
-        self.fitted_ = Decoder(learned, scale, about, noise_scaling=self.noise_scaling)
+        self.fitted_ = Decoder(
+            learned, scale, about, noise_scaling=self.noise_scaling, seen=digests(trials.images)
+        )
         self.image_shape_ = self.fitted_.image_shape
         return self
 

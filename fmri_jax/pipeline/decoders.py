@@ -3,10 +3,12 @@
 import dataclasses
 import pathlib
 
+import numpy as np
+
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.methods import Reconstructor
-from fmri_jax.methods.decoder import About, Decoder, identity
+from fmri_jax.methods.decoder import About, Decoder, digests, identity
 from fmri_jax.pipeline.experiment_config import Experiment
 
 
@@ -55,11 +57,15 @@ def assemble(
             recording=identity(recording, _name(options)),
             fold=fold.name,
             roi=preparation.roi,
-            preparation=dataclasses.asdict(preparation),
+            preparation={
+                **dataclasses.asdict(preparation),
+                "prepared_shape": list(fold.train.images.shape[1:]),
+            },
         ),
         voxels=fold.voxels,
         training_repeats=fold.training_repeats,
         noise_scaling=preparation.noise_scaling,
+        seen=digests(fold.train.images[np.unique(fold.train.stimulus)]),
     )
 
 

@@ -1,0 +1,210 @@
+"""Scores and page of reconstructions alone, whoever made them: the same table as a run's."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fmri_jax import pretrained, report
+from fmri_jax.evaluation import binary
+from fmri_jax.evaluation.images import image_ids, is_binary
+from fmri_jax.evaluation.notes import Note
+from fmri_jax.evaluation.perceptual import PerceptualWeights
+from fmri_jax.evaluation.permutation import Difference, compare, identification_p
+from fmri_jax.evaluation.results import ImageScores, Results
+from fmri_jax.evaluation.scores import EvaluationConfig, PerImage, chance, score_images, summarise
+from fmri_jax.files import replacing
+from fmri_jax.pipeline.workdir import (
+    claim,
+    provenance,
+    take_back_results,
+    write_json,
+    writing_to,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagePairs:
+    """Reconstructions beside what was seen.
+
+    Attributes:
+        targets: (n, h, w, c) float32 in [0, 1]; rows of equal images are trials of one stimulus.
+        reconstructions: the same shape.
+        names: one name per row.
+        split: (n,) str, the test set of each row, or None for a single one.
+        training: (m, h, w, c) in [0, 1], the training images; None where they are not known.
+        baselines: name -> (n, h, w, c), further predictions to compare with.
+    """
+
+    targets: np.ndarray
+    reconstructions: np.ndarray
+    names: Sequence[str]
+    split: np.ndarray | None = None
+    training: np.ndarray | None = None
+    baselines: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+
+def score_pairs(
+    pairs: ImagePairs,
+    folder: pathlib.Path,
+    config: EvaluationConfig,
+    source: Mapping[str, Any],
+    about: Mapping[str, Any],
+    notes: Sequence[Note] = (),
+) -> pathlib.Path:
+    """Writes what a run leaves: `reconstructions.npz`, `scores.json`, `report.html`, figures.
+
+    Args:
+        pairs: the images.
+        folder: a new or empty folder, or that of an earlier call with the same `source`.
+        config: what is scored.
+        source: what was scored, as `config.json` has it, such as paths.
+        about: what `run.json` says: title, method, data, command.
+        notes: what a reader has to know.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: the folder is in use, holds something else or cannot be written.
+    """
+    content = {**source, "evaluation": dataclasses.asdict(config)}
+    split = np.full(len(pairs.targets), "test") if pairs.split is None else pairs.split
+    with writing_to(folder):
+        claim(folder, content)
+        results = _results(pairs, split, config, notes)
+        take_back_results(folder)
+        with replacing(folder / "reconstructions.npz") as place, place.open("wb") as stream:
+            np.savez_compressed(
+                stream,
+                targets=pairs.targets,
+                reconstructions=pairs.reconstructions,
+                stimulus=image_ids(pairs.targets)[0],
+                split=split,
+                names=np.asarray(pairs.names, np.str_),
+            )
+        write_json(folder / "config.json", content)
+        write_json(folder / "run.json", {"text": "", "method": "", **about, **provenance()})
+        write_json(folder / "scores.json", results.to_json())
+        return report.write(folder)
+
+
+def _results(
+    pairs: ImagePairs, split: np.ndarray, config: EvaluationConfig, notes: Sequence[Note]
+) -> Results:
+    """Every test set with intervals; baselines, differences and chance of the first."""
+    weights = None
+    if config.perceptual:
+        weights = PerceptualWeights(pretrained.load("alexnet"), pretrained.load("lpips_alexnet"))
+    stimulus = image_ids(pairs.targets)[0]
+    score = functools.partial(
+        score_images, training_images=pairs.training, weights=weights, config=config
+    )
+    names = sorted(dict.fromkeys(split.tolist()), key=lambda name: name != "test")
+    rows = {name: np.flatnonzero(split == name) for name in names}
+    scored = {name: score(pairs.targets[i], pairs.reconstructions[i]) for name, i in rows.items()}
+    main, ours = rows[names[0]], scored[names[0]]
+    others = {
+        name: score(pairs.targets[main], images)
+        for name, images in _baselines(pairs, stimulus, main).items()
+    }
+    shown = stimulus[main]
+    diagnostics, noted = _against_chance(pairs, main, shown)
+    return Results(
+        sets={
+            name: summarise(result, stimulus[rows[name]], config.n_bootstrap, config.seed)
+            for name, result in scored.items()
+        },
+        baselines={name: summarise(result, shown, 0) for name, result in others.items()},
+        differences={
+            name: _differences(ours, result, shown, config)
+            for name, result in others.items()
+            if config.n_bootstrap
+        },
+        chance=chance(len(np.unique(shown)), _n_training(pairs, main)),
+        per_image=tuple(
+            ImageScores(
+                int(row),
+                {metric: round(float(v[at]), 6) for metric, v in scored[name].values.items()},
+                int(stimulus[row]),
+                pairs.names[int(row)],
+                name,
+            )
+            for name in names
+            for at, row in enumerate(rows[name])
+        ),
+        notes=(*notes, *noted),
+        diagnostics=diagnostics,
+    )
+
+
+def _baselines(pairs: ImagePairs, stimulus: np.ndarray, main: np.ndarray) -> dict[str, np.ndarray]:
+    """Predictions that images alone allow, of the rows of the main test set."""
+    targets = pairs.targets[main]
+    found = {name: images[main] for name, images in pairs.baselines.items()}
+    if pairs.training is not None:
+        mean = pairs.training.mean(axis=0, dtype=np.float64).astype(np.float32)
+        found["mean_image"] = np.broadcast_to(mean, targets.shape)
+    wrong = _of_another_stimulus(stimulus[main])
+    if wrong is not None:
+        found["shuffled_images"] = pairs.reconstructions[main][wrong]
+    if is_binary(targets):
+        found["all_black"] = np.zeros_like(targets)
+    return found
+
+
+def _of_another_stimulus(stimulus: np.ndarray) -> np.ndarray | None:
+    """(n,) for each row one of another stimulus; each stimulus takes the next in a random order."""
+    stimuli = np.random.default_rng(0).permutation(np.unique(stimulus))
+    if len(stimuli) < 2:
+        return None
+    following = dict(zip(stimuli, np.roll(stimuli, -1), strict=True))
+    rows = {s: np.flatnonzero(stimulus == s) for s in stimuli}
+    taken = dict.fromkeys(stimuli, 0)
+    wrong = np.empty(len(stimulus), int)
+    for row, own in enumerate(stimulus):
+        others = rows[following[own]]
+        wrong[row] = others[taken[own] % len(others)]
+        taken[own] += 1
+    return wrong
+
+
+def _differences(
+    ours: PerImage, theirs: PerImage, stimulus: np.ndarray, config: EvaluationConfig
+) -> dict[str, Difference]:
+    """How far the reconstructions score above a baseline, paired over stimuli."""
+    paired = functools.partial(
+        compare, stimulus=stimulus, n_resamples=config.n_bootstrap, seed=config.seed
+    )
+    shared = [metric for metric in ours.values if metric in theirs.values]
+    found = {metric: paired(ours.values[metric], theirs.values[metric]) for metric in shared}
+    for metric in ours.pooled:
+        found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
+    return {metric: gap for metric, gap in found.items() if np.isfinite(gap.value)}
+
+
+def _n_training(pairs: ImagePairs, main: np.ndarray) -> Any:
+    """Training images that are not the row's own; 0 where they are not known."""
+    if pairs.training is None:
+        return 0
+    training, shown = image_ids(pairs.training, pairs.targets[main])
+    return len(np.unique(training)) - np.isin(shown, training)
+
+
+def _against_chance(
+    pairs: ImagePairs, main: np.ndarray, stimulus: np.ndarray
+) -> tuple[dict[str, float], list[Note]]:
+    """A permutation test of pairwise identification."""
+    if len(np.unique(stimulus)) < 2:
+        return {}, []
+    p = identification_p(pairs.targets[main], pairs.reconstructions[main])
+    above = p < 0.05
+    text = (
+        f"2-way identification is {'' if above else 'not '}above chance (p = {p:.3g}, which image "
+        "belongs to which reconstruction permuted)."
+    )
+    note = Note("chance", "info" if above else "warning", text, {"p": p, "above": above})
+    return {"identification_2way_p": p}, [note]
