@@ -1,7 +1,9 @@
 """`fmri-jax inspect PATH`: what a recording holds and whether it can be used.
 
-Beside the text it writes a montage of the images and a histogram of the voxels, into the current
-folder unless --out names another one. The exit code is 0 if the recording can be used and 2 if not.
+Beside the text it writes pictures, into the current folder unless --out names another one: a
+montage of the images with their names; the responses, their course over runs, spread and
+reliability; of NIfTI also the timeline of a run, the response around onsets, and maps of the
+voxels. The exit code is 0 if the recording can be used and 2 if not.
 """
 
 import argparse
@@ -34,10 +36,7 @@ def main(arguments: list[str]) -> int:
     options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
     found = summary.inspect(given["path"], **options)
     print(summary.describe(found))
-    images = found.recording.images if found.recording else None
-    stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
-    out = pathlib.Path(paths.expanded(given["out"])).resolve()
-    written = figures.write(stem, found.fmri, images, out)
+    written = figures.write(found, pathlib.Path(paths.expanded(given["out"])).resolve())
     print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
     return 0 if found.recording else 2
 

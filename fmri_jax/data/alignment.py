@@ -7,6 +7,7 @@ responses are out of step. And images that resemble each other evoke responses t
 where they do so only after indices are moved by one, the images are counted wrongly.
 """
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,9 @@ _FEWEST_PAIRS, _FEWEST_IMAGES = 30, 12
 
 def doubts(recording: "Recording") -> list[Doubt]:
     """Doubts about which image a response belongs to; none where the numbers cannot tell."""
-    found = [_labels(recording), _bank(recording)]
+    few = dataclasses.replace(recording, fmri=_some_voxels(recording.fmri), rois={})
+    few = dataclasses.replace(few, fmri=within_runs(few))
+    found = [_labels(few), _bank(few)]
     return [doubt for doubt in found if doubt is not None]
 
 
@@ -34,7 +37,7 @@ def _labels(recording: "Recording") -> Doubt | None:
     fmri, labels = recording.fmri[:_MOST_TRIALS], recording.stimulus[:_MOST_TRIALS]
     if _pairs(labels) < _FEWEST_PAIRS or len(np.unique(labels)) < 2:
         return None
-    gram, run = _similarity(_some_voxels(fmri)), recording.run[:_MOST_TRIALS]
+    gram, run = _similarity(fmri), recording.run[:_MOST_TRIALS]
     scores = {}
     for shift in (0, *_SHIFTS):
         kept, moved = _moved(labels, run, shift)
@@ -57,8 +60,7 @@ def _bank(recording: "Recording") -> Doubt | None:
         return None
     if len(shown) > _MOST_IMAGES:
         shown = np.random.default_rng(0).choice(shown, _MOST_IMAGES, replace=False)
-    fmri = _some_voxels(recording.fmri)
-    means = np.stack([fmri[recording.stimulus == i].mean(axis=0) for i in shown])
+    means = np.stack([recording.fmri[recording.stimulus == i].mean(axis=0) for i in shown])
     gram, looks = _similarity(means), _looks(recording.images, shown)
     scores = {}
     for shift in (0, *_SHIFTS):
@@ -121,6 +123,20 @@ def _similarity(rows: np.ndarray) -> np.ndarray:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / np.where(length > 0, length, 1)
     return rows @ rows.T
+
+
+def within_runs(recording: "Recording") -> np.ndarray:
+    """(trials, voxels) float32 responses without the mean of their run.
+
+    Where runs have other baselines, trials of one run would look alike whatever they show. A run of
+    few images keeps its mean, which would take the response along.
+    """
+    fmri = recording.fmri.copy()
+    for run in np.unique(recording.run):
+        trials = recording.run == run
+        if len(np.unique(recording.stimulus[trials])) > 2:
+            fmri[trials] -= fmri[trials].mean(axis=0)
+    return fmri
 
 
 def _some_voxels(fmri: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 DARK = 26  # of 255: a bank of images whose brightest value is below this was scaled wrongly
 _EXTREME = 1e4  # median absolute deviations from a voxel's median
 _FEWEST_TRIALS, _MOST_TRIALS = 8, 500  # that a voxel's usual spread is taken from
+_BASELINES = 1.0  # spread between runs over that within, from which on it is reported
 _CLEAR, _COOL = 25, -3.5  # difference of red and blue of 255; t value over images
 _FEWEST_COLOUR, _MOST_COLOUR = 12, 300  # images
 
@@ -153,6 +154,13 @@ def _responses(recording: "Recording") -> list[Doubt]:
             "look at the histogram, and leave them out or mend them"
         )
         found.append(Doubt("extreme_voxels", "warning", text, {"voxels": extreme}))
+    if (between := _between_runs(recording)) > _BASELINES:
+        text = (
+            f"fmri: the level of a typical voxel differs between runs by {between:.1f} times its "
+            "standard deviation within them, which passes for a response; bring the runs to one "
+            "baseline with --config.preparation.run_centring=centre"
+        )
+        found.append(Doubt("run_baselines", "warning", text, {"ratio": round(between, 2)}))
     first: dict[bytes, int] = {}
     copies = [t for t, row in enumerate(fmri) if first.setdefault(row.tobytes(), t) != t]
     if copies:
@@ -164,6 +172,22 @@ def _responses(recording: "Recording") -> list[Doubt]:
         values = {"trials": len(copies), "first": copies[0]}
         found.append(Doubt("equal_trials", "warning", text, values))
     return found
+
+
+def _between_runs(recording: "Recording") -> float:
+    """The spread of runs' means over that of trials within a run, of the median voxel.
+
+    What chance alone gives the means of few trials is taken out.
+    """
+    runs = [recording.fmri[recording.run == run] for run in np.unique(recording.run)]
+    runs = [run for run in runs if len(run) >= _FEWEST_TRIALS]
+    if len(runs) < 2:
+        return 0.0
+    within = np.mean([run.var(axis=0, ddof=1, dtype=np.float64) for run in runs], axis=0)
+    between = np.var([run.mean(axis=0, dtype=np.float64) for run in runs], axis=0, ddof=1)
+    excess = between - within * np.mean([1 / len(run) for run in runs])
+    some = within > 0
+    return float(np.sqrt(max(np.median(excess[some] / within[some]), 0.0))) if some.any() else 0.0
 
 
 def _extreme(fmri: np.ndarray) -> int:

@@ -56,6 +56,10 @@ KINDS = {
         "Training stimuli were held out and stand in for the test set.",
     ),
     "simulated": Kind("No brain was scanned.", "The fMRI is simulated."),
+    "recording_doubt": Kind(
+        "The numbers of the recording look wrong; values: `doubt`, its kind, and what it rests on.",
+        "Something is doubtful about the recording; `fmri-jax inspect` says what.",
+    ),
     "circular_metric": Kind(
         "Metrics use features of a network that the method was trained through, or of one like it; "
         "values: `metrics`, `network` of the metrics, `trained_through`.",

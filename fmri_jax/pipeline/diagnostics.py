@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from fmri_jax import methods
+from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.preparation.run_centring import centred
 from fmri_jax.data.recording import TRAIN, Recording
@@ -66,6 +67,7 @@ def examine(
         *_shared(splits),
         *_centred_by_test(options, splits),
         *circular(trained_through, scored),
+        *doubtful(options, recording),
     ]
     found = Diagnosis(notes=notes)
     if not any(fold.shared_stimuli for fold in splits):  # reported already, and worse
@@ -80,6 +82,21 @@ def examine(
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found
+
+
+def doubtful(options: Experiment, recording: Recording) -> list[Note]:
+    """Every doubt about the recording that `fmri-jax inspect` prints and preparation leaves."""
+    settled = {"run_baselines"} if options.preparation.run_centring else set()
+    return [
+        Note(
+            "recording_doubt",
+            doubt.severity,
+            f"Recording: {doubt.text}.",
+            {"doubt": doubt.kind, **doubt.values},
+        )
+        for doubt in doubts.find(recording)
+        if doubt.kind not in settled
+    ]
 
 
 def clusters(options: Experiment, recording: Recording) -> np.ndarray | None:

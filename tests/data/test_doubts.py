@@ -56,6 +56,17 @@ def test_a_right_recording_is_not_doubted(noise: float) -> None:
     assert found["unseen_images"].severity == "info"
 
 
+def test_runs_of_another_baseline_are_reported_and_do_not_hide_other_faults() -> None:
+    for late, more in ((0, set()), (1, {"shifted_labels"})):
+        good = recording(late=late)
+        level = 6 * np.random.default_rng(3).normal(size=(RUNS, 80)).astype(np.float32)
+        other = Recording(**{**vars(good), "fmri": good.fmri + level[good.run]})
+        found = kinds(doubts.find(other))
+        assert set(found) == {"unseen_images", "run_baselines", *more}
+        assert 2 < found["run_baselines"].values["ratio"] < 4
+        assert "--config.preparation.run_centring=centre" in found["run_baselines"].text
+
+
 @pytest.mark.parametrize("counted_from", [1, 2])
 def test_indices_that_count_from_elsewhere_are_found_by_similarity(counted_from: int) -> None:
     found = kinds(doubts.find(recording(counted_from=counted_from)))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fmri_jax import methods
+from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.datasets import simulated
@@ -281,3 +282,24 @@ def test_runs_that_only_test_trials_could_centre_are_noted(tmp_path, split, runs
     notes = noted(found, "run_centring")
     assert [note.values for note in notes] == ([{"runs": runs, "how": "centre"}] if runs else [])
     assert all(note.severity == "warning" and f"{runs} runs" in note.text for note in notes)
+
+
+def test_every_doubt_about_the_recording_is_noted(make_recording):
+    images = make_recording().images.copy()
+    images[2] //= 255
+    fmri = make_recording().fmri
+    fmri[:, 3] = 7
+    dark = make_recording(images=images, fmri=fmri)
+    options = read(default_config("gan", "virtual_subject").to_dict())
+    found = {note.values["doubt"]: note for note in diagnostics.doubtful(options, dark)}
+    assert set(found) == {doubt.kind for doubt in doubts.find(dark)}
+    assert found["dark_images"].is_warning and not found["constant_voxels"].is_warning
+    assert found["dark_images"].text.startswith("Recording: images: 1 of 6 are nearly black")
+    level = np.repeat(np.arange(3, dtype=np.float32) * 9, 8)[:, None]
+    run = np.repeat(np.arange(3, dtype=np.int32), 8)
+    other = make_recording(fmri=make_recording().fmri + level, run=run)
+    kinds = {note.values["doubt"] for note in diagnostics.doubtful(options, other)}
+    assert kinds == {"run_baselines"}
+    config = default_config("gan", "virtual_subject").to_dict()
+    config["preparation"]["run_centring"] = "centre"
+    assert not diagnostics.doubtful(read(config), other)

@@ -1,66 +1,18 @@
-"""A montage of a recording's images and a histogram of its voxels, as PNG."""
+"""The pictures of an inspection, each written where there is something to draw."""
 
 import pathlib
 
-import numpy as np
-from PIL import Image
-
-from fmri_jax.data.images import resize
+from fmri_jax.data.inspect import maps, montage, run_figure, run_view, voxel_figure
+from fmri_jax.data.inspect.summary import Inspection
 from fmri_jax.errors import InputError
 
-_TILE, _GAP, _COLUMNS, _MOST = 96, 4, 10, 100  # px, px, tiles in a row, tiles
 
-
-def montage(images: np.ndarray, path: pathlib.Path) -> None:
-    """Writes up to 100 images, evenly drawn, in their order.
+def write(found: Inspection, out: pathlib.Path) -> list[pathlib.Path]:
+    """Writes montage, responses, maps and the timeline of a run.
 
     Args:
-        images: (n, height, width, channels) uint8.
-        path: the PNG to write.
-    """
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(len(images), _MOST)).astype(int))
-    tiles = np.broadcast_to(resize(images[chosen], _TILE), (len(chosen), _TILE, _TILE, 3))
-    columns = min(_COLUMNS, len(tiles))
-    rows, step = -(-len(tiles) // columns), _TILE + _GAP
-    sheet = np.full((rows * step + _GAP, columns * step + _GAP, 3), 255, np.uint8)
-    for i, tile in enumerate(tiles):
-        top, left = (i // columns) * step + _GAP, (i % columns) * step + _GAP
-        sheet[top : top + _TILE, left : left + _TILE] = tile
-    Image.fromarray(sheet).save(path)
-
-
-def histogram(fmri: np.ndarray, path: pathlib.Path) -> None:
-    """Writes the distribution of all values, and that of the voxels' standard deviations.
-
-    A spike at 0, values far from the rest or voxels without any spread are seen at a glance.
-
-    Args:
-        fmri: (trials, voxels).
-        path: the PNG to write.
-    """
-    from matplotlib.figure import Figure
-
-    finite = fmri[np.isfinite(fmri)]
-    spread = fmri.std(axis=0, dtype=np.float64)
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    values, spreads = figure.subplots(1, 2)
-    values.hist(finite, bins=100, color="#3b6ea5")
-    values.set(xlabel="response (units of the recording)", ylabel="values", yscale="log")
-    spreads.hist(spread[np.isfinite(spread)], bins=60, color="#a5623b")
-    spreads.set(xlabel="standard deviation over trials", ylabel="voxels")
-    figure.suptitle(f"{fmri.shape[0]} trials x {fmri.shape[1]} voxels")
-    figure.savefig(path, dpi=110)
-
-
-def write(
-    stem: str, fmri: np.ndarray | None, images: np.ndarray | None, out: pathlib.Path
-) -> list[pathlib.Path]:
-    """Writes those pictures for which there is something to draw.
-
-    Args:
-        stem: beginning of the files' names.
-        fmri: (trials, voxels), or None.
-        images: (n, height, width, channels) uint8, or None.
+        found: the inspection. A run is drawn even if the recording cannot be used: the picture may
+            show why.
         out: the folder; made if absent.
 
     Returns:
@@ -69,17 +21,38 @@ def write(
     Raises:
         InputError: the folder cannot be written.
     """
+    stem = pathlib.Path(found.path).resolve().name.partition(".")[0]
+    run = _run(found)
+    snr = run.snr if run else None
     paths = []
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if images is not None:
+        if found.recording is not None:
             paths.append(out / f"{stem}_images.png")
-            montage(images, paths[-1])
-        if fmri is not None:
+            montage.draw(found.recording, paths[-1])
+            paths.append(out / f"{stem}_files.tsv")
+            rows = ["file\ttaken", *("\t".join(row) for row in found.sources)]
+            paths[-1].write_text("\n".join(rows) + "\n", encoding="utf-8")
+        if found.fmri is not None:
             paths.append(out / f"{stem}_voxels.png")
-            histogram(fmri, paths[-1])
+            voxel_figure.draw(found.fmri, paths[-1], found.recording, snr)
+        if run is not None:
+            paths.append(out / f"{stem}_run.png")
+            run_figure.draw(run, paths[-1])
+            paths.append(out / f"{stem}_maps.png")
+            maps.draw(run, paths[-1], found.recording)
     except OSError as error:
         raise InputError(
             f"{out} cannot be written ({error.strerror}): choose another --out."
         ) from None
     return paths
+
+
+def _run(found: Inspection) -> run_view.RunView | None:
+    """The first run of NIfTI, if it can be read."""
+    if found.kind != "NIfTI":
+        return None
+    try:
+        return run_view.view(found.path, found.options)
+    except InputError:  # the summary reports what is wrong
+        return None

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from PIL import Image
 from fmri_jax.data import doubts, paths
 from fmri_jax.data.images import image_files
 from fmri_jax.data.inspect.listing import Listing, listing
+from fmri_jax.data.inspect.sources import Sources, sources
 from fmri_jax.data.readers import registry
 from fmri_jax.data.readers.bdata import BData
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 
-_MOST_LINES = 12  # of a listing, so that everything fits one screen
+_MOST_LINES = 8  # of a table, so that everything fits one screen
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,10 +30,12 @@ class Inspection:
         kind: of file.
         holds: name and description of what is in it.
         recording: the recording, if it can be used.
-        problem: otherwise the sentence that says why not.
+        problem: otherwise the message that says why not.
         fmri: (trials, voxels), the responses, also where only images are missing.
         sizes: (height, width) in px of the files that the reader made square images of, each
             once, in ascending order; none where the recording itself holds its images.
+        options: of the reader, expanded.
+        sources: what was taken from which file, if the recording can be used.
     """
 
     path: str
@@ -41,6 +45,8 @@ class Inspection:
     problem: str
     fmri: np.ndarray | None
     sizes: tuple[tuple[int, int], ...] = ()
+    options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sources: Sources = dataclasses.field(default_factory=list)
 
 
 def inspect(path: str, **options: Any) -> Inspection:
@@ -57,6 +63,7 @@ def inspect(path: str, **options: Any) -> Inspection:
     kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
     recording, problem, fmri = None, "", None
     sizes: tuple[tuple[int, int], ...] = ()
+    files: Sources = []
     table = _bdata(path) if kind == "HDF5" else None
     if table is not None:
         kind, holds = "BData", _bdata_listing(table, holds)
@@ -71,9 +78,10 @@ def inspect(path: str, **options: Any) -> Inspection:
         try:
             recording = registry.load(path, **options)
             fmri, sizes = recording.fmri, _sizes(path, options, recording)
+            files = sources(path, kind, options, recording, [name for name, _ in holds])
         except InputError as error:
             problem = str(error)
-    return Inspection(path, kind, holds, recording, problem, fmri, sizes)
+    return Inspection(path, kind, holds, recording, problem, fmri, sizes, options, files)
 
 
 def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tuple[int, int], ...]:
@@ -98,24 +106,30 @@ def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tu
 
 def describe(found: Inspection) -> str:
     """The screen that `fmri-jax inspect` prints."""
-    lines = [f"{found.path}: {found.kind}", "", "It holds"]
-    shown = found.holds[:_MOST_LINES]
-    width = max([len(name) for name, _ in shown], default=0)
-    lines += [f"  {name:{width}}  {what}" for name, what in shown]
-    if len(found.holds) > len(shown):
-        lines.append(f"  and {len(found.holds) - len(shown)} more")
+    lines = [f"{found.path}: {found.kind}", "", "It holds", *_table(found.holds)]
     if found.recording is None:
         return "\n".join([*lines, "", "It cannot be used", f"  {found.problem}"])
     lines += [
         "",
         "It can be used",
         *(f"  {line}" for line in _summary(found.recording, found.sizes)),
+        "",
+        "It was taken from",
+        *_table(found.sources),
     ]
     if gaps := _gaps(found.recording):
         lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
     if doubted := doubts.find(found.recording):
         lines += ["", "What is doubtful", *(f"  {doubt.text}" for doubt in doubted)]
     return "\n".join(lines)
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Two columns, cut to what fits the screen."""
+    shown = rows[:_MOST_LINES]
+    width = max([len(name) for name, _ in shown], default=0)
+    more = [f"  and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
+    return [*(f"  {name:{width}}  {what}" for name, what in shown), *more]
 
 
 def _summary(recording: Recording, originals: tuple[tuple[int, int], ...]) -> list[str]:

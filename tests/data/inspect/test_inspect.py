@@ -13,14 +13,39 @@ from scipy import io
 
 from fmri_jax.cli import main
 from fmri_jax.data import load, paths
-from fmri_jax.data.inspect.figures import montage
+from fmri_jax.data.inspect import (
+    maps,
+    montage,
+    reliability,
+    run_figure,
+    run_view,
+    voxel_figure,
+)
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.data.readers.registry import Config
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from tests.data.builders import bids_dataset
+from tests.data.builders import bdata, bids_dataset, save_nifti, synset_images
 
 MakeSession = Callable[..., Recording]
+
+
+@pytest.fixture
+def real_pictures() -> None:
+    """Asked for by tests whose subject the pictures are."""
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere a pixel stands for those that take a second to draw."""
+    if "real_pictures" in request.fixturenames:
+        return
+
+    def pixel(_: object, path: Path, *more: object) -> None:
+        Image.new("L", (900, 1)).save(path)
+
+    for module in (maps, run_figure, voxel_figure):
+        monkeypatch.setattr(module, "draw", pixel)
 
 
 def inspect(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -48,7 +73,7 @@ def test_a_usable_file_is_described_and_drawn(
     ):
         assert words in out, out
     with Image.open(tmp_path / "look" / "ours_images.png") as sheet:
-        assert sheet.size == (604, 104)
+        assert sheet.size == (618, 134)
     with Image.open(tmp_path / "look" / "ours_voxels.png") as sheet:
         assert sheet.width > 800
     assert str(tmp_path / "look" / "ours_voxels.png") in out
@@ -194,10 +219,122 @@ def test_nifti_lists_tables_and_masks_where_they_are(
     assert "V1.nii.gz, brain.nii.gz" in out and "no events table" not in out
 
 
-def test_the_montage_shows_the_images_in_order(tmp_path: Path) -> None:
+def test_the_montage_shows_the_images_in_order_with_their_names(
+    make_recording: MakeSession, tmp_path: Path
+) -> None:
     levels = np.arange(120, dtype=np.uint8)
-    montage(np.broadcast_to(levels[:, None, None, None], (120, 5, 4, 1)), tmp_path / "m.png")
+    images = np.broadcast_to(levels[:, None, None, None], (120, 5, 4, 1)).copy()
+    names = tuple(f"a very long name of an image {i}" for i in range(120))
+    fields = {"images": images, "stimulus_names": names, "split": np.full(24, "train")}
+    montage.draw(make_recording(**fields), tmp_path / "m.png")
+    step = montage.TILE + montage.GAP
     with Image.open(tmp_path / "m.png") as sheet:
-        centres = np.asarray(sheet)[52::100, 52::100, 0].ravel()
+        pixels = np.asarray(sheet)
+    centres = pixels[54 :: step + montage.LINE, 54::step, 0].ravel()
     assert len(centres) == 100 and centres[0] == 0 and centres[-1] == 119
     assert (np.diff(centres.astype(int)) > 0).all()
+    captions = pixels[montage.GAP + montage.TILE : step + montage.LINE]
+    shown, never = captions[:, : 5 * step], captions[:, 5 * step :]  # 0 to 4, of every 1.2th
+    assert shown.min() < 60 and (shown.max(axis=-1) - shown.min(axis=-1)).max() < 20
+    assert (never[..., 0].astype(int) - never[..., 2]).max() > 100  # red
+
+
+def scanned(root: Path, late: float = 0.0) -> Path:
+    """A run in which 12 of 48 voxels respond for 6 s, 4 s after each of 12 images."""
+    rng, shape, volumes = np.random.default_rng(0), (4, 4, 3), 130
+    onsets = 10 + np.cumsum(rng.choice([16, 18, 20], 12)) - 16
+    course = np.zeros(volumes)
+    for onset in onsets:
+        course[(onset + 4) // 2 : (onset + 10) // 2] = 1
+    active = np.arange(48) < 12
+    values = 500 + 20 * course[:, None] * active + 5 * rng.normal(size=(volumes, 48))
+    save_nifti(root / "sub-01_task-v_bold.nii", values.T.reshape(*shape, volumes).astype("f4"))
+    rows = [f"{onset + late}\t4\t{'ab'[i % 2]}.png" for i, onset in enumerate(onsets)]
+    text = "\n".join(["onset\tduration\tstim_file", *rows, f"{onsets[-1] + 9}\t2\tn/a"])
+    (root / "sub-01_task-v_events.tsv").write_text(text + "\n")
+    save_nifti(root / "masks" / "brain.nii", np.ones(shape, np.uint8))
+    (root / "stimuli").mkdir()
+    for i, name in enumerate("ab"):
+        Image.new("RGB", (8, 8), (90 * i, 9, 0)).save(root / "stimuli" / f"{name}.png")
+    return root
+
+
+@pytest.mark.parametrize("late", [0.0, 6.0])
+def test_a_wrong_delay_shows_as_a_peak_beside_the_window(tmp_path: Path, late: float) -> None:
+    view = run_view.view(str(scanned(tmp_path, late)), {"delay": 4.0})
+    assert view is not None
+    mean = view.locked.mean(axis=0)
+    peak = view.lags[np.argmax(mean)]
+    assert (4 <= peak <= 10) if not late else peak < 4
+    assert view.locked.shape == (10, len(view.lags))
+    assert mean.max() - np.median(mean) > 1  # standard deviations
+    assert len(view.events) == 13 and len(view.shown) == len(view.taken) == 12
+    assert [stop - start for start, stop in view.taken] == [2] * 12
+    np.testing.assert_allclose(view.times, 2.0 * np.arange(130))
+    expected = 500 / 5  # of voxels that only carry noise
+    assert abs(np.median(view.snr[12:]) / expected - 1) < 0.1
+
+
+def test_a_folder_of_scans_is_drawn_in_full(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], real_pictures: None
+) -> None:
+    path = scanned(tmp_path / "scans")
+    code, out, _ = inspect(capsys, str(path), "--out", str(tmp_path / "look"))
+    assert code == 0
+    assert "sub-01_task-v_bold.nii    130 volumes, one every 2 s" in out
+    assert "sub-01_task-v_events.tsv  12 trials, 1 without an image left out" in out
+    assert "48 voxels; no region" in out and "stimuli                   2 images" in out
+    names = {"images.png", "files.tsv", "voxels.png", "run.png", "maps.png"}
+    written = {file.name.removeprefix("scans_") for file in (tmp_path / "look").iterdir()}
+    assert written == names
+    table = (tmp_path / "look" / "scans_files.tsv").read_text().splitlines()
+    assert table[0] == "file\ttaken" and len(table) == 5
+    for name in ("voxels", "run", "maps"):
+        with Image.open(tmp_path / "look" / f"scans_{name}.png") as picture:
+            assert np.asarray(picture.convert("L")).std() > 10
+
+
+def test_a_run_that_cannot_be_used_is_drawn_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An event beyond the scans, as with a wrong repetition time, is what the picture must show."""
+    path = scanned(tmp_path / "scans", late=60.0)
+    code, out, _ = inspect(capsys, str(path), "--out", str(tmp_path / "look"))
+    assert code == 2 and "ends after 260 s" in out
+    assert {file.name for file in (tmp_path / "look").iterdir()} == {
+        "scans_run.png",
+        "scans_maps.png",
+    }
+
+
+def test_split_half_reliability_equals_numpys_correlation(make_recording: MakeSession) -> None:
+    recording = make_recording()
+    found = reliability.split_half(recording)
+    fmri = recording.fmri.astype(np.float64)
+    for run in range(4):
+        fmri[recording.run == run] -= fmri[recording.run == run].mean(axis=0)
+    repeats = np.stack([fmri[recording.stimulus == i] for i in range(6)])
+    odd, even = repeats[:, ::2].mean(axis=1), repeats[:, 1::2].mean(axis=1)
+    expected = [np.corrcoef(odd[:, v], even[:, v])[0, 1] for v in range(10)]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    once = make_recording(
+        stimulus=np.zeros(24, np.int32), images=recording.images[:1], stimulus_names=("a",),
+        split=np.full(24, "train"),
+    )  # fmt: skip
+    assert reliability.split_half(once) is None
+
+
+def test_what_was_taken_from_arrays_and_bdata_is_named(
+    make_recording: MakeSession, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_npz(make_recording(), tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as arrays:
+        np.savez(tmp_path / "b.npz", notes=np.zeros(2), **arrays)
+    _, out, _ = inspect(capsys, str(tmp_path / "b.npz"), "--out", str(tmp_path))
+    assert "b.npz  not used: notes" in out and "b.npz  fmri, stimulus, images, run" in out
+    bdata().save(str(tmp_path / "s.h5"))
+    images = synset_images(tmp_path / "pictures")
+    options = ("--out", str(tmp_path), "--images", images, "--roi", "V1 + V2")
+    code, out, _ = inspect(capsys, str(tmp_path / "s.h5"), *options)
+    assert code == 0 and "voxels of V1 + V2" in out
+    assert "labels (columns): stimulus_id (1); runs: Session, Run" in out
