@@ -35,9 +35,9 @@ def draw(view: RunView, path: pathlib.Path) -> None:
     _draw_locked(locked, view)
     blank = len(view.events) - len(view.shown)
     rows = f"{len(view.shown)} events with an image" + (f", {blank} rows without" if blank else "")
+    how = "betas of a model" if view.delay is None else f"delay {view.delay:g} s"
     figure.suptitle(
-        f"{view.name}\n{len(view.times)} volumes, repetition time {view.step:g} s, delay "
-        f"{view.delay:g} s, {rows}",
+        f"{view.name}\n{len(view.times)} volumes, repetition time {view.step:g} s, {how}, {rows}",
         fontsize=11,
     )
     figure.savefig(path, dpi=100)
@@ -67,7 +67,7 @@ def _draw_close_up(axes: "Axes", view: RunView) -> None:
     shown = view.shown[:_CLOSE_UP]
     colours = [colormaps["tab10"](i) for i in range(len(shown))]
     left = min([event.onset for event in shown], default=0.0) - 2 * view.step
-    ends = [event.onset + event.duration + view.delay for event in shown]
+    ends = [event.onset + event.duration + (view.delay or 0.0) for event in shown]
     right = max(ends, default=view.times[-1]) + 2 * view.step
     for volume, time in enumerate(view.times):
         if left <= time + view.step and time <= right:
@@ -103,7 +103,8 @@ def _draw_close_up(axes: "Axes", view: RunView) -> None:
         yticks=[0, 2],
         yticklabels=["volumes", "events"],
         xlabel="s from the first volume",
-        title=f"The first {len(shown)} events and the volumes that their responses are the mean of",
+        title=f"The first {len(shown)} events and the volumes"
+        + (" that their responses are the mean of" if view.delay is not None else ""),
     )
     axes.title.set_fontsize(10)
 
@@ -116,8 +117,12 @@ def _is_shared(taken: list[tuple[int, int]], volume: int, mine: int) -> bool:
 def _draw_locked(axes: "Axes", view: RunView) -> None:
     durations = [event.duration for event in view.shown]
     typical = float(np.median(durations)) if durations else 0.0
-    stop = view.delay + max(typical, view.step)
-    axes.axvspan(view.delay, stop, color=_ORANGE, alpha=0.25, lw=0, label="taken as the response")
+    title = "Response around onset: a model takes the dashed shape for it"
+    if view.delay is not None:
+        title = "Response around onset: its peak belongs inside the shaded window"
+        stop = view.delay + max(typical, view.step)
+        label = "taken as the response"
+        axes.axvspan(view.delay, stop, color=_ORANGE, alpha=0.25, lw=0, label=label)
     for voxel in view.locked:
         axes.plot(view.lags, voxel, color=_BLUE, alpha=0.35, lw=1)
     if len(view.locked):
@@ -136,7 +141,7 @@ def _draw_locked(axes: "Axes", view: RunView) -> None:
         xlim=(-BEFORE, view.lags[-1] + view.step / 2),
         xlabel="s from an image's onset",
         ylabel="signal (SD)",
-        title="Response around onset: its peak belongs inside the shaded window",
+        title=title,
     )
     axes.title.set_fontsize(10)
     axes.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4, frameon=False)

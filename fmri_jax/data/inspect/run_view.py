@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.data.inspect.reliability import temporal_snr
-from fmri_jax.data.readers import bids, nifti, responses, volumes
+from fmri_jax.data.readers import bids, nifti, runs, volumes
+from fmri_jax.data.readers.delayed_mean import taken
 from fmri_jax.data.readers.events import Event
 from fmri_jax.data.readers.nifti_files import opened
 from fmri_jax.data.readers.timing import Timing
@@ -28,7 +29,7 @@ class RunView:
         step: s between volumes.
         taken: for each event that shows an image, the first volume that its response is the mean
             of, and the one after the last; the same one where the scans do not cover it.
-        delay: s from an event to its response.
+        delay: s from an event to its response; None where responses are betas of a model.
         signal: (volumes,) the mean over all voxels, in per cent of its own mean.
         lags: (bins,) s after the onset, the middle of each bin.
         locked: (voxels, bins) responses of the most responsive voxels around onsets, in standard
@@ -43,7 +44,7 @@ class RunView:
     times: np.ndarray
     step: float
     taken: list[tuple[int, int]]
-    delay: float
+    delay: float | None
     signal: np.ndarray
     lags: np.ndarray
     locked: np.ndarray
@@ -73,14 +74,15 @@ def view(path: str, options: dict[str, Any]) -> RunView | None:
     wanted = {name: str(options.get(name) or "") for name in bids.CHOICES}
     root = pathlib.Path(path)
     masks = nifti.masks_of(options.get("masks") or "", root if root.is_dir() else root.parent)
-    runs, _ = nifti.find_runs(path, bids.find_volumes(path), options.get("events") or "", wanted)
-    scanned = [run for run in runs if not run.volumes.is_betas]
+    found, _ = runs.find_runs(path, bids.find_volumes(path), options.get("events") or "", wanted)
+    scanned = [run for run in found if not run.volumes.is_betas]
     if not scanned:
         return None
-    run, delay = scanned[0], float(options.get("delay", 5.0))
+    run = scanned[0]
+    delay = None if options.get("response") == "glm" else float(options.get("delay", 5.0))
     image = opened(run.volumes.path)
     scans = volumes.read_scans(run.volumes.path, image, masks)
-    timing = nifti.run_timing(run, image, float(options.get("repetition_time") or 0.0))
+    timing = runs.run_timing(run, image, float(options.get("repetition_time") or 0.0))
     times, step = np.asarray([float(time) for time in timing.times]), float(timing.step)
     onsets = np.asarray([event.onset for event in run.shown])
     lags, locked = _locked(scans, times, step, onsets)
@@ -101,10 +103,12 @@ def view(path: str, options: dict[str, Any]) -> RunView | None:
     )
 
 
-def _taken(event: Event, timing: Timing, delay: float, path: pathlib.Path) -> tuple[int, int]:
-    """As the reader takes them; none where the response is outside of the scans."""
+def _taken(
+    event: Event, timing: Timing, delay: float | None, path: pathlib.Path
+) -> tuple[int, int]:
+    """As the reader takes them; none where the response is outside of the scans, or modelled."""
     try:
-        return responses.taken(event, timing, delay, path)
+        return (0, 0) if delay is None else taken(event, timing, delay, path)
     except InputError:
         return 0, 0
 

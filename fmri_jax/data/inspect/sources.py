@@ -3,11 +3,12 @@
 import pathlib
 from typing import Any
 
-from fmri_jax.data.readers import arrays, bids, nifti
+from fmri_jax.data.readers import arrays, bids
 from fmri_jax.data.readers.bdata import BData
 from fmri_jax.data.readers.bdata_labels import LABELS
 from fmri_jax.data.readers.bdata_recording import RUNS
 from fmri_jax.data.readers.nifti_files import opened
+from fmri_jax.data.readers.runs import find_runs, run_timing
 from fmri_jax.data.recording import Recording
 
 Sources = list[tuple[str, str]]  # file -> what was taken from it
@@ -44,15 +45,13 @@ def _nifti(path: str, options: dict[str, Any], recording: Recording) -> Sources:
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
     wanted = {name: str(options.get(name) or "") for name in bids.CHOICES}
-    runs, left_out = nifti.find_runs(
-        path, bids.find_volumes(path), options.get("events") or "", wanted
-    )
+    runs, left_out = find_runs(path, bids.find_volumes(path), options.get("events") or "", wanted)
     rows: Sources = []
     for run in runs:
         image, file = opened(run.volumes.path), run.volumes.path
         what = f"{image.shape[3]} volumes"
         if not run.volumes.is_betas:
-            timing = nifti.run_timing(run, image, float(options.get("repetition_time") or 0.0))
+            timing = run_timing(run, image, float(options.get("repetition_time") or 0.0))
             what += f", one every {float(timing.step):g} s"
         rows.append((_within(file, folder), what))
         blank = len(run.events) - len(run.shown)
