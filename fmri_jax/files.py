@@ -23,12 +23,17 @@ def cache_folder() -> pathlib.Path:
     """
     given = os.environ.get("FMRI_JAX_CACHE")
     try:
-        return pathlib.Path(expanded(given or "~/.cache/fmri_jax"))
+        return place(given or "~/.cache/fmri_jax")
     except InputError as error:
         raise InputError(
             f"The cache folder cannot be found: {error} Set FMRI_JAX_CACHE to a folder that can be "
             "written."
         ) from None
+
+
+def place(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path that a person gives, `expanded`."""
+    return pathlib.Path(expanded(os.fspath(path)))
 
 
 def expanded(path: str) -> str:

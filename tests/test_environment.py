@@ -2,16 +2,23 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
-from fmri_jax import data, files
+from fmri_jax import data, files, report
+from fmri_jax.data import images
+from fmri_jax.data.readers import npz
+from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from fmri_jax.pipeline import experiment_config, recording_identity, run
+from fmri_jax.methods.decoder_files import load_decoder
+from fmri_jax.pipeline import experiment_config, experiment_files, recording_identity, run
 from fmri_jax.pretrained import cache as weights
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -167,3 +174,29 @@ def test_a_user_without_a_name_and_a_home_is_asked_for_a_cache() -> None:
     )
     done = python(code, HOME=None, FMRI_JAX_CACHE=None)
     assert done.stdout.startswith("rejected: The cache folder cannot be found"), done.stderr
+
+
+def test_home_is_replaced_in_every_path_that_a_person_gives(
+    make_recording: Callable[..., Recording],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LAB", str(tmp_path / "lab"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lab").mkdir()
+    npz.save_npz(make_recording(), "~/mine.npz")
+    assert data.load("~/mine.npz").fingerprint() == make_recording().fingerprint()
+    Image.new("RGB", (4, 4)).save(tmp_path / "lab" / "a.png")
+    assert images.list_images("$LAB") == images.list_images("~/lab") == ["a.png"]
+    (tmp_path / "mine.py").touch()
+    assert experiment_files.find("~/mine.py:tiny") == tmp_path / "mine.py"
+
+    def compare(path: str) -> object:
+        return report.compare({"a": path}, "~/out")
+
+    for missing in ("~/none", "${LAB}/none"):
+        for read in (report.write, load_decoder, compare):
+            with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+                read(missing)
+    assert not (tmp_path / "~").exists() and not (tmp_path / "$LAB").exists()

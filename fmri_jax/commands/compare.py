@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fmri_jax import report
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 
 if TYPE_CHECKING:
     from fmri_jax.report.comparison.variants import Paths
@@ -15,7 +16,7 @@ def main(arguments: list[str]) -> int:
     """Writes the page of a comparison and prints its path; returns the exit code."""
     parser = argparse.ArgumentParser(prog="fmri-jax compare", description=__doc__)
     parser.add_argument("workdirs", nargs="+", metavar="[NAME=]WORKDIR", help="a finished run")
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for the page")
+    parser.add_argument("--out", required=True, help="folder for the page")
     given = parser.parse_args(arguments)
     variants: dict[str, Paths] = {}
     for argument in given.workdirs:
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
         name = name or pathlib.Path(path).name
         if name in variants:
             raise InputError(f"Two workdirs are called {name!r}: name them as NAME=WORKDIR.")
-        variants[name] = pathlib.Path(path)
+        variants[name] = place(path)
     try:
         print(report.compare(variants, given.out).page)
     except OSError as error:

@@ -1,7 +1,6 @@
 """`fmri-jax report WORKDIR`: writes the page of a finished run again."""
 
 import argparse
-import pathlib
 
 from fmri_jax import report
 from fmri_jax.errors import InputError
@@ -10,7 +9,7 @@ from fmri_jax.errors import InputError
 def main(arguments: list[str]) -> int:
     """Writes one page and prints its path; returns the exit code."""
     parser = argparse.ArgumentParser(prog="fmri-jax report", description=__doc__)
-    parser.add_argument("workdir", type=pathlib.Path, help="folder of a finished run")
+    parser.add_argument("workdir", help="folder of a finished run")
     given = parser.parse_args(arguments)
     try:
         print(report.write(given.workdir))

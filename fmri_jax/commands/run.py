@@ -18,6 +18,7 @@ from ml_collections import ConfigDict, config_flags
 
 from fmri_jax.commands import signals
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 from fmri_jax.pipeline import experiment_files
 
 USAGE = """\
@@ -183,7 +184,7 @@ def _run(
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
     name, argument = experiment_files.split(experiment)
     stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
-    workdir = pathlib.Path(values.workdir or f"runs/{stem}")
+    workdir = place(values.workdir or f"runs/{stem}")
     config = described(config, original, overridden)
     try:
         if "sweep" not in config:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from fmri_jax.data.readers.folders import check_fetched, files_in
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits a channel, no transparency
@@ -140,7 +141,7 @@ Files = tuple[list[str], Callable[[str], bytes]]
 @contextlib.contextmanager
 def image_files(path: str) -> Iterator[Files]:
     """The image files of a folder or zip: their names, and what reads one of them."""
-    root = pathlib.Path(path)
+    root = place(path)
     if root.is_dir():
         names = sorted(file.relative_to(root).as_posix() for file in files_in(root))
         yield _images_among(names), lambda name: _from_folder(root / name)

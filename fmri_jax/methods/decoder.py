@@ -15,6 +15,7 @@ from fmri_jax.data.preparation import run_centring
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 
 if TYPE_CHECKING:
     from fmri_jax.methods import Reconstructor
@@ -186,7 +187,7 @@ class Decoder:
         """
         from fmri_jax.methods.decoder_files import save
 
-        return save(self, pathlib.Path(folder))
+        return save(self, place(folder))
 
 
 def digests(images: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from fmri_jax._version import __version__
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 from fmri_jax.methods.decoder import About, Decoder, check_subject
 
 FORMAT = 1  # version of the layout; a reader takes this and earlier ones
@@ -68,7 +69,7 @@ def load_decoder(path: str | pathlib.Path, recording: Recording | None = None) -
         InputError: there is no decoder, it is corrupt or of a newer version of this package, or
             the recording is of another subject.
     """
-    folder = _folder(pathlib.Path(path).expanduser())
+    folder = _folder(place(path))
     content = _read_json(folder / JSON)
     if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
         raise InputError(

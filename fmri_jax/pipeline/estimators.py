@@ -11,6 +11,7 @@ import numpy as np
 
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 from fmri_jax.methods.decoder import Decoder
 from fmri_jax.methods.decoder_files import load_decoder
 from fmri_jax.methods.estimator import MethodEstimator
@@ -67,7 +68,7 @@ class CrossValidation:
 
     def report(self, path: str | pathlib.Path) -> pathlib.Path:
         """Copies the page of the run, one file without links to others, to `path`."""
-        target = pathlib.Path(path).expanduser()
+        target = place(path)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.folder / "report.html", target)
@@ -136,10 +137,10 @@ def cross_validate(
     config["preparation"] |= {"roi": roi, "average_repeats": average_repeats}
     config["evaluation"] |= {"perceptual": perceptual, "n_bootstrap": n_bootstrap}
     temporary = None if folder else tempfile.TemporaryDirectory(prefix="fmri_jax_")
-    place = pathlib.Path(temporary.name if temporary else folder or "").expanduser()
+    kept = place(temporary.name if temporary else folder or "")
     command = f"fmri_jax.cross_validate({decoder!r}, recording, cv={cv}, by={by!r}, roi={roi!r})"
-    run(config, place, verbose, " ".join(command.split()), recording=recording)
-    return CrossValidation(place, temporary)
+    run(config, kept, verbose, " ".join(command.split()), recording=recording)
+    return CrossValidation(kept, temporary)
 
 
 def _config(

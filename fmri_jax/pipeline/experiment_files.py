@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
@@ -45,7 +46,7 @@ def find(experiment: str) -> pathlib.Path:
         InputError: there is no such file.
     """
     name, _ = split(experiment)
-    path = pathlib.Path(name)
+    path = place(name)
     if path.suffix == ".py" and path.is_file():
         return path
     # A path into the checkout means the same experiment from any folder.

@@ -8,6 +8,7 @@ import numpy as np
 from fmri_jax import data
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from fmri_jax.files import expanded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,7 @@ def read(path: str) -> NewResponses:
     Raises:
         InputError: the file cannot be used.
     """
+    path = expanded(path)
     if pathlib.Path(path).suffix.lower() == ".npz":
         keys = _keys(path)
         if "fmri" in keys and "images" not in keys:

@@ -25,6 +25,7 @@ from fmri_jax import methods, report
 from fmri_jax.config import section
 from fmri_jax.data import paths
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 from fmri_jax.pipeline import experiment_config
 from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.workdir import OUTDATED, is_outdated, outdate, writing_to
@@ -97,10 +98,11 @@ def run_sweep(
             been compared.
     """
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
-    todo = tasks(plain, pathlib.Path(workdir), progress, command)
+    workdir = place(workdir)
+    todo = tasks(plain, workdir, progress, command)
     if not elsewhere:
         _check_recordings(todo, rescore)
-    _take_back_comparison(todo, pathlib.Path(workdir), rescore)
+    _take_back_comparison(todo, workdir, rescore)
     finished, failed = _by_variant(todo, execute(todo))
     excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
     if not finished:
@@ -108,10 +110,10 @@ def run_sweep(
             (task.workdir / OUTDATED).unlink(missing_ok=True)
         reasons = set(failed.values())
         raise InputError(reasons.pop() if len(reasons) == 1 else " ".join(excuses))
-    with writing_to(pathlib.Path(workdir)):
+    with writing_to(workdir):
         compared = report.compare(
             finished,
-            pathlib.Path(workdir),
+            workdir,
             title=str(plain.get("title", "")),
             text=" ".join([str(plain.get("text", "")), *excuses]),
             claims=_claims(plain["sweep"]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
+from fmri_jax.files import place
 from fmri_jax.pretrained import cache, catalogue, rules, sources
 
 __all__ = ["load"]
@@ -37,7 +38,7 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     if name not in catalogue.CATALOGUE:
         raise InputError(unknown_name(f"weights {name!r}", name, catalogue.CATALOGUE, "weights"))
     weights = catalogue.CATALOGUE[name]
-    arrays = _given(weights, pathlib.Path(path)) if path else cache.load(name)
+    arrays = _given(weights, place(path)) if path else cache.load(name)
     if arrays is None:
         arrays, origin = _found(weights)
         cache.save(name, arrays, origin)

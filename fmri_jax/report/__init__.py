@@ -1,12 +1,14 @@
 """Figures and the HTML page of one run, and the page that compares several.
 
-The room reads the files of a workdir and nothing else, so a page can be written again at any time:
-`fmri-jax report WORKDIR`.
+The package reads the files of a workdir and nothing else, so a page can be written again at any
+time: `fmri-jax report WORKDIR`.
 """
 
 import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from fmri_jax.files import place
 
 if TYPE_CHECKING:
     from fmri_jax.report.comparison.page import Comparison
@@ -28,7 +30,7 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     """
     from fmri_jax.report.page import write_page  # Matplotlib and Jinja only when they are needed
 
-    return write_page(pathlib.Path(workdir))
+    return write_page(place(workdir))
 
 
 def compare(
@@ -61,4 +63,4 @@ def compare(
     """
     from fmri_jax.report.comparison.page import write_comparison
 
-    return write_comparison(workdirs, pathlib.Path(out), title, text, claims, failed)
+    return write_comparison(workdirs, place(out), title, text, claims, failed)

@@ -13,7 +13,7 @@ import numpy as np
 from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from fmri_jax.files import replacing
+from fmri_jax.files import place, replacing
 
 
 def load(path: str) -> Recording:
@@ -57,7 +57,7 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
     if recording.rois:
         arrays["roi_names"] = np.asarray(list(recording.rois), np.str_)
         arrays["roi_masks"] = np.stack(list(recording.rois.values()))
-    with replacing(pathlib.Path(path)) as unfinished, unfinished.open("wb") as file:
+    with replacing(place(path)) as unfinished, unfinished.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 

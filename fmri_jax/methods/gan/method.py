@@ -1,7 +1,6 @@
 """The GAN as a method: from prepared trials to a trained generator."""
 
 import dataclasses
-import os
 import pathlib
 import shutil
 from collections.abc import Callable
@@ -156,8 +155,7 @@ class GAN:
         config = self.config
         if not config.feature_weight:
             return {}
-        path = pathlib.Path(os.path.expandvars(config.comparator_weights)).expanduser()
-        return pretrained.load(config.comparator, path if config.comparator_weights else None)
+        return pretrained.load(config.comparator, config.comparator_weights or None)
 
     def initial_state(self, networks: Networks, trials: Trials, key: jax.Array) -> GANState:
         """Random networks, fresh optimisers, step 0."""

@@ -15,6 +15,7 @@ from fmri_jax.evaluation.intervals import Score, Statistic, bootstrap, mean_of_s
 from fmri_jax.evaluation.notes import Note, know_test_images
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
+from fmri_jax.files import place
 from fmri_jax.report import run_notes
 from fmri_jax.report.comparison.image_matching import same_pictures
 from fmri_jax.report.io.workdir import Workdir, read
@@ -145,7 +146,7 @@ def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
         listed = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
         if not listed:
             raise InputError(f"Variant {name!r} has no workdir: give at least one finished run.")
-        runs = tuple(read(pathlib.Path(path)) for path in listed)
+        runs = tuple(read(place(path)) for path in listed)
         for run in runs[1:]:
             same = np.array_equal(run.stimulus, runs[0].stimulus)
             if not (same and np.array_equal(run.split, runs[0].split)):
