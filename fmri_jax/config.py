@@ -1,8 +1,8 @@
 """From the sections of a config file to frozen, checked dataclasses.
 
-Each room states its own options as a frozen dataclass (field = default, comment = unit). An
-experiment file turns those into a `ConfigDict`, the command line overrides single values, and
-`section` turns them back, refusing what it does not know.
+Each package states its own options as a frozen dataclass (field = default, comment = unit). An
+experiment file turns those into a `ConfigDict` (`defaults`), the command line overrides single
+values, and `section` turns them back and rejects what it does not know.
 """
 
 import dataclasses
@@ -11,11 +11,38 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fmri_jax.errors import InputError
 
 T = TypeVar("T")
+
+# Types of options that may be left open. Versions before 0.2 wrote 0 or "" for None: `section`
+# still reads that, and the command line, on which None cannot be written, still takes it.
+OptionalInt = Annotated[int | None, 0]
+OptionalFloat = Annotated[float | None, 0]
+OptionalStr = Annotated[str | None, ""]
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Every option of the dataclass `cls` at its default, for a `ConfigDict`.
+
+    One that is None by default is a placeholder of its type, so that it can be overridden; where
+    that is no number or text, but what only a program can give, it is left out.
+    """
+    from ml_collections.config_dict import placeholder
+
+    hints = typing.get_type_hints(cls)
+    values = {field.name: field.default for field in dataclasses.fields(cls)}
+    for name in [name for name, value in values.items() if value is None]:
+        kind = typing.get_args(hints[name])[0]
+        if typing.get_origin(kind) is typing.Literal:
+            kind = type(typing.get_args(kind)[0])
+        if kind in (int, float, str):
+            values[name] = placeholder(kind)
+        else:
+            del values[name]
+    return values
 
 
 def section(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -34,7 +61,7 @@ def section(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{where} is {values!r}: expected a section of options.")
-    hints = typing.get_type_hints(cls)
+    hints = typing.get_type_hints(cls, include_extras=True)
     known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     checked = {}
     for name, value in values.items():
@@ -45,7 +72,7 @@ def section(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def unknown_name(found: str, name: str, known: typing.Iterable[str], kind: str) -> str:
-    """The sentence for a name that is not among `known`, with the closest one if there is any."""
+    """The message for a name that is not among `known`, with the closest one if there is any."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
@@ -53,11 +80,14 @@ def unknown_name(found: str, name: str, known: typing.Iterable[str], kind: str) 
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:
-    """Returns `value` as the type that `hint` names, or raises one sentence."""
+    """Returns `value` as the type that `hint` names, or raises an `InputError`."""
     if hint is Any:
         return value
     options = typing.get_args(hint)
     origin = typing.get_origin(hint)
+    if origin is Annotated:
+        was_none = value == options[1] and not isinstance(value, bool)
+        return None if was_none else _checked(value, options[0], where)
     if origin is typing.Literal:
         if value not in options:
             raise InputError(
@@ -85,15 +115,15 @@ def _first_that_fits(value: Any, options: tuple[Any, ...], where: str) -> Any:
     """Returns `value` as the first of several types that takes it."""
     if value is None and type(None) in options:
         return None
-    refusals = []
+    errors = []
     for option in options:
         if option is not type(None):
             try:
                 return _checked(value, option, where)
-            except InputError as refusal:
-                refusals.append(refusal)
-    if len(refusals) == 1:
-        raise refusals[0]
+            except InputError as error:
+                errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
     expected = " or ".join(_in_words(option) for option in options if option is not type(None))
     raise InputError(f"{where} is {value!r} ({type(value).__name__}): expected {expected}.")
 

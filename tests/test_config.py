@@ -1,11 +1,13 @@
 """Sections of a config become dataclasses, and every mistake becomes one sentence."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 import pytest
+from ml_collections import ConfigDict
 
-from fmri_jax.config import section
+from fmri_jax.config import OptionalFloat, OptionalInt, OptionalStr, defaults, section
 from fmri_jax.errors import InputError
 
 
@@ -19,6 +21,45 @@ class Options:
     fast: bool = False
     scales: tuple[int | tuple[int, int], ...] = (2,)
     size: int | Literal["auto"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Open:
+    size: OptionalInt = None
+    alpha: OptionalFloat = None
+    file: OptionalStr = None
+    call: Callable[[], int] | None = None
+    seed: int = 0
+    update: Literal["both", "one"] | None = None
+
+
+@pytest.mark.parametrize("values", [{}, {"size": None}, {"size": 0, "alpha": 0.0, "file": ""}])
+def test_what_earlier_versions_wrote_for_none_is_none(values):
+    assert section(Open, values, "config") == Open()
+    assert section(Open, {**values, "seed": 0}, "config").seed == 0
+
+
+def test_options_that_are_left_open_can_be_given():
+    given = {"size": 3, "alpha": 2, "file": "a.npz"}
+    assert section(Open, given, "config") == Open(3, 2.0, "a.npz")
+    for wrong in ({"size": False}, {"size": "3"}, {"file": 0}):
+        with pytest.raises(InputError, match="expected (int|str)"):
+            section(Open, wrong, "config")
+
+
+def test_defaults_can_be_overridden_with_their_own_type_alone():
+    config = ConfigDict(defaults(Open))
+    assert config.to_dict() == {
+        "size": None,
+        "alpha": None,
+        "file": None,
+        "seed": 0,
+        "update": None,
+    }
+    config.size, config.alpha, config.file = 3, 0.5, "a.npz"
+    assert section(Open, config.to_dict(), "config") == Open(3, 0.5, "a.npz")
+    with pytest.raises(TypeError):
+        config.size = "large"
 
 
 def test_values_replace_defaults():

@@ -34,12 +34,12 @@ class PerceptualWeights(NamedTuple):
     lpips_heads: Sequence[Any]  # LPIPS v0.1 heads: channels of relu1..relu5, one weight each
 
 
-def prepare(images: jax.Array, size: int = 0) -> jax.Array:
+def prepare(images: jax.Array, size: int | None = None) -> jax.Array:
     """Returns RGB images large enough for AlexNet.
 
     Args:
         images: (n, height, width, 1 or 3) in [0, 1].
-        size: shorter side in pixels; 0 keeps the size, but at least 64.
+        size: shorter side in pixels; None keeps the size, but at least 64.
 
     Returns:
         (n, height', width', 3), aspect kept.
@@ -90,7 +90,7 @@ def perceptual_values(
     targets: Any,
     reconstructions: Any,
     weights: PerceptualWeights,
-    size: int = 0,
+    size: int | None = None,
     block: int = 32,
 ) -> dict[str, np.ndarray]:
     """AlexNet(2), AlexNet(5) and LPIPS in one pass through the network.
@@ -102,7 +102,7 @@ def perceptual_values(
         targets: (n, height, width, 1 or 3) in [0, 1].
         reconstructions: the same shape.
         weights: AlexNet's parameters and the five heads.
-        size: shorter side in pixels; 0 keeps the size, but at least 64.
+        size: shorter side in pixels; None keeps the size, but at least 64.
         block: images in the network at a time.
 
     Returns:
@@ -137,7 +137,9 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
     return x_NHWC / (jnp.sqrt(jnp.sum(x_NHWC**2, axis=-1, keepdims=True)) + 1e-10)
 
 
-def _activations(params: Mapping[str, Any], images: jax.Array, size: int) -> dict[str, jax.Array]:
+def _activations(
+    params: Mapping[str, Any], images: jax.Array, size: int | None
+) -> dict[str, jax.Array]:
     with jax.default_matmul_precision("highest"):  # a GPU's score must be a CPU's
         activations = AlexNet().apply({"params": params}, prepare(images, size))
     return cast(dict[str, jax.Array], activations)
@@ -149,7 +151,7 @@ def _flat(x_NHWC: jax.Array) -> jax.Array:
 
 @functools.partial(jax.jit, static_argnames="size")
 def _unit_activations(
-    params: Mapping[str, Any], images: jax.Array, size: int
+    params: Mapping[str, Any], images: jax.Array, size: int | None
 ) -> dict[str, jax.Array]:
     """Activations for identification, centred and of unit length, one flat row an image."""
     activations = _activations(params, images, size)
@@ -166,7 +168,7 @@ def _compare_block(
     own_ids: jax.Array,
     candidates: dict[str, jax.Array],
     candidate_ids: jax.Array,
-    size: int,
+    size: int | None,
 ) -> tuple[jax.Array, dict[str, Ranks]]:
     """LPIPS and the ranks of one block of reconstructions."""
     seen = _activations(weights.alexnet, own, size)

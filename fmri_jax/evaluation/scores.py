@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.arrays import in_blocks
-from fmri_jax.config import unknown_name
+from fmri_jax.config import OptionalInt, OptionalStr, unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics, perceptual
 from fmri_jax.evaluation.identification import Ranks, against_all, n_way, pairwise, ranks
@@ -36,16 +36,18 @@ class EvaluationConfig:
 
     metrics: tuple[str, ...] = ()  # names; () scores everything that applies to the images
     perceptual: bool = True  # AlexNet(2), AlexNet(5) and LPIPS: needs the pretrained weights
-    perceptual_size: int = 0  # pixels of the shorter side for AlexNet; 0: as is, at least 64
+    perceptual_size: OptionalInt = None  # px, shorter side for AlexNet; None: as is, at least 64
     n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
     seed: int = 0  # of the resampling
     # The row of NSD papers, beside the other scores; see `evaluation.eight_numbers`. Its networks'
-    # weights are read from these files; "" looks in the cache, then downloads.
+    # weights are read from these files; None looks in the cache, then downloads.
     eight_numbers: bool = False
-    inception_weights: str = ""  # torchvision's inception_v3_google-0cc3c7bd.pth
-    clip_weights: str = ""  # Hugging Face's openai/clip-vit-large-patch14, model.safetensors
-    efficientnet_weights: str = ""  # torchvision's efficientnet_b1-c27df63c.pth
-    swav_weights: str = ""  # SwAV's swav_800ep_pretrain.pth.tar
+    inception_weights: OptionalStr = None  # torchvision's inception_v3_google-0cc3c7bd.pth
+    clip_weights: OptionalStr = (
+        None  # Hugging Face's openai/clip-vit-large-patch14, model.safetensors
+    )
+    efficientnet_weights: OptionalStr = None  # torchvision's efficientnet_b1-c27df63c.pth
+    swav_weights: OptionalStr = None  # SwAV's swav_800ep_pretrain.pth.tar
 
     def __post_init__(self) -> None:
         """Refuses names that are no metric."""

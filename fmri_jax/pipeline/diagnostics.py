@@ -28,7 +28,7 @@ from fmri_jax.pipeline.cross_validation import Rows
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.report.text.text_format import count, joined, p_text
 
-CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is 0; fewer for fewer images
+CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is None; fewer for fewer images
 DUPLICATE = 0.95  # pixel correlation above which two images are nearly the same
 
 
@@ -123,8 +123,8 @@ def clusters(options: Experiment, recording: Recording) -> np.ndarray | None:
     if not 2 <= count <= len(shown):
         raise InputError(
             f"config.preparation.n_folds is {count} for split='cluster', and training shows "
-            f"{len(shown)} different images: expected from 2 to {len(shown)} groups of them, or 0 "
-            f"for {min(CLUSTERS, len(shown))}."
+            f"{len(shown)} different images: expected from 2 to {len(shown)} groups of them, "
+            f"or none given for {min(CLUSTERS, len(shown))}."
         )
     groups = np.full(len(recording.images), -1, np.int32)
     groups[shown] = cluster_stimuli(recording.images[shown], count)

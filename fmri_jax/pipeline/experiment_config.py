@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import pathlib
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmri_jax import methods
-from fmri_jax.config import section, unknown_name
+from fmri_jax.config import defaults, section, unknown_name
 from fmri_jax.data import known as known_recordings
 from fmri_jax.data.preparation.folds import Fold, PreparationConfig
 from fmri_jax.errors import InputError
@@ -31,7 +32,7 @@ class Experiment:
         title: heading of the report.
         text: a sentence or two below it: what is tried, after whom.
         seed: of every random draw.
-        n_devices: devices to use; 0 means all.
+        n_devices: devices to use; None means all.
         data_name: name of the recording's reader.
         data_options: what that reader takes.
         preparation: how trials are split, selected and scaled.
@@ -43,7 +44,7 @@ class Experiment:
     title: str
     text: str
     seed: int
-    n_devices: int
+    n_devices: int | None
     data_name: str
     data_options: dict[str, Any]
     preparation: PreparationConfig
@@ -60,6 +61,7 @@ def default_config(method: str, data: str) -> "ConfigDict":
     --config.data.path=my.h5 --config.data.file.images=my_images.
     """
     from ml_collections import ConfigDict
+    from ml_collections.config_dict import placeholder
 
     readers = {name: _reader_defaults(name) for name in (data, "file")}
     return ConfigDict(
@@ -67,20 +69,13 @@ def default_config(method: str, data: str) -> "ConfigDict":
             "title": "",
             "text": "",
             "seed": 0,
-            "n_devices": 0,
-            "data": {"name": data, "path": "", **readers},
-            "preparation": _overridable(dataclasses.asdict(PreparationConfig())),
-            "method": {"name": method, **dataclasses.asdict(methods.package(method).Config())},
-            "evaluation": dataclasses.asdict(EvaluationConfig()),
+            "n_devices": placeholder(int),
+            "data": {"name": data, "path": placeholder(str), **readers},
+            "preparation": defaults(PreparationConfig),
+            "method": {"name": method, **defaults(methods.package(method).Config)},
+            "evaluation": defaults(EvaluationConfig),
         }
     )
-
-
-def _overridable(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of which those that are None take a word on the command line."""
-    from ml_collections.config_dict import placeholder
-
-    return {name: placeholder(str) if value is None else value for name, value in options.items()}
 
 
 def described(
@@ -139,7 +134,7 @@ def read(config: Mapping[str, Any]) -> Experiment:
         title=str(config.get("title", "")),
         text=str(config.get("text", "")),
         seed=int(config.get("seed", 0)),
-        n_devices=int(config.get("n_devices", 0)),
+        n_devices=int(config.get("n_devices") or 0) or None,
         data_name=data_name,
         data_options=_reader_options(data_name, data),
         preparation=section(PreparationConfig, config.get("preparation", {}), "config.preparation"),
@@ -151,23 +146,53 @@ def read(config: Mapping[str, Any]) -> Experiment:
     return experiment
 
 
+def resolved(config: Any) -> Any:
+    """A config as plain JSON values with every option, so that two of them can be compared.
+
+    Options that a config leaves out, as those of earlier versions may, stand at their defaults,
+    what may be None is so however it is written, and sections of other readers are left out. A
+    config that cannot be read stays as it is.
+    """
+    if not isinstance(config, Mapping):
+        return config
+    try:
+        experiment = read(config)
+    except InputError:
+        return config
+    data = {**_reader_defaults(experiment.data_name), **experiment.data_options}
+    data = {name: value for name, value in data.items() if value not in (None, "")}
+    method = dataclasses.asdict(experiment.method_config)
+    plain = {
+        "title": experiment.title,
+        "text": experiment.text,
+        "seed": experiment.seed,
+        "n_devices": experiment.n_devices,
+        "data": {"name": experiment.data_name, **data},
+        "preparation": dataclasses.asdict(experiment.preparation),
+        "method": {"name": experiment.method_name, **method},
+        "evaluation": dataclasses.asdict(experiment.evaluation),
+    }
+    return json.loads(json.dumps(plain))
+
+
 def _check_counts(experiment: Experiment) -> None:
     """Refuses what would end in an error hours later, when the scores are computed."""
     evaluation = experiment.evaluation
     if not 0 <= experiment.seed < 2**32:  # JAX's keys hold no more: 2**32 would be 0 again
         raise InputError(f"config.seed is {experiment.seed}: expected 0 to {2**32 - 1}.")
     for name, value in {
-        "n_devices": experiment.n_devices,
+        "n_devices": experiment.n_devices or 0,
         "evaluation.n_bootstrap": evaluation.n_bootstrap,
         "evaluation.seed": evaluation.seed,
-        "evaluation.perceptual_size": evaluation.perceptual_size,
+        "evaluation.perceptual_size": evaluation.perceptual_size or 0,
     }.items():
         if value < 0:
             raise InputError(f"config.{name} is {value}: expected 0 or a positive whole number.")
-    if 0 < evaluation.perceptual_size < LEAST_PERCEPTUAL:
+    if evaluation.perceptual_size and evaluation.perceptual_size < LEAST_PERCEPTUAL:
         raise InputError(
-            f"config.evaluation.perceptual_size is {evaluation.perceptual_size}: expected 0, or at "
-            f"least {LEAST_PERCEPTUAL} pixels: in fewer AlexNet's fifth convolution sees nothing."
+            f"config.evaluation.perceptual_size is {evaluation.perceptual_size}: expected at least "
+            f"{LEAST_PERCEPTUAL} pixels, or none to keep the size: in fewer AlexNet's fifth "
+            "convolution sees nothing."
         )
     for name in evaluation.metrics:
         if name in perceptual.NAMES and not evaluation.perceptual:
@@ -214,7 +239,7 @@ def _check_binary(images: np.ndarray, metric: str) -> None:
     raise InputError(
         f"config.evaluation.metrics names {metric!r}, which compares black and white images, but "
         f"the test images are {kind}: expected one channel of 0 and 255 alone; leave that metric "
-        "out, or give binary images and keep their size (config.preparation.image_size=0)."
+        "out, or give binary images and keep their size (no config.preparation.image_size)."
     )
 
 
@@ -227,7 +252,7 @@ def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(options, Mapping):
         raise InputError(f"config.data.{name} is {options!r}: expected a section of options.")
     options = dict(options)
-    if path := data.pop("path", ""):
+    if path := data.pop("path", None):
         options["path"] = path
     for other in data:
         if other not in readers:
@@ -240,6 +265,4 @@ def _reader_options(name: str, data: dict[str, Any]) -> dict[str, Any]:
 def _reader_defaults(name: str) -> dict[str, Any]:
     """The reader's own defaults, where its module states them as a dataclass `Config`."""
     options = getattr(importlib.import_module(known_recordings()[name]), "Config", None)
-    # A default of None stands for what only a program can give, such as a function.
-    fields = dataclasses.fields(options) if options else ()
-    return {field.name: field.default for field in fields if field.default is not None}
+    return defaults(options) if options else {}

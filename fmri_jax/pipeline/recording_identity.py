@@ -63,7 +63,7 @@ def stamps(experiment: Experiment) -> dict[str, dict[str, int | str]]:
     Returns:
         Option -> size and time of a file, or of all files in a folder; absent ones are left out.
     """
-    given = {name: str(experiment.data_options.get(name, "")) for name in paths.OPTIONS}
+    given = {name: str(experiment.data_options.get(name) or "") for name in paths.OPTIONS}
     places = {name: paths.replaced(path) for name, path in given.items()}
     return {name: stamp for name, path in places.items() if (stamp := _stamp(path))}
 

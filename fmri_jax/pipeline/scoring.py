@@ -82,7 +82,7 @@ def _with_intervals(result: PerImage, rows: Rows, config: EvaluationConfig) -> S
 def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[str, str]]:
     """The row of NSD papers on the main test set, and why a number of it is missing."""
     files = {
-        "alexnet": "",
+        "alexnet": None,
         "inception_v3": config.inception_weights,
         "clip_vit_l14": config.clip_weights,
         "efficientnet_b1": config.efficientnet_weights,
@@ -92,7 +92,7 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[s
     missing: dict[str, str] = {}
     for name, file in files.items():
         try:
-            networks[name] = pretrained.load(name, file or None)
+            networks[name] = pretrained.load(name, file)
         except InputError as error:
             missing |= {number: str(error) for number in NETWORKS[name].metrics}
     values = eight_numbers(test.targets, test.reconstructions, networks)

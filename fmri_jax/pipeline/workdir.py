@@ -15,6 +15,7 @@ from typing import Any
 
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, remove_unfinished, replacing
+from fmri_jax.pipeline import experiment_config
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
@@ -131,7 +132,8 @@ def is_outdated(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         found = read_json(workdir / "config.json")
     except (OSError, ValueError):  # `claim` says what is wrong
         return False
-    asked_for = found != wanted or (workdir / OUTDATED).exists()
+    outdated = (workdir / OUTDATED).exists()
+    asked_for = outdated or experiment_config.resolved(found) != experiment_config.resolved(wanted)
     return asked_for and _of_folds(found) == _of_folds(wanted) and is_scored(workdir)
 
 
@@ -158,6 +160,7 @@ def take_back_results(workdir: pathlib.Path) -> None:
 
 def _of_folds(config: Any) -> Any:
     """The part of a config that folds depend on."""
+    config = experiment_config.resolved(config)
     if not isinstance(config, Mapping):
         return config
     return {name: value for name, value in config.items() if name not in SCORING}

@@ -11,13 +11,13 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from fmri_jax.errors import InputError
 
 
-def make_mesh(n_devices: int = 0) -> Mesh:
+def make_mesh(n_devices: int | None = None) -> Mesh:
     """Returns a one-axis data-parallel mesh.
 
-    The axis is in `Auto` mode: in explicit mode `nn.Dropout` and batched solves are refused.
+    The axis is in `Auto` mode: in explicit mode `nn.Dropout` and batched solves are rejected.
 
     Args:
-        n_devices: how many of the visible devices to use; 0 means all.
+        n_devices: how many of the visible devices to use; None means all.
 
     Raises:
         InputError: more devices are asked for than JAX sees, or it cannot start the platform that
@@ -32,10 +32,10 @@ def make_mesh(n_devices: int = 0) -> Mesh:
             f"JAX finds no device ({reason}): expected a platform that is there; correct or unset "
             f"JAX_PLATFORMS ({platforms}), or install JAX for it."
         ) from None
-    if n_devices > len(devices):
+    if n_devices and n_devices > len(devices):
         raise InputError(
             f"config.n_devices is {n_devices} but JAX sees {len(devices)} device(s): ask for at "
-            f"most {len(devices)}, or 0 for all."
+            f"most {len(devices)}, or leave it out for all."
         )
     chosen = devices[: n_devices or len(devices)]
     return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)

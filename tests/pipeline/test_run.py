@@ -257,8 +257,8 @@ MISTAKES = [
     ({"evaluation.n_bootstrap": -1}, "config.evaluation.n_bootstrap is -1: expected 0 or"),
     ({"evaluation.seed": -1}, "config.evaluation.seed is -1: expected 0 or"),
     ({"evaluation.perceptual_size": -1}, "config.evaluation.perceptual_size is -1: expected 0"),
-    ({"evaluation.perceptual_size": 1}, "evaluation.perceptual_size is 1: expected 0, or at least"),
-    ({"evaluation.perceptual_size": 30}, "perceptual_size is 30: expected 0, or at least 31"),
+    ({"evaluation.perceptual_size": 1}, "evaluation.perceptual_size is 1: expected at least 31"),
+    ({"evaluation.perceptual_size": 30}, "perceptual_size is 30: expected at least 31"),
     ({"evaluation.metrics": ("sssim",)}, "sssim"),
     ({"evaluation.metrics": ("mse", "lpips")}, "names 'lpips', but config.evaluation.perceptual"),
 ]

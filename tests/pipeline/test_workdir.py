@@ -11,6 +11,7 @@ import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, replacing
+from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.workdir import (
     Phases,
     claim,
@@ -34,6 +35,33 @@ def test_the_same_run_may_come_back(tmp_path):
     assert claim(tmp_path / "a" / "b", CONFIG) is False  # nothing was computed yet
     compute_something(tmp_path / "a" / "b")
     assert claim(tmp_path / "a" / "b", CONFIG) is True
+
+
+OPEN = {
+    "gan": {"comparator_weights": "", "comparator_size": 0, "crop": 0},
+    "local_decoders": {"alpha": 0.0, "block": 0},
+}
+
+
+@pytest.mark.parametrize("method", OPEN)
+def test_a_run_of_an_earlier_version_is_the_same_run(tmp_path, method):
+    """Its config says 0 or "" for what is open, and lacks options that have come since."""
+    now = default_config(method, "file").to_dict()
+    now["data"]["path"] = "mine.npz"
+    earlier = json.loads(json.dumps(now))
+    earlier["n_devices"] = 0
+    earlier["preparation"] |= {"image_size": 0, "n_folds": 0}
+    weights = ("inception_weights", "clip_weights", "efficientnet_weights", "swav_weights")
+    earlier["evaluation"] |= {"perceptual_size": 0, **dict.fromkeys(weights, "")}
+    earlier["method"] |= OPEN[method]
+    del earlier["data"]["file"], earlier["preparation"]["noise_scaling"]
+    assert claim(tmp_path, earlier) is False
+    compute_something(tmp_path)
+    write_json(tmp_path / "scores.json", {})
+    assert claim(tmp_path, now) is True and not is_outdated(tmp_path, now)
+    other = {**now, "preparation": {**now["preparation"], "n_folds": 3}}
+    with pytest.raises(InputError, match="config.preparation.n_folds is None there and 3 here"):
+        claim(tmp_path, other)
 
 
 def test_a_run_that_computed_nothing_does_not_hold_its_folder(tmp_path):
@@ -133,7 +161,7 @@ def names(folder):
 RUN_THAT_IS_KILLED = """
 import json, os, pathlib, signal, sys
 from fmri_jax.files import replacing
-from fmri_jax.workdir import claim, writing_to
+from fmri_jax.pipeline.workdir import claim, writing_to
 workdir = pathlib.Path(sys.argv[1])
 with writing_to(workdir), replacing(workdir / "scores.json") as unfinished:
     claim(workdir, json.loads(sys.argv[2]))

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from fmri_jax.config import OptionalInt
 from fmri_jax.data import images as image_stacks
 from fmri_jax.data.preparation import run_centring, splits
 from fmri_jax.data.preparation.standardise import VoxelScale
@@ -24,9 +25,9 @@ class PreparationConfig:
 
     fmri: Literal["recorded", "noise"] = "recorded"  # "noise": the baseline without any fMRI
     roi: str = "all"  # ROI expression; "all" takes every voxel
-    image_size: int = 0  # px, side of the square target images; 0: as recorded
+    image_size: OptionalInt = None  # px, side of the square target images; None: as recorded
     split: Literal["given", "stimulus", "run", "cluster"] = "given"  # or leave one group out
-    n_folds: int = 0  # 0: one fold a group; else groups are dealt into so many (clusters: made)
+    n_folds: OptionalInt = None  # groups are split into so many (clusters: made); None: one each
     validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training

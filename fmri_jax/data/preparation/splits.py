@@ -16,7 +16,7 @@ def deal(
     recording: Recording,
     stimulus: np.ndarray,
     split: str,
-    n_folds: int,
+    n_folds: int | None,
     clusters: np.ndarray | None,
 ) -> Iterator[Split]:
     """The indices of the training and test trials of each fold.
@@ -25,7 +25,7 @@ def deal(
         recording: the recording.
         stimulus: (trials,) stimuli, of which those with identical pixels are one.
         split: "given", or what is left out: "stimulus", "run" or "cluster".
-        n_folds: into how many folds groups are dealt; 0 for one a group.
+        n_folds: into how many folds groups are split; None for one per group.
         clusters: (stimuli,) clusters of similar images, for "cluster".
 
     Yields:
@@ -45,17 +45,17 @@ def deal(
         if n_folds:
             raise InputError(
                 f"split='given' with n_folds={n_folds}, but the recording's own split is one fold: "
-                "set n_folds=0, or choose split='stimulus', 'run' or 'cluster'."
+                "leave n_folds out, or choose split='stimulus', 'run' or 'cluster'."
             )
         yield WHOLE, train, {name: np.flatnonzero(recording.split == name) for name in names}
         return
     labels = _labels(recording, stimulus, split, clusters)
     groups = np.unique(labels[train])
-    if len(groups) < 2 or n_folds not in (0, *range(2, len(groups) + 1)):
+    if len(groups) < 2 or (n_folds or 2) not in range(2, len(groups) + 1):
         raise InputError(
             f"split={split!r} with n_folds={n_folds} cannot divide the training trials, which hold "
-            f"{len(groups)} groups: expected at least 2 groups and n_folds=0 (one fold a group) or "
-            "from 2 to the number of groups."
+            f"{len(groups)} groups: expected at least 2 groups, and n_folds left out (one fold "
+            "per group) or from 2 to the number of groups."
         )
     count = n_folds or len(groups)
     for fold in range(count):

@@ -18,6 +18,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+from fmri_jax.config import OptionalStr
 from fmri_jax.data.recording import Recording
 
 
@@ -31,7 +32,7 @@ class Config:
     release: Literal["whole_brain", "original_VC"] = "whole_brain"
     roi: str = "VC"  # ROI expression of the voxels to keep; "" keeps all
     image_size: int = 256  # px, side of the square that every image is resized to
-    folder: str = ""  # of downloads and images; default <cache>/deep_image_reconstruction
+    folder: OptionalStr = None  # of downloads and images; default <cache>/deep_image_reconstruction
 
 
 def load(
@@ -39,7 +40,7 @@ def load(
     release: str = "whole_brain",
     roi: str = "VC",
     image_size: int = 256,
-    folder: str = "",
+    folder: str | None = None,
 ) -> Recording:
     """Loads one subject, downloading and preparing the recording the first time.
 

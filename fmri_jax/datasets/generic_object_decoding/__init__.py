@@ -14,6 +14,7 @@ Reference:
 import dataclasses
 import pathlib
 
+from fmri_jax.config import OptionalStr
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 
@@ -37,7 +38,7 @@ class Config:
     roi: str = "VC"  # ROI expression of the voxels to keep; "" keeps all
     image_size: int = 256  # px, side of the square that every image is resized to
     imagery: bool = False  # whether imagined objects form a test set "imagery"
-    folder: str = ""  # of downloads and images; default <cache>/generic_object_decoding
+    folder: OptionalStr = None  # of downloads and images; default <cache>/generic_object_decoding
 
 
 def load(
@@ -45,7 +46,7 @@ def load(
     roi: str = "VC",
     image_size: int = 256,
     imagery: bool = False,
-    folder: str = "",
+    folder: str | None = None,
 ) -> Recording:
     """Loads one subject, downloading and preparing the recording the first time.
 

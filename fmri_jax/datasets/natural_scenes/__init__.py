@@ -19,6 +19,7 @@ Reference:
 import dataclasses
 import pathlib
 
+from fmri_jax.config import OptionalInt, OptionalStr
 from fmri_jax.data.recording import Recording
 
 LAYOUT = 1  # version of the conversion: another one is prepared anew
@@ -30,17 +31,19 @@ class Config:
 
     subject: int = 1  # 1 to 8
     image_size: int = 224  # px, side of the square that every image is resized to
-    sessions: int = 0  # how many of the first sessions of 750 trials to take; 0: all
-    folder: str = ""  # of the files; default <cache>/natural_scenes
+    sessions: OptionalInt = None  # how many of the first sessions of 750 trials; None: all
+    folder: OptionalStr = None  # of the files; default <cache>/natural_scenes
 
 
-def load(subject: int = 1, image_size: int = 224, sessions: int = 0, folder: str = "") -> Recording:
+def load(
+    subject: int = 1, image_size: int = 224, sessions: int | None = None, folder: str | None = None
+) -> Recording:
     """Loads one subject, preparing the recording the first time.
 
     Args:
         subject: 1 to 8.
         image_size: px.
-        sessions: how many of the first sessions of 750 trials to take; 0: all.
+        sessions: how many of the first sessions of 750 trials to take; None: all.
         folder: of the files; default `<cache>/natural_scenes`.
 
     Returns:
@@ -59,7 +62,7 @@ def load(subject: int = 1, image_size: int = 224, sessions: int = 0, folder: str
     key = cache.options_key(
         layout=LAYOUT,
         image_size=image_size,
-        sessions=sessions,
+        sessions=sessions or 0,  # as the caches of earlier versions name it
         files=[manual_download.described(file) for file in files.paths()],
     )
     return cache.prepare(

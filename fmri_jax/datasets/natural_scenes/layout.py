@@ -70,7 +70,7 @@ def find(folder: pathlib.Path, subject: int) -> Files:
     )
 
 
-def convert(files: Files, image_size: int, sessions: int) -> Recording:
+def convert(files: Files, image_size: int, sessions: int | None) -> Recording:
     """Joins the files into a recording; only images that the subject saw are read.
 
     Raises:
@@ -86,7 +86,7 @@ def convert(files: Files, image_size: int, sessions: int) -> Recording:
                 f"{files.betas} has shape {betas.shape}: expected (trials, voxels) with at most "
                 f"{len(order)} trials, the length of {name} in {files.order.name}."
             )
-        trials = min(len(betas), sessions * TRIALS_A_SESSION or len(betas))
+        trials = min(len(betas), (sessions or 0) * TRIALS_A_SESSION or len(betas))
         fmri = betas[:trials].astype(np.float32)
     shared = _shared(files.shared)
     shown, stimulus = np.unique(order[:trials], return_inverse=True)

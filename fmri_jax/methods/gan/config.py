@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
+from fmri_jax.config import OptionalInt, OptionalStr
 from fmri_jax.errors import InputError
 
 # One scale for all weights: mean-squared errors on pixels in [0, 1] and on comparator activations,
@@ -29,11 +30,11 @@ class Config:
         feature_weight: weight of the mean-squared error between comparator activations.
         adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
         comparator: pretrained network whose activations the feature term compares.
-        comparator_weights: file of its weights; "": the published ones, found or downloaded.
+        comparator_weights: file of its weights; None: the published ones, found or downloaded.
         comparator_layers: activations of the comparator that the feature term compares, averaged.
-        comparator_size: pixels that images are resized to before the comparator; 0: as they are.
-        crop: image size in training, a random crop of the prepared images; 0: no crop. Images are
-            cropped at the centre in testing.
+        comparator_size: pixels that images are resized to before the comparator; None: as they are.
+        crop: image size in training, a random crop of the prepared images; None: no crop. In
+            testing images are cropped at the centre.
         width: multiplies the generator's channels, of which at least one is left; above 0; 1 is the
             published network.
         hidden: units of each dense layer; 4096 in the published network.
@@ -66,10 +67,10 @@ class Config:
     feature_weight: float = PAPER_WEIGHTS["feature"]
     adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
     comparator: Literal["alexnet", "caffenet", "vgg16"] = "alexnet"
-    comparator_weights: str = ""
+    comparator_weights: OptionalStr = None
     comparator_layers: tuple[str, ...] = ("relu5",)
-    comparator_size: int = 0
-    crop: int = 0
+    comparator_size: OptionalInt = None
+    crop: OptionalInt = None
     width: float = 1.0
     hidden: int = 4096
     discriminator_width: float = 1.0
@@ -98,7 +99,7 @@ class Config:
         weights = ("image_weight", "feature_weight", "adversarial_weight")
         others = ("fmri_noise", "weight_decay", "generator_weight_decay", "crop", "comparator_size")
         for name in (*weights, *others, "learning_rate", "discriminator_learning_rate"):
-            if not 0 <= getattr(self, name) < math.inf:
+            if not 0 <= (getattr(self, name) or 0) < math.inf:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
         for name in ("width", "discriminator_width"):  # a network keeps a channel whatever it says
             if not 0 < getattr(self, name) < math.inf:

@@ -155,7 +155,7 @@ class GAN:
         config = self.config
         if not config.feature_weight:
             return {}
-        return pretrained.load(config.comparator, config.comparator_weights or None)
+        return pretrained.load(config.comparator, config.comparator_weights)
 
     def initial_state(self, networks: Networks, trials: Trials, key: jax.Array) -> GANState:
         """Random networks, fresh optimisers, step 0."""
@@ -190,7 +190,7 @@ class GAN:
                 f"images are {height} x {width} pixels: the generator needs square ones; set "
                 "config.preparation.image_size."
             )
-        if self.config.crop > height:
+        if self.config.crop and self.config.crop > height:
             raise InputError(
                 f"config.method.crop is {self.config.crop} but the prepared images have {height} "
                 "pixels: set config.preparation.image_size above the crop."

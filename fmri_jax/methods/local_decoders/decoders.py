@@ -146,7 +146,7 @@ def _regress(
             config.n_voxels,
             n_nonzero=config.n_nonzero,
             alpha=alpha,
-            block=config.block or None,
+            block=config.block,
             mesh=mesh,
         ).coef
     return ElementModel(coef, average - mean @ coef)
@@ -168,7 +168,7 @@ def _classify(
     scores = linear.f_test(fmri, targets)
     selected = linear.select(scores, min(config.n_voxels, fmri.shape[1]))
     model = linear.sparse_logistic(
-        fmri, targets, selected, trials=pixels, block=config.block or None, mesh=mesh
+        fmri, targets, selected, trials=pixels, block=config.block, mesh=mesh
     )
     return ElementModel(model.coef, model.intercept, logistic=True)
 

@@ -222,10 +222,6 @@ class MultiScaleDecoder(MethodEstimator):
             for field in dataclasses.fields(Config)
             if field.name not in ("scales", "block")
         }
-        if self.alpha is None:
-            options["alpha"] = Config.alpha
-        elif self.alpha == Config.alpha:  # no penalty, to a user of scikit-learn
-            raise InputError(f"alpha is {self.alpha!r}: expected a positive number, or None.")
         return Config(scales=tuple(dict.fromkeys(sizes)), **options)
 
     def _config(self, images: np.ndarray) -> "Config":

@@ -5,7 +5,7 @@ import math
 import numbers
 from typing import Any, Literal, get_args
 
-from fmri_jax.config import unknown_name
+from fmri_jax.config import OptionalFloat, OptionalInt, unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders.bases import Size
 
@@ -37,7 +37,7 @@ REGULARISATION: dict[Decoder, tuple[str, ...]] = {
 PENALTIES: dict[Decoder, float] = {**dict.fromkeys(DECODERS, 1.0), "receptive_fields": 300.0}
 
 # The options that count something, and the smallest number that is of use.
-_COUNTS = {"n_voxels": 1, "n_nonzero": 1, "n_inner": 2, "prior_scale": 1, "block": 0}
+_COUNTS = {"n_voxels": 1, "n_nonzero": 1, "n_inner": 2, "prior_scale": 1, "block": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +53,8 @@ class Config:
             time of "sparse_logistic" grows with its cube.
         n_nonzero: voxels that "omp" ends up with.
         alpha: ridge penalty on standardised voxels ("ridge"); for "receptive_fields" on what a
-            voxel's weights hold beyond its receptive field. 0 takes the decoder's own of
-            `PENALTIES`: 300 for "receptive_fields", 1 for "ridge". (A default of None could not be
-            overridden on the command line.)
+            voxel's weights hold beyond its receptive field. None takes the decoder's own
+            of `PENALTIES`: 300 for "receptive_fields", 1 for "ridge".
         weights: how elements are combined: "equal" a scale, "learned" one weight a scale, one an
             "element" (Miyawaki et al. 2008) or one for each "pixel" that an element covers.
         n_inner: inner folds, by stimulus, for whatever is learned from out-of-sample predictions.
@@ -65,14 +64,14 @@ class Config:
         noise_diagonal: "receptive_fields": share of the noise covariance that is a voxel's own.
         prior_variance: "receptive_fields": of a pixel around the mean training image.
         prior_scale: "receptive_fields": images are expected to be sums of elements up to this size.
-        block: decoders solved at once; 0 takes what fits the memory.
+        block: decoders solved at once; None takes what fits the memory.
     """
 
     scales: tuple[int | Size, ...] = (2,)
     decoder: Decoder = "omp"
     n_voxels: int = 500
     n_nonzero: int = 10
-    alpha: float = 0.0
+    alpha: OptionalFloat = None
     weights: Weights = "learned"
     n_inner: int = 6
     select: Select = "fixed"
@@ -80,7 +79,7 @@ class Config:
     noise_diagonal: float = 0.95
     prior_variance: float = 0.2
     prior_scale: int = 3
-    block: int = 0
+    block: OptionalInt = None
 
     def __post_init__(self) -> None:
         """Refuses names that are not known and numbers that no decoder can use."""
@@ -90,6 +89,8 @@ class Config:
                 raise InputError(unknown_name(f"{name}={value!r}", str(value), known, name))
         for name, least in _COUNTS.items():
             value = getattr(self, name)
+            if value is None and name == "block":
+                continue
             if not _is(value, numbers.Integral) or value < least:
                 hint = "; a number above that of the voxels takes all" if name == "n_voxels" else ""
                 raise InputError(
@@ -97,8 +98,10 @@ class Config:
                 )
         for name in ("alpha", "sharpness", "prior_variance"):
             value, default = getattr(self, name), name == "alpha"
-            if not _is(value, numbers.Real) or not (0 < value < math.inf or default and value == 0):
-                hint = ", or 0 for the decoder's own" if default else ""
+            if value is None and default:
+                continue
+            if not _is(value, numbers.Real) or not 0 < value < math.inf:
+                hint = ", or None for the decoder's own" if default else ""
                 raise InputError(
                     f"{name} is {value!r}: expected a positive number, not infinite{hint}."
                 )
@@ -108,7 +111,7 @@ class Config:
 
     @property
     def penalty(self) -> float:
-        """The ridge penalty: `alpha`, or the decoder's own where that is 0."""
+        """The ridge penalty: `alpha`, or the decoder's own where that is None."""
         return self.alpha or PENALTIES[self.decoder]
 
 

@@ -61,7 +61,13 @@ class Workdir:
     def preparation(self) -> Mapping[str, Any]:
         """How the trials were split and prepared; empty where the config does not say."""
         found = self.config.get("preparation")
-        return found if isinstance(found, Mapping) else {}
+        if not isinstance(found, Mapping):
+            return {}
+        # Versions before 0.2 wrote 0 for what is left open.
+        return {
+            option: None if value == 0 and value is not False else value
+            for option, value in found.items()
+        }
 
     @property
     def title(self) -> str:

@@ -225,7 +225,7 @@ def test_scales_may_be_any_sequence(recorded, scales):
         ({"n_voxels": "all"}, "n_voxels is 'all': expected"),
         ({"n_nonzero": 2.5}, "n_nonzero is 2.5: expected"),
         ({"alpha": np.inf}, "alpha is inf: expected"),
-        ({"alpha": 0}, "alpha is 0: expected a positive number, or None"),
+        ({"alpha": 0}, "alpha is 0: expected a positive number, not infinite, or None"),
         ({"random_state": 2**40}, "random_state is 1099511627776: expected"),
         ({"random_state": -1}, "random_state is -1: expected"),
         ({"random_state": "a"}, "random_state is 'a': expected"),
