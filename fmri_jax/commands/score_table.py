@@ -3,19 +3,26 @@
 import pathlib
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.baselines import baseline, ordered
 from fmri_jax.report.io.workdir import read
 
 
 def score_table(folder: pathlib.Path) -> str:
     """One line per score: its value, 95 % interval, baselines and chance."""
     scores = read(folder).scores
-    baselines = registry.ordered_baselines(set(scores.baselines))
-    head = ["score", "value", "95 % interval", *map(registry.baseline, baselines), "chance"]
+    baselines = ordered(scores.baselines)
+    head = [
+        "score",
+        "value",
+        "95 % interval",
+        *(baseline(name).label for name in baselines),
+        "chance",
+    ]
     lines = [head]
     for metric in scores.metrics:
         name, score = registry.metric(metric), scores.test[metric]
         ends = f"{name.text(score.low)} to {name.text(score.high)}"
-        known = [scores.baselines[baseline].get(metric) for baseline in baselines]
+        known = [scores.baselines[other].get(metric) for other in baselines]
         lines.append(
             [
                 name.label,

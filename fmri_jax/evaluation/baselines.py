@@ -1,25 +1,86 @@
-"""What any reconstruction must beat: answers that need no fMRI, wrong fMRI, and a linear map.
+"""What any reconstruction must beat: answers without fMRI, with wrong fMRI, recall, a linear map.
 
 An all-black image scores about 76 % accuracy on the Miyawaki figures, and the mean training image
 correlates well with every photograph: a score means little without these beside it.
+
+A baseline is one entry of `BASELINES`: runs make its images fold by fold, score them, and the
+report shows them beside the method's.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import dataclasses
+from collections.abc import Callable, Collection
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import matmul
-from fmri_jax.errors import InputError
-from fmri_jax.evaluation.images import as_images
-from fmri_jax.evaluation.repeats import average_by_stimulus, rows_by_stimulus
-from fmri_jax.linear.penalties import PENALTIES
+from fmri_jax.data.preparation.folds import Fold, Trials
+from fmri_jax.evaluation.images import as_images, is_binary
+from fmri_jax.evaluation.nearest import nearest_training_image
+from fmri_jax.evaluation.ridge import RidgeBaseline, ridge
+
+__all__ = ["BASELINES", "Baseline", "FoldContext", "RidgeBaseline", "ridge"]
+
+Reconstruct = Callable[[Any], Any]  # fMRI (n, voxels) -> images (n, h, w, c)
+Predict = Callable[[Trials], np.ndarray]  # trials to test -> images (n, h, w, c)
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldContext:
+    """What a baseline may use of a fold.
+
+    Attributes:
+        fold: training and test trials.
+        number: of the fold, a seed.
+        reconstruct: the fitted method; None where a finished fold is read and it is not at hand.
+    """
+
+    fold: Fold
+    number: int
+    reconstruct: Reconstruct | None = None
+
+    def training_images(self) -> np.ndarray:
+        """The distinct training images, uint8."""
+        return self.fold.train.images[np.unique(self.fold.train.stimulus)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """One baseline.
+
+    Attributes:
+        label: what it is called in tables.
+        explanation: what it is, for whoever hovers over the label.
+        prepare: fits it to a fold's training trials; returns what makes its images. None for one
+            that is not made of folds.
+        in_sentence: the label with its article; '' where it needs none.
+        needs_fmri: whether its answer depends on the responses.
+        needs_method: whether it asks the fitted method.
+        binary_only: whether it is made only where test images are black and white.
+        in_summary: whether the summary of a run says how clearly it is beaten.
+        pictured: whether its images are shown beside the method's.
+    """
+
+    label: str
+    explanation: str
+    prepare: Callable[[FoldContext], Predict] | None = None
+    in_sentence: str = ""
+    needs_fmri: bool = True
+    needs_method: bool = False
+    binary_only: bool = False
+    in_summary: bool = True
+    pictured: bool = False
+
+    def applies(self, context: FoldContext) -> bool:
+        """Whether it can be made of this fold."""
+        if self.prepare is None or self.needs_method and context.reconstruct is None:
+            return False
+        return not self.binary_only or is_binary(context.fold.main_test().targets())
 
 
 def mean_image(training_images: Any, n: int) -> np.ndarray:
-    """The mean training image, whatever was seen.
+    """The mean training image, whatever the target.
 
     Leaving stimuli out one by one pushes its identification below chance (.38 on the Miyawaki
     figures): each mean lacks just the image that it is compared with.
@@ -61,167 +122,93 @@ def shuffled_fmri(
     return np.asarray(reconstruct(jnp.asarray(order.permuted(np.asarray(fmri), axis=1))))
 
 
-class RidgeBaseline(NamedTuple):
-    """Ridge regression from voxels to all pixels, as a reconstructor (a pytree of arrays).
+def _ridge(context: FoldContext) -> Predict:
+    train = context.fold.train
+    average = context.fold.tests_averages()
+    fitted = ridge(train.fmri, train.stimulus, train.images, average=average)
+    return lambda trials: fitted.reconstruct(trials.fmri, trials.gain)
 
-    The map voxels -> pixels is kept as two factors, through the principal components of the
-    training trials: with 3,000 voxels and 12,288 pixels the map itself would take 147 MB.
+
+def _nearest(context: FoldContext) -> Predict:
+    train = context.fold.train
+    return lambda trials: nearest_training_image(
+        train.fmri, train.stimulus, train.images, trials.fmri
+    )
+
+
+def _mean(context: FoldContext) -> Predict:
+    images = context.training_images()
+    return lambda trials: mean_image(images, len(trials.fmri))
+
+
+def _black(context: FoldContext) -> Predict:
+    del context
+    return lambda trials: all_black(trials.targets())
+
+
+def _shuffled(context: FoldContext) -> Predict:
+    reconstruct = context.reconstruct
+    assert reconstruct is not None  # `applies`
+    return lambda trials: shuffled_fmri(reconstruct, trials.fmri, seed=context.number)
+
+
+# By their names in `scores.json`, from the strongest to the weakest by design.
+BASELINES = {
+    "ridge": Baseline(
+        "ridge", "linear ridge regression from voxels to pixels", _ridge, pictured=True
+    ),
+    "nearest_training_image": Baseline(
+        "nearest training image",
+        "the training image whose average response pattern correlates best with the test pattern: "
+        "recall, not reconstruction",
+        _nearest,
+        in_sentence="the nearest training image",
+    ),
+    "mean_image": Baseline(
+        "mean image",
+        "the mean of the training images, whatever the target",
+        _mean,
+        in_sentence="the mean image",
+        needs_fmri=False,
+    ),
+    "all_black": Baseline(
+        "all black",
+        "an image with every pixel off, whatever the target",
+        _black,
+        in_sentence="an all-black image",
+        needs_fmri=False,
+        binary_only=True,
+        in_summary=False,
+    ),
+    "shuffled_fmri": Baseline(
+        "shuffled fMRI",
+        "this method, given each pattern with its voxels in random order",
+        _shuffled,
+        needs_method=True,
+    ),
+    "shuffled_images": Baseline(
+        "shuffled images", "the reconstructions, each beside the target of another stimulus"
+    ),
+}
+
+
+def baseline(name: str) -> Baseline:
+    """How the baseline `name` is shown; one that is not known here under its own name."""
+    label = name.replace("_", " ").lower()
+    return BASELINES.get(name) or Baseline(label, "", in_summary=False)
+
+
+def ordered(names: Collection[str]) -> list[str]:
+    """The names from the strongest to the weakest by design, unknown ones last."""
+    return [n for n in BASELINES if n in names] + sorted(set(names) - set(BASELINES))
+
+
+def by_importance(names: Collection[str]) -> list[str]:
+    """The names as sentences list them, which begin with the method itself on shuffled fMRI.
+
+    What is not above that did not come from the fMRI. Those without a place in the summary come
+    last.
     """
-
-    trial_mean: jax.Array  # (voxels,) of the training trials, each of which counts
-    voxel_mean: jax.Array  # (voxels,) of the rows fitted to, averages of them or the same
-    to_components: jax.Array  # (voxels, components)
-    to_pixels: jax.Array  # (components, pixels)
-    pixel_mean: jax.Array  # (pixels,)
-    penalty: jax.Array  # (), the alpha that was chosen
-    shape: jax.Array  # (3,): height, width, channels
-
-    def reconstruct(self, fmri: Any, gain: Any = 1.0) -> np.ndarray:
-        """Predicts images: (n, voxels) -> (n, height, width, channels), clipped to [0, 1].
-
-        `gain`, one or (n,), is what preparation multiplied each row's distance from the mean of
-        the training trials by; a linear map would answer with as much more contrast, so it is
-        taken back.
-        """
-        pixels = self.predict(fmri, gain)
-        return np.asarray(pixels).reshape(-1, *(int(side) for side in self.shape))
-
-    def predict(self, fmri: Any, gain: Any = 1.0) -> jax.Array:
-        """As `reconstruct`, with flattened images (n, pixels)."""
-        return _predict(self, jnp.asarray(fmri), jnp.reshape(jnp.asarray(gain), (-1, 1)))
-
-
-def ridge(
-    fmri: Any,
-    stimulus: Any,
-    images: Any,
-    penalties: tuple[float, ...] = PENALTIES,
-    average: bool = True,
-) -> RidgeBaseline:
-    """Fits ridge regression from voxels to pixels; the linear method to beat.
-
-    One penalty for all pixels is chosen by the exact error of leaving one stimulus with all of its
-    trials out. One eigendecomposition serves all penalties and all pixels.
-
-    Trials of a stimulus are averaged, 1,200 rows for 6,000 trials, where test rows are averages.
-    For single test trials that is no fair opponent, as it does not know their noise: block by block
-    on the Miyawaki figures, pixel correlation is .82, and .86 after a fit to single trials.
-
-    The smallest error is not the best identification: shrinking towards the mean image helps the
-    one and harms the other. On the Object2Vec recording, unseen categories, this choice scores
-    .018 in squared error and .72 in pairwise identification; `penalties=(1e-3,)` .022 and .80.
-
-    Args:
-        fmri: (trials, voxels) training trials.
-        stimulus: (trials,) index into `images`.
-        images: (stimuli, height, width, channels); uint8 or in [0, 1].
-        penalties: what to choose from, in units of the mean eigenvalue of the Gram matrix.
-        average: whether the trials of a stimulus are averaged; False for single test trials.
-
-    Returns:
-        The fitted reconstructor.
-
-    Raises:
-        InputError: fewer than two stimuli, or a stimulus without an image.
-
-    References:
-        Hoerl & Kennard (1970), Technometrics 12:55; the leave-one-out error: Allen (1974),
-        Technometrics 16:125, of several rows: Cook & Weisberg (1982), Residuals and Influence in
-        Regression, section 3.6.
-    """
-    images, stimulus = as_images(images, "images"), np.asarray(stimulus)
-    if stimulus.min(initial=0) < 0 or stimulus.max(initial=0) >= len(images):
-        raise InputError(
-            f"stimulus goes from {stimulus.min()} to {stimulus.max()} and there are "
-            f"{len(images)} images: expected indices from 0 to {len(images) - 1}."
-        )
-    rows, seen = average_by_stimulus(fmri, stimulus)
-    if len(seen) < 2:
-        raise InputError("the ridge baseline found one training stimulus: expected at least two.")
-    trials = np.asarray(fmri, rows.dtype)
-    if not average:
-        rows, seen = trials, stimulus
-    fitted = _solve(rows, images[seen], rows_by_stimulus(seen), np.asarray(penalties, rows.dtype))
-    return fitted._replace(trial_mean=jnp.asarray(trials.mean(axis=0, dtype=np.float64)))
-
-
-@jax.jit
-def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Array:
-    trial_mean = fitted.trial_mean
-    centred = ((fmri - trial_mean) / gain + (trial_mean - fitted.voxel_mean)).astype(fmri.dtype)
-    components = matmul(centred, fitted.to_components)
-    return jnp.clip(matmul(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
-
-
-@jax.jit
-def _solve(
-    x: jax.Array, images: jax.Array, groups: jax.Array, penalties: jax.Array
-) -> RidgeBaseline:
-    """Centres, decomposes and chooses the penalty; each of `groups` is left out at a time."""
-    y = images.reshape(len(images), -1)
-    x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
-    x, y = x - x_mean, y - y_mean
-    left, variance, right = _decompose(x)
-    projected = matmul(left.T, y)  # (components, pixels)
-    total = jnp.sum(variance)
-    alphas = penalties * jnp.where(total > 0, total / len(x), 1)  # 1: no voxel ever changes
-    error = _left_out_error(y, left, variance, projected, groups)
-    alpha = alphas[jnp.argmin(jax.lax.map(error, alphas))]
-    to_components = right * (jnp.sqrt(variance) / (variance + alpha))
-    shape = jnp.asarray(images.shape[1:])
-    return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
-
-
-def _left_out_error(
-    y: jax.Array, left: jax.Array, variance: jax.Array, projected: jax.Array, groups: jax.Array
-) -> Callable[[jax.Array], jax.Array]:
-    """Penalty -> summed squared error of rows that are predicted without those of their group.
-
-    With the residuals e of all rows and the hat matrix H, those of a left-out group g are
-    (I - H_gg)^-1 e_g. Ridge leaves of y all that is outside the components, and inside of them the
-    share alpha / (variance + alpha). Summing what is left, not 1 minus what is explained, keeps
-    float32 exact where nearly everything is explained.
-    """
-    n, components = left.shape
-    gram = matmul(projected, projected.T)
-    complete = n == components  # then nothing is outside, at half of the cost
-    if not complete:
-        outside = y - matmul(left, projected)
-        outside_along = matmul(outside, projected.T)
-
-    def of_group(rows: jax.Array, rest: jax.Array) -> jax.Array:
-        used = rows >= 0
-
-        def take(values: jax.Array) -> jax.Array:
-            return jnp.where(used[:, None], values[rows], 0)
-
-        own, inside = take(left), take(rest)
-        squares = matmul(matmul(inside, gram), inside.T)
-        unit, both = jnp.eye(len(rows), dtype=y.dtype), used[:, None] & used
-        # Rounding must not make this singular, nor do the places that a small group leaves empty.
-        remaining = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
-        if not complete:
-            crossed = matmul(take(outside_along), inside.T)
-            squares += crossed + crossed.T + matmul(take(outside), take(outside).T)
-            remaining += jnp.where(both, unit, 0) - matmul(own, own.T)
-        half = jnp.linalg.solve(remaining, squares)
-        return jnp.trace(jnp.linalg.solve(remaining, half.T))
-
-    def error(alpha: jax.Array) -> jax.Array:
-        rest = left * (alpha / (variance + alpha))
-        together = max(1, 256 // groups.shape[1])
-        return jnp.sum(jax.lax.map(lambda g: of_group(g, rest), groups, batch_size=together))
-
-    return error
-
-
-def _decompose(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Left vectors, squared singular values, right vectors of x, from its smaller Gram matrix."""
-    rows, columns = x.shape
-    small = x if rows <= columns else x.T
-    variance, vectors = jnp.linalg.eigh(matmul(small, small.T))
-    kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
-    variance = jnp.where(kept, variance, 0)
-    scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
-    others = matmul(small.T, vectors) * scale
-    return (vectors, variance, others) if rows <= columns else (others, variance, vectors)
+    return sorted(
+        ordered(names), key=lambda n: (not baseline(n).in_summary, not baseline(n).needs_method)
+    )

@@ -224,20 +224,6 @@ _CURVES = {
     "discriminator_gradient": "Gradient norm, discriminator",
 }
 
-_BASELINES = {
-    "ridge": "ridge",
-    "mean_image": "mean image",
-    "all_black": "all black",
-    "shuffled_fmri": "shuffled fMRI",
-}
-
-BASELINE_EXPLANATIONS = {
-    "ridge": "linear ridge regression from voxels to pixels",
-    "mean_image": "the mean of the training images, whatever was seen",
-    "all_black": "an image with every pixel off, whatever was seen",
-    "shuffled_fmri": "this method, given each pattern with its voxels in random order",
-}
-
 
 def metric(name: str) -> Metric:
     """How the score `name` is shown; an unknown one under its own name, never compared."""
@@ -247,16 +233,6 @@ def metric(name: str) -> Metric:
 def ordered(names: set[str]) -> list[str]:
     """The names in the order of the field's tables, unknown ones last."""
     return [name for name in _KNOWN if name in names] + sorted(names - set(_KNOWN))
-
-
-def baseline(name: str) -> str:
-    """A baseline's name in words."""
-    return _BASELINES.get(name, plain(name).lower())
-
-
-def ordered_baselines(names: set[str]) -> list[str]:
-    """Baselines from the strongest to the weakest by design, unknown ones last."""
-    return [name for name in _BASELINES if name in names] + sorted(names - set(_BASELINES))
 
 
 def curve(name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.baselines import ordered
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.permutation import Difference
@@ -185,7 +186,7 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Results:
     baselines = _each(content, "baselines", where, _scores)
     return Results(
         sets=_sets(content, where, main),
-        baselines={name: baselines[name] for name in registry.ordered_baselines(set(baselines))},
+        baselines={name: baselines[name] for name in ordered(baselines)},
         differences=_each(content, "differences", where, _differences),
         chance=_each(content, "chance", where, _number),
         per_image=_per_image(content.get("per_image") or [], n_rows, where),

@@ -1,85 +1,72 @@
 """Fits a method fold by fold and keeps what each fold reconstructed, so that nothing is done twice.
 
 A fold is one split into training and test trials; a recording with its own split has one fold. The
-arrays of a finished fold lie in `folds/<number>.npz`: a killed run goes on with the next one.
+rows of a finished fold lie in `folds/<number>.npz`: a killed run resumes with the next one.
 """
 
 import dataclasses
 import functools
 import math
-import pathlib
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax import methods
 from fmri_jax.data.images import centre_crop
-from fmri_jax.data.preparation.folds import Fold, Trials
-from fmri_jax.errors import InputError
-from fmri_jax.evaluation import baselines
+from fmri_jax.data.preparation.folds import Fold, Trials, count_folds, folds
+from fmri_jax.data.recording import Recording
+from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
 from fmri_jax.evaluation.identification import against_all, pairwise, ranks
-from fmri_jax.files import replacing
 from fmri_jax.methods import Method, Reconstructor, RunContext
-from fmri_jax.pipeline.workdir import Phases
+from fmri_jax.pipeline import decoders, diagnostics, experiment_config, rows
+from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.pipeline.rows import METHOD, Rows
+from fmri_jax.pipeline.run_record import RunRecord
+
+TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed beside the test images
 
 
-@dataclasses.dataclass(frozen=True)
-class Rows:
-    """What was seen and what was reconstructed, one row a scored trial.
+def run_folds(
+    options: Experiment,
+    recording: Recording,
+    record: RunRecord,
+    mesh: jax.sharding.Mesh,
+    progress: bool,
+) -> tuple[Rows, list[Fold]]:
+    """Fits and reconstructs every fold; the record keeps what each took and learned.
 
-    Attributes:
-        targets: (n, h, w, c) float32 in [0, 1].
-        reconstructions: the same shape, by the method.
-        ridge: the same shape, by ridge regression from voxels to pixels.
-        mean_image: the same shape, the mean training image of the row's fold.
-        shuffled: the same shape, by the method from shuffled voxels.
-        vs_train: (n, 4, 2) of the row's own image among the training images of its fold: how often
-            it correlates more with the reconstruction than every one of them, and than any one;
-            columns as in `PREDICTIONS`.
-        stimulus: (n,) int32.
-        split: (n,) str, "test", "train" or another test set.
-        fold: (n,) str.
+    Returns:
+        The rows of all folds, and the folds without their responses.
     """
-
-    targets: np.ndarray
-    reconstructions: np.ndarray
-    ridge: np.ndarray
-    mean_image: np.ndarray
-    shuffled: np.ndarray
-    vs_train: np.ndarray
-    stimulus: np.ndarray
-    split: np.ndarray
-    fold: np.ndarray
-
-    def take(self, keep: np.ndarray) -> "Rows":
-        """The rows that `keep` selects: (n,) bool, or indices in any order."""
-        return Rows(**{field: value[keep] for field, value in vars(self).items()})
-
-    def test_sets(self) -> list[str]:
-        """The names in `split`: "test" first, other test sets, the training sample last."""
-        names = dict.fromkeys(self.split.tolist())
-        return sorted(names, key=lambda name: (name == "train", name != "test"))
-
-    def main_test_set(self) -> "Rows":
-        """The rows of the test set that comes first."""
-        return self.take(self.split == self.test_sets()[0])
-
-
-Reconstruct = Callable[[Any], Any]  # fMRI (n, voxels) -> images (n, h, w, c)
-PREDICTIONS = ("reconstructions", "ridge", "mean_image", "shuffled")
-
-
-def concatenate(parts: list[Rows]) -> Rows:
-    """Rows of several folds or test sets as one."""
-    return Rows(
-        **{
-            field.name: np.concatenate([getattr(part, field.name) for part in parts])
-            for field in dataclasses.fields(Rows)
-        }
-    )
+    with record.measure("prepare"):
+        clusters = diagnostics.clusters(options, recording)
+        n_folds = count_folds(recording, options.preparation, clusters)
+    method = methods.package(options.method_name).build(options.method_config)
+    n_train = -(-TRAINING_SAMPLE // n_folds)
+    # One fold's trials at a time: those of all are as many copies of the recording.
+    prepared = folds(recording, options.preparation, clusters)
+    keep = functools.partial(decoders.keep, options, recording, record.workdir)
+    parts, done = [], []
+    for number in range(n_folds):
+        with record.measure("prepare"):
+            fold = next(prepared)
+        if number == 0:
+            experiment_config.check_images(options.evaluation, fold, n_folds)
+        context = RunContext(
+            workdir=record.workdir,
+            fold=fold.name,
+            key=methods.fold_key(options.seed, number),
+            mesh=mesh,
+            progress=progress,
+        )
+        parts.append(run_fold(fold, number, n_train, method, context, record, keep))
+        done.append(fold.without_responses())
+        del fold, context
+        record.save()
+    return rows.concatenate(parts), done
 
 
 def run_fold(
@@ -88,8 +75,7 @@ def run_fold(
     n_train: int,
     method: Method,
     context: RunContext,
-    phases: Phases,
-    learned: dict[str, Any],
+    record: RunRecord,
     keep: Callable[[Fold, Reconstructor], object] | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
@@ -100,73 +86,89 @@ def run_fold(
         n_train: how many training trials are reconstructed beside the test trials.
         method: what is fitted.
         context: of this fold.
-        phases: takes the time of each phase.
-        learned: takes what the fitted model says of itself by the fold's name, where it has a
-            method `summary` that returns names with numbers or texts.
+        record: takes the time of each phase, and what the fitted model says of itself where it has
+            a method `summary`.
         keep: writes the fitted decoder into the run's folder; None keeps none.
 
     Returns:
         The fold's rows.
     """
     path = context.workdir / "folds" / f"{number:03d}.npz"
+    tested = {**fold.tests, "train": _sample(fold, number, n_train)}
     if path.exists():
-        return _read(path, fold.name)
-    with phases.measure("fit"):
+        return _completed(rows.read(path, fold.name), tested, FoldContext(fold, number))
+    with record.measure("fit"):
         reconstructor = method.fit(fold.train, context)
     if keep:
-        with phases.measure("keep decoder"):
+        with record.measure("keep decoder"):
             keep(fold, reconstructor)
     if hasattr(reconstructor, "summary"):
-        learned[fold.name] = reconstructor.summary()
-    with phases.measure("ridge baseline"):
-        train = fold.train
-        ridge = baselines.ridge(
-            train.fmri, train.stimulus, train.images, average=fold.tests_averages()
-        )
+        record.learned[fold.name] = reconstructor.summary()
 
     def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
 
-    with phases.measure("reconstruct"):
-        parts = [
-            _reconstructed(split, trials, fold, number, reconstruct, ridge)
-            for split, trials in {**fold.tests, "train": _sample(fold, number, n_train)}.items()
-        ]
-    rows = concatenate(parts)
-    path.parent.mkdir(exist_ok=True)
-    with replacing(path) as unfinished, unfinished.open("wb") as stream:
-        np.savez_compressed(stream, **vars(rows))
-    return rows
+    baselines = FoldContext(fold, number, reconstruct)
+    with record.measure("baselines"):
+        predict = _prepared(baselines)
+    predict[METHOD] = lambda trials: reconstruct(trials.fmri)
+    with record.measure("reconstruct"):
+        parts = [_predicted(split, trials, baselines, predict) for split, trials in tested.items()]
+    made = rows.concatenate(parts)
+    rows.write(path, made)
+    return made
 
 
-def _reconstructed(
+def _prepared(context: FoldContext, known: Collection[str] = ()) -> dict[str, Predict]:
+    """Baselines that can be made of a fold and are not `known`, fitted to its training trials."""
+    return {
+        name: baseline.prepare(context)
+        for name, baseline in BASELINES.items()
+        if baseline.prepare and baseline.applies(context) and name not in known
+    }
+
+
+def _predicted(
     split: str,
     trials: Trials,
-    fold: Fold,
-    number: int,
-    method: Reconstruct,
-    ridge: baselines.RidgeBaseline,
+    context: FoldContext,
+    predict: Mapping[str, Predict],
+    shape: tuple[int, ...] = (),
 ) -> Rows:
-    """What the method and its baselines make of one set of trials."""
-    n, images = len(trials.fmri), method(trials.fmri)
-    seen = fold.train.images[np.unique(fold.train.stimulus)]
-    # A method that learns from random crops reconstructs the middle of an image.
-    crop = functools.partial(centre_crop, height=images.shape[1], width=images.shape[2])
-    targets = crop(trials.targets())
-    predicted = {
-        "reconstructions": images,
-        "ridge": crop(ridge.reconstruct(trials.fmri, trials.gain)),
-        "mean_image": crop(baselines.mean_image(seen, n)),
-        "shuffled": baselines.shuffled_fmri(method, trials.fmri, seed=number),
-    }
-    beaten = [_vs_train(targets, images, crop(seen)) for images in predicted.values()]
+    """What the method and its baselines make of one set of trials.
+
+    A method that learns from random crops reconstructs the middle of an image: there all are
+    compared, at its `shape` (height, width, channels).
+    """
+    n, images = len(trials.fmri), {name: of(trials) for name, of in predict.items()}
+    height, width = (shape or images[METHOD].shape[1:])[:2]
+    crop = functools.partial(centre_crop, height=height, width=width)
+    targets, seen = crop(trials.targets()), crop(context.training_images())
+    cropped = {name: crop(stack) for name, stack in images.items()}
     return Rows(
-        targets,
-        **predicted,
-        vs_train=np.stack(beaten, axis=1),
+        targets=targets,
+        predictions=cropped,
+        vs_train={name: _vs_train(targets, stack, seen) for name, stack in cropped.items()},
         stimulus=trials.stimulus,
         split=np.full(n, split),
-        fold=np.full(n, fold.name),
+        fold=np.full(n, context.fold.name),
+    )
+
+
+def _completed(found: Rows, tested: Mapping[str, Trials], context: FoldContext) -> Rows:
+    """Adds the baselines that an earlier version did not make, where its rows are the same."""
+    predict = _prepared(context, known=found.predictions)
+    stimulus = np.concatenate([trials.stimulus for trials in tested.values()])
+    if not predict or not np.array_equal(stimulus, found.stimulus):
+        return found
+    shape = found.targets.shape[1:]
+    added = rows.concatenate(
+        [_predicted(split, trials, context, predict, shape) for split, trials in tested.items()]
+    )
+    return dataclasses.replace(
+        found,
+        predictions=found.predictions | added.predictions,
+        vs_train=found.vs_train | added.vs_train,
     )
 
 
@@ -201,22 +203,3 @@ def _spread(n: int) -> np.ndarray:
     while math.gcd(step, n) != 1:  # or the steps would come back before they have met all
         step += 1
     return np.arange(n) * step % n
-
-
-def _read(path: pathlib.Path, name: str) -> Rows:
-    """The rows of the finished fold `name`."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            rows = Rows(**stored)
-    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): expected a finished fold of this run; delete the "
-            "file and the fold is computed again."
-        ) from error
-    found = np.unique(rows.fold).tolist()
-    if found != [name]:
-        raise InputError(
-            f"{path} holds fold {', '.join(map(repr, found)) or 'of no name'}: expected fold "
-            f"{name!r} of this run; delete the file and the fold is computed again."
-        )
-    return rows

@@ -24,8 +24,8 @@ from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.training_span import project_onto_span
-from fmri_jax.pipeline.cross_validation import Rows
 from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, joined, p_text
 
 CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is None; fewer for fewer images

@@ -10,7 +10,6 @@ from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines, binary
 from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
-from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.permutation import Difference, compare
 from fmri_jax.evaluation.results import ImageScores, Results, Scores
@@ -22,9 +21,7 @@ from fmri_jax.evaluation.scores import (
     score_images,
     summarise,
 )
-from fmri_jax.pipeline.cross_validation import PREDICTIONS, Rows
-
-BASELINES = {"mean_image": "mean_image", "shuffled": "shuffled_fmri", "ridge": "ridge"}
+from fmri_jax.pipeline.rows import METHOD, Rows
 
 
 def score_run(
@@ -52,11 +49,14 @@ def score_run(
     for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
-        results[split] = _per_image(part, "reconstructions", config, weights)
+        results[split] = _per_image(part, METHOD, config, weights)
         sets[split] = _with_intervals(results[split], part, config)
         per_image += _by_image(index, part, results[split], stimulus_names)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
-    weaker = _baselines(test, config, weights)
+    weaker = {
+        name: _per_image(test, name, config, weights)
+        for name in baselines.ordered(set(test.predictions) - {METHOD})
+    }
     numbers, missing = _eight_numbers(test, config) if config.eight_numbers else ({}, {})
     return Results(
         sets=sets,
@@ -105,29 +105,14 @@ def _per_image(
     rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
 ) -> PerImage:
     """Scores one prediction; identification among training images was counted fold by fold."""
-    images = getattr(rows, prediction)
-    result = score_images(rows.targets, images, None, weights, config)
+    result = score_images(rows.targets, rows.predictions[prediction], None, weights, config)
     if (rows.split != "train").all():
-        counted = rows.vs_train[:, PREDICTIONS.index(prediction)]
+        counted = rows.vs_train[prediction]
         if config.wants(VS_TRAIN[0]):
             result.values[VS_TRAIN[0]] = counted[:, 0]
         if VS_TRAIN[1] in config.metrics:
             result.values[VS_TRAIN[1]] = counted[:, 1]
     return result
-
-
-def _baselines(
-    test: Rows, config: EvaluationConfig, weights: PerceptualWeights | None
-) -> dict[str, PerImage]:
-    """The same scores of answers that need no fMRI, wrong fMRI, or a linear map only."""
-    results = {
-        name: _per_image(test, prediction, config, weights)
-        for prediction, name in BASELINES.items()
-    }
-    if is_binary(test.targets):
-        black = baselines.all_black(test.targets)
-        results["all_black"] = score_images(test.targets, black, None, weights, config)
-    return results
 
 
 def _differences(

@@ -1,7 +1,6 @@
 """The folder of one run: who it belongs to, what goes into it, and from what it was made."""
 
 import contextlib
-import dataclasses
 import errno
 import importlib.metadata
 import json
@@ -9,7 +8,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -207,25 +205,6 @@ def write_json(path: pathlib.Path, content: Any) -> None:
 def read_json(path: pathlib.Path) -> Any:
     """Reads what `write_json` wrote."""
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-@dataclasses.dataclass
-class Phases:
-    """Wall-clock and processor time of each phase of a run, kept over interruptions."""
-
-    done: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-
-    @contextlib.contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Adds the time of the `with` block to phase `name`."""
-        wall, cpu = time.perf_counter(), time.process_time()
-        yield
-        entry = next((phase for phase in self.done if phase["name"] == name), None)
-        if entry is None:
-            entry = {"name": name, "wall_s": 0.0, "cpu_s": 0.0}
-            self.done.append(entry)
-        entry["wall_s"] = round(entry["wall_s"] + time.perf_counter() - wall, 3)
-        entry["cpu_s"] = round(entry["cpu_s"] + time.process_time() - cpu, 3)
 
 
 def provenance() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from fmri_jax.evaluation import registry
+from fmri_jax.evaluation import baselines, registry
 from fmri_jax.report import eight_numbers, tables
 from fmri_jax.report.figures import charts, curves, montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, Theme, png
@@ -89,9 +89,9 @@ def _headlines(run: Workdir) -> list[dict[str, Any]]:
     for metric in [m for m in _HEADLINES if m in run.scores.test][:_N_HEADLINES]:
         name, shown = registry.metric(metric), tables.cell(metric, run.scores.test[metric])
         beside = [
-            f"{registry.baseline(baseline)} {name.text(known.value)}"
-            for baseline in baseline_text.FIRST
-            if (known := run.scores.baselines.get(baseline, {}).get(metric))
+            f"{baselines.baseline(baseline).label} {name.text(known.value)}"
+            for baseline in baseline_text.named(run)
+            if (known := run.scores.baselines[baseline].get(metric))
         ]
         if metric in run.scores.chance:
             beside.append(f"chance {name.text(run.scores.chance[metric])}")

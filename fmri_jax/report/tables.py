@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from fmri_jax.evaluation import registry
+from fmri_jax.evaluation import baselines, registry
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.results import Results
@@ -48,8 +48,7 @@ def against_baselines(scores: Results) -> Table:
     interval = "95 % bootstrap interval over stimuli" if scores.has_intervals else ""
     columns = [("this run", interval)]
     columns += [
-        (registry.baseline(name), registry.BASELINE_EXPLANATIONS.get(name, ""))
-        for name in scores.baselines
+        (found.label, found.explanation) for found in map(baselines.baseline, scores.baselines)
     ]
     columns.append(("chance", "what a guess scores on average"))
     rows = [_baseline_row(scores, metric) for metric in scores.metrics]
@@ -117,8 +116,8 @@ def _baseline_row(scores: Results, metric: str) -> Row:
 
 def _note(scores: Results, metric: str, baseline: str) -> str:
     """Why a baseline is not clearly beaten: `open, difference 0.01 (−0.01 – 0.03), p = 0.120`."""
-    verdict = scores.significance(metric, baseline)
-    if verdict in ("", "beaten"):
+    significance = scores.significance(metric, baseline)
+    if significance in ("", "beaten"):
         return ""
     found = scores.differences.get(baseline, {}).get(metric)
-    return f"{verdict}, {difference_text(metric, found)}" if found else verdict
+    return f"{significance}, {difference_text(metric, found)}" if found else significance

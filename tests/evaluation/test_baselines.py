@@ -9,11 +9,12 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import baselines
+from fmri_jax.evaluation import baselines, ridge
 from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear.penalties import PENALTIES
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import cross_validation
-from fmri_jax.pipeline.workdir import Phases
+from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -33,7 +34,7 @@ def test_ridge_is_scikit_learns_leave_one_out(voxels):
     fmri, stimulus, images = problem(50, voxels)
     x = fmri[np.argsort(stimulus)]
     centred = x - x.mean(axis=0)
-    alphas = np.array(baselines.PENALTIES) * np.sum(centred**2) / len(x)
+    alphas = np.array(PENALTIES) * np.sum(centred**2) / len(x)
     pixels = images.reshape(50, -1)
     expected = RidgeCV(alphas).fit(x.astype(float), pixels.astype(float))
     with jax.enable_x64(True):
@@ -69,7 +70,7 @@ def test_repeats_are_averaged():
 def test_single_trials_leave_out_all_trials_of_a_stimulus(voxels):
     fmri, stimulus, images = (values[:40] for values in problem(16, voxels, repeats=3))
     y = images[stimulus].reshape(len(stimulus), -1).astype(float)
-    alphas = np.array(baselines.PENALTIES) * np.sum((fmri - fmri.mean(axis=0)) ** 2) / len(fmri)
+    alphas = np.array(PENALTIES) * np.sum((fmri - fmri.mean(axis=0)) ** 2) / len(fmri)
     errors = []
     for alpha in alphas:
         left_out = cross_val_predict(Ridge(alpha), fmri, y, groups=stimulus, cv=LeaveOneGroupOut())
@@ -104,9 +105,9 @@ def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path,
 
     context = RunContext(tmp_path, "all", jax.random.key(0), make_mesh(1))
     fold = Fold("all", train, {"test": test}, np.ones(30, bool))
-    rows = cross_validation.run_fold(fold, 0, 2, MeanImage(), context, Phases(), {})
+    rows = cross_validation.run_fold(fold, 0, 2, MeanImage(), context, RunRecord(tmp_path))
     expected = baselines.ridge(train.fmri, train.stimulus, images, average=averages)
-    found = rows.ridge[rows.split == "test"]
+    found = rows.predictions["ridge"][rows.split == "test"]
     np.testing.assert_allclose(found, expected.reconstruct(test.fmri), atol=1e-5)
 
 
@@ -183,7 +184,7 @@ def test_useless_input_is_refused():
 def test_one_eigendecomposition_serves_all_penalties_and_pixels():
     fmri, stimulus, images = problem(20, 30)
     rows, _ = average_by_stimulus(fmri, stimulus)
-    penalties = np.asarray(baselines.PENALTIES, np.float32)
+    penalties = np.asarray(PENALTIES, np.float32)
     alone = np.arange(20)[:, None]
-    traced = str(jax.make_jaxpr(baselines._solve)(rows, images, alone, penalties))
+    traced = str(jax.make_jaxpr(ridge._solve)(rows, images, alone, penalties))
     assert traced.count(" eigh[") == 1

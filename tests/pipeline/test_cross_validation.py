@@ -10,7 +10,7 @@ from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import cross_validation
-from fmri_jax.pipeline.workdir import Phases
+from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.training.mesh import make_mesh
 
 ROWS = 50  # over all folds, and more where they do not divide
@@ -90,7 +90,7 @@ def test_a_stored_fold_keeps_its_rows(tmp_path, monkeypatch):
     context = RunContext(tmp_path, part.name, jax.random.key(0), make_mesh(1), progress=False)
 
     def rows():
-        return cross_validation.run_fold(part, 0, 2, Grey(), context, Phases(), {})
+        return cross_validation.run_fold(part, 0, 2, Grey(), context, RunRecord(tmp_path))
 
     before = rows()
     monkeypatch.setattr(cross_validation, "_sample", lambda fold, number, n: fold.train)
@@ -100,7 +100,7 @@ def test_a_stored_fold_keeps_its_rows(tmp_path, monkeypatch):
 def test_rows_are_taken_by_bools_and_by_indices(tmp_path):
     part = next(folds(two_trials_each(9), PreparationConfig(split="stimulus", n_folds=3)))
     context = RunContext(tmp_path, part.name, jax.random.key(0), make_mesh(1), progress=False)
-    rows = cross_validation.run_fold(part, 0, 2, Grey(), context, Phases(), {})
+    rows = cross_validation.run_fold(part, 0, 2, Grey(), context, RunRecord(tmp_path))
     chosen = np.flatnonzero(rows.split == "train")
     by_bool, by_index = rows.take(rows.split == "train"), rows.take(chosen[::-1])
     np.testing.assert_array_equal(by_bool.stimulus, by_index.stimulus[::-1])

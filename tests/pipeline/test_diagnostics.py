@@ -23,8 +23,9 @@ from fmri_jax.methods.local_decoders.options import Config
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 from fmri_jax.pipeline import cross_validation, diagnostics
 from fmri_jax.pipeline.experiment_config import default_config, read
+from fmri_jax.pipeline.rows import concatenate
 from fmri_jax.pipeline.run import run
-from fmri_jax.pipeline.workdir import Phases
+from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -62,8 +63,10 @@ def examined(tmp_path, recording, **preparation):
     for number, fold in enumerate(splits):
         key = fold_key(0, number)
         context = RunContext(tmp_path, fold.name, key, make_mesh(1), progress=False)
-        parts.append(cross_validation.run_fold(fold, number, 5, Ridge(), context, Phases(), {}))
-    rows = cross_validation.concatenate(parts)
+        parts.append(
+            cross_validation.run_fold(fold, number, 5, Ridge(), context, RunRecord(tmp_path))
+        )
+    rows = concatenate(parts)
     scored = [registry.metric(name) for name in ("ssim", "alexnet2", "alexnet5", "lpips")]
     return diagnostics.examine(options, recording, splits, rows, scored), rows, splits
 

@@ -13,6 +13,8 @@ import pytest
 
 from fmri_jax import report
 from fmri_jax.evaluation import notes
+from fmri_jax.evaluation.baselines import BASELINES
+from fmri_jax.pipeline import rows
 from fmri_jax.pipeline.run import run
 from fmri_jax.report import run_notes
 from fmri_jax.report.io import workdir
@@ -82,3 +84,12 @@ def test_an_old_run_is_compared_with_a_new_one(folder, tmp_path):
     text = Page(compared.page).text
     assert "2 variants in 2 runs" in text and "other test images" not in text
     assert "differently" not in text  # options that came later are not known to differ
+
+
+def test_baselines_that_came_later_are_made_of_old_folds_too(folder):
+    """Those that need the fitted method are what the folds hold."""
+    found = rows.read(OLD / "killed" / "folds" / "000.npz", "stimulus group 1 of 2")
+    assert set(found.predictions) == {rows.METHOD, "ridge", "mean_image", "shuffled_fmri"}
+    assert set(found.vs_train) == set(found.predictions)
+    new = scores_of(folder / "local_decoders")
+    assert set(new["baselines"]) == {name for name in BASELINES if BASELINES[name].prepare}

@@ -15,12 +15,14 @@ import pytest
 from fmri_jax.data.images import resize
 from fmri_jax.data.preparation import folds
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.baselines import BASELINES
 from fmri_jax.pipeline import cross_validation
 from fmri_jax.pipeline.experiment_config import default_config, read
 from fmri_jax.pipeline.run import run
 from tests.pipeline.killing import killed_before_the_second_fold
 
 ROOT = pathlib.Path(__file__).parents[2]
+MADE = {name for name, baseline in BASELINES.items() if baseline.prepare}
 
 
 def experiment(name: str, argument: str = "") -> ml_collections.ConfigDict:
@@ -55,7 +57,12 @@ def test_a_run_leaves_what_it_promises(finished):
     assert 0 <= stored["reconstructions"].min() and stored["reconstructions"].max() <= 1
     assert set(stored["split"]) == {"test", "train", "shapes", "letters"}
     scores = json.loads((finished / "scores.json").read_text())
-    assert set(scores["baselines"]) == {"mean_image", "shuffled_fmri", "ridge"}
+    assert set(scores["baselines"]) == {
+        "mean_image",
+        "shuffled_fmri",
+        "ridge",
+        "nearest_training_image",
+    }
     for metric in ("pixel_correlation", "ssim", "identification_2way", "alexnet5", "lpips"):
         entry = scores["sets"]["test"][metric]
         assert entry["low"] <= entry["value"] <= entry["high"]
@@ -152,7 +159,7 @@ def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatc
     for key, value in whole.items():
         np.testing.assert_array_equal(value, resumed[key], err_msg=key)
     scores = json.loads((tmp_path / "whole/scores.json").read_text())
-    assert set(scores["baselines"]) == {"mean_image", "shuffled_fmri", "ridge", "all_black"}
+    assert set(scores["baselines"]) == MADE
     assert "f1" in scores["sets"]["test"] or "accuracy" in scores["sets"]["test"]
 
 
@@ -167,7 +174,7 @@ def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
             gc.collect()
             assert all(earlier() is None for earlier in responses)
 
-    monkeypatch.setattr(sys.modules[run.__module__], "folds", watched)
+    monkeypatch.setattr(cross_validation, "folds", watched)
     run(small_gan(recording), tmp_path / "run", progress=False)
     assert len(responses) > 2
 

@@ -10,7 +10,9 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.eight_numbers import NUMBERS, eight_numbers
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.pipeline import scoring
-from fmri_jax.pipeline.cross_validation import Rows
+from fmri_jax.pipeline.rows import Rows
+
+NAMES = ("reconstructions", "ridge", "mean_image", "shuffled_fmri")
 
 
 @pytest.fixture
@@ -23,11 +25,8 @@ def rows():
     n = len(targets)
     return Rows(
         targets=targets,
-        reconstructions=made,
-        ridge=made,
-        mean_image=made,
-        shuffled=made,
-        vs_train=np.zeros((n, 4, 2)),
+        predictions=dict.fromkeys(NAMES, made),
+        vs_train=dict.fromkeys(NAMES, np.zeros((n, 2))),
         stimulus=np.array([0, 1, 1, 2, 3, 4, 5], np.int32),
         split=np.array(["test"] * 6 + ["train"]),
         fold=np.full(n, "all"),
@@ -88,10 +87,9 @@ def test_each_baseline_has_its_paired_difference():
     share = rng.uniform(0.2, 0.8, n).astype(np.float32)[:, None, None, None]
     better, worse = ((1 - s) * noise + s * targets for s in (share, share - 0.05))
     scored = Rows(
-        **dict.fromkeys(("reconstructions", "mean_image", "shuffled"), better),
         targets=targets,
-        ridge=worse,
-        vs_train=np.zeros((n, 4, 2)),
+        predictions=dict.fromkeys(NAMES, better) | {"ridge": worse},
+        vs_train=dict.fromkeys(NAMES, np.zeros((n, 2))),
         stimulus=np.arange(n, dtype=np.int32),
         split=np.full(n, "test"),
         fold=np.full(n, "all"),
@@ -111,9 +109,13 @@ def test_each_baseline_has_its_paired_difference():
 def test_binary_scores_differ_by_their_pooled_counts(rows):
     black_and_white = np.round(rows.targets[..., :1])
     made = np.clip(black_and_white * 0.8, 0, 1)
-    names = ("targets", "reconstructions", "ridge", "mean_image", "shuffled")
-    images = dict(zip(names, (black_and_white, made, 1 - made, made, made), strict=True))
-    binary = dataclasses.replace(rows, **images)
+    predictions = dict.fromkeys(NAMES, made) | {"ridge": 1 - made, "all_black": 0 * made}
+    binary = dataclasses.replace(
+        rows,
+        targets=black_and_white,
+        predictions=predictions,
+        vs_train=dict.fromkeys(predictions, np.zeros((len(made), 2))),
+    )
     config = EvaluationConfig(perceptual=False, n_bootstrap=50)
     scores = scoring.score_run(binary, tuple("abcdef"), 1, config, None)
     for name in ("ridge", "all_black"):

@@ -13,7 +13,6 @@ from fmri_jax.errors import InputError
 from fmri_jax.files import locked, replacing
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.workdir import (
-    Phases,
     claim,
     is_outdated,
     outdate,
@@ -248,18 +247,6 @@ def test_a_full_disk_is_said_in_one_sentence(tmp_path, kind):
         with pytest.raises(type(other)) as raised, writing_to(tmp_path):
             raise other
         assert raised.value is other
-
-
-def test_phases_add_up_over_interruptions():
-    phases = Phases()
-    for _ in range(2):
-        with phases.measure("fit"):
-            sum(range(1000))
-    again = Phases(phases.done)
-    with again.measure("score"):
-        pass
-    assert [phase["name"] for phase in again.done] == ["fit", "score"]
-    assert all(phase["wall_s"] >= 0 and phase["cpu_s"] >= 0 for phase in again.done)
 
 
 def test_provenance_names_versions_and_devices():

@@ -10,7 +10,7 @@ import pytest
 
 from fmri_jax import report
 from fmri_jax.errors import InputError
-from fmri_jax.pipeline.cross_validation import Rows
+from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.figures import charts
 from fmri_jax.report.io import workdir
 from fmri_jax.report.text import summary_text
@@ -38,7 +38,7 @@ def renamed(photographs, binary, tmp_path):
 def test_first_set_is_the_main_one_as_in_the_scores(renamed, photographs):
     for folder, main in ((renamed[0], "val"), (photographs, "test")):
         run = workdir.read(folder)
-        rows = Rows(**{field.name: run.split for field in dataclasses.fields(Rows)})
+        rows = Rows(run.targets, {}, {}, run.stimulus, run.split, run.fold)
         assert [*run.test_sets, "train"] == rows.test_sets()
         assert run.main == main == next(iter(run.scores.sets))
 

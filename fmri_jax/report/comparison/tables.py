@@ -6,7 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 
-from fmri_jax.evaluation import registry
+from fmri_jax.evaluation import baselines, registry
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.report import tables
@@ -87,7 +87,7 @@ def entries(variants: Sequence[Variant]) -> list[Entry]:
     for owner in owners:
         whose = f" of {owner.name}" if len(owners) > 1 else ""
         for baseline, scores in owner.first.scores.baselines.items():
-            name = told_apart(registry.baseline(baseline) + whose, variants, "baseline")
+            name = told_apart(baselines.baseline(baseline).label + whose, variants, "baseline")
             label = name + simulated_mark(owner, variants)
             found.append(
                 Entry(

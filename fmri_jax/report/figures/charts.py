@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.baselines import baseline
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.results import Results
 from fmri_jax.report.figures.theme import Theme, figure, literal, panels_per_row, style
@@ -30,7 +31,7 @@ _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 def score_bars(run: Workdir, theme: Theme) -> "Figure":
     """One panel a metric: this run with its interval above the baselines, chance as a line."""
     baselines = run.scores.baselines
-    labels = ["this run", *map(registry.baseline, baselines)]
+    labels = ["this run", *(baseline(name).label for name in baselines)]
     panels = {
         metric: [run.scores.test[metric]]
         + [known.get(metric, _UNKNOWN) for known in baselines.values()]
@@ -40,9 +41,9 @@ def score_bars(run: Workdir, theme: Theme) -> "Figure":
     return bar_panels(labels, panels, run.scores.chance, theme, colours)
 
 
-def baseline_colour(baseline: str) -> BarColour:
-    """The colour of a baseline's bars, by its name in `scores.json`."""
-    return "ridge" if baseline == "ridge" else "other"
+def baseline_colour(name: str) -> BarColour:
+    """The colour of a baseline's bars: of its own where its images are shown beside the run's."""
+    return "ridge" if baseline(name).pictured else "other"
 
 
 def bar_panels(
@@ -191,8 +192,10 @@ def _baseline_lines(axes: "Axes", scores: Results, metric: str, theme: Theme) ->
     lines["chance"] = scores.chance.get(metric, math.nan)
     for dash, (name, value) in zip(itertools.cycle(dashes), lines.items()):
         if math.isfinite(value):
-            colour = theme.ridge if name == "ridge" else theme.muted
-            label = literal(registry.baseline(name))
+            colour = (
+                getattr(theme, baseline_colour(name)) if baseline(name).pictured else theme.muted
+            )
+            label = literal("chance" if name == "chance" else baseline(name).label)
             axes.axvline(value, color=colour, linestyle=dash, linewidth=1.3, label=label, zorder=2)
 
 

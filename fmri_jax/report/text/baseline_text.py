@@ -1,4 +1,4 @@
-"""Sentences on a run beside its baselines: what is beaten, what is not, and what says little."""
+"""A run beside its baselines in words: what is beaten, what is not, and what says little."""
 
 import math
 from collections.abc import Sequence
@@ -6,16 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.baselines import baseline, by_importance
 from fmri_jax.report.io.workdir import Workdir
 from fmri_jax.report.text.text_format import capitalised, count, joined
 
-# Shuffled fMRI first: what is not above it did not come from the fMRI.
-FIRST = ("shuffled_fmri", "ridge", "mean_image")
-
 _IDENTIFICATION = "identification_2way"
-_WITHOUT_FMRI = ("mean_image", "all_black")
 
-# Where a lead is not certain, by what the verdict rests on (`Scores.evidence`).
+# Where a lead is not certain, by what the significance rests on (`Results.evidence`).
 _OPEN = {
     "difference": "where the 95 % interval of the paired difference holds 0",
     "interval": "where it lies inside the 95 % interval of this run",
@@ -23,35 +20,34 @@ _OPEN = {
 }
 
 
-def ordered(run: Workdir) -> list[str]:
-    """The baselines of a run, the one that matters most first."""
-    names = list(run.scores.baselines)
-    return [name for name in FIRST if name in names] + [name for name in names if name not in FIRST]
+def named(run: Workdir) -> list[str]:
+    """The baselines of a run that its summary names, the one that matters most first."""
+    return [name for name in by_importance(run.scores.baselines) if baseline(name).in_summary]
 
 
 def victories(run: Workdir) -> list[str]:
     """How much is clearly beaten, and which baselines are too weak for that to say anything."""
-    named = [name for name in ordered(run) if name in FIRST and _judged(run, name)]
-    weak = [name for name in named if _below_chance(run, name)]
-    counts = [_beaten(run, name) for name in named if name not in weak]
+    compared = [name for name in named(run) if _comparable(run, name)]
+    weak = [name for name in compared if _below_chance(run, name)]
+    counts = [_beaten(run, name) for name in compared if name not in weak]
     sentences = [f"It clearly beats {joined(counts)}."] if counts else []
     for name in weak:
         value = run.scores.baselines[name][_IDENTIFICATION].value
         shown = registry.metric(_IDENTIFICATION).text(value)
         sentences.append(
             f"{capitalised(with_article(name))} is itself below chance in identification "
-            f"({shown}): to beat it says little."
+            f"({shown}): beating it says little."
         )
     return sentences
 
 
 def shortfalls(run: Workdir) -> list[str]:
-    """One sentence a baseline that is not clearly beaten; one in all where every one is."""
-    judged = [name for name in ordered(run) if _judged(run, name)]
-    found = [_shortfall(run, name) for name in judged if _unbeaten(run, name)]
-    if found or not judged:
+    """One sentence per baseline that is not clearly beaten; one in all where every one is."""
+    compared = [name for name in by_importance(run.scores.baselines) if _comparable(run, name)]
+    found = [_shortfall(run, name) for name in compared if _unbeaten(run, name)]
+    if found or not compared:
         return found
-    evidence = {run.scores.evidence(m, name) for name in judged for m in _judged(run, name)}
+    evidence = {run.scores.evidence(m, name) for name in compared for m in _comparable(run, name)}
     reasons = {
         "difference": "no 95 % interval of a paired difference holds 0",
         "interval": "none lies inside the 95 % interval of this run",
@@ -72,40 +68,42 @@ def values(run: Workdir, metric: str, names: Sequence[str]) -> str:
     return joined(parts)
 
 
-def with_article(baseline: str) -> str:
+def with_article(name: str) -> str:
     """A baseline's name inside a sentence."""
-    articles = {"mean_image": "the mean image", "all_black": "an all-black image"}
-    return articles.get(baseline, registry.baseline(baseline))
+    known = baseline(name)
+    return known.in_sentence or known.label
 
 
-def _judged(run: Workdir, baseline: str) -> list[str]:
+def _comparable(run: Workdir, baseline: str) -> list[str]:
     """The metrics on which a baseline can be compared."""
     return [m for m in run.scores.metrics if run.scores.significance(m, baseline)]
 
 
 def _unbeaten(run: Workdir, baseline: str) -> list[str]:
     """The metrics on which a baseline is not clearly beaten."""
-    return [m for m in _judged(run, baseline) if run.scores.significance(m, baseline) != "beaten"]
+    return [
+        m for m in _comparable(run, baseline) if run.scores.significance(m, baseline) != "beaten"
+    ]
 
 
 def _beaten(run: Workdir, baseline: str) -> str:
     """On how many scores one baseline is clearly beaten."""
-    judged = _judged(run, baseline)
-    beaten = len(judged) - len(_unbeaten(run, baseline))
-    return f"{with_article(baseline)} on {beaten or 'none'} of {count(len(judged), 'score')}"
+    compared = _comparable(run, baseline)
+    beaten = len(compared) - len(_unbeaten(run, baseline))
+    return f"{with_article(baseline)} on {beaten or 'none'} of {count(len(compared), 'score')}"
 
 
-def _below_chance(run: Workdir, baseline: str) -> bool:
+def _below_chance(run: Workdir, name: str) -> bool:
     """Whether a baseline identifies worse than a guess does, luck apart.
 
     A guess's rank among the images is uniform, with variance 1 / 12: over n of them its mean is
     seldom two standard errors below chance. Answers without fMRI have no luck, but for rounding.
     """
-    score = run.scores.baselines[baseline].get(_IDENTIFICATION)
+    score = run.scores.baselines[name].get(_IDENTIFICATION)
     if score is None:
         return False
     n = len(np.unique(run.stimulus[run.rows(run.main)]))
-    luck = 0.005 if baseline in _WITHOUT_FMRI else 2 / math.sqrt(12 * n)
+    luck = 2 / math.sqrt(12 * n) if baseline(name).needs_fmri else 0.005
     return score.value < run.scores.chance.get(_IDENTIFICATION, 0.5) - luck
 
 
@@ -123,7 +121,7 @@ def _shortfall(run: Workdir, baseline: str) -> str:
         for where, names in uncertain.items()
         if names
     ]
-    total = count(len(_judged(run, baseline)), "score")
+    total = count(len(_comparable(run, baseline)), "score")
     return f"{capitalised(with_article(baseline))}, {total}: {'; '.join(parts)}."
 
 

@@ -67,7 +67,7 @@ def _pixel_correlation(run: Workdir) -> str:
         "A reconstruction correlates with its target image at "
         f"{score_text(run, 'pixel_correlation')} on average"
     )
-    others = baseline_text.values(run, "pixel_correlation", baseline_text.FIRST)
+    others = baseline_text.values(run, "pixel_correlation", baseline_text.named(run))
     return f"{sentence}; {others}." if others else f"{sentence}."
 
 
