@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 demo: .venv/ready
 	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff check .
@@ -15,14 +15,21 @@ lint: .venv/ready-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.venv/ready: requirements.txt
+docs: .venv/ready-for-docs
+	$(BIN)/mkdocs build --strict
+
+.venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-.venv/ready-to-test: .venv/ready requirements-test.txt
-	$(BIN)/pip install --quiet -r requirements-test.txt
+.venv/ready-to-test: .venv/ready
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv/ready-for-docs: .venv/ready
+	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
 
 clean:
-	rm -rf .venv runs build
+	rm -rf .venv .venv-second runs build site

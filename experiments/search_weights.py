@@ -8,14 +8,14 @@ are each divided and multiplied by four. Rule, fixed before the search: of the s
 correlation is within .02 of the highest, the one with the lowest LPIPS.
 """
 
-from experiments import gan_vc
 from fmri_jax.errors import InputError
+from fmri_jax.pipeline.experiment_files import load
 
 
 def get_config(arg: str = ""):
     if arg:
         raise InputError(f"experiments/search_weights.py has no variant {arg!r}: expected none.")
-    config = gan_vc.get_config("photographs")
+    config = load("gan_vc:photographs")
     config.title = "Search for loss weights on held-out training stimuli"
     config.text = (
         "Validation scores of a simulated subject, for choosing weights. Rule: of the settings "

@@ -11,9 +11,9 @@ the others are run and compared, and the page says where to get them. The loss w
 row are from experiments/search_weights.py.
 """
 
-from experiments import gan_object2vec, gan_vc
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS
+from fmri_jax.pipeline.experiment_files import load
 
 NOISE = "Noise instead of fMRI"
 SEEDS = (0, 1, 2)
@@ -29,7 +29,7 @@ def get_config(arg: str = ""):
 
 
 def _simulated(seeds: tuple[int, ...] = SEEDS):
-    config = gan_vc.get_config("photographs")
+    config = load("gan_vc:photographs")
     config.title = "Table II on a simulated subject viewing photographs"
     config.text = (
         "Regions, loss weights and ablations of the end-to-end GAN (Shen et al. 2019), after Table "
@@ -55,7 +55,7 @@ def _simulated(seeds: tuple[int, ...] = SEEDS):
 
 
 def _object2vec():
-    config = gan_object2vec.get_config()
+    config = load("gan_object2vec")
     config.title = "Table II on real responses to objects, unseen categories"
     config.text = (
         "The mean photograph of each of 81 object categories, from subject 1 of Bonner & Epstein "
@@ -74,7 +74,7 @@ def _object2vec():
 
 
 def _tiny():
-    config, tiny = _simulated(SEEDS[:1]), gan_vc.get_config("tiny")
+    config, tiny = _simulated(SEEDS[:1]), load("gan_vc:tiny")
     config.title += " (smoke run)"
     config.data, config.method, config.evaluation = tiny.data, tiny.method, tiny.evaluation
     return config
