@@ -1,7 +1,7 @@
 """Doubts about a recording: what its numbers say that no error says.
 
 A file can be well formed and wrong: images counted from one, divided by 255 twice or with their
-channels flipped, labels a trial late. Such faults leave traces in the numbers. Each doubt is a
+channels flipped, labels one trial late. Such faults leave traces in the numbers. Each doubt is a
 typed record, which `fmri-jax inspect` prints and a run's page shows alike.
 """
 
@@ -116,7 +116,8 @@ def _channels(images: np.ndarray) -> list[Doubt]:
     Light and what it falls on are mostly warm (ImageNet's mean is .485, .456, .406), and more so in
     the middle of a picture, where the object is. Each image votes by three signs, which flipping
     the channels reverses: of clearly warm against clearly cool pixels, of the middle against the
-    rest, and of its warmest against its coolest pixels. Of 60 photographs 96 % of sets are told.
+    rest, and of its warmest against its coolest pixels.
+    Of sets of 60 flipped photographs 96 % are found.
     """
     if images.shape[-1] != 3 or len(images) < _FEWEST_COLOUR:
         return []

@@ -54,9 +54,8 @@ def select(expression: str, mask_of: MaskOf, names: Collection[str] = ()) -> np.
     Raises:
         InputError: the expression cannot be read, is ambiguous, or a name is unknown.
     """
-    whole = expression.strip()
     for name in names:
-        if _normal(name).strip() == _normal(whole):
+        if _normal(name).strip() == _normal(expression).strip():
             return mask_of(name, 1.0)
     unusual = tuple(_normal(name) for name in names if not _PLAIN.fullmatch(name))
     return _Parser(_normal(expression), mask_of, unusual).parse()

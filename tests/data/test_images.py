@@ -88,7 +88,7 @@ def test_real_photographs(recordings: Path) -> None:
     assert images.std(axis=(1, 2, 3)).min() > 5
 
 
-def test_the_middle_is_cropped_and_small_images_are_refused() -> None:
+def test_the_middle_is_cropped_and_small_images_are_rejected() -> None:
     images = np.arange(2 * 6 * 9 * 3).reshape(2, 6, 9, 3)
     np.testing.assert_array_equal(centre_crop(images, 4, 3), images[:, 1:5, 3:6])
     np.testing.assert_array_equal(centre_crop(images, 6, 9), images)

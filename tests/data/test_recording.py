@@ -43,23 +43,23 @@ BAD_FIELDS: list[tuple[str, Callable[[Recording], Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("field", "change", "sentence"), BAD_FIELDS)
-def test_a_bad_field_is_refused(
-    make_recording: MakeSession, field: str, change: Callable[[Recording], Any], sentence: str
+@pytest.mark.parametrize(("field", "change", "message"), BAD_FIELDS)
+def test_a_bad_field_is_rejected(
+    make_recording: MakeSession, field: str, change: Callable[[Recording], Any], message: str
 ) -> None:
     good = make_recording()
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         dataclasses.replace(good, **{field: change(good)})
 
 
-def test_a_test_stimulus_that_is_in_training_is_refused(make_recording: MakeSession) -> None:
+def test_a_test_stimulus_that_is_in_training_is_rejected(make_recording: MakeSession) -> None:
     split = make_recording().split.copy()
     split[0] = "test"  # stimulus 0, whose other trials are training trials
     with pytest.raises(InputError, match=r"trial 0 into 'test', but its stimulus 0 \(a\) is also"):
         make_recording(split=split)
 
 
-def test_an_image_that_is_in_both_sets_under_two_numbers_is_refused(
+def test_an_image_that_is_in_both_sets_under_two_numbers_is_rejected(
     make_recording: MakeSession,
 ) -> None:
     images = make_recording().images.copy()

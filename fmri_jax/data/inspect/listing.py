@@ -26,7 +26,7 @@ def listing(path: str, masks: str = "", events: str = "") -> tuple[str, Listing]
         The kind of file, and name and description of each thing in it.
 
     Raises:
-        InputError: the path does not exist, is of an unknown kind, or is damaged.
+        InputError: the path does not exist, is of an unknown kind, or is corrupt.
     """
     place = pathlib.Path(path)
     if not place.exists():
@@ -43,11 +43,13 @@ def listing(path: str, masks: str = "", events: str = "") -> tuple[str, Listing]
             return "MATLAB", _mat(path)
     except InputError:
         raise
-    except Exception as error:  # NumPy, SciPy, zipfile and h5py raise what they like on damage
+    except (
+        Exception
+    ) as error:  # NumPy, SciPy, zipfile and h5py raise what they like on corrupt files
         raise InputError(
-            f"{path} cannot be read ({error}): it is damaged or of another kind; copy it again."
+            f"{path} cannot be read ({error}): it is corrupt or of another kind; copy it again."
         ) from None
-    raise InputError(f"{path} is no HDF5 file: it is damaged or cut short; copy it again.")
+    raise InputError(f"{path} is no HDF5 file: it is corrupt or cut short; copy it again.")
 
 
 def _npz(path: str) -> Listing:

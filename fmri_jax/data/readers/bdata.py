@@ -38,7 +38,7 @@ class BData:
             path: the `.h5` file.
 
         Raises:
-            InputError: the file is missing, damaged or no BData.
+            InputError: the file is missing, corrupt or no BData.
         """
         self.path = path
         if not pathlib.Path(path).is_file():
@@ -114,7 +114,7 @@ class BData:
             (chosen trials, selected columns).
 
         Raises:
-            InputError: the file is damaged.
+            InputError: the file is corrupt.
         """
         chosen = np.ones(self.shape[0], bool) if trials is None else trials
         place = np.cumsum(chosen) - chosen  # of each chosen trial in the result
@@ -133,7 +133,7 @@ class BData:
                         at = place[start]
                         selected[at : at + these.sum()] = block[these][:, wanted - low]
         except OSError as error:
-            raise InputError(f"{self.path} is damaged ({error}): copy it again.") from None
+            raise InputError(f"{self.path} is corrupt ({error}): copy it again.") from None
         return selected
 
     def label(self, key: str) -> np.ndarray:

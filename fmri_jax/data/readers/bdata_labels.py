@@ -242,14 +242,14 @@ def synset_names(labels: np.ndarray, where: str) -> list[str]:
             "they passed through float32, so take a file that stores them as float64."
         )
     millionths = labels * 1e6
-    whole = np.rint(millionths)
-    wrong = ~(np.abs(millionths - whole) < 0.02) | (labels < 0)  # NaN is wrong, too
+    rounded = np.rint(millionths)
+    wrong = ~(np.abs(millionths - rounded) < 0.02) | (labels < 0)  # NaN is wrong, too
     if wrong.any():
         raise InputError(
             f"{where} holds the label {labels[wrong][0]}: expected a synset and six decimals, as "
             "1518878.005958."
         )
-    synsets, images = np.divmod(whole.astype(np.int64), 10**6)
+    synsets, images = np.divmod(rounded.astype(np.int64), 10**6)
     return [f"n{synset:08d}_{image}" for synset, image in zip(synsets, images, strict=True)]
 
 

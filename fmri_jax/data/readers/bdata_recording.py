@@ -29,7 +29,7 @@ def load(
     A trial's image is found by its label: by the text that the file's `vmap` gives it; by a number
     such as 1518878.005958, which is image 5958 of synset n01518878 and named `n01518878_5958`; or
     by a whole number, which counts the images from 1 in the order of their names. Numbers
-    in names need leading zeros, as 02.png: where 10.png comes before 2.png, counting is refused.
+    in names need leading zeros, as 02.png: where 10.png comes before 2.png, counting is rejected.
 
     Args:
         path: `.h5` file of the training trials, or of all trials.
@@ -149,7 +149,7 @@ class _Part:
             if not trials.any():
                 raise InputError(
                     f"{source.path} holds no trials whose {key} is {value:g}: expected some; take "
-                    "the file of the whole experiment."
+                    "the file of the complete experiment."
                 )
         self.fmri = table.read(columns, trials=trials)
         regions = {key: table.rows[key][columns] == 1 for key in table.rois}

@@ -36,7 +36,7 @@ def load(path: str) -> Recording:
         The recording, checked.
 
     Raises:
-        InputError: the file is missing or damaged, a variable is an object or a struct, or its
+        InputError: the file is missing or corrupt, a variable is an object or a struct, or its
             content cannot be used.
     """
     if not pathlib.Path(path).is_file():
@@ -66,8 +66,8 @@ def _read_older(path: str) -> dict[str, Any]:
 
     try:
         found = mat_variables.of_file(path)
-    except Exception as error:  # SciPy raises half a dozen kinds on damaged files
-        raise _damaged(path, error) from None
+    except Exception as error:  # SciPy raises half a dozen kinds on corrupt files
+        raise _corrupt(path, error) from None
     for variable in found:
         if variable.name in _KEYS and variable.is_object:
             raise _rejected(path, variable.name, *_object(variable.name, variable.kind))
@@ -76,14 +76,14 @@ def _read_older(path: str) -> dict[str, Any]:
     try:
         variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
     except Exception as error:
-        raise _damaged(path, error) from None
+        raise _corrupt(path, error) from None
     for name in used:
         if kinds[name] == "logical":  # which loadmat gives as uint8
             variables[name] = variables[name].astype(bool)
     return {name: variables.get(name, np.empty(0)) for name in kinds}
 
 
-def _damaged(path: str, error: Exception) -> InputError:
+def _corrupt(path: str, error: Exception) -> InputError:
     return InputError(
         f"{path} cannot be read as a .mat file ({error}): it is corrupt or no MATLAB file; write "
         "it again with save."

@@ -26,7 +26,7 @@ def load(path: str) -> Recording:
         The recording, checked.
 
     Raises:
-        InputError: the file is missing, damaged or holds Python objects, or its content cannot be
+        InputError: the file is missing, corrupt or holds Python objects, or its content cannot be
             used.
     """
     if not pathlib.Path(path).is_file():
@@ -37,7 +37,7 @@ def load(path: str) -> Recording:
 def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
     """Writes a recording as `.npz`; `load` gives an equal recording back.
 
-    The file appears whole or not at all: it is written beside its place and then renamed.
+    The file appears complete or not at all: it is written beside its place and then renamed.
 
     Args:
         recording: the recording.
@@ -81,7 +81,7 @@ def _read(path: str) -> dict[str, np.ndarray]:
                 "them without dtype=object."
             ) from None
         raise InputError(
-            f"{path} cannot be read ({error}): the file is damaged; copy or write it again."
+            f"{path} cannot be read ({error}): the file is corrupt; copy or write it again."
         ) from None
     for key, value in read.items():
         if not isinstance(value, np.ndarray):  # NumPy gives the bytes of a file that is no .npy

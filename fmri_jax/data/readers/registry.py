@@ -81,7 +81,7 @@ def load(path: str = "", **options: Any) -> Recording:
 
 
 def _check_options(path: str, given: Iterable[str], taken: list[str]) -> None:
-    """Refuses those options that the reader of `path` does not take, and says which formats do.
+    """Rejects those options that the reader of `path` does not take, and says which formats do.
 
     Raises:
         InputError: it does not take one of them.
@@ -131,7 +131,7 @@ def reader_of(path: str) -> str:
 
 
 def call(reader: Any, name: str, options: dict[str, Any]) -> Recording:
-    """Calls a reader, refusing options that it does not take.
+    """Calls a reader, rejecting options that it does not take.
 
     Raises:
         InputError: it does not take one of them, or needs one that is absent.

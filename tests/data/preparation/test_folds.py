@@ -263,12 +263,14 @@ def test_named_test_sets_follow_the_first(make_recording: MakeSession) -> None:
 
 
 @pytest.mark.parametrize("options", [{"n_folds": 1}, {"n_folds": 5}, {"n_folds": -1}])
-def test_impossible_folds_are_refused(make_recording: MakeSession, options: dict[str, int]) -> None:
+def test_impossible_folds_are_rejected(
+    make_recording: MakeSession, options: dict[str, int]
+) -> None:
     with pytest.raises(InputError, match="hold 4 groups"):
         list(folds(make_recording(), PreparationConfig(split="stimulus", **options)))
 
 
-def test_one_class_of_stimulus_or_no_test_set_is_refused(make_recording: MakeSession) -> None:
+def test_one_class_of_stimulus_or_no_test_set_is_rejected(make_recording: MakeSession) -> None:
     one = make_recording(stimulus=np.zeros(24, np.int32), split=np.full(24, "train"))
     with pytest.raises(InputError, match="hold 1 groups"):
         list(folds(one, PreparationConfig(split="stimulus")))

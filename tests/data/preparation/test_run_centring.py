@@ -95,13 +95,13 @@ def test_constant_voxels_of_a_run_become_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "values", "sentence"),
+    ("how", "values", "message"),
     [
         ("centre", [1000.0, 1001, 1002], "run 1 has 1 training trial .* expected at least 2"),
         ("percent", [0.5, -0.5, 0.1], "the mean of run 0 is not above its spread in 1 of 1 vox"),
     ],
 )
-def test_what_cannot_be_estimated_is_rejected(how: str, values: list, sentence: str) -> None:
+def test_what_cannot_be_estimated_is_rejected(how: str, values: list, message: str) -> None:
     fmri = np.asarray(values, np.float32)[:, None]
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         centred(fmri, np.asarray([0, 0, 1], np.int32), np.arange(3), np.arange(0), how)

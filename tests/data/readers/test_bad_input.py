@@ -1,4 +1,4 @@
-"""The table of malformed inputs: each ends with one sentence that says what to do.
+"""The table of malformed inputs: each ends with one message that says what to do.
 
 What needs a process or a server of its own is tested elsewhere: interrupted preparation and full
 disks in `datasets/test_store.py`, downloads in `datasets/test_download.py`, files that do not
@@ -24,8 +24,8 @@ def test_every_row_is_another_mistake() -> None:
 def test_bad_input_ends_with_a_sentence(case: Case, tmp_path: Path) -> None:
     folder = tmp_path / "Daten für später"  # no path is ASCII everywhere
     folder.mkdir()
-    with pytest.raises(InputError, match=case.sentence) as error:
+    with pytest.raises(InputError, match=case.message) as error:
         case.open(folder)
-    sentence = str(error.value)
-    assert "\n" not in sentence and sentence.endswith(".")
-    assert "expected" in sentence or ";" in sentence or ":" in sentence  # what to do about it
+    message = str(error.value)
+    assert "\n" not in message and message.endswith(".")
+    assert "expected" in message or ";" in message or ":" in message  # what to do about it

@@ -358,11 +358,11 @@ REJECTED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "sentence"), REJECTED, ids=[s for _, s in REJECTED])
-def test_what_has_no_one_meaning_is_rejected(tmp_path: Path, change: Change, sentence: str) -> None:
+@pytest.mark.parametrize(("change", "message"), REJECTED, ids=[s for _, s in REJECTED])
+def test_what_has_no_one_meaning_is_rejected(tmp_path: Path, change: Change, message: str) -> None:
     root = dataset(tmp_path / "ds")
     change(root)
-    with pytest.raises(InputError, match=sentence) as error:
+    with pytest.raises(InputError, match=message) as error:
         read(root)
     assert str(error.value).endswith(".") and "\n" not in str(error.value)
 

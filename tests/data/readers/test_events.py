@@ -87,11 +87,11 @@ REJECTED = {
 }
 
 
-@pytest.mark.parametrize(("text", "sentence"), REJECTED.values(), ids=REJECTED)
-def test_tables_that_could_lose_a_trial(tmp_path: Path, text: str, sentence: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REJECTED.values(), ids=REJECTED)
+def test_tables_that_could_lose_a_trial(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "sub-01_task-view_events.tsv"
     path.write_bytes(text.encode("latin-1" if "\0" in text else "utf-8"))
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         read_events(path)
 
 

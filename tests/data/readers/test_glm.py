@@ -135,7 +135,7 @@ def test_confounds_of_fmriprep_are_part_of_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("options", "message"),
     [
         ({"response": "betas"}, "response is 'betas': expected 'mean' or 'glm'"),
         ({"response": "glm", "estimator": "ols"}, "estimator is 'ols': expected one of lsa, lss"),
@@ -150,9 +150,9 @@ def test_confounds_of_fmriprep_are_part_of_the_model(tmp_path: Path) -> None:
     ],
 )
 def test_options_that_make_no_sense_are_rejected(
-    simulated: Simulated, options: dict, sentence: str
+    simulated: Simulated, options: dict, message: str
 ) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         load(str(simulated.root), **options)
 
 

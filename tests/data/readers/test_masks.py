@@ -53,7 +53,7 @@ def test_masks_are_taken_for_what_they_mean(tmp_path: Path, make: Callable) -> N
 
 
 @pytest.mark.parametrize(
-    ("values", "sentence"),
+    ("values", "message"),
     [
         (INSIDE * 3, "is no mask: .* values lie from 0 to 3"),
         (INSIDE * 0.5, "is no mask: .* from 0 to 0.5"),
@@ -65,9 +65,9 @@ def test_masks_are_taken_for_what_they_mean(tmp_path: Path, make: Callable) -> N
     ],
 )
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_no_mask_is_rejected(tmp_path: Path, values: np.ndarray, sentence: str) -> None:
+def test_what_is_no_mask_is_rejected(tmp_path: Path, values: np.ndarray, message: str) -> None:
     nibabel.save(nibabel.Nifti1Image(values.astype("f4"), AFFINE), tmp_path / "brain.nii.gz")
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         read_masks(tmp_path)
 
 
@@ -146,7 +146,7 @@ def test_nan_outside_the_masks_does_not_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("axes", "sentence"),
+    ("axes", "message"),
     [
         (SHAPE, r"shape \(2, 2, 2\): expected four axes, .* this is one volume; join"),
         ((*SHAPE, 1, 20), r"shape \(2, 2, 2, 1, 20\): expected four axes, .* numpy.squeeze"),
@@ -154,12 +154,12 @@ def test_nan_outside_the_masks_does_not_matter(tmp_path: Path) -> None:
     ],
 )
 def test_other_than_four_axes_are_named_with_what_to_do(
-    tmp_path: Path, axes: tuple[int, ...], sentence: str
+    tmp_path: Path, axes: tuple[int, ...], message: str
 ) -> None:
     root = dataset(tmp_path / "ds")
     (path, _) = sorted((root / "sub-01" / "func").glob("*.nii.gz"))
     nibabel.save(nibabel.Nifti1Image(np.ones(axes, "f4"), AFFINE), path)
-    with pytest.raises(InputError, match=sentence) as error:
+    with pytest.raises(InputError, match=message) as error:
         load(str(root))
     assert "resample" not in str(error.value)
 

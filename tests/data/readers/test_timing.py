@@ -124,7 +124,7 @@ def test_of_two_volumes_equally_near_the_earlier_is_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "seconds", "sentence"),
+    ("stated", "seconds", "message"),
     [
         ({"RepetitionTime": Fraction(2)}, 1.0, "2 s by its sidecar and 1 s by its header"),
         ({"RepetitionTime": Fraction("1.79")}, 1.793548, "1.79 s by .* and 1.793548 s by"),
@@ -160,9 +160,9 @@ def test_of_two_volumes_equally_near_the_earlier_is_taken() -> None:
     ],
 )
 def test_contradictions_are_rejected_with_both_numbers(
-    stated: dict, seconds: float, sentence: str
+    stated: dict, seconds: float, message: str
 ) -> None:
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         timing("x", VOLUMES, stated, header(seconds))
 
 

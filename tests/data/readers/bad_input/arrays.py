@@ -18,23 +18,23 @@ from tests.data.readers.bad_input.case import Case
 Change = Callable[[Arrays], Arrays]
 
 
-def npz(what: str, change: Change, sentence: str) -> Case:
+def npz(what: str, change: Change, message: str) -> Case:
     def open_it(folder: Path) -> object:
         np.savez(folder / "my.npz", **change(arrays()))
         return load(str(folder / "my.npz"))
 
-    return Case(f"npz: {what}", open_it, rf"my\.npz:? .*{sentence}")
+    return Case(f"npz: {what}", open_it, rf"my\.npz:? .*{message}")
 
 
-def mat(what: str, change: Change, sentence: str) -> Case:
+def mat(what: str, change: Change, message: str) -> Case:
     def open_it(folder: Path) -> object:
         savemat(folder / "my.mat", change(arrays()))
         return load(str(folder / "my.mat"))
 
-    return Case(f"mat: {what}", open_it, rf"my\.mat: .*{sentence}")
+    return Case(f"mat: {what}", open_it, rf"my\.mat: .*{message}")
 
 
-def file(what: str, name: str, content: Callable[[bytes], bytes], sentence: str) -> Case:
+def file(what: str, name: str, content: Callable[[bytes], bytes], message: str) -> Case:
     """A file made of the bytes of a good `.npz`."""
 
     def open_it(folder: Path) -> object:
@@ -42,7 +42,7 @@ def file(what: str, name: str, content: Callable[[bytes], bytes], sentence: str)
         (folder / name).write_bytes(content((folder / "good.npz").read_bytes()))
         return load(str(folder / name))
 
-    return Case(f"file: {what}", open_it, rf"{name} .*{sentence}")
+    return Case(f"file: {what}", open_it, rf"{name} .*{message}")
 
 
 def without(key: str) -> Change:
@@ -293,7 +293,7 @@ CASES = [
     mat("labels off by one", with_("stimulus", lambda x: x + 1), "count from 1, so subtract 1"),
     mat("swapped axes", with_("fmri", np.transpose), r"store fmri\.T"),
     file("half an npz", "half.npz", lambda b: b[: len(b) // 2], "or a part of it is missing"),
-    file("a damaged npz", "damaged.npz", zeroed_inside, "the file is damaged"),
+    file("a corrupt npz", "damaged.npz", zeroed_inside, "the file is corrupt"),
     file("an empty npz", "empty.npz", lambda b: b"", "is no .npz file"),
     file("raw bytes in a zip", "z.npz", raw_bytes, "holds a file 'fmri' that is no array"),
     file("a pickle", "p.npz", lambda b: pickle.dumps({"fmri": 1}), "is no .npz file"),

@@ -13,16 +13,16 @@ from tests.data.builders import SYNSETS, bdata, change_h5, replace_dataset, syns
 from tests.data.readers.bad_input.case import Case
 
 
-def table(what: str, change: Callable[[h5py.File], object], sentence: str) -> Case:
+def table(what: str, change: Callable[[h5py.File], object], message: str) -> Case:
     def open_it(folder: Path) -> object:
         bdata().save(str(folder / "s.h5"))
         images = synset_images(folder / "images")
         return load(change_h5(folder / "s.h5", change), images=images)
 
-    return Case(f"BData: {what}", open_it, rf"s\.h5:? .*{sentence}")
+    return Case(f"BData: {what}", open_it, rf"s\.h5:? .*{message}")
 
 
-def around(what: str, change: Callable[[Path], object], sentence: str, **options: Any) -> Case:
+def around(what: str, change: Callable[[Path], object], message: str, **options: Any) -> Case:
     """A good table among bad files or with bad options."""
 
     def open_it(folder: Path) -> object:
@@ -31,7 +31,7 @@ def around(what: str, change: Callable[[Path], object], sentence: str, **options
         change(folder)
         return load(str(folder / "s.h5"), images=images, **options)
 
-    return Case(f"BData: {what}", open_it, sentence)
+    return Case(f"BData: {what}", open_it, message)
 
 
 def cut(file: Path) -> None:

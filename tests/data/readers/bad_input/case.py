@@ -1,4 +1,4 @@
-"""One malformed input and the sentence that it must produce."""
+"""One malformed input and the message that it must produce."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,9 +12,9 @@ class Case:
     Attributes:
         what: is wrong with the input.
         open: makes the input in an empty folder and has it read.
-        sentence: pattern that the error must match.
+        message: pattern that the error must match.
     """
 
     what: str
     open: Callable[[Path], object]
-    sentence: str
+    message: str

@@ -50,12 +50,12 @@ def long_repetition(dataset: Path) -> None:
     )
 
 
-def bids(what: str, change: Callable[[Path], object], sentence: str) -> Case:
+def bids(what: str, change: Callable[[Path], object], message: str) -> Case:
     def open_it(folder: Path) -> object:
         change(bids_dataset(folder / "étude"))
         return load(str(folder / "étude"))
 
-    return Case(f"NIfTI: {what}", open_it, sentence)
+    return Case(f"NIfTI: {what}", open_it, message)
 
 
 def add_mask(name: str, values: np.ndarray) -> Callable[[Path], None]:

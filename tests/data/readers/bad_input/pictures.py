@@ -11,7 +11,7 @@ from tests.data.builders import PHOTO, encoded, photo, zipped
 from tests.data.readers.bad_input.case import Case
 
 
-def picture(what: str, name: str, content: Callable[[], bytes], sentence: str) -> Case:
+def picture(what: str, name: str, content: Callable[[], bytes], message: str) -> Case:
     """The same image in a folder and in a zip."""
 
     def open_it(folder: Path) -> object:
@@ -24,7 +24,7 @@ def picture(what: str, name: str, content: Callable[[], bytes], sentence: str) -
             return read_images(str(folder / "loose"), 16)
         return None
 
-    return Case(f"image: {what}", open_it, sentence)
+    return Case(f"image: {what}", open_it, message)
 
 
 def escaping(name: str) -> Case:
@@ -38,12 +38,12 @@ def escaping(name: str) -> Case:
     return Case(f"zip: holds {name}", open_it, "a path outside of the zip")
 
 
-def place(what: str, make: Callable[[Path], object], sentence: str) -> Case:
+def place(what: str, make: Callable[[Path], object], message: str) -> Case:
     def open_it(folder: Path) -> object:
         make(folder / "a.zip")
         return read_images(str(folder / "a.zip"), 16)
 
-    return Case(f"zip: {what}", open_it, sentence)
+    return Case(f"zip: {what}", open_it, message)
 
 
 def transparent() -> bytes:

@@ -17,11 +17,11 @@ def recording(**changed: np.ndarray) -> Recording:
     return session_from_arrays({**arrays(), **changed}, "my.npz")
 
 
-def split(what: str, changed: Arrays, options: PreparationConfig, sentence: str) -> Case:
-    return Case(f"folds: {what}", lambda _: list(folds(recording(**changed), options)), sentence)
+def split(what: str, changed: Arrays, options: PreparationConfig, message: str) -> Case:
+    return Case(f"folds: {what}", lambda _: list(folds(recording(**changed), options)), message)
 
 
-def kept(what: str, spoil: Callable[[Path], object], sentence: str) -> Case:
+def kept(what: str, spoil: Callable[[Path], object], message: str) -> Case:
     """A prepared recording that was spoilt before it is read, or its place before it is written."""
 
     def open_it(folder: Path) -> object:
@@ -30,7 +30,7 @@ def kept(what: str, spoil: Callable[[Path], object], sentence: str) -> Case:
         cache.prepare(recording, "mine", folder / "good", "k")
         return cache.prepare(recording, "mine", folder / "place" / "inside", "k")
 
-    return Case(f"store: {what}", open_it, sentence)
+    return Case(f"store: {what}", open_it, message)
 
 
 def halve_records(folder: Path) -> None:
