@@ -1,7 +1,7 @@
 """End-to-end GAN: fMRI to image in one network (Shen, Dwivedi, Majima, Horikawa & Kamitani 2019).
 
-A generator is trained against the pixels of the image that was seen, against the features that a
-frozen comparator network finds in it, and against a discriminator.
+A generator is trained against the pixels of the target image, against the features that a
+frozen comparator network computes from it, and against a discriminator.
 """
 
 from typing import TYPE_CHECKING, Any

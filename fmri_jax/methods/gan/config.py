@@ -25,7 +25,7 @@ class Config:
 
     Attributes:
         n_steps: training steps.
-        batch_size: trials a step.
+        batch_size: trials per step.
         image_weight: weight of the mean-squared pixel error, pixels in [0, 1]; 0 leaves it out.
         feature_weight: weight of the mean-squared error between comparator activations.
         adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
@@ -55,7 +55,7 @@ class Config:
         dtype: arithmetic of the networks; parameters stay float32.
         shard_dense: split the generator's dense layers and their optimiser state over the devices,
             instead of a copy on each: less memory, more communication.
-        steps_per_dispatch: steps in one call of the device, for accelerators on which a step takes
+        steps_per_dispatch: steps per call of the device, for accelerators on which a step takes
             no longer than the call; on CPU a call takes one (`training.dispatch`).
         log_every: steps between two points of the training curves.
         checkpoint_every: steps between two checkpoints.
@@ -91,7 +91,7 @@ class Config:
     checkpoint_every: int = 500
 
     def __post_init__(self) -> None:
-        """Refuses values that no training could use."""
+        """Rejects values that no training could use."""
         counts = ("n_steps", "batch_size", "hidden", "steps_per_dispatch")
         for name in (*counts, "log_every", "checkpoint_every"):
             if getattr(self, name) < 1:

@@ -13,19 +13,19 @@ REAL, GENERATED = 1, 0
 SMALLEST = 1e-12  # probability: below it the discriminator's certainty makes no difference
 
 
-def image_loss(generated: jax.Array, seen: jax.Array) -> jax.Array:
+def image_loss(generated: jax.Array, target: jax.Array) -> jax.Array:
     """Mean-squared error between pixels; both (n, h, w, c) in [0, 1]. Returns a scalar."""
-    return jnp.mean(jnp.square(generated.astype(jnp.float32) - seen))
+    return jnp.mean(jnp.square(generated.astype(jnp.float32) - target))
 
 
-def feature_loss(generated: dict[str, jax.Array], seen: dict[str, jax.Array]) -> jax.Array:
+def feature_loss(generated: dict[str, jax.Array], target: dict[str, jax.Array]) -> jax.Array:
     """Mean-squared error between comparator activations, averaged over layers (Shen et al., eq. 3).
 
     Args:
         generated: layer -> activations of the generated images, any shape.
-        seen: the same layers of the images that were seen.
+        target: the same layers of the images that were shown.
     """
-    errors = [jnp.mean(jnp.square(generated[layer] - seen[layer])) for layer in generated]
+    errors = [jnp.mean(jnp.square(generated[layer] - target[layer])) for layer in generated]
     return jnp.mean(jnp.stack(errors))
 
 
@@ -51,8 +51,8 @@ def shared_cotangent(logits_of_generated: jax.Array) -> tuple[jax.Array, jax.Arr
 
     With D the softmax probability of "a photograph", the gradient of -log(1 - D) at the two logits
     is D (-1, 1), that of -log D is (1 - D) (1, -1). They differ by a factor for each image, and a
-    backward pass through a network that treats images one by one keeps such a factor: pulled back
-    once, the gradient of the first, times -(1 - D) / D, is the gradient of the second.
+    backward pass through a network that treats images one by one keeps such a factor: propagated
+    back once, the gradient of the first, times -(1 - D) / D, is the gradient of the second.
 
     Args:
         logits_of_generated: (n, 2).

@@ -23,7 +23,7 @@ from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
     Gate,
-    Player,
+    NetworkState,
     discriminator_optimiser,
     generator_optimiser,
 )
@@ -39,25 +39,25 @@ from fmri_jax.training.mesh import replicate
 COMPARATORS = {"alexnet": AlexNet, "caffenet": CaffeNet, "vgg16": VGG16}
 
 
-def _player(
+def _start(
     init: Callable[[jax.Array], Any], optimiser: optax.GradientTransformation, key: jax.Array
-) -> Player:
+) -> NetworkState:
     """A network's first parameters and its optimiser's first state, in one small program.
 
-    Drawn by XLA's own generator: threefry's rounds, inlined once a parameter, took five times as
+    Drawn by XLA's own generator: threefry's rounds, inlined once per parameter, took five times as
     long to compile (11 s against 2 s for a generator of 32 pixels).
     """
 
     @jax.jit
-    def start(seed: jax.Array) -> Player:
+    def start(seed: jax.Array) -> NetworkState:
         params = init(jax.random.wrap_key_data(seed, impl="rbg"))["params"]
-        return Player(params, optimiser.init(params))
+        return NetworkState(params, optimiser.init(params))
 
     return start(jax.random.bits(key, (4,), jnp.uint32))
 
 
 def _remove(records: pathlib.Path) -> None:
-    """Removes a fold's records; what cannot be removed is said, and costs no more than its room."""
+    """Removes a fold's records; what cannot be removed is reported, and costs only its space."""
     try:
         if records.exists():
             shutil.rmtree(records)
@@ -73,12 +73,12 @@ def _remove(records: pathlib.Path) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class GAN:
-    """End-to-end GAN of Shen et al. (2019); see `Config` for what it can be told."""
+    """End-to-end GAN of Shen et al. (2019); see `Config` for its options."""
 
     config: Config
 
     def fit(self, trials: Trials, context: RunContext) -> GANReconstructor:
-        """Trains on the given trials, going on from the latest checkpoint of this fold.
+        """Trains on the given trials, resuming from the latest checkpoint of this fold.
 
         Raises:
             InputError: the images do not fit the crop, comparator or devices.
@@ -123,7 +123,7 @@ class GAN:
         """The loop over batches of the trials, whose order `seed` decides.
 
         Trials that outgrow the device are read from records, which only then are written. A run
-        that goes on writes them again, so that they need not outlive the training of their fold.
+        that resumes writes them again, so that they need not outlive the training of their fold.
         """
         records = context.workdir / "records" / context.fold.replace(" ", "_")
         try:
@@ -165,7 +165,7 @@ class GAN:
         image = jnp.zeros((1, size, size, channels))
         discriminator = None
         if self.config.adversarial_weight:
-            discriminator = _player(
+            discriminator = _start(
                 lambda key: networks.discriminator.init(key, image, train=False),
                 discriminator_optimiser(self.config),
                 keys[1],
@@ -173,7 +173,7 @@ class GAN:
         return GANState(
             step=jnp.array(0),
             key=keys[2],
-            generator=_player(
+            generator=_start(
                 lambda key: networks.generator.init(key, fmri),
                 generator_optimiser(self.config),
                 keys[0],

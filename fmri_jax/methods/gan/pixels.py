@@ -8,7 +8,7 @@ import numpy as np
 
 @flax.struct.dataclass
 class PixelScale:
-    """Mean and standard deviation of the training pixels, one value a channel.
+    """Mean and standard deviation of the training pixels, one value per channel.
 
     The generator's output is linear and starts near zero: in these units that is the mean colour.
     """

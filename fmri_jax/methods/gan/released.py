@@ -34,7 +34,7 @@ def load_released(path: str | pathlib.Path) -> GANReconstructor:
         fMRI (n, voxels) -> RGB images (n, 227, 227, 3) in [0, 1].
 
     Raises:
-        InputError: the file is missing, damaged, or holds another network.
+        InputError: the file is missing, corrupt, or holds another network.
     """
     network, params = load_generator(path)
     scale = PixelScale(mean=jnp.asarray(MEAN_BGR[::-1]) / 255, deviation=jnp.full(3, 1 / 255))

@@ -38,7 +38,7 @@ class Gate:
 
 
 @flax.struct.dataclass
-class Player:
+class NetworkState:
     """One network's parameters and its optimiser's state."""
 
     params: Any
@@ -49,10 +49,12 @@ class Player:
         gradients: Any,
         optimiser: optax.GradientTransformation,
         allowed: jax.Array | None = None,
-    ) -> "Player":
+    ) -> "NetworkState":
         """One optimiser step; where `allowed` is false nothing changes, moments included."""
         updates, new_state = optimiser.update(gradients, self.optimiser, self.params)
-        updated = Player(params=optax.apply_updates(self.params, updates), optimiser=new_state)
+        updated = NetworkState(
+            params=optax.apply_updates(self.params, updates), optimiser=new_state
+        )
         if allowed is None:
             return updated
         return jax.tree.map(lambda new, old: jnp.where(allowed, new, old), updated, self)
@@ -60,12 +62,12 @@ class Player:
 
 @flax.struct.dataclass
 class GANState:
-    """Everything that a killed run needs to go on to the same numbers."""
+    """Everything that a killed run needs to resume to the same numbers."""
 
     step: jax.Array
     key: jax.Array
-    generator: Player
-    discriminator: Player | None
+    generator: NetworkState
+    discriminator: NetworkState | None
     gate: Gate
 
 

@@ -2,7 +2,7 @@
 
 The generator runs forward once and backward once: the gradients of all three terms meet at the
 generated image and go back through the generator together. So does the discriminator on generated
-images, if both networks learn from the same pass (see `critic`).
+images, if both networks learn from the same pass (see `discriminator_update`).
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from fmri_jax.arrays import as_rgb, resize
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
-from fmri_jax.methods.gan.discriminator_update import Critic, Metrics
+from fmri_jax.methods.gan.discriminator_update import DiscriminatorUpdate, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.sharding import shardings
@@ -60,7 +60,7 @@ class TrainStep:
 
         Args:
             state: everything that changes.
-            batch: trials and the images seen in them.
+            batch: trials and the images shown in them.
             comparator: frozen parameters of the comparator; an argument, never a constant.
             scale: mean and standard deviation of the training pixels.
             targets: comparator features of every training image (see `targets`), of which the
@@ -71,30 +71,30 @@ class TrainStep:
         """
         config = self.config
         keys = jax.random.split(jax.random.fold_in(state.key, state.step), 4)
-        seen = random_crop(keys[0], batch.images, config.crop) if config.crop else batch.images
+        images = random_crop(keys[0], batch.images, config.crop) if config.crop else batch.images
         fmri = batch.fmri
         if config.fmri_noise:
             fmri += config.fmri_noise * jax.random.normal(keys[1], fmri.shape)
-        generated, pull = jax.vjp(
+        generated, vjp = jax.vjp(
             lambda params: self.generate(params, fmri, scale), state.generator.params
         )
         if targets is not None:
-            wanted = {layer: rows[batch.stimulus] for layer, rows in targets.items()}
+            features = {layer: rows[batch.stimulus] for layer, rows in targets.items()}
         else:
-            wanted = self.features(comparator, seen) if config.feature_weight else {}
-        terms, toward = self.image_and_feature_terms(comparator, generated, seen, wanted)
+            features = self.features(comparator, images) if config.feature_weight else {}
+        terms, toward = self.image_and_feature_terms(comparator, generated, images, features)
         discriminator, gate = state.discriminator, state.gate
         if discriminator is not None:
-            critic = Critic(self.networks.discriminator, config, scale, keys[2:])
-            discriminator, metrics, adversarial_toward = critic.update(
-                discriminator, seen, generated, gate
+            update = DiscriminatorUpdate(self.networks.discriminator, config, scale, keys[2:])
+            discriminator, metrics, adversarial_toward = update(
+                discriminator, images, generated, gate
             )
             terms |= metrics
             toward += config.adversarial_weight * adversarial_toward
             if config.gate:
                 both = terms["discriminator_real"] + terms["discriminator_generated"]
                 gate = gate.after(both, terms["adversarial"])
-        (gradients,) = pull(toward)
+        (gradients,) = vjp(toward)
         allowed = state.gate.generator if config.gate else None
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
         terms["generator_gradient"] = gradient_norm(gradients)
@@ -109,23 +109,27 @@ class TrainStep:
         return scale.to_pixels(units)
 
     def image_and_feature_terms(
-        self, comparator: Any, generated: jax.Array, seen: jax.Array, wanted: Features
+        self,
+        comparator: Any,
+        generated: jax.Array,
+        target_images: jax.Array,
+        target_features: Features,
     ) -> tuple[Metrics, jax.Array]:
         """The two terms that need no discriminator, and their weighted gradient at the image.
 
         Args:
             comparator: frozen parameters.
             generated: (n, h, w, c).
-            seen: (n, h, w, c).
-            wanted: comparator features of `seen`.
+            target_images: (n, h, w, c).
+            target_features: comparator features of `target_images`.
         """
         config = self.config
 
         def weighted(images: jax.Array) -> tuple[jax.Array, Metrics]:
-            terms = {"image": image_loss(images, seen)}
+            terms = {"image": image_loss(images, target_images)}
             total = config.image_weight * terms["image"]
             if config.feature_weight:
-                terms["feature"] = feature_loss(self.features(comparator, images), wanted)
+                terms["feature"] = feature_loss(self.features(comparator, images), target_features)
                 total += config.feature_weight * terms["feature"]
             return total, terms
 

@@ -24,10 +24,10 @@ def comparator_targets(
     mesh: Mesh,
     limit_bytes: int = LIMIT_BYTES,
 ) -> Features | None:
-    """What the generated images' features are compared with, one row a training image.
+    """What the generated images' features are compared with, one row per training image.
 
     Without a random crop an image is the same in every step, and so are its features: a step then
-    gathers them by stimulus, instead of running the comparator over as many seen images as
+    gathers them by stimulus, instead of running the comparator over as many target images as
     generated ones.
 
     Args:
