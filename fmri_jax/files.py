@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import pathlib
 import re
@@ -97,10 +96,14 @@ def remove_unfinished(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path) -> Iterator[bool]:
+def locked(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
     """Holds the lock that the file `path` stands for; the file is there only while it is held.
 
     The system takes the lock back from a process that dies, whose file the next holder takes over.
+
+    Args:
+        path: the file; its folder exists.
+        wait: whether to wait for another process that holds it.
 
     Yields:
         Whether the lock is held: False where the file system has none or cannot be written.
@@ -108,35 +111,21 @@ def locked(path: pathlib.Path) -> Iterator[bool]:
     Raises:
         BlockingIOError: another process holds it.
     """
-    descriptor = _lock(path)
+    import filelock
+
+    # A lock of its own kind, which outlives a process that is killed, is worse than none.
+    lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
-        yield descriptor is not None
+        lock.acquire(timeout=-1 if wait else 0)
+    except filelock.Timeout:
+        raise BlockingIOError(f"{path} is held by another process") from None
+    except OSError as error:  # a folder that cannot be written, or a file system without locks
+        if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
+            path.unlink(missing_ok=True)  # nobody has locks there
+    try:
+        yield lock.is_locked
     finally:
-        if descriptor is not None:
+        if lock.is_locked:
             with contextlib.suppress(OSError):  # a folder that was removed or made read-only
                 path.unlink()  # while it is held: nobody else's is removed
-            os.close(descriptor)
-
-
-def _lock(path: pathlib.Path) -> int | None:
-    """The open file that holds the lock, or None where there are no locks."""
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
-                return descriptor
-        except FileNotFoundError:
-            pass  # whoever held it has removed it since it was opened: try again
-        except BlockingIOError:
-            os.close(descriptor)
-            raise
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):  # nobody has locks
-                path.unlink(missing_ok=True)
-            return None
-        os.close(descriptor)
+            lock.release()

@@ -5,18 +5,17 @@ when it is complete. Whoever prepares holds a lock; a process that dies while it
 `.partial` folder, which nobody reads and the next one removes.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
+from fmri_jax.files import locked
 
 
 def options_key(**options: Any) -> str:
@@ -50,10 +49,22 @@ def prepare(
     """
     place = pathlib.Path(folder) / f"{name}-{key}"
     if not place.is_dir():
-        with _lock(place):
+        _make(place.parent)
+        with locked(place.with_name(place.name + ".lock"), wait=True):
             if not place.is_dir():  # another process may have prepared it while this one waited
                 return _write(session_factory(), place)
     return _read(place)
+
+
+def _make(folder: pathlib.Path) -> None:
+    """Makes the folder of prepared recordings."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be written ({error.strerror}): expected a folder for prepared "
+            "recordings; choose another one."
+        ) from None
 
 
 def _write(recording: Recording, place: pathlib.Path) -> Recording:
@@ -85,19 +96,3 @@ def _read(place: pathlib.Path) -> Recording:
             f"{place} cannot be read ({type(error).__name__}): the prepared recording is damaged; "
             "delete this folder and start again."
         ) from error
-
-
-@contextlib.contextmanager
-def _lock(place: pathlib.Path) -> Iterator[None]:
-    """Holds the right to prepare; the system takes it back from a process that dies."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        file = place.with_name(place.name + ".lock").open("w")
-    except OSError as error:
-        raise InputError(
-            f"{place.parent} cannot be written ({error.strerror}): expected a folder for prepared "
-            "recordings; choose another one."
-        ) from None
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

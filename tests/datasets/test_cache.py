@@ -31,7 +31,7 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 LARGE = """
 import sys
 import numpy as np
-from fmri_jax.data.datasets import store
+from fmri_jax.datasets import cache as store
 from fmri_jax.data.recording import Recording
 
 def make():
@@ -62,7 +62,7 @@ def test_read_back_is_equal(make_recording: MakeSession, tmp_path: Path) -> None
     assert again.stimulus_names == recording.stimulus_names
     for name, mask in recording.rois.items():
         np.testing.assert_array_equal(again.rois[name], mask)
-    assert sorted(p.name for p in folder.iterdir()) == ["small-k1", "small-k1.lock"]
+    assert sorted(p.name for p in folder.iterdir()) == ["small-k1"]
 
 
 def test_another_key_is_another_recording(make_recording: MakeSession, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_importing_the_data_room_imports_nothing_heavy() -> None:
     done = run(
         """
         import sys
-        import fmri_jax.data, fmri_jax.data.preparation, fmri_jax.data.datasets.store
+        import fmri_jax.data, fmri_jax.data.preparation, fmri_jax.datasets.cache
         heavy = {"jax", "tensorflow_datasets", "tensorflow", "grain", "h5py", "torch"}
         print(sorted(heavy & set(sys.modules)))
         """
@@ -107,7 +107,7 @@ def test_a_killed_preparation_is_never_taken_for_complete(tmp_path: Path, part: 
         LARGE
         + """
 import time
-from fmri_jax.data.datasets import records
+from fmri_jax.datasets import array_record as records
 builder = {"stimuli": records.Stimuli, "trials": records.Trials}[sys.argv[2]]
 whole = builder.records
 def stall(self):
@@ -134,7 +134,7 @@ store.prepare(make, "large", sys.argv[1], "k")
         LARGE + 'print(store.prepare(make, "large", sys.argv[1], "k").fmri.shape)', str(tmp_path)
     )
     assert done.stdout.strip() == "(2000, 500)", done.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["large-k", "large-k.lock"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large-k"]
 
 
 def test_a_second_process_waits_for_the_first(make_recording: MakeSession, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_factory_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="the archive is missing"):
         cache.prepare(refuse, "small", tmp_path, "k")
-    assert [p.name for p in tmp_path.iterdir()] == ["small-k.lock"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_ends_with_a_sentence_and_leaves_nothing(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ except store.InputError as error:
     )
     done = run(code, str(tmp_path))
     assert "cannot be written" in done.stdout and "room for 4 MiB" in done.stdout, done.stderr
-    assert [p.name for p in tmp_path.iterdir()] == ["large-k.lock"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_damaged_records_end_with_a_sentence(make_recording: MakeSession, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -220,21 +222,21 @@ def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch, code):
         assert names(tmp_path) == [".scores.json.7.unfinished", "config.json"]
 
 
-def test_a_lock_that_was_given_back_while_it_was_opened_is_taken_anew(tmp_path, monkeypatch):
+def test_a_lock_that_was_given_back_while_another_waited_is_taken_anew(tmp_path):
     """Two processes would else hold two files of the same name."""
-    lock, opened = tmp_path / ".lock", []
-    real = os.open
+    lock, order = tmp_path / ".lock", []
 
-    def slow(path, *arguments):
-        opened.append(real(path, *arguments))
-        if len(opened) == 1:
-            os.unlink(path)
-        return opened[-1]
+    def waits():
+        with locked(lock, wait=True) as alone:
+            order.append(alone and lock.exists())
 
-    monkeypatch.setattr(os, "open", slow)
     with locked(lock) as alone:
-        assert alone and len(opened) == 2 and lock.exists()
-    assert not lock.exists()
+        thread = threading.Thread(target=waits)
+        thread.start()
+        time.sleep(0.2)
+        order.append(alone and lock.exists())
+    thread.join()
+    assert order == [True, True] and not lock.exists()
 
 
 @pytest.mark.parametrize("kind", [OSError, ValueError])
