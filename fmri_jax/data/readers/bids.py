@@ -214,18 +214,31 @@ def _is_nifti(file: pathlib.Path) -> bool:
 
 def ignored(root: pathlib.Path, place: pathlib.Path) -> Callable[[pathlib.PurePosixPath], bool]:
     """What a data set does not count as its own (`.bidsignore`): of paths relative to `place`."""
-    import pathspec
-
     absolute = pathlib.Path(os.path.abspath(place))
     if not (root / sidecars.DESCRIPTION).is_file() or root not in (absolute, *absolute.parents):
         return lambda _: False
     below = pathlib.PurePosixPath(absolute.relative_to(root).as_posix())
     rules = root / ".bidsignore"
-    lines = rules.read_text(encoding="utf-8-sig").splitlines() if rules.is_file() else []
-    spec: Any = pathspec.GitIgnoreSpec.from_lines(lines)
+    lines = rules.read_text("utf-8-sig", "replace").splitlines() if rules.is_file() else []
+    spec = _patterns(rules, lines)
 
     def skip(inside: pathlib.PurePosixPath) -> bool:
         whole = (below / inside).as_posix()
         return whole in _NO_DATA or bool(spec.match_file(whole))
 
     return skip
+
+
+def _patterns(rules: pathlib.Path, lines: list[str]) -> Any:
+    """The patterns of a `.bidsignore`, which are those of a `.gitignore`."""
+    try:
+        import pathspec
+    except ImportError:
+        raise InputError(
+            f"{rules.parent} is a BIDS data set, for which pathspec is needed, which is not "
+            "installed: pip install pathspec."
+        ) from None
+    try:
+        return pathspec.GitIgnoreSpec.from_lines(lines)
+    except ValueError as error:
+        raise InputError(f"{rules} holds a pattern that cannot be read ({error}).") from None

@@ -40,8 +40,11 @@ def _files(
     real = os.path.realpath(folder)
     if real in entered:
         return
-    with os.scandir(folder) as entries:
-        found = sorted((entry.name, entry.is_dir()) for entry in entries)
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir()) for entry in entries)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be listed ({error.strerror}): allow it.") from None
     for name, is_folder in found:
         inside, path = relative / name, folder / name
         if is_hidden(name) or skip(inside):

@@ -17,6 +17,7 @@ from fmri_jax.data.readers.folders import check_fetched, is_hidden
 from fmri_jax.errors import InputError
 
 DESCRIPTION = "dataset_description.json"
+_MOST_DIGITS = 400  # before or after the point of a number; a double has up to 324
 _MOST_LEVELS = 12  # from a run's folder to the root of its data set
 
 
@@ -116,7 +117,7 @@ def _read(file: pathlib.Path) -> dict[str, Any]:
     try:
         content = json.loads(
             file.read_text(encoding="utf-8-sig"),
-            parse_float=lambda text: fractions.Fraction(decimal.Decimal(text)),
+            parse_float=_fraction,
             parse_int=fractions.Fraction,
         )
     except (OSError, ValueError, RecursionError) as error:
@@ -126,6 +127,13 @@ def _read(file: pathlib.Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"{file} holds a {type(content).__name__}: expected a JSON object.")
     return content
+
+
+def _fraction(text: str) -> fractions.Fraction:
+    number = decimal.Decimal(text)
+    if abs(number.adjusted()) > _MOST_DIGITS:  # a fraction of 1e999999999 would fill the memory
+        raise ValueError(f"{text} is no number of seconds or millimetres")
+    return fractions.Fraction(number)
 
 
 def _number(value: Any) -> str:

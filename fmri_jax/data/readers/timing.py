@@ -11,6 +11,7 @@ disagree, neither is believed.
 import bisect
 import dataclasses
 import math
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -96,31 +97,17 @@ def timing(
     Raises:
         InputError: no source states a usable time, or two disagree.
     """
-    stated = _volume_timing(what, volumes, metadata)
-    by_sidecar = _positive(what, metadata, "RepetitionTime")
-    by_header = _header_seconds(header, header["pixdim"][4])
-    if stated and by_sidecar is not None:
-        _check_same(
-            what, "VolumeTiming", _regular(stated) or Fraction(0), "RepetitionTime", by_sidecar
-        )
-    if repetition_time:
-        stated, by_sidecar, by_header = (), exact_seconds(Fraction(repetition_time), _FLOAT32), None
     start = _start(what, metadata, header)
+    by_header = _header_seconds(header, header["pixdim"][4])
+    stated = () if repetition_time else _volume_timing(what, volumes, metadata)
     if stated:
-        step = _regular(stated)
-        if step and by_header:
-            _check_same(what, "VolumeTiming of its sidecar", step, "header", by_header)
+        _check_volume_timing(what, stated, metadata, by_header)
         last = stated[-1] - stated[-2] if len(stated) > 1 else by_header or Fraction(0)
         return Timing(tuple(start + time for time in stated), last)
-    if by_sidecar is not None and by_header is not None:
-        _check_same(what, "sidecar", by_sidecar, "header", by_header)
-    step = by_sidecar if by_sidecar is not None else by_header
-    if step is None:
-        raise InputError(
-            f"{what} states no repetition time: its header has 0 and no sidecar has "
-            "RepetitionTime; add a sidecar of the volumes' name that ends in .json with "
-            '{"RepetitionTime": 2.0}, or give repetition_time.'
-        )
+    if repetition_time:
+        step = exact_seconds(Fraction(repetition_time), _FLOAT32)
+    else:
+        step = _stated_step(what, metadata, header, by_header)
     if not _SHORTEST <= step <= _LONGEST:
         raise InputError(
             f"{what} states a repetition time of {float(step):g} s: expected 0.1 to 20 s; correct "
@@ -133,6 +120,42 @@ def timing(
             f"of {float(step):g} s: expected a shorter delay; correct one of them."
         )
     return Timing(tuple(start + i * step for i in range(volumes)), step)
+
+
+def _stated_step(
+    what: str, metadata: dict[str, Any], header: Any, by_header: Fraction | None
+) -> Fraction:
+    """The repetition time that sidecar and header agree on, or the one that is stated."""
+    by_sidecar = _positive(what, metadata, "RepetitionTime")
+    if by_sidecar is not None:
+        if by_header is not None:
+            _check_same(what, "sidecar", by_sidecar, "header", by_header)
+        return by_sidecar
+    if by_header is None:
+        raise InputError(
+            f"{what} states no repetition time: its header has 0 and no sidecar has "
+            "RepetitionTime; add a sidecar of the volumes' name that ends in .json with "
+            '{"RepetitionTime": 2.0}, or give repetition_time.'
+        )
+    if by_header == 1 and header.get_xyzt_units()[1] == "unknown":
+        warnings.warn(
+            f"{what}: its header states 1 s between volumes, without a unit, and no sidecar says "
+            "more: programs write that unasked; if it is wrong, give repetition_time.",
+            stacklevel=3,
+        )
+    return by_header
+
+
+def _check_volume_timing(
+    what: str, times: tuple[Fraction, ...], metadata: dict[str, Any], by_header: Fraction | None
+) -> None:
+    """Rejects `VolumeTiming` beside another repetition time; an irregular one has no header's."""
+    step = _regular(times)
+    by_sidecar = _positive(what, metadata, "RepetitionTime")
+    if by_sidecar is not None:
+        _check_same(what, "VolumeTiming", step or Fraction(0), "RepetitionTime", by_sidecar)
+    if step and by_header:
+        _check_same(what, "VolumeTiming of its sidecar", step, "header", by_header)
 
 
 def _check_same(what: str, one: str, a: Fraction, other: str, b: Fraction) -> None:

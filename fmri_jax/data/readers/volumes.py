@@ -25,6 +25,8 @@ def read_scans(path: pathlib.Path, image: Any, masks: Masks) -> np.ndarray:
         InputError: the file is corrupt, its grid is another one, or a value is not finite.
     """
     check_grid(path, image, masks)
+    if not image.shape[3]:
+        raise InputError(f"{path} has shape {image.shape}, no volumes: expected some.")
     if image.get_data_dtype().kind not in "iuf":
         raise InputError(
             f"{path} holds {image.get_data_dtype()}: expected real numbers; convert it."

@@ -335,6 +335,7 @@ REJECTED = [
     (say("task-view_bold.json", {"RepetitionTime": 1.5}), "1.5 s by its sidecar and 2 s by its h"),
     (say(f"{FUNC}/sub-01_bold.json", {"RepetitionTime": "2"}), "RepetitionTime '2': expected a nu"),
     (write("task-view_bold.json", "{RepetitionTime: 2}"), "task-view_bold.json cannot be read"),
+    (write("task-view_bold.json", '{"RepetitionTime": 1e999999999}'), "1e999999999 is no number"),
     (write("task-view_bold.json", "[2.0]"), "task-view_bold.json holds a list: expected a JSON"),
     (write("task-view_bold.json", '{"RepetitionTime": NaN}'), "RepetitionTime nan: expected a"),
     (

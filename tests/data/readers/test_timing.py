@@ -171,3 +171,8 @@ def test_a_shifted_header_needs_a_sidecar_that_agrees() -> None:
         timing("x", VOLUMES, {}, header(2.0, toffset=1.0))
     stated = {"StartTime": Fraction(1)}
     assert timing("x", VOLUMES, stated, header(2.0, toffset=1.0)).times[0] == 1
+
+
+def test_one_second_that_nobody_asked_for_is_doubted() -> None:
+    with pytest.warns(UserWarning, match="1 s between volumes, without a unit"):
+        timing("x", VOLUMES, {}, header(1.0, "unknown"))
