@@ -211,3 +211,21 @@ def test_what_cannot_be_used_is_rejected(trials, decoder, y, message):
     train = trials[0]
     with pytest.raises(InputError, match=message):
         decoder.fit(train.fmri, y(train.images))
+
+
+def test_ridge_behind_a_nilearn_masker():
+    """Volumes in, images out; the masked voxels are those of the mask, in nilearn's order."""
+    nibabel, maskers = pytest.importorskip("nibabel"), pytest.importorskip("nilearn.maskers")
+    rng = np.random.default_rng(0)
+    images = rng.random((10, 4, 4))[np.arange(40) % 10]
+    inside = np.zeros((5, 5, 5), bool)
+    inside[1:4, 1:4, 1:4] = True
+    volumes = 100 + rng.standard_normal((40, 5, 5, 5))
+    volumes[:, inside] += images.reshape(40, 16) @ rng.standard_normal((16, 27))
+    scans = [nibabel.Nifti1Image(volume, np.eye(4)) for volume in volumes]
+    mask = nibabel.Nifti1Image(inside.astype(np.int8), np.eye(4))
+    pipeline = make_pipeline(maskers.NiftiMasker(mask, standardize=None), fj.RidgeDecoder())
+    found = pipeline.fit(scans[:30], images[:30]).predict(scans[30:])
+    alone = fj.RidgeDecoder().fit(volumes[:30, inside], images[:30])
+    np.testing.assert_allclose(found, alone.predict(volumes[30:, inside]), atol=1e-4)
+    assert pipeline.score(scans[30:], images[30:]) > 0.3

@@ -120,7 +120,7 @@ def _contrast(model: LocalReconstructor, fmri: jax.Array) -> jax.Array:
 
 @dataclasses.dataclass(frozen=True)
 class LocalDecoders:
-    """Multi-scale local decoders (Miyawaki et al. 2008); see `Config` for what it can be told."""
+    """Multi-scale local decoders (Miyawaki et al. 2008); see `Config` for its options."""
 
     config: Config
 
