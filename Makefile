@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs gallery clean
 demo: .venv/ready
 	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
 
@@ -16,7 +16,10 @@ lint: .venv/ready-to-test
 	$(BIN)/lint-imports
 
 docs: .venv/ready-for-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+gallery: .venv/ready-to-test
+	$(BIN)/python docs/tools/gallery.py
 
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv

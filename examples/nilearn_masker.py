@@ -1,57 +1,71 @@
-"""Reconstruct images behind a nilearn masker, in one scikit-learn pipeline.
+"""Decode behind a nilearn masker.
 
-    pip install nilearn
-    python -m examples.nilearn_masker
-
-Simulates a NIfTI time series (36 images of 6x6 pixels, 4 trials each, in a brain of 6x6x4 voxels,
-each of which answers to a patch of the image), decodes images that were left out, and prints how
-many pixels are right. It takes seconds. With a recording of yours, put your NIfTI file, your mask
-and your images in place of `simulate`.
+From a NIfTI time series to reconstructed images in one scikit-learn pipeline, and back to a map
+of the voxels that the decoder uses.
 """
 
+# %%
+# ## A simulated series with one volume per trial
+# Each voxel of a small brain adds up the pixels around its receptive field, which moves from left
+# to right along the first axis of the brain. Put your own NIfTI file, mask and images here.
+import matplotlib.pyplot as plt
 import nibabel
 import numpy as np
 from nilearn.maskers import NiftiMasker
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 
-from fmri_jax.methods.local_decoders import MultiScaleDecoder
+import fmri_jax as fj
 
-IMAGES, REPEATS, SIDE = 36, 4, 6
+IMAGES, REPEATS, SIDE, GRID = 36, 4, 6, (9, 9, 4)
+rng = np.random.default_rng(0)
+images = np.repeat((rng.random((IMAGES, SIDE, SIDE)) < 0.4).astype(np.float32), REPEATS, axis=0)
+stimulus = np.arange(len(images)) // REPEATS
+place = np.indices(GRID).reshape(3, -1) / (GRID[0] - 1) * (SIDE - 1)
+column, row = np.minimum(place[:2] + rng.normal(0, 0.3, place[:2].shape), SIDE - 1)[..., None, None]
+y, x = np.mgrid[:SIDE, :SIDE]
+signal = np.einsum("nhw,vhw->nv", images, np.exp(-2 * ((y - row) ** 2 + (x - column) ** 2)))
+noise = 0.4 * rng.standard_normal(signal.shape)
+affine = np.diag([3.0, 3.0, 3.0, 1.0])  # voxels of 3 mm
+series = nibabel.Nifti1Image((100 + signal + noise).T.reshape(*GRID, -1).astype("f4"), affine)
+mask = nibabel.Nifti1Image(np.ones(GRID, "u1"), affine)
 
+# %%
+# ## Masker, then decoder
+# All trials of an image stay on one side of a fold.
+masker = NiftiMasker(mask_img=mask, standardize="zscore_sample")
+voxels = masker.fit_transform(series)
+decoder = make_pipeline(fj.MultiScaleDecoder(decoder="ridge", n_voxels=60, weights="equal"))
+flat = images.reshape(len(images), -1)
+decoded = cross_val_predict(decoder, voxels, flat, groups=stimulus, cv=GroupKFold(4))
+right = np.mean((decoded > 0.5) == (flat > 0.5))
+black = 1 - flat.mean()
+print(f"Simulated brain: {right:.1%} of the pixels are right; all black would be {black:.1%}.")
 
-def simulate(seed: int = 0) -> tuple[nibabel.Nifti1Image, nibabel.Nifti1Image, np.ndarray]:
-    """A simulated series with one volume a trial, its mask, and the image of each volume."""
-    rng = np.random.default_rng(seed)
-    seen = (rng.random((IMAGES, SIDE, SIDE)) < 0.4).astype(np.float32)
-    images = np.repeat(seen, REPEATS, axis=0)
-    rows, columns = np.mgrid[:SIDE, :SIDE]
-    centres = rng.uniform(0, SIDE - 1, (SIDE * SIDE * 4, 2))
-    distance = (rows - centres[:, :1, None]) ** 2 + (columns - centres[:, 1:, None]) ** 2
-    fields = np.exp(-distance / (2 * 0.5**2)).reshape(len(centres), -1)
-    signal = images.reshape(len(images), -1) @ fields.T
-    noise = 0.2 * rng.standard_normal(signal.shape)
-    volumes = (100 + signal + noise).T.reshape(SIDE, SIDE, 4, -1)
-    affine = np.diag([3.0, 3.0, 3.0, 1.0])  # voxels of 3 mm
-    series = nibabel.Nifti1Image(volumes.astype(np.float32), affine)
-    mask = nibabel.Nifti1Image(np.ones((SIDE, SIDE, 4), np.uint8), affine)
-    return series, mask, images
+# %%
+# ## Back into the brain
+# How much does each voxel count for the pixels of the left and of the right half of the image?
+fitted = decoder.fit(voxels, flat)[-1]
+to_pixels = np.abs(fitted.coef_ @ fitted.combination_).reshape(-1, SIDE, SIDE)
+halves = {"left": to_pixels[:, :, : SIDE // 2], "right": to_pixels[:, :, SIDE // 2 :]}
+maps = {
+    name: masker.inverse_transform(half.sum(axis=(1, 2)).astype("f4")).get_fdata()
+    for name, half in halves.items()
+}
 
-
-def main() -> float:
-    """Cross-validates over images and prints the share of pixels that are right."""
-    series, mask, images = simulate()
-    voxels = NiftiMasker(mask_img=mask, standardize="zscore_sample").fit_transform(series)
-    stimulus = np.arange(len(images)) // REPEATS
-    decoder = make_pipeline(MultiScaleDecoder(scales=2, decoder="omp", n_voxels=60, n_nonzero=10))
-    decoded = cross_val_predict(
-        decoder, voxels, images.reshape(len(images), -1), groups=stimulus, cv=GroupKFold(4)
-    )
-    right = float(np.mean((decoded > 0.5) == (images.reshape(decoded.shape) > 0.5)))
-    black = float(np.mean(images < 0.5))
-    print(f"Simulated brain: {right:.1%} of the pixels are right; all black would be {black:.1%}.")
-    return right
-
-
-if __name__ == "__main__":
-    main()
+# %%
+# ## The picture
+figure, axes = plt.subplots(2, 10, figsize=(9, 2.3), layout="constrained")
+for number, pair in enumerate(axes.T):
+    row = number * REPEATS
+    for axis, pixels in zip(pair, (images[row], decoded[row].reshape(SIDE, SIDE)), strict=True):
+        axis.imshow(pixels, cmap="gray", vmin=0, vmax=1)
+        axis.set(xticks=[], yticks=[])
+axes[0, 0].set_ylabel("target")
+axes[1, 0].set_ylabel("decoded")
+figure.suptitle("Images left out of training (simulated brain)")
+figure, axes = plt.subplots(1, 2, figsize=(6, 2.8))
+for axis, (name, volume) in zip(axes, maps.items(), strict=True):
+    axis.imshow(volume.mean(axis=2).T, origin="lower", cmap="viridis")
+    axis.set(title=f"weights for the {name} half", xticks=[], yticks=[], xlabel="left - right")
+figure.tight_layout()

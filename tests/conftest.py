@@ -3,7 +3,7 @@
 import gc
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,14 @@ def recordings() -> pathlib.Path:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Headless Chromium (`tests.browser`)."""
+    from tests.browser import start
+
+    yield from start()
 
 
 @pytest.fixture(scope="module", autouse=True)

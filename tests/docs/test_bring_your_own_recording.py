@@ -87,11 +87,10 @@ def write_bdata(folder: Path) -> None:
 
 def command(line: str) -> list[str]:
     """A line of a bash block as it is run here: our Python, this checkout, a small network."""
-    words = [sys.executable, *shlex.split(line)[1:]]
-    if words[1] == "launch.py":
-        words[1] = str(ROOT / "launch.py")
-        words += shlex.split(SMALL)
-    return [w.replace("=experiments/", f"={ROOT}/experiments/") for w in words]
+    program, *words = shlex.split(line)
+    assert program == "fmri-jax"
+    small = shlex.split(SMALL) if words[0] == "run" else []
+    return [sys.executable, "-m", "fmri_jax", *words, *small]
 
 
 def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:

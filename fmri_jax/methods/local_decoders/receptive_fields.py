@@ -101,7 +101,8 @@ def fit_receptive_fields(
     Args:
         fmri: (n, voxels).
         images: (n, pixels x channels) in [0, 1].
-        geometry, settings: for this image size; strengths of the assumptions.
+        geometry: for this image size.
+        settings: strengths of the assumptions.
         used: (n,) bool, the trials to learn from; None for all.
 
     Returns:

@@ -1,0 +1,20 @@
+"""Pages of runs as a browser shows them: no error, no request, nothing wider than a phone."""
+
+import pytest
+
+from fmri_jax import report
+from tests.browser import faults
+
+
+@pytest.mark.parametrize("run", ["photographs", "binary"])
+def test_report_of_a_run(browser, tmp_path, request, run):
+    folder = request.getfixturevalue(run)
+    page = folder / "report.html"
+    if not page.exists():
+        report.write(folder)
+    assert faults(browser, page.as_uri(), tmp_path) == []
+
+
+def test_page_that_compares_runs(browser, workdirs, tmp_path):
+    page = report.compare(workdirs, tmp_path / "compared").page
+    assert faults(browser, page.as_uri(), tmp_path) == []
