@@ -22,9 +22,14 @@ from typing import Any
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLES, PAGES = ROOT / "examples", ROOT / "docs" / "gallery"
 ORDER = (
+    "first_reconstruction",
+    "own_recording",
     "nilearn_masker",
+    "compare_methods",
+    "apply_decoder",
     "score_other_images",
     "nested_folds",
+    "roi_analysis",
 )
 DPI = 110
 

@@ -18,7 +18,7 @@ PAGES = (
     "methods/",
     "results/",
     "gallery/",
-    "gallery/nested_folds/",
+    "gallery/first_reconstruction/",
     "api/",
     "api/evaluation/",
     "engineers/",

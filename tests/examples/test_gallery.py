@@ -14,6 +14,7 @@ import fmri_jax as fj
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "gallery"
 MOST_BYTES = 150_000  # of a picture
+SHORTER = {"n_steps=300": "n_steps=3"}  # code -> what is executed in its place here
 
 
 def _gallery():
@@ -42,7 +43,13 @@ def test_an_example_runs_and_its_page_is_up_to_date(tmp_path, stem):
     if stem == "nilearn_masker":
         pytest.importorskip("nilearn", reason="the example needs the extra 'nifti'")
     title, introduction, cells = gallery.read(ROOT / "examples" / f"{stem}.py")
+    codes = [cell.code for cell in cells]
+    for cell in cells:
+        for long, short in SHORTER.items():
+            cell.code = cell.code.replace(long, short)
     gallery.execute(cells, stem, tmp_path)
+    for cell, code in zip(cells, codes, strict=True):
+        cell.code = code
     made = gallery.page(stem, 0, introduction, title, cells)
     kept = (PAGES / f"{stem}.md").read_text(encoding="utf-8")
     assert without_numbers(made) == without_numbers(kept), "run `make gallery`"
