@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from tests.file_server import file_server
+
+__all__ = ["file_server"]  # a fixture for every test
+
 if TYPE_CHECKING:
     from fmri_jax.data.recording import Recording
 

@@ -1,6 +1,7 @@
 """`fmri-jax weights`: lists the published weights, what is at hand, origins and checksums.
 
-`fmri-jax weights get NAME` fetches, checks and keeps one set of them.
+`fmri-jax weights get NAME` fetches, checks and keeps one set of them, or takes it from a file that
+was downloaded elsewhere, or another address: `--from PATH_OR_URL`.
 """
 
 import argparse
@@ -20,9 +21,10 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     get = commands.add_parser("get", help="get one set of weights")
     get.add_argument("name", metavar="NAME", help=", ".join(CATALOGUE))
+    get.add_argument("--from", dest="source", help="the published file, or its address")
     given = parser.parse_args(arguments)
     if given.command == "get":
-        pretrained.load(given.name)
+        pretrained.get(given.name, given.source)
         _describe(given.name)
     else:
         print(f"cache folder: {cache.folder()}\n")

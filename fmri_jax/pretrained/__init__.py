@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax import download
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 from fmri_jax.pretrained import cache, catalogue, rules, sources
 
-__all__ = ["load"]
+__all__ = ["get", "load"]
 
 
 def load(name: str, path: str | pathlib.Path | None = None) -> Any:
@@ -35,9 +36,7 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     Raises:
         InputError: the name is unknown, or no file can be had, opened safely and fully mapped.
     """
-    if name not in catalogue.CATALOGUE:
-        raise InputError(unknown_name(f"weights {name!r}", name, catalogue.CATALOGUE, "weights"))
-    weights = catalogue.CATALOGUE[name]
+    weights = _named(name)
     arrays = _given(weights, place(path)) if path else cache.load(name)
     if arrays is None:
         arrays, origin = _found(weights)
@@ -45,6 +44,53 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     import jax.numpy as jnp
 
     return weights.finish({key: jnp.asarray(value) for key, value in arrays.items()})
+
+
+def get(name: str, source: str | None = None) -> None:
+    """Makes published weights ready to `load`: finds, checks, ports and caches them.
+
+    Args:
+        name: as for `load`.
+        source: the published file that was downloaded elsewhere, or another address of it; None
+            takes an installed one, or fetches it. Its checksum is compared with the published one.
+
+    Raises:
+        InputError: the name is unknown, or the file is not a published one.
+    """
+    weights = _named(name)
+    if source is None:
+        load(name)
+        return
+    if "://" in source:
+        path = download.fetch(source, cache.folder() / pathlib.PurePosixPath(source).name)
+    else:
+        path = place(source)
+    wanted = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
+    problems = []
+    for publication in (each for each in weights.publications if each.read is wanted):
+        try:
+            sources.check(path, publication)
+        except InputError as error:
+            problems.append(error)
+        else:
+            arrays = rules.port(publication.read(path), publication.rules, weights.shapes(), path)
+            cache.save(name, arrays, publication.origin)
+            return
+    raise problems[0] if problems else _of_another_kind(path, weights)
+
+
+def _named(name: str) -> sources.Weights:
+    """The weights of that name; an `InputError` where there are none."""
+    if name not in catalogue.CATALOGUE:
+        raise InputError(unknown_name(f"weights {name!r}", name, catalogue.CATALOGUE, "weights"))
+    return catalogue.CATALOGUE[name]
+
+
+def _of_another_kind(path: pathlib.Path, weights: sources.Weights) -> InputError:
+    return InputError(
+        f"{path} is of a kind that these weights are not published in: expected a file from "
+        f"{' or '.join(publication.origin for publication in weights.publications)}."
+    )
 
 
 def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -55,10 +101,7 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     for publication in weights.publications:
         if publication.read is wanted:
             return rules.port(publication.read(path), publication.rules, weights.shapes(), path)
-    raise InputError(
-        f"{path} is of a kind that these weights are not published in: expected a file from "
-        f"{' or '.join(publication.origin for publication in weights.publications)}."
-    )
+    raise _of_another_kind(path, weights)
 
 
 def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
@@ -72,7 +115,7 @@ def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
             return rules.port(read, publication.rules, shapes, path), publication.origin
     for publication in weights.publications:
         if publication.package_file is None:
-            path = sources.download(publication, cache.folder())
+            path = sources.fetch(publication, cache.folder())
             read = publication.read(path)
             return rules.port(read, publication.rules, shapes, path), publication.origin
     raise InputError(

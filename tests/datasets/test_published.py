@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fmri_jax import download
 from fmri_jax.data import load
-from fmri_jax.datasets import cache, download, generic_object_decoding
+from fmri_jax.datasets import cache, generic_object_decoding
 from fmri_jax.datasets.deep_image_reconstruction import sources
 from fmri_jax.errors import InputError
 

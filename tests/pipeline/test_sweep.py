@@ -306,7 +306,7 @@ def test_the_sweeps_that_are_shipped_can_be_read(name, argument, rows, runs, tmp
 
 def test_the_smoke_run_of_table2_refuses_only_the_row_that_lacks_weights(tmp_path, monkeypatch):
     """CaffeNet's row says where its weights are to be had; here it must not look for them."""
-    monkeypatch.setattr("fmri_jax.pretrained.sources.download", unreachable)
+    monkeypatch.setattr("fmri_jax.pretrained.sources.fetch", unreachable)
     config = importlib.import_module("experiments.table2").get_config("tiny").to_dict()
     kept = ("Best model (VC)", "Paper's weights, CaffeNet", "Without image loss")
     rows = [row for row in config["sweep"]["variants"] if row[0] in kept]

@@ -1,14 +1,15 @@
 """What was ported once is kept whole, checked, and never half-written."""
 
-import io
+import concurrent.futures
+import functools
 import os
 import shutil
 import sys
-from typing import ClassVar
 
 import jax
 import numpy as np
 import pytest
+import requests
 
 from fmri_jax import pretrained
 from fmri_jax.cli import main
@@ -79,77 +80,50 @@ def test_a_changed_package_file_is_refused(empty_cache, tmp_path, monkeypatch):
     with changed.open("ab") as stream:
         stream.write(b"!")
     monkeypatch.setattr(sources, "installed_file", lambda publication: changed)
-    with pytest.raises(InputError, match=r"expected 443c5bc35326b81e\.\.\.; it is damaged"):
+    with pytest.raises(InputError, match="expected 443c5bc35326b81e.*; it is corrupt"):
         pretrained.load("lpips_alexnet")
     assert not empty_cache.exists()
 
 
-def unreachable(url, timeout):
-    raise OSError("no route to host")
+def unreachable(*arguments, **options):
+    raise requests.ConnectionError("no route to host")
 
 
 def test_without_package_and_network_one_sentence_says_where_to_put_the_file(
     empty_cache, monkeypatch
 ):
     monkeypatch.setattr(sources, "installed_file", lambda publication: None)
-    monkeypatch.setattr(sources.urllib.request, "urlopen", unreachable)
+    monkeypatch.setattr(requests, "get", unreachable)
     where = empty_cache / "alexnet-owt-7be5be79.pth"
     with pytest.raises(InputError, match=f"download it elsewhere and put it at {where}"):
         pretrained.load("alexnet")
     where.write_bytes(b"something else")
-    with pytest.raises(InputError, match=r"expected 7be5be79\.\.\.; it is damaged"):
+    with pytest.raises(InputError, match="expected 7be5be79; it is corrupt"):
         pretrained.load("alexnet")
 
 
-def test_a_download_is_checked_before_it_gets_its_name(empty_cache, tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "installed_file", lambda publication: None)
-    (tmp_path / "served").write_bytes(b"an error page")
-    address = (tmp_path / "served").as_uri()
-    real = sources.urllib.request.urlopen
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda url, timeout: real(address))
-    with pytest.raises(InputError, match="expected 7be5be79"):
-        pretrained.load("alexnet")
-    assert not (empty_cache / "alexnet-owt-7be5be79.pth").exists()
+def publication(server, **fields) -> sources.Publication:
+    """Ten bytes that the server publishes."""
+    server.files["/w.bin"] = b"0123456789"
+    fields = {"checksum": "", "read": dict, "rules": ()} | fields
+    return sources.Publication(f"{server.url}w.bin", **fields)
 
 
-CONTENT = b"0123456789"
-
-
-class Answer(io.BytesIO):
-    """What a server sends that has announced ten bytes."""
-
-    headers: ClassVar = {"Content-Length": "10"}
-
-
-PUBLICATION = sources.Publication("http://there.example/w.bin", "", read=dict, rules=())
-
-
-def test_a_broken_connection_is_no_end_of_a_file(tmp_path, monkeypatch):
-    """Some publishers state no checksum, so that only the length tells."""
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(b"12345"))
-    with pytest.raises(InputError, match="the connection broke after 5 of 10 bytes"):
-        sources.download(PUBLICATION, tmp_path)
+def test_a_download_is_checked_before_it_gets_its_name(file_server, tmp_path):
+    with pytest.raises(InputError, match="SHA1 87acec17.*: expected 00; .* download it anew"):
+        sources.fetch(publication(file_server, algorithm="sha1", checksum="00"), tmp_path)
     assert not list(tmp_path.iterdir())
+    beginning = publication(file_server, algorithm="sha1", checksum="87acec17")
+    assert sources.fetch(beginning, tmp_path).read_bytes() == b"0123456789"
 
 
-def test_two_processes_may_fetch_the_same_file(tmp_path, monkeypatch):
-    class Slow(Answer):
-        def read(self, size=-1):
-            monkeypatch.setattr(os, "getpid", lambda: -1)  # the other one, from start to end
-            monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(CONTENT))
-            sources.download(PUBLICATION, tmp_path)
-            return super().read(size)
-
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Slow(CONTENT))
-    path = sources.download(PUBLICATION, tmp_path)
-    assert path.read_bytes() == CONTENT and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(sources.urllib.request, "urlopen", lambda *_, **__: Answer(CONTENT))
-    with pytest.raises(InputError, match="cannot be fetched .*Not a directory.*download it else"):
-        sources.download(PUBLICATION, tmp_path / "file" / "weights")
+def test_several_processes_fetch_a_file_once(file_server, tmp_path):
+    """Threads stand for them: each opens the lock for itself."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        given = [publication(file_server, file_name="weights")] * 3
+        found = set(pool.map(functools.partial(sources.fetch, folder=tmp_path), given))
+    assert found == {tmp_path / "weights"} and list(tmp_path.iterdir()) == [tmp_path / "weights"]
+    assert len(file_server.ranges) == 1
 
 
 def test_unknown_weights_are_refused_with_the_closest_name():
@@ -183,3 +157,26 @@ def test_the_list_of_weights_has_a_help_and_rejects_other_commands(capsys) -> No
     with pytest.raises(SystemExit, match="2"):
         main(["weights", "alexnet"])
     assert "invalid choice: 'alexnet'" in capsys.readouterr().err
+
+
+def test_weights_are_got_from_a_file_or_an_address(
+    empty_cache, tmp_path, file_server, monkeypatch, capsys
+):
+    """Only the published file will do: it is kept as such."""
+    (published,) = catalogue.CATALOGUE["lpips_alexnet"].publications
+    copied = shutil.copy(sources.installed_file(published), tmp_path / "lpips.pkl")
+    monkeypatch.setattr(sources, "installed_file", lambda publication: None)
+    assert main(["weights", "get", "lpips_alexnet", "--from", str(copied)]) == 0
+    assert "cached, from" in capsys.readouterr().out
+    heads = pretrained.load("lpips_alexnet")
+    shutil.rmtree(empty_cache)
+    file_server.files["/lpips.pkl"] = copied.read_bytes()
+    assert main(["weights", "get", "lpips_alexnet", "--from", f"{file_server.url}lpips.pkl"]) == 0
+    for ours, theirs in zip(pretrained.load("lpips_alexnet"), heads, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    shutil.rmtree(empty_cache)
+    copied.write_bytes(b"changed")
+    capsys.readouterr()
+    assert main(["weights", "get", "lpips_alexnet", "--from", str(copied)]) == 2
+    assert "it is corrupt or another version, so get it again" in capsys.readouterr().err
+    assert pretrained.cache.load("lpips_alexnet") is None

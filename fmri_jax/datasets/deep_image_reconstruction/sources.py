@@ -4,11 +4,12 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from fmri_jax import download
 from fmri_jax.config import unknown_name
 from fmri_jax.data.readers import bdata_recording
 from fmri_jax.data.readers.bdata_recording import Source
 from fmri_jax.data.recording import Recording
-from fmri_jax.datasets import download, manual_download
+from fmri_jax.datasets import manual_download
 from fmri_jax.errors import InputError
 
 LAYOUT = 1  # version of the conversion: another one is prepared anew
@@ -89,7 +90,7 @@ class PublishedSubject:
         self._images()
         for part, (number, md5) in FILES[self.release][self.subject].items():
             if not self._file(part).exists():
-                download.fetch(f"{download.FIGSHARE}{number}", self._file(part), md5)
+                download.fetch(f"{download.FIGSHARE}{number}", self._file(part), f"md5:{md5}")
 
     def convert(self, roi: str, image_size: int) -> Recording:
         """Checks what `fetch` has brought and joins it into a recording.
@@ -99,7 +100,7 @@ class PublishedSubject:
         """
         images = self._images()
         for part, (number, md5) in FILES[self.release][self.subject].items():
-            download.fetch(f"{download.FIGSHARE}{number}", self._file(part), md5)
+            download.fetch(f"{download.FIGSHARE}{number}", self._file(part), f"md5:{md5}")
         sources = [
             Source(str(self._file("training")), images["training"]),
             Source(str(self._file("test")), images["test"], "test"),

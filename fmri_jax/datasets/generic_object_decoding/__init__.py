@@ -91,7 +91,8 @@ def load(
 
 def _fetched(subject: int, folder: pathlib.Path) -> tuple[dict[str, str], pathlib.Path]:
     """Where the images of each part are, and the subject's one file, downloaded if missing."""
-    from fmri_jax.datasets import download, manual_download
+    from fmri_jax import download
+    from fmri_jax.datasets import manual_download
 
     images = {
         part: manual_download.images(folder / "images" / part, number, AUTHORS)
