@@ -24,7 +24,6 @@ SMALLEST = 64  # pixels of the shorter side
 LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
 # Metric -> the activation on which its pairwise identification is done.
 IDENTIFICATION_LAYERS = {"alexnet2": "relu2", "alexnet5": "relu5"}
-NAMES = (*IDENTIFICATION_LAYERS, "lpips")
 
 
 class PerceptualWeights(NamedTuple):

@@ -1,14 +1,28 @@
-"""What each score is called, how it is printed, and which direction is better."""
+"""The metrics: what each is called, how it is computed and printed, which direction is better.
+
+A metric is one entry of `METRICS`, beside its own function: it is then an option of experiments,
+scored by runs and shown by reports. The row of NSD papers, `EIGHT_NUMBERS`, is computed by
+`evaluation.eight_numbers`.
+"""
 
 import dataclasses
 import math
 import re
-from typing import Literal
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from fmri_jax.evaluation import binary, metrics
+from fmri_jax.evaluation.identification import n_way
+from fmri_jax.evaluation.pair import Pair
+
+Compute = Callable[[Pair], "np.ndarray | None"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """How one score is shown, and what it looks at.
+    """How one metric is computed and shown.
 
     Attributes:
         label: the name that the field uses.
@@ -18,6 +32,13 @@ class Metric:
         percent: whether it is printed in per cent.
         decimals: digits after the point.
         network: the feature network that it uses, by its name in `NETWORKS`; '' for none.
+        compute: (n,) one value per image; None where these images do not allow it. Of a pooled
+            metric (n, columns), of which `statistic` takes the sums.
+        statistic: the score from sums of columns over images; None is the mean.
+        chance: what a guess scores, from the number of distinct test images and that of training
+            images other than the row's own, one number or (rows,); None where it is not known.
+        binary_only: whether it compares black and white images.
+        by_default: whether it is computed where a config names no metrics.
     """
 
     label: str
@@ -26,6 +47,11 @@ class Metric:
     percent: bool = False
     decimals: int = 3
     network: str = ""
+    compute: Compute | None = None
+    statistic: Callable[[np.ndarray], np.ndarray] | None = None
+    chance: Callable[[int, Any], float | None] | None = None
+    binary_only: bool = False
+    by_default: bool = True
 
     @property
     def arrow(self) -> str:
@@ -72,26 +98,80 @@ NETWORKS = {
     "swav_resnet50": Network("SwAV's ResNet-50", "SwAV"),
 }
 
-_KNOWN = {
+
+def _pixels(function: Callable[..., Any]) -> Compute:
+    """A metric of each image by itself."""
+    return lambda pair: pair.image_by_image(function)
+
+
+def _identified(n: int) -> Compute:
+    """Identification among `n` test images."""
+
+    def compute(pair: Pair) -> np.ndarray | None:
+        ranked = pair.among_test
+        return n_way(ranked, n) if np.min(ranked.distractors) >= n - 1 else None
+
+    return compute
+
+
+def _against_training(column: int) -> Compute:
+    def compute(pair: Pair) -> np.ndarray | None:
+        known = pair.known_vs_train
+        return known[:, column] if known is not None and np.isfinite(known).all() else None
+
+    return compute
+
+
+def _one_of(n: int) -> Callable[[int, Any], float | None]:
+    """Chance of choosing one of `n` test images."""
+    return lambda n_stimuli, n_train: 1 / n if n_stimuli >= n else None
+
+
+def _best_of_training(n_stimuli: int, n_train: Any) -> float | None:
+    return float(np.mean(1 / (np.asarray(n_train) + 1))) if np.min(n_train) > 0 else None
+
+
+def _half_of_training(n_stimuli: int, n_train: Any) -> float | None:
+    return 0.5 if np.min(n_train) > 0 else None
+
+
+def _by_network(name: str) -> Compute:
+    return lambda pair: pair.perceptual.get(name)
+
+
+def _counts(pair: Pair) -> np.ndarray | None:
+    return pair.counts
+
+
+METRICS = {
     "pixel_correlation": Metric(
         "Pixel correlation",
         "higher",
         "Pearson correlation of a reconstruction with its own image over all pixels and colour "
         "channels, averaged over images.",
+        compute=_pixels(metrics.pixel_correlation),
     ),
     "ssim": Metric(
         "SSIM",
         "higher",
         "Structural similarity: Gaussian window of sigma 1.5 pixels, data range 1, averaged over "
         "colour channels and images.",
+        compute=_pixels(metrics.ssim),
     ),
-    "mse": Metric("Squared error", "lower", "Mean squared error on pixels in [0, 1].", decimals=4),
+    "mse": Metric(
+        "Squared error",
+        "lower",
+        "Mean squared error on pixels in [0, 1].",
+        decimals=4,
+        compute=_pixels(metrics.mse),
+    ),
     "detail_error": Metric(
         "Detail error",
         "lower",
-        "How far the amount of fine detail is off, in doublings of the mean squared difference of "
-        "neighbouring pixels: large for blurred and for noisy pictures, wherever the detail lies.",
+        "Absolute log2 ratio of gradient energy, the mean squared difference of neighbouring "
+        "pixels: large for blurred and for noisy images, wherever their detail is.",
         decimals=2,
+        compute=_pixels(metrics.detail_error),
     ),
     "identification_2way": Metric(
         "Identification, 2-way",
@@ -99,6 +179,8 @@ _KNOWN = {
         "How often a reconstruction correlates more with its own image than with one other image "
         "of the set; a tie counts half.",
         percent=True,
+        compute=_identified(2),
+        chance=_one_of(2),
     ),
     "identification_10way": Metric(
         "Identification, 10-way",
@@ -106,6 +188,8 @@ _KNOWN = {
         "How often its own image beats nine others at once. It unmasks decoders that only tell "
         "a few categories apart, which score high in pairs.",
         percent=True,
+        compute=_identified(10),
+        chance=_one_of(10),
     ),
     "identification_vs_train": Metric(
         "Identification against training",
@@ -113,12 +197,17 @@ _KNOWN = {
         "How often its own image beats every training image at once. It unmasks reconstructions "
         "that are training images in disguise.",
         percent=True,
+        compute=_against_training(0),
+        chance=_best_of_training,
     ),
     "identification_vs_train_rank": Metric(
         "Rank against training",
         "higher",
         "The share of the training images that its own image beats.",
         percent=True,
+        compute=_against_training(1),
+        chance=_half_of_training,
+        by_default=False,
     ),
     "alexnet2": Metric(
         "AlexNet(2)",
@@ -126,6 +215,8 @@ _KNOWN = {
         "2-way identification on the second convolution of AlexNet, after ReLU.",
         percent=True,
         network="alexnet",
+        compute=_by_network("alexnet2"),
+        chance=_one_of(2),
     ),
     "alexnet5": Metric(
         "AlexNet(5)",
@@ -133,30 +224,49 @@ _KNOWN = {
         "2-way identification on the fifth convolution of AlexNet, after ReLU.",
         percent=True,
         network="alexnet",
+        compute=_by_network("alexnet5"),
+        chance=_one_of(2),
     ),
     "lpips": Metric(
         "LPIPS",
         "lower",
         "Learned perceptual distance to the target image, AlexNet heads.",
         network="alexnet",
+        compute=_by_network("lpips"),
     ),
     "accuracy": Metric(
         "Accuracy",
         "higher",
         "Pixels that are right after cutting the reconstruction at 0.5, all images pooled (micro).",
         percent=True,
+        compute=_counts,
+        statistic=binary.accuracy,
+        binary_only=True,
     ),
     "precision": Metric(
         "Precision",
         "higher",
         "Of the pixels reconstructed as on, the fraction that were on (micro).",
+        compute=_counts,
+        statistic=binary.precision,
+        binary_only=True,
     ),
     "recall": Metric(
         "Recall",
         "higher",
         "Of the pixels that were on, the fraction reconstructed as on (micro).",
+        compute=_counts,
+        statistic=binary.recall,
+        binary_only=True,
     ),
-    "f1": Metric("F1", "higher", "Harmonic mean of precision and recall (micro)."),
+    "f1": Metric(
+        "F1",
+        "higher",
+        "Harmonic mean of precision and recall (micro).",
+        compute=_counts,
+        statistic=binary.f1,
+        binary_only=True,
+    ),
 }
 
 _TWO_WAY = "Two-way identification among the test images, a tie counting as a failure, on "
@@ -213,31 +323,15 @@ EIGHT_NUMBERS = {
     ),
 }
 
-# Terms of a loss as training logs them, under names that tell what they are.
-_CURVES = {
-    "image": "Image loss",
-    "feature": "Feature loss",
-    "adversarial": "Adversarial loss",
-    "discriminator_real": "Discriminator loss, real images",
-    "discriminator_generated": "Discriminator loss, generated",
-    "generator_gradient": "Gradient norm, generator",
-    "discriminator_gradient": "Gradient norm, discriminator",
-}
-
 
 def metric(name: str) -> Metric:
     """How the score `name` is shown; an unknown one under its own name, never compared."""
-    return _KNOWN.get(name) or Metric(plain(name), "", "")
+    return METRICS.get(name) or Metric(plain(name), "", "")
 
 
 def ordered(names: set[str]) -> list[str]:
     """The names in the order of the field's tables, unknown ones last."""
-    return [name for name in _KNOWN if name in names] + sorted(names - set(_KNOWN))
-
-
-def curve(name: str) -> str:
-    """The title of a training curve."""
-    return _CURVES.get(name, plain(name))
+    return [name for name in METRICS if name in names] + sorted(names - set(METRICS))
 
 
 def plain(name: str) -> str:

@@ -19,7 +19,7 @@ from fmri_jax.data.images import centre_crop
 from fmri_jax.data.preparation.folds import Fold, Trials, count_folds, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
-from fmri_jax.evaluation.identification import against_all, pairwise, ranks
+from fmri_jax.evaluation.pair import vs_train
 from fmri_jax.methods import Method, Reconstructor, RunContext
 from fmri_jax.pipeline import decoders, diagnostics, experiment_config, rows
 from fmri_jax.pipeline.experiment_config import Experiment
@@ -148,7 +148,7 @@ def _predicted(
     return Rows(
         targets=targets,
         predictions=cropped,
-        vs_train={name: _vs_train(targets, stack, seen) for name, stack in cropped.items()},
+        vs_train={name: vs_train(targets, stack, seen) for name, stack in cropped.items()},
         stimulus=trials.stimulus,
         split=np.full(n, split),
         fold=np.full(n, context.fold.name),
@@ -170,12 +170,6 @@ def _completed(found: Rows, tested: Mapping[str, Trials], context: FoldContext) 
         predictions=found.predictions | added.predictions,
         vs_train=found.vs_train | added.vs_train,
     )
-
-
-def _vs_train(targets: np.ndarray, images: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """(n, 2) the chance that the own image beats every training image (ties share), and any."""
-    ranked = ranks(targets, images, seen)
-    return np.stack([against_all(ranked), pairwise(ranked)], axis=1)
 
 
 def _sample(fold: Fold, number: int, n: int) -> Trials:

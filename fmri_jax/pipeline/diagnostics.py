@@ -78,7 +78,7 @@ def examine(
             "by the mean image then falls below chance."
         )
         found.notes.append(Note("left_out_mean", "info", text))
-    _against_chance(rows, found)
+    against_chance(rows, found)
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found
@@ -239,7 +239,7 @@ def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
         found.notes.append(Note("near_duplicates", "warning", text, values))
 
 
-def _against_chance(rows: Rows, found: Diagnosis) -> None:
+def against_chance(rows: Rows, found: Diagnosis) -> None:
     """A permutation test of pairwise identification on the test set."""
     test = rows.main_test_set()
     if len(np.unique(test.stimulus)) < 2:

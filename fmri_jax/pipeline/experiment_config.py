@@ -14,8 +14,8 @@ from fmri_jax.config import defaults, section, unknown_name
 from fmri_jax.data import known as known_recordings
 from fmri_jax.data.preparation.folds import Fold, PreparationConfig
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import binary, perceptual
 from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.scores import EvaluationConfig, chance
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _check_counts(experiment: Experiment) -> None:
             "convolution sees nothing."
         )
     for name in evaluation.metrics:
-        if name in perceptual.NAMES and not evaluation.perceptual:
+        if METRICS[name].network and not evaluation.perceptual:
             raise InputError(
                 f"config.evaluation.metrics names {name!r}, but config.evaluation.perceptual is "
                 "False: set it to True, or leave that metric out."
@@ -227,7 +227,7 @@ def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> Non
             f"test images: expected at least {enough}; name another metric, or none to score all "
             "that apply."
         )
-    if named := [name for name in names if name in binary.SCORES]:
+    if named := [name for name in names if METRICS[name].binary_only]:
         _check_binary(test.images[shown], named[0])
 
 

@@ -1,22 +1,22 @@
 """Scores and page of reconstructions alone, whoever made them: the same table as a run's."""
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fmri_jax import pretrained, report
-from fmri_jax.evaluation import binary
+from fmri_jax import report
 from fmri_jax.evaluation.images import image_ids, is_binary
 from fmri_jax.evaluation.notes import Note
-from fmri_jax.evaluation.perceptual import PerceptualWeights
-from fmri_jax.evaluation.permutation import Difference, compare, identification_p
-from fmri_jax.evaluation.results import ImageScores, Results
-from fmri_jax.evaluation.scores import EvaluationConfig, PerImage, chance, score_images, summarise
+from fmri_jax.evaluation.pair import vs_train
+from fmri_jax.evaluation.results import Results
+from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.files import replacing
+from fmri_jax.pipeline.diagnostics import Diagnosis, against_chance
+from fmri_jax.pipeline.rows import METHOD, Rows
+from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.workdir import (
     claim,
     provenance,
@@ -95,49 +95,38 @@ def score_pairs(
 def _results(
     pairs: ImagePairs, split: np.ndarray, config: EvaluationConfig, notes: Sequence[Note]
 ) -> Results:
-    """Every test set with intervals; baselines, differences and chance of the first."""
-    weights = None
-    if config.perceptual:
-        weights = PerceptualWeights(pretrained.load("alexnet"), pretrained.load("lpips_alexnet"))
+    """The scores of a run that left these images."""
     stimulus = image_ids(pairs.targets)[0]
-    score = functools.partial(
-        score_images, training_images=pairs.training, weights=weights, config=config
+    main = np.flatnonzero(split == min(dict.fromkeys(split.tolist()), key=lambda n: n != "test"))
+    predictions = {METHOD: pairs.reconstructions}
+    for name, images in _baselines(pairs, stimulus, main).items():
+        predictions[name] = np.zeros_like(pairs.targets)
+        predictions[name][main] = images
+    training = pairs.training
+    rows = Rows(
+        targets=pairs.targets,
+        predictions=predictions,
+        vs_train={}
+        if training is None
+        else {n: vs_train(pairs.targets, images, training) for n, images in predictions.items()},
+        stimulus=stimulus,
+        split=split,
+        fold=np.full(len(split), "all"),
     )
-    names = sorted(dict.fromkeys(split.tolist()), key=lambda name: name != "test")
-    rows = {name: np.flatnonzero(split == name) for name in names}
-    scored = {name: score(pairs.targets[i], pairs.reconstructions[i]) for name, i in rows.items()}
-    main, ours = rows[names[0]], scored[names[0]]
-    others = {
-        name: score(pairs.targets[main], images)
-        for name, images in _baselines(pairs, stimulus, main).items()
-    }
-    shown = stimulus[main]
-    diagnostics, noted = _against_chance(pairs, main, shown)
-    return Results(
-        sets={
-            name: summarise(result, stimulus[rows[name]], config.n_bootstrap, config.seed)
-            for name, result in scored.items()
-        },
-        baselines={name: summarise(result, shown, 0) for name, result in others.items()},
-        differences={
-            name: _differences(ours, result, shown, config)
-            for name, result in others.items()
-            if config.n_bootstrap
-        },
-        chance=chance(len(np.unique(shown)), _n_training(pairs, main)),
+    _, first = np.unique(stimulus, return_index=True)
+    names = [pairs.names[int(row)] for row in first]
+    weights = perceptual_weights(config)
+    found = score_run(rows, names, _n_training(pairs, main), config, weights)
+    diagnosis = Diagnosis(notes=list(notes))
+    against_chance(rows, diagnosis)
+    return dataclasses.replace(
+        found,
         per_image=tuple(
-            ImageScores(
-                int(row),
-                {metric: round(float(v[at]), 6) for metric, v in scored[name].values.items()},
-                int(stimulus[row]),
-                pairs.names[int(row)],
-                name,
-            )
-            for name in names
-            for at, row in enumerate(rows[name])
+            dataclasses.replace(entry, stimulus_name=str(pairs.names[entry.index]))
+            for entry in found.per_image
         ),
-        notes=(*notes, *noted),
-        diagnostics=diagnostics,
+        notes=tuple(diagnosis.notes),
+        diagnostics=diagnosis.numbers,
     )
 
 
@@ -172,39 +161,9 @@ def _of_another_stimulus(stimulus: np.ndarray) -> np.ndarray | None:
     return wrong
 
 
-def _differences(
-    ours: PerImage, theirs: PerImage, stimulus: np.ndarray, config: EvaluationConfig
-) -> dict[str, Difference]:
-    """How far the reconstructions score above a baseline, paired over stimuli."""
-    paired = functools.partial(
-        compare, stimulus=stimulus, n_resamples=config.n_bootstrap, seed=config.seed
-    )
-    shared = [metric for metric in ours.values if metric in theirs.values]
-    found = {metric: paired(ours.values[metric], theirs.values[metric]) for metric in shared}
-    for metric in ours.pooled:
-        found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
-    return {metric: gap for metric, gap in found.items() if np.isfinite(gap.value)}
-
-
 def _n_training(pairs: ImagePairs, main: np.ndarray) -> Any:
     """Training images that are not the row's own; 0 where they are not known."""
     if pairs.training is None:
         return 0
     training, shown = image_ids(pairs.training, pairs.targets[main])
     return len(np.unique(training)) - np.isin(shown, training)
-
-
-def _against_chance(
-    pairs: ImagePairs, main: np.ndarray, stimulus: np.ndarray
-) -> tuple[dict[str, float], list[Note]]:
-    """A permutation test of pairwise identification."""
-    if len(np.unique(stimulus)) < 2:
-        return {}, []
-    p = identification_p(pairs.targets[main], pairs.reconstructions[main])
-    above = p < 0.05
-    text = (
-        f"2-way identification is {'' if above else 'not '}above chance (p = {p:.3g}, which image "
-        "belongs to which reconstruction permuted)."
-    )
-    note = Note("chance", "info" if above else "warning", text, {"p": p, "above": above})
-    return {"identification_2way_p": p}, [note]

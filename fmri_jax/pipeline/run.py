@@ -8,18 +8,18 @@ from typing import Any
 import jax
 import numpy as np
 
-from fmri_jax import pretrained, report
+from fmri_jax import report
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import perceptual, registry
+from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.results import Results
 from fmri_jax.files import cache_folder
 from fmri_jax.pipeline import cross_validation, diagnostics, experiment_config, recording_identity
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows, write_reconstructions
 from fmri_jax.pipeline.run_record import RunRecord
-from fmri_jax.pipeline.scoring import score_run
+from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.workdir import (
     claim,
     is_outdated,
@@ -118,11 +118,7 @@ def use_compilation_cache() -> None:
 
 
 def _results(options: Experiment, recording: Recording, rows: Rows, splits: list[Fold]) -> Results:
-    weights = None
-    if options.evaluation.perceptual:
-        weights = perceptual.PerceptualWeights(
-            pretrained.load("alexnet"), pretrained.load("lpips_alexnet")
-        )
+    weights = perceptual_weights(options.evaluation)
     n_train = np.concatenate([fold.distractors() for fold in splits])
     results = score_run(rows, recording.stimulus_names, n_train, options.evaluation, weights)
     scored = [registry.metric(name) for name in results.test]

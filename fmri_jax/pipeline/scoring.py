@@ -8,13 +8,13 @@ import numpy as np
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import baselines, binary
+from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.permutation import Difference, compare
+from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.results import ImageScores, Results, Scores
 from fmri_jax.evaluation.scores import (
-    VS_TRAIN,
     EvaluationConfig,
     PerImage,
     chance,
@@ -75,6 +75,13 @@ def score_run(
     )
 
 
+def perceptual_weights(config: EvaluationConfig) -> PerceptualWeights | None:
+    """AlexNet and the LPIPS heads, downloaded once; None where no metric through them is scored."""
+    if not config.perceptual:
+        return None
+    return PerceptualWeights(pretrained.load("alexnet"), pretrained.load("lpips_alexnet"))
+
+
 def _with_intervals(result: PerImage, rows: Rows, config: EvaluationConfig) -> Scores:
     return summarise(result, rows.stimulus, config.n_bootstrap, config.seed)
 
@@ -98,21 +105,17 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[s
     values = eight_numbers(test.targets, test.reconstructions, networks)
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
-    return _with_intervals(PerImage(values, None), test, config), missing
+    return _with_intervals(PerImage(values), test, config), missing
 
 
 def _per_image(
     rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
 ) -> PerImage:
     """Scores one prediction; identification among training images was counted fold by fold."""
-    result = score_images(rows.targets, rows.predictions[prediction], None, weights, config)
-    if (rows.split != "train").all():
-        counted = rows.vs_train[prediction]
-        if config.wants(VS_TRAIN[0]):
-            result.values[VS_TRAIN[0]] = counted[:, 0]
-        if VS_TRAIN[1] in config.metrics:
-            result.values[VS_TRAIN[1]] = counted[:, 1]
-    return result
+    is_test = (rows.split != "train").all()
+    known = rows.vs_train.get(prediction) if is_test else None
+    images = rows.predictions[prediction]
+    return score_images(rows.targets, images, None, weights, config, known)
 
 
 def _differences(
@@ -127,8 +130,9 @@ def _differences(
         for metric, values in ours.values.items()
         if metric in theirs.values
     }
-    for metric in ours.pooled:
-        found[metric] = paired(ours.counts, theirs.counts, statistic=binary.SCORES[metric])
+    for metric, sums in ours.columns.items():
+        statistic = METRICS[metric].statistic
+        found[metric] = paired(sums, theirs.columns[metric], statistic=statistic)
     return {metric: gap for metric, gap in found.items() if np.isfinite(gap.value)}
 
 

@@ -17,7 +17,7 @@ from fmri_jax.pretrained import cache, catalogue, rules, sources
 __all__ = ["get", "load"]
 
 
-def load(name: str, path: str | pathlib.Path | None = None) -> Any:
+def load(name: str, path: str | pathlib.Path | None = None, download: bool = True) -> Any:
     """Loads published weights.
 
     Args:
@@ -29,6 +29,7 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
             `alexnet-owt-7be5be79.pth` or Caffe's `bvlc_reference_caffenet.caffemodel`. Its kind
             tells which rules apply; it may be fine-tuned, so its checksum is not compared, and it
             is not cached.
+        download: whether weights that this computer does not have are fetched.
 
     Returns:
         Float32 JAX arrays.
@@ -39,7 +40,7 @@ def load(name: str, path: str | pathlib.Path | None = None) -> Any:
     weights = _named(name)
     arrays = _given(weights, place(path)) if path else cache.load(name)
     if arrays is None:
-        arrays, origin = _found(weights)
+        arrays, origin = _found(weights, download)
         cache.save(name, arrays, origin)
     import jax.numpy as jnp
 
@@ -104,7 +105,7 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     raise _of_another_kind(path, weights)
 
 
-def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
+def _found(weights: sources.Weights, download: bool) -> tuple[dict[str, np.ndarray], str]:
     """Ports the first publication that is installed, or else fetches one."""
     shapes = weights.shapes()
     for publication in weights.publications:
@@ -114,7 +115,7 @@ def _found(weights: sources.Weights) -> tuple[dict[str, np.ndarray], str]:
             read = publication.read(path)
             return rules.port(read, publication.rules, shapes, path), publication.origin
     for publication in weights.publications:
-        if publication.package_file is None:
+        if download and publication.package_file is None:
             path = sources.fetch(publication, cache.folder())
             read = publication.read(path)
             return rules.port(read, publication.rules, shapes, path), publication.origin

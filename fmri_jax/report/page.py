@@ -69,7 +69,7 @@ def _charts(run: Workdir) -> dict[str, Chart]:
     if len(run.fold_names) > 1 and charts.by_fold(run, "pixel_correlation"):
         alts["folds"] = "Pixel correlation of the test images in each fold, best fold first."
     if found := curves.shown(run.curves):
-        alts["curves"] = "Training curves: " + ", ".join(map(registry.curve, found))
+        alts["curves"] = "Training curves: " + ", ".join(map(curves.title, found))
     drawers: dict[str, Callable[[Workdir, Theme], Any]] = {
         "scores": charts.score_bars,
         "images": charts.distributions,

@@ -40,7 +40,7 @@ def test_arrays_give_table_page_and_the_scores_of_the_package(images, tmp_path, 
     assert score(*arguments) == 0
     shown = capsys.readouterr().out
     assert shown.splitlines()[-1] == str(tmp_path / "out/report.html")
-    expected = fj.metrics.score(targets, made)
+    expected = fj.metrics.score(targets, made, perceptual=False)
     stored = json.loads((tmp_path / "out/scores.json").read_text())
     for metric, value in expected.items():
         entry = stored["sets"]["test"][metric]
@@ -70,12 +70,12 @@ def test_folders_are_matched_by_name(images, tmp_path, capsys, no_page):
     folders = tmp_path / "seen", tmp_path / "made"
     assert score(*folders, "--out", tmp_path / "out", "--training", tmp_path / "training.npy") == 0
     stored = json.loads((tmp_path / "out/scores.json").read_text())
-    expected = fj.metrics.score(targets, made, training_images=training)
+    expected = fj.metrics.score(targets, made, training_images=training, perceptual=False)
     for metric, value in expected.items():
         assert stored["sets"]["test"][metric]["value"] == pytest.approx(value, abs=1e-6)
     assert stored["chance"]["identification_vs_train"] == pytest.approx(1 / 21)
     mean = np.broadcast_to(training.mean(axis=0) / 255, targets.shape)
-    expected = fj.metrics.score(targets, mean)["mse"]
+    expected = fj.metrics.score(targets, mean, perceptual=False)["mse"]
     assert stored["baselines"]["mean_image"]["mse"]["value"] == pytest.approx(expected, abs=1e-6)
     names = {row["stimulus_name"] for row in stored["per_image"]}
     assert names == {f"image {i}" for i in range(12)}
@@ -92,7 +92,7 @@ def test_a_run_s_own_file_is_scored_without_its_training_images(images, tmp_path
     np.savez(path, targets=targets, reconstructions=made, split=split)
     assert score(path, path, "--out", tmp_path / "out") == 0
     stored = json.loads((tmp_path / "out/scores.json").read_text())
-    expected = fj.metrics.score(targets[3:], made[3:])["ssim"]
+    expected = fj.metrics.score(targets[3:], made[3:], perceptual=False)["ssim"]
     assert stored["sets"]["test"]["ssim"]["value"] == pytest.approx(expected, abs=1e-6)
     assert score(path, path, "--out", tmp_path / "out") == 0
 

@@ -1,13 +1,15 @@
 """The one entry: what it reports, what it leaves out and that it agrees with its parts."""
 
+import functools
 import json
 
 import numpy as np
 import pytest
 
 import fmri_jax.evaluation as evaluation
+from fmri_jax import pretrained
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import binary, metrics
+from fmri_jax.evaluation import binary, metrics, registry
 from fmri_jax.evaluation.identification import n_way, pairwise, ranks
 
 RGB = {
@@ -21,6 +23,10 @@ RGB = {
 }
 
 
+# AlexNet's weights may be on this computer: `test_perceptual` scores through them.
+score = functools.partial(evaluation.score, perceptual=False)
+
+
 @pytest.fixture(scope="module")
 def coloured():
     rng = np.random.default_rng(0)
@@ -32,7 +38,7 @@ def coloured():
 
 def test_score_is_the_mean_of_its_parts(coloured):
     targets, decoded, training = coloured
-    found = evaluation.score(targets, decoded, training_images=training)
+    found = score(targets, decoded, training_images=training)
     assert set(found) == RGB and json.dumps(found, allow_nan=False)
     for name in ("pixel_correlation", "ssim", "mse", "detail_error"):
         assert found[name] == pytest.approx(getattr(metrics, name)(targets, decoded).mean())
@@ -45,20 +51,20 @@ def test_score_is_the_mean_of_its_parts(coloured):
 
 def test_what_cannot_be_computed_is_left_out(coloured):
     targets, decoded, training = coloured
-    assert set(evaluation.score(targets[:4], decoded[:4])) == {
+    assert set(score(targets[:4], decoded[:4])) == {
         "pixel_correlation",
         "ssim",
         "mse",
         "detail_error",
         "identification_2way",
     }
-    alone = evaluation.score(targets[:1], decoded[:1], training_images=targets[:1])
+    alone = score(targets[:1], decoded[:1], training_images=targets[:1])
     assert set(alone) == {"pixel_correlation", "ssim", "mse", "detail_error"}
 
 
 def test_training_images_are_scored_among_the_others(coloured):
     targets, decoded, _ = coloured
-    trained = evaluation.score(targets, decoded, training_images=targets)
+    trained = score(targets, decoded, training_images=targets)
     expected = n_way(ranks(targets, decoded), 12).mean()
     assert trained["identification_vs_train"] == pytest.approx(expected)
 
@@ -67,12 +73,12 @@ def test_only_binary_targets_have_binary_scores():
     rng = np.random.default_rng(1)
     targets = (rng.uniform(size=(12, 10, 10, 1)) < 0.3).astype(np.float32)
     decoded = np.clip(0.5 * targets + 0.6 * rng.uniform(size=targets.shape), 0, 1)
-    found = evaluation.score(targets, decoded)
+    found = score(targets, decoded)
     pooled = np.asarray(binary.counts(targets, decoded)).sum(axis=0)
     for name, function in binary.SCORES.items():
         assert found[name] == pytest.approx(function(pooled))
-    assert "accuracy" not in evaluation.score(0.9 * targets, decoded)
-    black = evaluation.score(targets, np.zeros_like(targets))
+    assert "accuracy" not in score(0.9 * targets, decoded)
+    black = score(targets, np.zeros_like(targets))
     assert "precision" not in black and black["recall"] == black["f1"] == 0
     assert black["accuracy"] == pytest.approx(1 - targets.mean())
     assert black["identification_2way"] == 0.5
@@ -97,7 +103,7 @@ def test_summary_resamples_stimuli(coloured):
 def test_the_metrics_asked_for_and_no_others(coloured):
     targets, decoded, training = coloured
     config = evaluation.EvaluationConfig(metrics=("ssim", "identification_vs_train_rank"))
-    found = evaluation.score(targets, decoded, training, config=config)
+    found = score(targets, decoded, training, config=config)
     assert set(found) == {"ssim", "identification_vs_train_rank"}
     expected = pairwise(ranks(targets, decoded, training)).mean()
     assert found["identification_vs_train_rank"] == pytest.approx(expected)
@@ -106,13 +112,13 @@ def test_the_metrics_asked_for_and_no_others(coloured):
     for name, missing in (("lpips", "weights"), ("identification_vs_train", "training_images")):
         with pytest.raises(InputError, match=f"metric '{name}' needs .*{missing}"):
             named = evaluation.EvaluationConfig(metrics=(name,))
-            evaluation.score(targets, decoded, config=named)
+            score(targets, decoded, config=named)
 
 
 def test_chance_is_what_uninformed_answers_score(coloured):
     targets, _, training = coloured
     guesses = np.broadcast_to(training.mean(axis=0), targets.shape)
-    found = evaluation.score(targets, guesses)
+    found = score(targets, guesses)
     levels = evaluation.chance(n_stimuli=12, n_train=20)
     for name in ("identification_2way", "identification_10way"):
         assert found[name] == pytest.approx(levels[name])
@@ -126,3 +132,39 @@ def test_the_room_is_light_to_import_and_names_its_public_functions():
     assert evaluation.score is evaluation.scores.score
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         evaluation.nothing  # noqa: B018
+
+
+def test_alexnet_scores_by_default_only_where_its_weights_are_on_this_computer(
+    coloured, monkeypatch
+):
+    targets, decoded, _ = coloured
+    asked = []
+
+    def absent(name, path=None, download=True):
+        asked.append((name, download))
+        raise InputError(f"the weights of {name} are missing.")
+
+    monkeypatch.setattr(pretrained, "load", absent)
+    assert "lpips" not in evaluation.score(targets, decoded)
+    assert asked == [("alexnet", False)]
+    many = np.concatenate([targets, targets[..., :1]], axis=-1)  # four channels: no RGB
+    assert set(evaluation.score(many, many)) >= {"ssim"} and len(asked) == 1
+
+
+def test_a_metric_is_one_entry(coloured, monkeypatch):
+    """Scored, with its chance, and an option of experiments, without any other edit."""
+    targets, decoded, _ = coloured
+    brightness = registry.Metric(
+        "Brightness",
+        "lower",
+        "",
+        compute=lambda pair: np.abs(pair.targets - pair.reconstructions).mean(axis=(1, 2, 3)),
+        chance=lambda n_stimuli, n_train: 0.25,
+    )
+    monkeypatch.setitem(registry.METRICS, "brightness", brightness)
+    found = score(targets, decoded)["brightness"]
+    assert found == pytest.approx(np.abs(targets - decoded).mean(), rel=1e-5)
+    assert evaluation.chance(1)["brightness"] == 0.25
+    assert registry.ordered({"mine", "brightness", "ssim"}) == ["ssim", "brightness", "mine"]
+    named = evaluation.EvaluationConfig(metrics=("brightness",))
+    assert set(score(targets, decoded, config=named)) == {"brightness"}

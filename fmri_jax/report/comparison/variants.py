@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import binary, registry
+from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.intervals import Score, Statistic, bootstrap, mean_of_sums, with_ones
 from fmri_jax.evaluation.notes import Note, know_test_images
+from fmri_jax.evaluation.pair import Pair
 from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
 from fmri_jax.files import place
@@ -121,12 +122,11 @@ class Variant:
             (rows, columns) and the function of the summed columns; None where the run has no value
             of some image.
         """
-        if metric in binary.SCORES:
-            counts = [
-                np.asarray(binary.counts(run.targets[self.rows], run.reconstructions[self.rows]))
-                for run in self.runs
-            ]
-            return np.mean(counts, axis=0), binary.SCORES[metric]
+        known = registry.metric(metric)
+        if known.statistic and known.compute:
+            pairs = [Pair(r.targets[self.rows], r.reconstructions[self.rows]) for r in self.runs]
+            columns = [known.compute(pair) for pair in pairs]
+            return np.mean([c for c in columns if c is not None], axis=0), known.statistic
         values = [run.scores.column(metric, len(run.split))[self.rows] for run in self.runs]
         mean = np.mean(values, axis=0)
         return (with_ones(mean), mean_of_sums) if np.isfinite(mean).all() else None

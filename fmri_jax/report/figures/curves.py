@@ -1,4 +1,4 @@
-"""Training curves: one panel a metric, one thin line a fold."""
+"""Training curves: one panel per metric, one thin line per fold."""
 
 import math
 from typing import TYPE_CHECKING
@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# Terms of a loss as training logs them, under names that tell what they are.
+_CURVES = {
+    "image": "Image loss",
+    "feature": "Feature loss",
+    "adversarial": "Adversarial loss",
+    "discriminator_real": "Discriminator loss, real images",
+    "discriminator_generated": "Discriminator loss, generated",
+    "generator_gradient": "Gradient norm, generator",
+    "discriminator_gradient": "Gradient norm, discriminator",
+}
+
 _POINTS = 300  # a line of more points than this is drawn as means of neighbours
 _LOG_RATIO = 20.0  # a positive metric that spans more than this gets a logarithmic axis
 
 
 def training_curves(run: Workdir, theme: Theme) -> "Figure":
-    """One panel a metric; several folds as thin lines under their median."""
+    """One panel per metric; several folds as thin lines under their median."""
     curves = shown(run.curves)
     n_columns = panels_per_row(len(curves))
     n_rows = math.ceil(len(curves) / n_columns)
@@ -31,6 +42,11 @@ def training_curves(run: Workdir, theme: Theme) -> "Figure":
     for axes in panels[-1]:
         axes.set_xlabel("step", fontsize=8, color=theme.muted)
     return drawing
+
+
+def title(name: str) -> str:
+    """The title of a training curve."""
+    return _CURVES.get(name, registry.plain(name))
 
 
 def shown(curves: dict[str, dict[str, Curve]]) -> dict[str, dict[str, Curve]]:
@@ -59,7 +75,7 @@ def _panel(axes: "Axes", metric: str, folds: dict[str, Curve], theme: Theme) -> 
         axes.plot(steps, middle, color=theme.ink, linewidth=1.5)
     everything = np.concatenate([values for _, values in lines])
     log = wants_log(everything)
-    style(axes, theme, registry.curve(metric) + (" (log)" if log else ""), grid="y")
+    style(axes, theme, title(metric) + (" (log)" if log else ""), grid="y")
     if log:
         axes.set_yscale("log")
     axes.tick_params(which="both", length=0, labelbottom=True)

@@ -1,0 +1,81 @@
+"""Targets beside reconstructions, with what several metrics share computed once."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from fmri_jax.arrays import in_blocks
+from fmri_jax.evaluation import binary
+from fmri_jax.evaluation.identification import Ranks, against_all, pairwise, ranks
+from fmri_jax.evaluation.images import is_binary
+
+if TYPE_CHECKING:
+    from fmri_jax.evaluation.perceptual import PerceptualWeights
+
+BLOCK = 256  # images whose pixels are compared at a time, which bounds memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """What the metrics in `registry.METRICS` are computed from.
+
+    Attributes:
+        targets: (n, h, w, c) in [0, 1].
+        reconstructions: the same shape.
+        known_vs_train: (n, 2), as `vs_train` returns, where folds have training images of their
+            own; None where it is not known.
+        weights: AlexNet and the LPIPS heads; None leaves out what needs them.
+        perceptual_size: px, shorter side for AlexNet; None: as is, at least 64.
+    """
+
+    targets: np.ndarray
+    reconstructions: np.ndarray
+    known_vs_train: np.ndarray | None = None
+    weights: "PerceptualWeights | None" = None
+    perceptual_size: int | None = None
+
+    @functools.cached_property
+    def among_test(self) -> Ranks:
+        """Ranks of the own image among the distinct targets."""
+        return ranks(self.targets, self.reconstructions)
+
+    @functools.cached_property
+    def perceptual(self) -> dict[str, np.ndarray]:
+        """The metrics through AlexNet, from one pass; none without its weights."""
+        from fmri_jax.evaluation.perceptual import perceptual_values  # imports Flax
+
+        if self.weights is None:
+            return {}
+        return perceptual_values(
+            self.targets, self.reconstructions, self.weights, size=self.perceptual_size
+        )
+
+    @functools.cached_property
+    def counts(self) -> np.ndarray | None:
+        """(n, 4) how many pixels are rightly on, and so on; None unless targets are binary."""
+        if not is_binary(self.targets):
+            return None
+        return np.asarray(binary.counts(self.targets, self.reconstructions))
+
+    def image_by_image(self, metric: Callable[[jax.Array, jax.Array], jax.Array]) -> np.ndarray:
+        """(n,) values of a function of targets and reconstructions."""
+        rows = (self.targets, self.reconstructions)
+        return in_blocks(metric, rows, min(BLOCK, len(self.targets)))
+
+
+def vs_train(targets: Any, images: Any, training: Any) -> np.ndarray:
+    """(n, 2) the chance that the own image beats every training image (ties share), and any.
+
+    Args:
+        targets: (n, h, w, c) the own images.
+        images: the same shape, predictions.
+        training: (m, h, w, c), of which those equal to the own image are left out.
+    """
+    ranked = ranks(targets, images, training)
+    if ranked.distractors.min() < 1:
+        return np.full((len(ranked.distractors), 2), np.nan)
+    return np.stack([against_all(ranked), pairwise(ranked)], axis=1)
