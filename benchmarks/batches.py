@@ -88,7 +88,7 @@ def main() -> None:
     device = statistics.median(rates["on the device"])
     for source, values in rates.items():
         rate = statistics.median(values)
-        print(f"{source:16} {rate:7.2f} steps a second, {rate / device:.0%} of the device's")
+        print(f"{source:16} {rate:7.2f} steps per second, {rate / device:.0%} of the device's")
 
 
 if __name__ == "__main__":

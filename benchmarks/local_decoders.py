@@ -5,7 +5,7 @@
     python -m benchmarks.local_decoders --large          # 50,000 voxels x 10,000 targets, only ours
 
 scikit-learn fits one target after another, as nilearn's Miyawaki example does. Its targets are
-dealt into as many parts as there are repeats, and ours runs once before each part, so that both see
+split into as many parts as there are repeats, and ours runs once before each part, so that both see
 the same machine. Every figure printed was measured in this run; nothing is extrapolated. All data
 are random. Ours computes in float32. scikit-learn gets float64, NumPy's default, unless
 `--peer-dtype float32` is given, with which its OMP pipeline is about three times faster.
@@ -179,7 +179,7 @@ def omp_on_paper(
     if worthwhile(p, options.selected):
         rest = 2 * n * options.selected * AHEAD * targets
         floor = (product + rest) / peak
-        what = f"one product and {AHEAD} Gram columns a target, without those not foreseen"
+        what = f"one product and {AHEAD} Gram columns per target, without those not foreseen"
     else:
         coarse = matrix_peak(jnp.bfloat16)
         rest = (options.atoms - 1) * product

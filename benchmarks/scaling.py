@@ -1,7 +1,7 @@
 """One step on 1, 2, 4 and 8 virtual CPU devices: the same losses, bytes sent, bytes kept.
 
     python -m benchmarks.scaling                  # strong scaling: the batch stays at 32
-    python -m benchmarks.scaling --weak           # weak scaling: 8 trials a device
+    python -m benchmarks.scaling --weak           # weak scaling: 8 trials per device
     python -m benchmarks.scaling --shard-dense    # dense layers split over the devices
 
     python -m benchmarks.scaling --accelerator    # the program that GPUs run
@@ -71,10 +71,10 @@ def measure(options: argparse.Namespace) -> dict:
     """Losses, bytes sent and bytes kept of one step in this process."""
     import jax
 
+    from benchmarks.communication import bytes_by_collective
     from benchmarks.gan_step.setting import build
     from fmri_jax.methods.gan.sharding import shardings
     from fmri_jax.methods.gan.step import jitted_steps
-    from fmri_jax.training.communication import bytes_by_collective
     from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
     if options.accelerator:

@@ -1,6 +1,6 @@
 """Operations on arrays that every package needs in one form: exact products, sizes, RGB, blocks.
 
-GPUs and TPUs multiply matrices in reduced precision unless told otherwise. What is solved or scored
+GPUs and TPUs multiply matrices in reduced precision by default. What is solved or scored
 must not depend on that.
 """
 
@@ -16,6 +16,41 @@ from fmri_jax.errors import InputError
 
 matmul = functools.partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 einsum = functools.partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
+
+# Reconstructions may overshoot [0, 1] by this much (rounding of a clip in lower precision).
+TOLERANCE = 1e-3
+
+
+def as_images(images: Any, name: str) -> np.ndarray:
+    """Returns images as float32 in [0, 1].
+
+    Args:
+        images: (n, height, width, channels); uint8 in 0..255, or floating point in [0, 1].
+        name: what to call them in a message.
+
+    Returns:
+        (n, height, width, channels) float32; float64 stays float64.
+
+    Raises:
+        InputError: wrong number of axes, no image, not finite, or outside [0, 1].
+    """
+    array = np.asarray(images)
+    if array.ndim != 4 or 0 in array.shape:
+        raise InputError(
+            f"{name} has shape {array.shape}: expected (n, height, width, channels), none 0."
+        )
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    if array.dtype != np.float64:
+        array = array.astype(np.float32)
+    low, high = float(array.min()), float(array.max())  # a nan anywhere makes both nan
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"{name} holds values that are not finite: expected numbers in [0, 1].")
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise InputError(
+            f"{name} spans [{low:.3g}, {high:.3g}]: expected [0, 1]; divide 8-bit images by 255."
+        )
+    return array
 
 
 def as_rgb(images: jax.Array) -> jax.Array:
@@ -33,8 +68,10 @@ def as_rgb(images: jax.Array) -> jax.Array:
     return jnp.repeat(images, 3, axis=-1) if channels == 1 else images
 
 
-def resize(images: jax.Array, height: int, width: int, antialias: bool) -> jax.Array:
-    """Images at another size by bilinear interpolation with half-pixel centres.
+def resize(
+    images: jax.Array, height: int, width: int, antialias: bool, method: str = "bilinear"
+) -> jax.Array:
+    """Images at another size by interpolation with half-pixel centres.
 
     Args:
         images: (n, h, w, channels) floating point.
@@ -42,6 +79,7 @@ def resize(images: jax.Array, height: int, width: int, antialias: bool) -> jax.A
         width: px.
         antialias: whether the filter widens with the reduction, as in Pillow; without, shrinking
             skips pixels, as torchvision did for arrays before 0.17. Enlarging is the same.
+        method: "bilinear", or "cubic" (Keys' with a = -0.5, as in Pillow).
 
     Returns:
         (n, height, width, channels); the images themselves where they have this size.
@@ -49,7 +87,7 @@ def resize(images: jax.Array, height: int, width: int, antialias: bool) -> jax.A
     n, *size, channels = images.shape
     if size == [height, width]:
         return images
-    return jax.image.resize(images, (n, height, width, channels), "bilinear", antialias=antialias)
+    return jax.image.resize(images, (n, height, width, channels), method, antialias=antialias)
 
 
 def in_blocks(function: Callable[..., Any], rows: tuple[np.ndarray, ...], block: int) -> Any:

@@ -78,14 +78,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--published", action="store_true", help="full width, 11,726 voxels")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--steps", type=int, help="steps a round; 1 on CPU, 30 on a GPU")
+    parser.add_argument("--steps", type=int, help="steps per round; 1 on CPU, 30 on a GPU")
     parser.add_argument("--bfloat16", action="store_true", help="arithmetic; weights are float32")
     parser.add_argument("--compile", action="store_true", help="torch.compile as a contender")
     parser.add_argument("--channels-last", action="store_true", help="PyTorch in our layout")
     parser.add_argument(
         "--fixed-images",
         action="store_true",
-        help="ours takes the seen images' features from before training, as it does without crops",
+        help="ours takes the targets' features from before training, as it does without crops",
     )
     parser.add_argument("--memory", choices=("ours", "torch"), help="measure one side's peak")
     parser.add_argument(
@@ -132,13 +132,13 @@ def prove(options: argparse.Namespace) -> None:
 def gradient_differences(state, peer: PeerStep) -> tuple[float, float]:
     """Of the generator and the discriminator, after one step."""
     differences = []
-    for player, network, adam in (
+    for ours, network, adam in (
         (state.generator, peer.generator, peer.g_adam),
         (state.discriminator, peer.discriminator, peer.d_adam),
     ):
         (moments,) = (
             leaf.mu
-            for leaf in jax.tree.leaves(player.optimiser, is_leaf=lambda x: hasattr(x, "mu"))
+            for leaf in jax.tree.leaves(ours.optimiser, is_leaf=lambda x: hasattr(x, "mu"))
             if hasattr(leaf, "mu")
         )
         theirs = {param: values["exp_avg"] for param, values in adam.state.items()}

@@ -46,7 +46,7 @@ def take(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor], steps: int) -
 
 
 def captured(step: PeerStep, batch: tuple[torch.Tensor, torch.Tensor]) -> measure.Run:
-    """PyTorch's step recorded once and launched whole, so that its host has nothing to do."""
+    """PyTorch's step recorded once and launched at once, so that its host has nothing to do."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):  # compiles, and chooses cuDNN's kernels, before the recording

@@ -15,9 +15,9 @@ class Generator(nn.Module):
 
     Args:
         voxels: length of a response.
-        image_size: pixels a side.
+        image_size: px, the side.
         stages: (channels of the doubling, channels of the convolution after it or None), deepest
-            first, at the width wanted.
+            first, at this width.
         hidden: units of the dense layers.
     """
 

@@ -49,11 +49,11 @@ class PeerStep:
             **shared,
         )
 
-    def __call__(self, fmri: torch.Tensor, seen: torch.Tensor) -> dict[str, torch.Tensor]:
+    def __call__(self, fmri: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
         """fMRI (n, voxels) and images (n, 3, h, w) in [0, 1] -> the unweighted terms."""
         gradients = self.sharing_gradients if self.sharing else self.plain_gradients
         with torch.autocast(fmri.device.type, torch.bfloat16, enabled=self.bfloat16):
-            terms, g_gradients, d_gradients = gradients(fmri, seen)
+            terms, g_gradients, d_gradients = gradients(fmri, targets)
         for params, found in ((self.g_params, g_gradients), (self.d_params, d_gradients)):
             for param, gradient in zip(params, found, strict=True):
                 param.grad = gradient
@@ -61,26 +61,26 @@ class PeerStep:
         self.d_adam.step()
         return {name: value.detach() for name, value in terms.items()}
 
-    def plain_gradients(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+    def plain_gradients(self, fmri: torch.Tensor, targets: torch.Tensor) -> tuple:
         """Terms and both networks' gradients, one network after the other."""
-        images, terms = self.image_terms(fmri, seen)
-        real = self.judge(self.discriminator(self.units(seen)), 1)
-        fake = self.judge(self.discriminator(self.units(images.detach())), 0)
+        images, terms = self.image_terms(fmri, targets)
+        real = self.cross_entropy(self.discriminator(self.units(targets)), 1)
+        fake = self.cross_entropy(self.discriminator(self.units(images.detach())), 0)
         d_gradients = torch.autograd.grad(real + fake, self.d_params)
         self.discriminator.requires_grad_(False)
-        terms["adversarial"] = self.judge(self.discriminator(self.units(images)), 1)
+        terms["adversarial"] = self.cross_entropy(self.discriminator(self.units(images)), 1)
         self.discriminator.requires_grad_(True)
         g_gradients = torch.autograd.grad(self.weighted(terms), self.g_params)
         terms |= {"discriminator_real": real, "discriminator_generated": fake}
         return terms, g_gradients, d_gradients
 
-    def sharing_gradients(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+    def sharing_gradients(self, fmri: torch.Tensor, targets: torch.Tensor) -> tuple:
         """The same numbers from one pass of the discriminator over the generated images."""
-        images, terms = self.image_terms(fmri, seen)
-        real = self.judge(self.discriminator(self.units(seen)), 1)
+        images, terms = self.image_terms(fmri, targets)
+        real = self.cross_entropy(self.discriminator(self.units(targets)), 1)
         leaf = images.detach().requires_grad_()
         logits = self.discriminator(self.units(leaf))
-        terms["adversarial"], fake = self.judge(logits, 1), self.judge(logits, 0)
+        terms["adversarial"], fake = self.cross_entropy(logits, 1), self.cross_entropy(logits, 0)
         (toward,) = torch.autograd.grad(terms["adversarial"], leaf, retain_graph=True)
         d_gradients = torch.autograd.grad(real + fake, self.d_params)
         rest = {name: terms[name] for name in ("image", "feature")}
@@ -89,13 +89,13 @@ class PeerStep:
         terms |= {"discriminator_real": real, "discriminator_generated": fake}
         return terms, g_gradients, d_gradients
 
-    def image_terms(self, fmri: torch.Tensor, seen: torch.Tensor) -> tuple:
+    def image_terms(self, fmri: torch.Tensor, targets: torch.Tensor) -> tuple:
         """Generated images, and the two terms that need no discriminator."""
         images = self.generator(fmri) * self.deviation + self.mean
         with torch.no_grad():
-            target = self.comparator(seen)
-        feature = functional.mse_loss(self.comparator(images), target)
-        return images, {"image": functional.mse_loss(images, seen), "feature": feature}
+            expected = self.comparator(targets)
+        feature = functional.mse_loss(self.comparator(images), expected)
+        return images, {"image": functional.mse_loss(images, targets), "feature": feature}
 
     def weighted(self, terms: dict[str, torch.Tensor]) -> torch.Tensor:
         """The generator's loss."""
@@ -106,7 +106,7 @@ class PeerStep:
         return (images - self.mean) / self.deviation
 
     @staticmethod
-    def judge(logits: torch.Tensor, label: int) -> torch.Tensor:
-        """Cross-entropy of one label for the whole batch."""
+    def cross_entropy(logits: torch.Tensor, label: int) -> torch.Tensor:
+        """Cross-entropy of one label for the complete batch."""
         labels = torch.full((len(logits),), label, device=logits.device)
         return functional.cross_entropy(logits, labels)

@@ -68,7 +68,7 @@ def build(
 def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
     """PyTorch's side, with a copy of our weights, on the GPU if JAX has one."""
     networks, config = ours.step.networks, ours.step.config
-    generator, critic = networks.generator, networks.discriminator
+    generator, dropout = networks.generator, networks.discriminator.dropout
     size = generator.image_size
 
     def at(width: float, channels: int) -> int:
@@ -84,10 +84,10 @@ def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
     )
     voxels = ours.batch.fmri.shape[1]
     made = peer.Generator(voxels, size, stages, config.hidden, at(config.width, 256))
-    judge = peer.Discriminator(layers, at(config.discriminator_width, 256), critic.dropout)
+    judged = peer.Discriminator(layers, at(config.discriminator_width, 256), dropout)
     frozen = peer.Comparator(config.comparator_layers[0])
     params = (ours.state.generator.params, ours.state.discriminator.params, ours.comparator)
-    for network, values in zip((made, judge, frozen), params, strict=True):
+    for network, values in zip((made, judged, frozen), params, strict=True):
         weights.copy_to(network, values)
         network.to(device())
         if channels_last:
@@ -97,7 +97,7 @@ def build_peer(ours: Setting, sharing: bool, channels_last: bool) -> PeerStep:
         for x in (ours.scale.mean, ours.scale.deviation)
     )
     bfloat16 = config.dtype == "bfloat16"
-    return PeerStep(made, judge, frozen, config, mean, deviation, sharing, bfloat16)
+    return PeerStep(made, judged, frozen, config, mean, deviation, sharing, bfloat16)
 
 
 def device() -> str:

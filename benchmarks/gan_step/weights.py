@@ -37,7 +37,7 @@ def as_peer(layer: nn.Module, name: str, value: np.ndarray) -> np.ndarray:
     if isinstance(layer, nn.Linear):
         return value.T
     if isinstance(layer, nn.ConvTranspose2d):
-        return value[::-1, ::-1].transpose(2, 3, 0, 1)  # PyTorch turns these by 180 degrees
+        return value[::-1, ::-1].transpose(2, 3, 0, 1)  # PyTorch flips these along both axes
     return value.transpose(3, 2, 0, 1)
 
 

@@ -18,7 +18,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.files import place
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-_CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits a channel, no transparency
+_CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits per channel, no transparency
 _LARGEST_FILE = 256 * 2**20  # bytes; a photograph has a few million
 
 
@@ -113,19 +113,19 @@ def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
     """Reads the named images of a folder or zip.
 
     Grey, palette and CMYK images become RGB. What has no single meaning as eight-bit RGB is
-    refused: 16-bit and floating-point images, and images that are partly transparent.
+    rejected: 16-bit and floating-point images, and images that are partly transparent.
 
     Args:
         path: a folder or a `.zip` file.
-        names: as `list_images` gives them, in the order wanted.
+        names: as `list_images` gives them, in the order of the result.
         size: px, the side of the square that every image is resized to.
 
     Returns:
         (n, size, size, 3) uint8.
 
     Raises:
-        InputError: the folder or zip cannot be read, or an image is damaged or of a kind that is
-            refused.
+        InputError: the folder or zip cannot be read, or an image is corrupt or of a kind that is
+            rejected.
     """
     _check_size(size)
     images = np.empty((len(names), size, size, 3), np.uint8)
@@ -174,7 +174,7 @@ def _images_among(names: list[str]) -> list[str]:
 
 
 def _zip_names(archive: zipfile.ZipFile, path: str) -> list[str]:
-    """The images of a zip; a name that points outside of it makes the whole zip untrustworthy."""
+    """The images of a zip; a name that points outside of it makes it untrustworthy."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
     for name in names:
         parts = name.replace("\\", "/").split("/")
@@ -214,7 +214,7 @@ def _decode(content: bytes, where: str, size: int) -> np.ndarray:
     except (OSError, SyntaxError, ValueError) as error:
         reason = "it is no image" if isinstance(error, Image.UnidentifiedImageError) else error
         raise InputError(
-            f"{where} cannot be decoded ({reason}): the file is damaged; replace or remove it."
+            f"{where} cannot be decoded ({reason}): the file is corrupt; replace or remove it."
         ) from None
 
 

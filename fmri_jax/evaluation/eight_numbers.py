@@ -31,7 +31,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -47,7 +46,7 @@ from fmri_jax.evaluation.metrics import (
     ssim,
     unit_rows,
 )
-from fmri_jax.networks import AlexNet, CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.features.registry import NETWORKS, FeatureNetwork
 
 SIDE = 256  # px, of every image before anything else
 PIXEL_SIDE = 425  # px, for PixCorr and SSIM
@@ -56,38 +55,30 @@ BLOCK = 16  # images in a network at a time: bounds memory
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
-    """One network and what is compared in it.
+class Comparison:
+    """What is compared in one feature network.
 
     Attributes:
-        module: from RGB images to features.
         size: px, side of the images that it is given.
-        metrics: the numbers that come out of it.
+        numbers: name of a number -> the layer that it compares.
         kind: two-way identification, or 1 - correlation.
-        pick: from what the module returns to one array of features a number.
     """
 
-    module: nn.Module
     size: int
-    metrics: tuple[str, ...]
+    numbers: Mapping[str, str]
     kind: Literal["identification", "distance"]
-    pick: Callable[[Any], tuple[jax.Array, ...]] = lambda features: (features,)
 
 
-def _two_and_five(activations: Mapping[str, jax.Array]) -> tuple[jax.Array, ...]:
-    return activations["relu2"], activations["relu5"]
-
-
-# By the name of their weights in `fmri_jax.pretrained`.
-NETWORKS = {
-    "alexnet": Network(AlexNet(), 256, ("alexnet2", "alexnet5"), "identification", _two_and_five),
-    "inception_v3": Network(InceptionV3(), 342, ("inception",), "identification"),
-    "clip_vit_l14": Network(CLIPVision(), 224, ("clip",), "identification"),
-    "efficientnet_b1": Network(EfficientNetB1(), 255, ("efficientnet_b1",), "distance"),
-    "swav_resnet50": Network(ResNet50(), 224, ("swav",), "distance"),
+# By the network's name in `fmri_jax.features`.
+COMPARISONS = {
+    "alexnet": Comparison(256, {"alexnet2": "relu2", "alexnet5": "relu5"}, "identification"),
+    "inception_v3": Comparison(342, {"inception": "pooled"}, "identification"),
+    "clip_vit_l14": Comparison(224, {"clip": "embedding"}, "identification"),
+    "efficientnet_b1": Comparison(255, {"efficientnet_b1": "pooled"}, "distance"),
+    "swav_resnet50": Comparison(224, {"swav": "pooled"}, "distance"),
 }
 PIXEL_NUMBERS = ("pixcorr", "ssim", "ssim_columns")
-NUMBERS = (*PIXEL_NUMBERS, *(name for network in NETWORKS.values() for name in network.metrics))
+NUMBERS = (*PIXEL_NUMBERS, *(number for one in COMPARISONS.values() for number in one.numbers))
 
 
 def eight_numbers(
@@ -101,7 +92,7 @@ def eight_numbers(
     Args:
         targets: (n, height, width, 1 or 3) in [0, 1], or uint8.
         reconstructions: the same shape.
-        weights: name in `NETWORKS` -> parameters of that network; others are left out.
+        weights: name in `COMPARISONS` -> parameters of that network; others are left out.
         block: images in a network at a time.
 
     Returns:
@@ -115,15 +106,21 @@ def eight_numbers(
         raise InputError(
             f"images have {targets.shape[-1]} channels: the eight numbers expect 1 (grey) or 3."
         )
-    if unknown := set(weights) - set(NETWORKS):
-        raise InputError(f"weights of {unknown}: expected some of {', '.join(NETWORKS)}.")
+    if unknown := set(weights) - set(COMPARISONS):
+        raise InputError(f"weights of {unknown}: expected some of {', '.join(COMPARISONS)}.")
     block = min(block, len(targets))
     values = in_blocks(_pixel_numbers, (targets, reconstructions), block)
-    for name, network in NETWORKS.items():
+    for name, comparison in COMPARISONS.items():
         if name not in weights:
             continue
-        compare = _distances if network.kind == "distance" else _identification
-        values |= compare(network, weights[name], targets, reconstructions, block)
+        features_of = functools.partial(
+            _features, NETWORKS[name], comparison.size, tuple(comparison.numbers.values())
+        )
+        compare = _distances if comparison.kind == "distance" else _identification
+        found = compare(
+            functools.partial(features_of, weights[name]), targets, reconstructions, block
+        )
+        values |= dict(zip(comparison.numbers, found, strict=bool(found)))
     return values
 
 
@@ -137,15 +134,15 @@ def resized(images: jax.Array, size: int) -> jax.Array:
 
 @jax.jit
 def _pixel_numbers(targets: jax.Array, reconstructions: jax.Array) -> dict[str, jax.Array]:
-    seen, made = resized(targets, PIXEL_SIDE), resized(reconstructions, PIXEL_SIDE)
+    target, made = resized(targets, PIXEL_SIDE), resized(reconstructions, PIXEL_SIDE)
     weights = jnp.asarray(LUMINANCE)
-    seen_grey, made_grey = (
-        jnp.sum(images * weights, axis=-1, keepdims=True) for images in (seen, made)
+    target_grey, made_grey = (
+        jnp.sum(images * weights, axis=-1, keepdims=True) for images in (target, made)
     )
     return {
-        "pixcorr": pixel_correlation(seen, made),
-        "ssim": ssim(seen_grey, made_grey),
-        "ssim_columns": similarity(seen_grey, made_grey, _mean_in_columns),
+        "pixcorr": pixel_correlation(target, made),
+        "ssim": ssim(target_grey, made_grey),
+        "ssim_columns": similarity(target_grey, made_grey, _mean_in_columns),
     }
 
 
@@ -155,51 +152,47 @@ def _mean_in_columns(images: jax.Array) -> jax.Array:
     return einsum("ih,nhwc->niwc", rows, images)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _features(network: Network, params: Any, images: jax.Array) -> tuple[jax.Array, ...]:
-    """One array (n, features) a number."""
-    with jax.default_matmul_precision("highest"):  # a GPU's score must be a CPU's
-        found = network.module.apply({"params": params}, resized(images, network.size))
-    return tuple(features.reshape(len(images), -1) for features in network.pick(found))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _features(
+    network: FeatureNetwork, size: int, layers: tuple[str, ...], params: Any, images: jax.Array
+) -> tuple[jax.Array, ...]:
+    """One array (n, features) per layer."""
+    found = network.activations(params, resized(images, size))
+    return tuple(found[layer].reshape(len(images), -1) for layer in layers)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _unit_features(network: Network, params: Any, images: jax.Array) -> tuple[jax.Array, ...]:
-    return tuple(map(unit_rows, _features(network, params, images)))
+_unit_rows = jax.jit(unit_rows)
+
+FeaturesOf = Callable[[Any], tuple[jax.Array, ...]]
 
 
 def _distances(
-    network: Network, params: Any, targets: np.ndarray, reconstructions: np.ndarray, block: int
-) -> dict[str, np.ndarray]:
-    def distance(own: np.ndarray, made: np.ndarray) -> tuple[jax.Array, ...]:
-        pairs = (_unit_features(network, params, images) for images in (own, made))
-        return tuple(1 - jnp.sum(x * y, axis=1) for x, y in zip(*pairs, strict=True))
+    features_of: FeaturesOf, targets: np.ndarray, reconstructions: np.ndarray, block: int
+) -> tuple[np.ndarray, ...]:
+    """1 - correlation with the own image, (n,) for each array of features."""
 
-    found = in_blocks(distance, (targets, reconstructions), block)
-    return dict(zip(network.metrics, found, strict=True))
+    def distance(own: np.ndarray, made: np.ndarray) -> tuple[jax.Array, ...]:
+        pairs = zip(features_of(own), features_of(made), strict=True)
+        return tuple(1 - jnp.sum(_unit_rows(x) * _unit_rows(y), axis=1) for x, y in pairs)
+
+    return in_blocks(distance, (targets, reconstructions), block)
 
 
 def _identification(
-    network: Network, params: Any, targets: np.ndarray, reconstructions: np.ndarray, block: int
-) -> dict[str, np.ndarray]:
-    """Ranks among the distinct targets, of which only those strictly below count."""
+    features_of: FeaturesOf, targets: np.ndarray, reconstructions: np.ndarray, block: int
+) -> tuple[np.ndarray, ...]:
+    """The share of the other distinct targets that rank strictly below, (n,) for each array."""
     (own_ids,) = image_ids(targets)
     candidate_ids, first = np.unique(own_ids, return_index=True)
     if len(first) < 2:
-        return {}
+        return ()
     candidates = in_blocks(
-        lambda images: _unit_features(network, params, images), (targets[first],), block
+        lambda images: tuple(map(_unit_rows, features_of(images))), (targets[first],), block
     )
 
     def compare(own: np.ndarray, made: np.ndarray, ids: np.ndarray) -> tuple[Ranks, ...]:
-        pairs = (_features(network, params, images) for images in (own, made))
-        return tuple(
-            block_ranks(x, y, ids, known, candidate_ids)
-            for x, y, known in zip(*pairs, candidates, strict=True)
-        )
+        pairs = zip(features_of(own), features_of(made), candidates, strict=True)
+        return tuple(block_ranks(x, y, ids, known, candidate_ids) for x, y, known in pairs)
 
     ranked = in_blocks(compare, (targets, reconstructions, own_ids), block)
-    return {
-        name: ranks.below / ranks.distractors
-        for name, ranks in zip(network.metrics, ranked, strict=True)
-    }
+    return tuple(ranks.below / ranks.distractors for ranks in ranked)

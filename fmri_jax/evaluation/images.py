@@ -5,42 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.arrays import as_images as as_images
 from fmri_jax.errors import InputError
-
-# Reconstructions may overshoot [0, 1] by this much (rounding of a clip in lower precision).
-TOLERANCE = 1e-3
-
-
-def as_images(images: Any, name: str) -> np.ndarray:
-    """Returns images as float32 in [0, 1].
-
-    Args:
-        images: (n, height, width, channels); uint8 in 0..255, or floating point in [0, 1].
-        name: what to call them in a message.
-
-    Returns:
-        (n, height, width, channels) float32; float64 stays float64.
-
-    Raises:
-        InputError: wrong number of axes, no image, not finite, or outside [0, 1].
-    """
-    array = np.asarray(images)
-    if array.ndim != 4 or 0 in array.shape:
-        raise InputError(
-            f"{name} has shape {array.shape}: expected (n, height, width, channels), none 0."
-        )
-    if array.dtype == np.uint8:
-        return array.astype(np.float32) / np.float32(255)
-    if array.dtype != np.float64:
-        array = array.astype(np.float32)
-    low, high = float(array.min()), float(array.max())  # a nan anywhere makes both nan
-    if not (np.isfinite(low) and np.isfinite(high)):
-        raise InputError(f"{name} holds values that are not finite: expected numbers in [0, 1].")
-    if low < -TOLERANCE or high > 1 + TOLERANCE:
-        raise InputError(
-            f"{name} spans [{low:.3g}, {high:.3g}]: expected [0, 1]; divide 8-bit images by 255."
-        )
-    return array
 
 
 def as_pair(targets: Any, reconstructions: Any) -> tuple[np.ndarray, np.ndarray]:

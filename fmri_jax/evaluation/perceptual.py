@@ -8,17 +8,18 @@ otherwise. Papers on the Natural Scenes Dataset use 256: scores at different siz
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import as_rgb, in_blocks, resize
+from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
 from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
-from fmri_jax.networks import AlexNet
+from fmri_jax.features.preprocessing import Preprocessing
+from fmri_jax.features.registry import NETWORKS
 
 SMALLEST = 64  # pixels of the shorter side
 LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
@@ -46,12 +47,7 @@ def prepare(images: jax.Array, size: int | None = None) -> jax.Array:
     Raises:
         InputError: the images have neither one channel nor three.
     """
-    images = as_rgb(images)
-    height, width = images.shape[1:3]
-    shorter = min(height, width)
-    side = size or max(SMALLEST, shorter)
-    height, width = (round(length * side / shorter) for length in (height, width))
-    return resize(images, height, width, antialias=True)
+    return Preprocessing(size or None, keep_aspect=True, least=SMALLEST)(images)
 
 
 def lpips_distance(
@@ -139,9 +135,7 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
 def _activations(
     params: Mapping[str, Any], images: jax.Array, size: int | None
 ) -> dict[str, jax.Array]:
-    with jax.default_matmul_precision("highest"):  # a GPU's score must be a CPU's
-        activations = AlexNet().apply({"params": params}, prepare(images, size))
-    return cast(dict[str, jax.Array], activations)
+    return NETWORKS["alexnet"].activations(params, prepare(images, size))
 
 
 def _flat(x_NHWC: jax.Array) -> jax.Array:
@@ -152,7 +146,7 @@ def _flat(x_NHWC: jax.Array) -> jax.Array:
 def _unit_activations(
     params: Mapping[str, Any], images: jax.Array, size: int | None
 ) -> dict[str, jax.Array]:
-    """Activations for identification, centred and of unit length, one flat row an image."""
+    """Activations for identification, centred and of unit length, one flat row per image."""
     activations = _activations(params, images, size)
     return {
         name: unit_rows(_flat(activations[layer])) for name, layer in IDENTIFICATION_LAYERS.items()
@@ -170,12 +164,12 @@ def _compare_block(
     size: int | None,
 ) -> tuple[jax.Array, dict[str, Ranks]]:
     """LPIPS and the ranks of one block of reconstructions."""
-    seen = _activations(weights.alexnet, own, size)
+    target = _activations(weights.alexnet, own, size)
     made = _activations(weights.alexnet, decoded, size)
     ranked = {
         name: block_ranks(
-            _flat(seen[layer]), _flat(made[layer]), own_ids, candidates[name], candidate_ids
+            _flat(target[layer]), _flat(made[layer]), own_ids, candidates[name], candidate_ids
         )
         for name, layer in IDENTIFICATION_LAYERS.items()
     }
-    return lpips_distance(seen, made, weights.lpips_heads), ranked
+    return lpips_distance(target, made, weights.lpips_heads), ranked

@@ -31,7 +31,7 @@ class Metric:
         explanation: one sentence that defines it.
         percent: whether it is printed in per cent.
         decimals: digits after the point.
-        network: the feature network that it uses, by its name in `NETWORKS`; '' for none.
+        network: the feature network that it uses, by its name in `fmri_jax.features`; '' for none.
         compute: (n,) one value per image; None where these images do not allow it. Of a pooled
             metric (n, columns), of which `statistic` takes the sums.
         statistic: the score from sums of columns over images; None is the mean.
@@ -76,27 +76,6 @@ class Metric:
     def is_better(self, a: float, b: float) -> bool:
         """Whether score `a` is strictly better than score `b`."""
         return a > b if self.better == "higher" else a < b
-
-
-@dataclasses.dataclass(frozen=True)
-class Network:
-    """A feature network; those of one `family` share architecture and training images."""
-
-    label: str
-    family: str
-
-
-# By their names in `fmri_jax.pretrained`.
-NETWORKS = {
-    "alexnet": Network("AlexNet", "AlexNet on ImageNet"),
-    "caffenet": Network("CaffeNet", "AlexNet on ImageNet"),
-    "vgg16": Network("VGG16", "VGG on ImageNet"),
-    "vgg19": Network("VGG19", "VGG on ImageNet"),
-    "inception_v3": Network("Inception-v3", "Inception on ImageNet"),
-    "clip_vit_l14": Network("CLIP ViT-L/14", "CLIP"),
-    "efficientnet_b1": Network("EfficientNet-B1", "EfficientNet on ImageNet"),
-    "swav_resnet50": Network("SwAV's ResNet-50", "SwAV"),
-}
 
 
 def _pixels(function: Callable[..., Any]) -> Compute:

@@ -48,7 +48,7 @@ def bayesian_ridge(
     block: int | None = None,
     mesh: Mesh | None = None,
 ) -> LinearModel:
-    """Bayesian ridge regression with intercept, one noise and one weight precision a target.
+    """Bayesian ridge regression with intercept, one noise and one weight precision per target.
 
     Args:
         X: (samples, features); centred here, not scaled.
@@ -58,7 +58,7 @@ def bayesian_ridge(
         tol: a target stops once its weights change by less than this, in sum of absolutes.
         prior: shape and rate of the Gamma priors of both precisions.
         block: targets solved together where each has its own features.
-        mesh: mesh with an axis 'data' over which targets with their own features are dealt.
+        mesh: mesh with an axis 'data' over which targets with their own features are split.
 
     Returns:
         `coef` (features, targets) and `intercept` (targets,), as scikit-learn's `BayesianRidge`.

@@ -39,7 +39,7 @@ def least_squares(X: Any, Y: Any, selected: Any = None, *, mesh: Mesh | None = N
         X: (samples, features).
         Y: (samples, targets).
         selected: (targets, k) features that each target may use; None for all.
-        mesh: mesh with an axis 'data' over which targets with their own features are dealt.
+        mesh: mesh with an axis 'data' over which targets with their own features are split.
 
     Returns:
         `coef` (features, targets) and `intercept` (targets,), as scikit-learn's
@@ -63,7 +63,7 @@ def ridge(
         Y: (samples, targets).
         alpha: penalty, one for all or (targets,); positive.
         selected: (targets, k) features that each target may use; None for all.
-        mesh: mesh with an axis 'data' over which targets with their own features are dealt.
+        mesh: mesh with an axis 'data' over which targets with their own features are split.
 
     Returns:
         `coef` (features, targets) and `intercept` (targets,), as scikit-learn's `Ridge`.

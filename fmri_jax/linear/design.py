@@ -1,7 +1,7 @@
-"""From what the caller gives to what the solvers work on: checked, centred, one row a feature.
+"""From what the caller gives to what the solvers work on: checked, centred, one row per feature.
 
-A solver looks features up by number (an atom, a target's voxel subset). With one row a feature such
-a look-up reads one contiguous stretch of memory, and `targets @ features.T` is the matrix product
+A solver looks features up by number (an atom, a target's voxel subset). With one row per feature
+such a look-up reads one contiguous stretch of memory, and `targets @ features.T` is the product
 that CPUs and GPUs like best. Rows are padded with zeros to a multiple of `LANES` samples: after
 centring a zero adds nothing to any inner product, and sums can be taken in two levels.
 """
@@ -33,7 +33,7 @@ class Design(NamedTuple):
 
 
 def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, jax.Array | None]:
-    """Returns the arrays as floating point (and int32), or raises one sentence.
+    """Returns the arrays as floating point (and int32), or raises one message.
 
     Args:
         X: (samples, features).
@@ -60,7 +60,7 @@ def check(X: Any, Y: Any, selected: Any = None) -> tuple[jax.Array, jax.Array, j
 
 
 def _indices(selected: Any, features: int, targets: int) -> jax.Array:
-    """Feature indices (targets, k) as int32, or one sentence."""
+    """Feature indices (targets, k) as int32, or one message."""
     if not isinstance(selected, jax.Array):
         try:
             selected = np.asarray(selected)
@@ -86,7 +86,7 @@ def _indices(selected: Any, features: int, targets: int) -> jax.Array:
 
 
 def check_alpha(alpha: Any, Y: jax.Array) -> jax.Array:
-    """Ridge penalties as (targets,), or one sentence."""
+    """Ridge penalties as (targets,), or one message."""
     if np.ndim(alpha) > 0 and np.shape(alpha) != Y.shape[1:]:
         raise InputError(
             f"alpha has shape {np.shape(alpha)}: expected one number or ({Y.shape[1]},)."

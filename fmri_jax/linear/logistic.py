@@ -72,7 +72,7 @@ def sparse_logistic(
         max_iter: most iterations.
         tol: a target stops once no weight changes by more than this, in logits a deviation.
         block: targets solved together; by default `TOGETHER`, or as many as half a GiB holds.
-        mesh: mesh with an axis 'data' that the targets are dealt over; None for one device.
+        mesh: mesh with an axis 'data' that the targets are split over; None for one device.
 
     Returns:
         `coef` (features, targets), exactly zero for pruned features, and `intercept` (targets,),

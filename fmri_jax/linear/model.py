@@ -26,7 +26,7 @@ class LinearModel(NamedTuple):
 
 
 class SparseLinearModel(NamedTuple):
-    """The same with a short list of features a target, for many features and many targets.
+    """The same with a short list of features per target, for many features and many targets.
 
     Attributes:
         indices: (targets, k) int32 feature of each coefficient; -1 marks an unused place.

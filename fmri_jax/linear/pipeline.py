@@ -44,11 +44,11 @@ def fit_selected(
         Y: (samples, targets).
         decoder: 'omp', 'least_squares', 'ridge', 'bayesian_ridge' or 'univariate' (the best of all
             voxels).
-        n_voxels: voxels a target, those of largest F; all where there are fewer.
-        n_nonzero: atoms a target, for 'omp'.
+        n_voxels: voxels per target, those of largest F; all where there are fewer.
+        n_nonzero: atoms per target, for 'omp'.
         alpha: penalty, one or (targets,), for 'ridge'; the voxels are standardised.
         block: targets solved together; by default as many as half a GiB holds.
-        mesh: mesh with an axis 'data' that the targets are dealt over; None for one device.
+        mesh: mesh with an axis 'data' that the targets are split over; None for one device.
 
     Returns:
         `coef` (voxels, targets) in the units of `X`, and `intercept` (targets,).

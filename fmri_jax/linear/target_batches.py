@@ -12,7 +12,7 @@ WORKING_MEMORY = 512 * 2**20  # bytes that one block of targets may take
 
 
 def block_size(targets: int, bytes_per_target: int, block: int | None = None) -> int:
-    """Targets a block: the given number, or as many as `WORKING_MEMORY` holds, evenly dealt."""
+    """Targets per block: the given number, or as many as `WORKING_MEMORY` holds, evenly split."""
     most = block or max(1, WORKING_MEMORY // max(1, bytes_per_target))
     return math.ceil(targets / math.ceil(targets / most))
 
@@ -32,7 +32,7 @@ def map_targets(
     Args:
         solve: pure function of `shared` and a block of `per_target` with `block` targets; its
             outputs have the targets as leading axis.
-        shared: arrays that every block needs whole.
+        shared: arrays that every block needs in full.
         per_target: pytree of arrays (targets, ...).
         block: targets a block.
         mesh: mesh with an axis 'data'; None for the default device.

@@ -5,7 +5,7 @@ A method package `fmri_jax.methods.<name>` exposes `Config`, a frozen dataclass 
 reconstructor's `state()` gave. Adding a method adds one folder and one experiment file.
 
 It may also expose what a reader of its scores has to know, as functions of its config:
-`trained_through(config) -> tuple[str, ...]`, the networks (`fmri_jax.evaluation.registry.NETWORKS`)
+`trained_through(config) -> tuple[str, ...]`, the networks (`fmri_jax.features.registry.NETWORKS`)
 whose features it was trained to match, which makes metrics that use them circular; and
 `stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
 """

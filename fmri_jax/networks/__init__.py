@@ -8,7 +8,6 @@ from fmri_jax.networks.efficientnet import EfficientNetB1
 from fmri_jax.networks.generator import Generator
 from fmri_jax.networks.inception import InceptionV3
 from fmri_jax.networks.resnet import ResNet50
-from fmri_jax.networks.summary import Layer, layer_table
 from fmri_jax.networks.vgg16 import VGG16
 
 __all__ = [
@@ -20,7 +19,5 @@ __all__ = [
     "EfficientNetB1",
     "Generator",
     "InceptionV3",
-    "Layer",
     "ResNet50",
-    "layer_table",
 ]

@@ -1,4 +1,4 @@
-"""CLIP's vision transformer (Radford et al. 2021), ViT-L/14 unless told otherwise."""
+"""CLIP's vision transformer (Radford et al. 2021), ViT-L/14 by default."""
 
 import flax.linen as nn
 import jax

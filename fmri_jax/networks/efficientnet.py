@@ -18,7 +18,7 @@ STAGES = (
 
 
 class SqueezeExcitation(nn.Module):
-    """Weighs channels by what all positions say together.
+    """Weighs channels by their means over all positions.
 
     Attributes:
         squeezed: channels of the bottleneck.
@@ -66,7 +66,7 @@ class MobileBlock(nn.Module):
 
 
 class EfficientNetB1(nn.Module):
-    """The mean over positions of the last activations: 1,280 features an image.
+    """The mean over positions of the last activations: 1,280 features per image.
 
     References:
         Tan & Le (2019), "EfficientNet: rethinking model scaling for convolutional neural networks",

@@ -9,7 +9,7 @@ import jax
 from fmri_jax.errors import InputError
 from fmri_jax.networks.modules import HE, Conv, ConvTranspose
 
-GRID = 4  # pixels a side where the dense layers hand over to convolutions
+GRID = 4  # pixels, the side where the dense layers hand over to convolutions
 SLOPE = 0.3  # of LeakyReLU below zero; the published value, not a ReLU's cap
 
 # From the deep end: channels of the transposed convolution that doubles the image, and of the
@@ -26,7 +26,7 @@ class Generator(nn.Module):
     whose 3 x 3 layers are transposed convolutions (of stride 1), too.
 
     Attributes:
-        image_size: pixels a side, 5 to 256.
+        image_size: px, the side, 5 to 256.
         channels: of the image.
         width: multiplies the channels; 1 is published.
         hidden: units of the dense layers; 4096 is published.

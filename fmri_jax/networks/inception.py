@@ -151,7 +151,7 @@ MIXED: tuple[Any, ...] = (
 
 
 class InceptionV3(nn.Module):
-    """The mean over positions of the last activations: 2,048 features an image.
+    """The mean over positions of the last activations: 2,048 features per image.
 
     References:
         Szegedy, Vanhoucke, Ioffe, Shlens & Wojna (2016), "Rethinking the inception architecture for

@@ -33,7 +33,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """The mean over positions of the last activations: 2,048 features an image.
+    """The mean over positions of the last activations: 2,048 features per image.
 
     References:
         He, Zhang, Ren & Sun (2016), CVPR; Caron et al. (2020), "Unsupervised learning of visual

@@ -24,6 +24,7 @@ from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.training_span import project_onto_span
+from fmri_jax.features.registry import NETWORKS
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, joined, p_text
@@ -138,15 +139,15 @@ def circular(trained_through: Collection[str], scored: Collection[registry.Metri
     the one pleases the other.
 
     Args:
-        trained_through: names of networks in `registry.NETWORKS`.
+        trained_through: names of networks in `fmri_jax.features`.
         scored: the metrics of the run.
     """
     notes = []
     for network in dict.fromkeys(metric.network for metric in scored if metric.network):
-        used = registry.NETWORKS[network]
+        used = NETWORKS[network]
         metrics = list(dict.fromkeys(m.label for m in scored if m.network == network))
         for name in trained_through:
-            other = registry.NETWORKS[name]
+            other = NETWORKS[name]
             if other.family != used.family:
                 continue
             if name == network:

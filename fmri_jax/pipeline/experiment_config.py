@@ -17,11 +17,10 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import is_binary
 from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.scores import EvaluationConfig, chance
+from fmri_jax.features.registry import NETWORKS
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
-
-LEAST_PERCEPTUAL = 31  # pixels: smaller images end before AlexNet's fifth convolution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,11 +187,12 @@ def _check_counts(experiment: Experiment) -> None:
     }.items():
         if value < 0:
             raise InputError(f"config.{name} is {value}: expected 0 or a positive whole number.")
-    if evaluation.perceptual_size and evaluation.perceptual_size < LEAST_PERCEPTUAL:
+    least = NETWORKS["alexnet"].least
+    if evaluation.perceptual_size and evaluation.perceptual_size < least:
         raise InputError(
             f"config.evaluation.perceptual_size is {evaluation.perceptual_size}: expected at least "
-            f"{LEAST_PERCEPTUAL} pixels, or none to keep the size: in fewer AlexNet's fifth "
-            "convolution sees nothing."
+            f"{least} pixels, or none to keep the size: in fewer AlexNet's fifth convolution sees "
+            "nothing."
         )
     for name in evaluation.metrics:
         if METRICS[name].network and not evaluation.perceptual:

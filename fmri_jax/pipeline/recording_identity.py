@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import data
+from fmri_jax import arrays, data, features, networks
 from fmri_jax.data import paths
 from fmri_jax.data.recording import Recording
 from fmri_jax.datasets import cache, manual_download, simulated
 from fmri_jax.errors import InputError
 from fmri_jax.files import cache_folder
-from fmri_jax.networks import alexnet
 from fmri_jax.pipeline.experiment_config import Experiment
 
 SAMPLED = 256  # responses of a virtual subject by which it is known again
@@ -150,7 +149,9 @@ def _stamp(path: str) -> dict[str, int | str]:
 def _source() -> str:
     """Hash of the simulation's own code: a changed simulation is another recording."""
     digest = hashlib.sha256()
-    for module in (simulated, alexnet):
-        for path in sorted(pathlib.Path(str(module.__file__)).parent.glob("*.py")):
-            digest.update(path.read_bytes())
+    packages = (simulated, features, networks)
+    folders = [pathlib.Path(str(package.__file__)).parent for package in packages]
+    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
+    for path in (*files, pathlib.Path(arrays.__file__)):
+        digest.update(path.read_bytes())
     return digest.hexdigest()

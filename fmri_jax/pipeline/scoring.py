@@ -9,7 +9,7 @@ import numpy as np
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
-from fmri_jax.evaluation.eight_numbers import NETWORKS, NUMBERS, eight_numbers
+from fmri_jax.evaluation.eight_numbers import COMPARISONS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.permutation import Difference, compare
 from fmri_jax.evaluation.registry import METRICS
@@ -101,7 +101,7 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[s
         try:
             networks[name] = pretrained.load(name, file)
         except InputError as error:
-            missing |= {number: str(error) for number in NETWORKS[name].metrics}
+            missing |= {number: str(error) for number in COMPARISONS[name].numbers}
     values = eight_numbers(test.targets, test.reconstructions, networks)
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}

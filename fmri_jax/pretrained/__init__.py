@@ -23,7 +23,7 @@ def load(name: str, path: str | pathlib.Path | None = None, download: bool = Tru
     Args:
         name: "alexnet", "vgg16", "caffenet" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`,
             `CaffeNet`; "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of
-            channel weights a layer; "inception_v3", "efficientnet_b1", "swav_resnet50",
+            channel weights per layer; "inception_v3", "efficientnet_b1", "swav_resnet50",
             "clip_vit_l14" -> parameters of the networks in `fmri_jax.networks`.
         path: a file of weights to read instead of those found or fetched, such as torchvision's
             `alexnet-owt-7be5be79.pth` or Caffe's `bvlc_reference_caffenet.caffemodel`. Its kind
@@ -98,9 +98,9 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     """Ports a file that the user names, by the rules for files of its kind."""
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    wanted = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
+    reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
     for publication in weights.publications:
-        if publication.read is wanted:
+        if publication.read is reader:
             return rules.port(publication.read(path), publication.rules, weights.shapes(), path)
     raise _of_another_kind(path, weights)
 

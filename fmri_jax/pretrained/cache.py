@@ -1,4 +1,4 @@
-"""Ported weights as safetensors in the user's cache folder, whole or absent."""
+"""Ported weights as safetensors in the user's cache folder, complete or absent."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ def folder() -> pathlib.Path:
 
 
 def save(name: str, arrays: Mapping[str, np.ndarray], origin: str) -> None:
-    """Keeps ported arrays; readers see the whole file or none. A cache that cannot be written is
+    """Keeps ported arrays; readers see the complete file or none. A cache that cannot be written is
     done without."""
     from safetensors.numpy import save as to_bytes
 

@@ -35,7 +35,7 @@ _SHAPE = 7
 
 
 class _MalformedError(ValueError):
-    """What is wrong with the bytes, for one sentence with the file's name."""
+    """What is wrong with the bytes, for one message with the file's name."""
 
 
 def load_caffemodel(path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -59,8 +59,8 @@ def load_caffemodel(path: pathlib.Path) -> dict[str, np.ndarray]:
         raise InputError(f"{path} cannot be read ({error}): give a .caffemodel.") from error
     except _MalformedError as error:
         raise InputError(
-            f"{path} is no whole .caffemodel ({error}): expected trained layers as Caffe writes "
-            "them; get the file again, and not the .prototxt, which holds no weights."
+            f"{path} is not a complete .caffemodel ({error}): expected trained layers as "
+            "Caffe writes them; get the file again, and not the .prototxt, which holds no weights."
         ) from error
     return blobs
 

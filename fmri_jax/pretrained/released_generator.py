@@ -2,7 +2,7 @@
 
 Their network in Caffe's terms: three InnerProduct layers `defc7`, `defc6`, `defc5`, a Reshape to
 (256, 4, 4), then nine Deconvolution layers. Those called `conv5_1`, `conv4_1`, `conv3_1` have
-stride 1, where a transposed convolution is a convolution with the kernel turned by 180 degrees.
+stride 1, where a transposed convolution is a convolution with the kernel flipped along both axes.
 Caffe counts channels before rows and columns, and colours as blue, green, red; we count them last,
 and as red, green, blue.
 
@@ -48,7 +48,7 @@ def _last_bias(bias: np.ndarray) -> np.ndarray:
 
 
 def _deconvolution(kernel: np.ndarray) -> np.ndarray:
-    """(in, out, h, w) -> (h, w, in, out), turned by 180 degrees."""
+    """(in, out, h, w) -> (h, w, in, out), flipped along both axes."""
     return kernel[:, :, ::-1, ::-1].transpose(2, 3, 0, 1)
 
 
@@ -84,7 +84,7 @@ def load_generator(path: str | pathlib.Path) -> tuple[Generator, dict[str, Any]]
         images (n, 227, 227, 3) in steps of 1/255 around ImageNet's mean (123, 117, 104).
 
     Raises:
-        InputError: the file is missing, damaged, or holds another network.
+        InputError: the file is missing, corrupt, or holds another network.
     """
     path = pathlib.Path(path)
     if not path.is_file():

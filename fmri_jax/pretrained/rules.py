@@ -39,7 +39,7 @@ class Rule:
     """Where an array goes.
 
     Attributes:
-        pattern: regular expression that matches the whole source name.
+        pattern: regular expression that matches the complete source name.
         name: parameter name "layer/kernel", with the pattern's groups as \\1; None leaves the
             array out on purpose.
         transform: from the source's layout to ours.

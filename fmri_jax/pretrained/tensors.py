@@ -11,7 +11,7 @@ def load_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The arrays of a `.safetensors` file; nothing in it can run.
 
     Raises:
-        InputError: the file is missing, damaged, or of a type that NumPy does not have.
+        InputError: the file is missing, corrupt, or of a type that NumPy does not have.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file

@@ -1,6 +1,6 @@
 """Opens pickled arrays of strangers without running anything of theirs.
 
-A pickle is a program. This unpickler knows the few names that arrays are made of, and refuses
+A pickle is a program. This unpickler knows the few names that arrays are made of, and rejects
 every other one before it is looked up. Not even NumPy's `ndarray` and `dtype` stand behind
 these names, but notes of what the file says (see `pickled_arrays`).
 """
@@ -59,14 +59,14 @@ def load_arrays(path: pathlib.Path) -> Any:
     """Reads a pickle that holds NumPy arrays of numbers in dicts, lists and tuples.
 
     Raises:
-        InputError: the file is missing, damaged, or holds anything else.
+        InputError: the file is missing, corrupt, or holds anything else.
     """
     try:
         with path.open("rb") as stream:
             return finished(_Unpickler(stream, _ARRAYS, path).load())
     except InputError:
         raise
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # a corrupt pickle can raise anything
         raise InputError(f"{path} cannot be read as pickled arrays ({error}).") from error
 
 
@@ -77,7 +77,7 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     pickles with the numbers behind them.
 
     Raises:
-        InputError: the file is missing, damaged, or holds anything but tensors.
+        InputError: the file is missing, corrupt, or holds anything but tensors.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -89,7 +89,7 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
         return {str(name): np.array(array) for name, array in state.items()}
     except InputError:
         raise
-    except Exception as error:  # a damaged pickle can raise anything
+    except Exception as error:  # a corrupt pickle can raise anything
         raise InputError(
             f"{path} cannot be read as a PyTorch state dict ({error}): get the file again, or "
             "open it with PyTorch and save its state_dict()."
@@ -157,7 +157,7 @@ def _load_state(
 
 
 def _check_numbers(dtype: Any) -> None:
-    """Refuses what a pickle gives for a storage's type, if it is none of PyTorch's."""
+    """Rejects what a pickle gives for a storage's type, if it is none of PyTorch's."""
     if dtype not in _TORCH_TYPES.values():
         raise ValueError("a storage is of an unknown type")
 
@@ -166,8 +166,8 @@ def _tensor(
     flat: np.ndarray, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
 ) -> np.ndarray:
     # A tensor's size says nothing of memory, and NumPy's integers wrap where Python's grow.
-    whole = type(flat) is np.ndarray and flat.ndim == 1 and flat.flags.c_contiguous
-    if not whole or not all(type(number) is int for number in (offset, *shape, *stride)):
+    flat_array = type(flat) is np.ndarray and flat.ndim == 1 and flat.flags.c_contiguous
+    if not flat_array or not all(type(number) is int for number in (offset, *shape, *stride)):
         raise ValueError("a tensor is made of something else than a storage and integers")
     strides = [step * flat.itemsize for step in stride]
     last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))

@@ -1,4 +1,4 @@
-"""Orbax checkpoints of a whole training state. The only file that imports Orbax.
+"""Orbax checkpoints of a complete training state. The only file that imports Orbax.
 
 A checkpoint holds every leaf of the state: parameters, optimiser moments, random key and step. The
 position in the data is a function of seed and step (`data.batches`), so the step is the position.
@@ -52,17 +52,17 @@ class Checkpoints:
         """Reads the latest checkpoint into the structure, dtypes and shardings of `like`.
 
         Raises:
-            InputError: it is damaged, or of another network.
+            InputError: it is corrupt, or of another network.
         """
         plain, step = _without_keys(like), self._manager.latest_step()
         template = jax.tree.map(self._ocp.utils.to_shape_dtype_struct, plain)
         try:
             stored = self._manager.restore(step, args=self._ocp.args.StandardRestore(template))
-        except Exception as error:  # a damaged checkpoint can raise anything
+        except Exception as error:  # a corrupt checkpoint can raise anything
             found = " ".join(str(error).split())[:200]
             raise InputError(
-                f"{self._folder / str(step)} cannot be restored ({found}): expected a whole "
-                "checkpoint of this run; delete that folder, and training goes on from the one "
+                f"{self._folder / str(step)} cannot be restored ({found}): expected a complete "
+                "checkpoint of this run; delete that folder, and training resumes from the one "
                 "before it."
             ) from error
         return jax.tree.map(_with_key, like, stored)

@@ -18,7 +18,7 @@ def options() -> dict[str, bool | int | str]:
     """For `jax.jit(..., compiler_options=options())`: none but on CPU, or where XLA knows none.
 
     The option is experimental, so that another release of XLA may have dropped it: a program of
-    one addition tells.
+    one addition shows whether it has.
     """
     if jax.default_backend() != "cpu":
         return {}

@@ -23,7 +23,7 @@ def steps_at_once(asked: int) -> int:
 def several_steps(
     step: Callable[..., tuple[State, Metrics]],
 ) -> Callable[..., tuple[State, Metrics]]:
-    """Turns a step over one batch into one over a tuple of batches, to be jitted by the caller.
+    """Makes a step over one batch into one over a tuple of batches, to be jitted by the caller.
 
     A call costs the host a fraction of a millisecond whatever it holds, which matters where a step
     takes the device no longer than that. The batches are stacked and scanned, so that the program
@@ -33,8 +33,8 @@ def several_steps(
         step: `(state, batch, *fixed) -> (state, scalar metrics)`.
 
     Returns:
-        `(state, batches, *fixed) -> (state, metrics)`; a metric has one value a batch. It compiles
-        once for each number of batches.
+        `(state, batches, *fixed) -> (state, metrics)`; a metric has one value per batch. It
+        compiles once for each number of batches.
     """
 
     def steps(state: State, batches: tuple[Any, ...], *fixed: Any) -> tuple[State, Metrics]:

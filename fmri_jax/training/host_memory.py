@@ -31,7 +31,7 @@ _SETTINGS = (
 def run_in_caller() -> None:
     """Lets XLA run programs on CPU in the thread that calls them, which then waits for the result.
 
-    By default another thread does, and Python goes on: worth something where it has work to do,
+    By default another thread does, and Python continues: worth something where it has work to do,
     which the loop of training has not. Changes nothing on other platforms, and no number.
 
     For a process of our own, before it uses JAX: later it has no effect.
@@ -42,7 +42,7 @@ def run_in_caller() -> None:
 def keep_freed_memory() -> bool:
     """Lets the process keep large freed arrays, instead of mapping and zeroing them anew.
 
-    The setting holds for the whole process and changes no number. Peak memory at 227 px grows from
+    The setting is one of the process and changes no number. Peak memory at 227 px grows from
     4.1 to 4.5 GiB. Where the C library is another one than glibc nothing happens.
 
     Returns:

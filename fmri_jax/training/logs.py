@@ -15,7 +15,7 @@ class MetricLog:
         workdir: the run's folder; `metrics.jsonl` and the event files go there.
         fold: name of the cross-validation fold, written on every line.
         n_steps: total number of steps, for the progress bar.
-        start: the step that a resumed run goes on from: later lines of the same fold are dropped,
+        start: the step that a run resumes from: later lines of the same fold are dropped,
             so that no step is logged twice.
         progress: whether to draw a progress bar on the terminal.
     """

@@ -59,12 +59,12 @@ def train(
     workdir: pathlib.Path,
     fold: str = "all",
 ) -> State:
-    """Takes steps until `options.n_steps`, going on from the latest checkpoint if there is one.
+    """Takes steps until `options.n_steps`, resuming from the latest checkpoint if there is one.
 
     Args:
         steps: a jitted `(state, batches) -> (state, metrics)` that may donate its state; a metric
-            has one value a batch (see `dispatch.several_steps`).
-        state: the state at step 0; it also tells the structure and shardings of a checkpoint.
+            has one value per batch (see `dispatch.several_steps`).
+        state: the state at step 0; it also gives the structure and shardings of a checkpoint.
         batch_at: the batch of step `t`, a pure function of `t`.
         options: see `LoopOptions`.
         workdir: holds `metrics.jsonl`, event files and `checkpoints/<fold>/`.
@@ -104,7 +104,7 @@ def _look(
     options: LoopOptions,
     logged: Callable[[int], bool],
 ) -> None:
-    """Waits for the pending steps, refuses what is not finite, writes the steps to be logged."""
+    """Waits for the pending steps, rejects what is not finite, writes the steps to be logged."""
     fetched = jax.device_get(pending)
     pending.clear()
     for first, metrics in fetched.items():

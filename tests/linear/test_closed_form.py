@@ -149,7 +149,7 @@ def test_refuses_a_penalty_that_is_not_positive(random_problem):
         (jax.numpy.ones((2, 2)), "float32 values: expected integer feature indices"),
     ],
 )
-def test_indices_of_no_feature_are_refused(selected, message):
+def test_indices_of_no_feature_are_rejected(selected, message):
     X, Y = np.eye(9, 8, dtype=np.float32), np.eye(9, 2, dtype=np.float32)
     with pytest.raises(InputError, match=message):
         ridge(X, Y, 1.0, selected)

@@ -61,7 +61,7 @@ def test_blocks_devices_and_sparse_form(random_problem):
 
 @pytest.mark.parametrize("decoder", PEERS)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_one_value_that_is_not_finite_is_refused(random_problem, decoder, value):
+def test_one_value_that_is_not_finite_is_rejected(random_problem, decoder, value):
     X, Y = (values.copy() for values in random_problem)
     X[7, 42] = value
     with pytest.raises(InputError, match="X holds 1 NaN or infinite .* row 7, column 42"):
@@ -70,14 +70,14 @@ def test_one_value_that_is_not_finite_is_refused(random_problem, decoder, value)
         fit_selected(Y, X, decoder, 30)
 
 
-def test_a_number_too_large_for_float32_is_refused(random_problem):
+def test_a_number_too_large_for_float32_is_rejected(random_problem):
     X, Y = (values.astype(np.float64) for values in random_problem)
     Y[3, 2] = 1e300
     with pytest.raises(InputError, match="NaN or infinite numbers in float32"):
         fit_selected(X, Y)
 
 
-def test_the_largest_finite_numbers_are_not_refused(random_problem):
+def test_the_largest_finite_numbers_are_not_rejected(random_problem):
     X, Y = (values.copy() for values in random_problem)
     X[:, 0] = np.finfo(np.float32).max  # their sum is infinite
     coef = np.asarray(fit_selected(X, Y, "omp", 30).coef)

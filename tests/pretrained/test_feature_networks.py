@@ -155,7 +155,7 @@ def test_clip_sees_one_size_only():
         jax.eval_shape(CLIPVision().init, jax.random.key(0), example)
 
 
-def test_damaged_safetensors_are_refused(tmp_path):
+def test_damaged_safetensors_are_rejected(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}")
     for name in ("w.safetensors", "missing.safetensors"):
         with pytest.raises(InputError, match=f"{name} cannot be read as safetensors"):

@@ -85,7 +85,7 @@ def test_the_network_is_the_published_one_but_for_its_voxels(file):
     assert {"fc7", "fc6", "fc5", *(name for name, *_ in DECONVOLUTIONS)} == set(params)
 
 
-def test_another_network_is_refused(layers, tmp_path):
+def test_another_network_is_rejected(layers, tmp_path):
     path = tmp_path / "w.caffemodel"
     path.write_bytes(write_net({"conv1": [np.ones((2, 2), np.float32)]}))
     with pytest.raises(InputError, match=r"no layer defc7 .* but conv1/0: expected a generator"):

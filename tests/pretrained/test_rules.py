@@ -34,7 +34,7 @@ def test_arrays_find_their_places_and_layouts():
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "message"),
     [
         ({"extra": np.ones(3)}, "holds 'extra', which no rule maps"),
         ({"features__7__bias": np.ones(4)}, "maps 'features.7.bias' to 'conv7/bias', which does"),
@@ -45,8 +45,8 @@ def test_arrays_find_their_places_and_layouts():
         ({"features__0__bias": np.full(4, np.nan)}, "values that are not finite"),
     ],
 )
-def test_what_does_not_fit_is_refused(changes, sentence):
-    with pytest.raises(InputError, match=sentence):
+def test_what_does_not_fit_is_rejected(changes, message):
+    with pytest.raises(InputError, match=message):
         port(source(**changes), RULES, SHAPES, "w.pth")
 
 

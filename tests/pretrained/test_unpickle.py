@@ -58,7 +58,7 @@ def test_a_malicious_pickle_is_refused_and_does_not_run(tmp_path, wrapped):
 @pytest.mark.parametrize(
     "name", ["builtins eval", "numpy load", "numpy.core.multiarray fromfile", "torch load"]
 )
-def test_every_other_name_is_refused(tmp_path, name):
+def test_every_other_name_is_rejected(tmp_path, name):
     path = tmp_path / "w.ckpt"
     path.write_bytes(b"c" + name.replace(" ", "\n").encode() + b"\n(tR.")
     with pytest.raises(InputError, match=f"asks for {name.replace(' ', '.')}"):
@@ -143,7 +143,7 @@ def test_arrays_of_every_order_and_number_come_back(tmp_path, array):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps({"a": 1})[:-3]])
-def test_a_damaged_pickle_is_refused(tmp_path, content):
+def test_a_damaged_pickle_is_rejected(tmp_path, content):
     path = tmp_path / "w.ckpt"
     path.write_bytes(content)
     with pytest.raises(InputError, match="cannot be read as pickled arrays"):
@@ -182,7 +182,7 @@ def test_a_malicious_pytorch_file_is_refused_and_does_not_run(tmp_path, zipped):
     assert not marker.exists()
 
 
-def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
+def test_a_tensor_beyond_its_storage_is_rejected(tmp_path):
     """Strides and offset are the file's own words: they must not read foreign memory."""
     torch.save({"w": torch.zeros(3, 3)}, tmp_path / "w.pth")
     with zipfile.ZipFile(tmp_path / "w.pth") as archive:
@@ -198,14 +198,14 @@ def test_a_tensor_beyond_its_storage_is_refused(tmp_path):
         load_torch(tmp_path / "w.pth")
 
 
-def test_a_tensor_made_of_another_tensor_is_refused():
+def test_a_tensor_made_of_another_tensor_is_rejected():
     """Ten views of the last number have the size of ten numbers, and nine lie behind the end."""
     last = unpickle._tensor(np.arange(10.0), 9, (10,), (0,))
     with pytest.raises(ValueError, match="something else than a storage"):
         unpickle._tensor(last, 0, (10,), (1,))
 
 
-def test_a_truncated_file_of_the_older_format_is_refused(tmp_path):
+def test_a_truncated_file_of_the_older_format_is_rejected(tmp_path):
     path = tmp_path / "w.pth"
     torch.save({"w": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
     whole = path.read_bytes()
@@ -224,7 +224,7 @@ def test_files_of_another_content_are_refused_by_load(tmp_path):
             pretrained.load("alexnet", tmp_path / f"w.{ending}")
 
 
-def test_a_stride_that_is_no_python_integer_is_refused():
+def test_a_stride_that_is_no_python_integer_is_rejected():
     """NumPy's integers wrap: 2**61 + 3 steps of 8 bytes would read memory of others."""
     for step in (np.int64(2**61 + 3), np.asarray(2**61 + 3)):
         with pytest.raises(ValueError, match="a storage and integers"):

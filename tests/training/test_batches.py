@@ -123,7 +123,7 @@ print(batches(0).fmri.shape)
     assert run.stdout.split() == ["(4,", "4)"]
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(trials: Trials) -> None:
+def test_a_batch_that_cannot_be_divided_is_rejected(trials: Trials) -> None:
     with pytest.raises(InputError, match=r"batch_size is 6 on 4 device\(s\): .* such as 4"):
         Batches(trials, 6, seed=0, mesh=mesh_of(4))
     with pytest.raises(InputError, match="batch_size is 0"):

@@ -176,7 +176,7 @@ def test_a_run_killed_while_it_drops_lines_loses_none_of_other_folds(tmp_path, m
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, damage):
+def test_a_corrupt_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, damage):
     whole = train(step, start(), batch_at, options(13), tmp_path / "whole")
     train(step, start(), batch_at, options(10), tmp_path / "cut")
     folder = tmp_path / "cut/checkpoints/all/10"
@@ -192,7 +192,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, da
     chex.assert_trees_all_equal(whole.weights, again.weights)
 
 
-def test_more_devices_than_there_are_is_refused():
+def test_more_devices_than_there_are_is_rejected():
     with pytest.raises(ValueError, match="JAX sees 4"):
         meshes.make_mesh(64)
 

@@ -123,7 +123,7 @@ def choose(
         norm * least). Of equal correlations the first feature, as argmax over all would give.
     """
     bound, usable = proposal.bound, proposal.bound.shape[1]
-    # XLA turns a top_k whose result is sliced into a full sort: hence max and min below.
+    # XLA makes a top_k whose result is sliced into a full sort: hence max and min below.
     best, places = lax.top_k(bound, min(CANDIDATES, usable))
     features = _own_places(places, selected)
     sure = jnp.max(best - 2 * proposal.slack(dictionary, features), axis=1, keepdims=True)
@@ -148,14 +148,14 @@ def choose(
 
 
 def _evaluate(
-    dictionary: Dictionary, residual: jax.Array, features: jax.Array, wanted: jax.Array
+    dictionary: Dictionary, residual: jax.Array, features: jax.Array, needed: jax.Array
 ) -> jax.Array:
-    """Correlations (t, c) of the wanted atoms in full precision, -1 elsewhere.
+    """Correlations (t, c) of the needed atoms in full precision, -1 elsewhere.
 
     Wanted atoms are few: packing them into one list saves reading (t, c, n) numbers.
     """
     t, at_once = len(features), max(1, len(features) // 4)
-    target, column = jnp.nonzero(wanted, size=-(-wanted.size // at_once) * at_once, fill_value=t)
+    target, column = jnp.nonzero(needed, size=-(-needed.size // at_once) * at_once, fill_value=t)
 
     def some(i: jax.Array, values: jax.Array) -> jax.Array:
         who, where = (lax.dynamic_slice_in_dim(a, i * at_once, at_once) for a in (target, column))
@@ -164,7 +164,7 @@ def _evaluate(
         return values.at[who, where].set(exact, mode="drop")
 
     none = jnp.full(features.shape, -1, residual.dtype)
-    return lax.fori_loop(0, -(-jnp.sum(wanted) // at_once), some, none)
+    return lax.fori_loop(0, -(-jnp.sum(needed) // at_once), some, none)
 
 
 def _first_of_largest(

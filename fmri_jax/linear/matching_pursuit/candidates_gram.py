@@ -87,7 +87,7 @@ def add_column(
     ahead: Lookahead,
     place: jax.Array,
     step: jax.Array,
-    wanted: jax.Array,
+    needed: jax.Array,
 ) -> Lookahead:
     """Puts the columns of the atoms just chosen with those in use.
 
@@ -97,14 +97,14 @@ def add_column(
         ahead: what is known so far.
         place: (t,) atoms, of 0 .. s - 1.
         step: how many columns are in use.
-        wanted: (t,) targets that need the column; those of the others are undefined.
+        needed: (t,) targets that need the column; those of the others are undefined.
     """
     t = len(place)
     known = ahead.places == place[:, None]
     column = jnp.take_along_axis(
         ahead.columns, jnp.argmax(known, axis=1)[:, None, None], axis=2, mode="clip"
     )[:, :, 0]
-    missing = wanted & ~jnp.any(known, axis=1)
+    missing = needed & ~jnp.any(known, axis=1)
     some = min(TOGETHER, t)
     (targets,) = jnp.nonzero(missing, size=-(-t // some) * some, fill_value=t)
     feature = jnp.take_along_axis(selected, place[:, None], axis=1)[:, 0]

@@ -4,7 +4,7 @@ Each step takes, for every target, the feature (atom) that correlates most with 
 residual, and projects the residual off it (Mallat & Zhang 1993; Pati et al. 1993).
 
 Where the time goes, at the size of nilearn's Miyawaki example (n = 1,320 trials, p = 5,438 voxels,
-t = 361 targets, 500 voxels a target, 10 atoms):
+t = 361 targets, 500 voxels per target, 10 atoms):
 
 - correlations as one product (t, n) x (n, p) a step: 5.2 GFLOP, and the voxels' 29 MB are read once
   for all targets. The first product also is the F-test, the last step needs none: 52 GFLOP in all,
@@ -54,12 +54,12 @@ def omp(
     Args:
         X: (samples, features); centred here, not scaled.
         Y: (samples, targets).
-        n_nonzero: atoms a target; by default a tenth of the features (at least one), or as many
+        n_nonzero: atoms per target; by default a tenth of the features (at least one), or as many
             as it takes where `tol` is given.
         tol: stop a target once its squared residual norm is at most this.
         selected: (targets, k) features that each target may use; None for all.
         block: targets solved together; by default as many as half a GiB holds.
-        mesh: mesh with an axis 'data' that the targets are dealt over; None for one device.
+        mesh: mesh with an axis 'data' that the targets are split over; None for one device.
 
     Returns:
         `coef` (features, targets) and `intercept` (targets,). A target stops early where nothing
@@ -85,7 +85,7 @@ def omp_sparse(
     """`omp` with its coefficients as (indices, values, intercept); the atoms in order of choice."""
     X, Y, selected = check(X, Y, selected)
     if n_nonzero is not None and n_nonzero < 1:
-        raise InputError(f"n_nonzero is {n_nonzero}: expected at least 1 atom a target.")
+        raise InputError(f"n_nonzero is {n_nonzero}: expected at least 1 atom per target.")
     if tol is not None and tol < 0:
         raise InputError(f"tol is {tol}: expected a squared residual norm, 0 or more.")
     atoms = atom_count(X.shape, selected, n_nonzero, tol)

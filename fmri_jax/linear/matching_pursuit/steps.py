@@ -58,7 +58,7 @@ def pursue(
         targets: (t, n) centred targets.
         products: (t, features) correlations of the targets with every atom.
         selected: (t, s) features that each target may use; None for all.
-        atoms: most atoms a target.
+        atoms: most atoms per target.
         tol: squared residual norm at which a target stops; negative for never.
         ahead: whether to propose from Gram columns (`lookahead`) and not from bfloat16 products;
             by default where they are faster; never without `selected`. Both choose the same atoms.

@@ -15,6 +15,7 @@ from absl import logging
 from fmri_jax import pretrained
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
+from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
@@ -29,14 +30,12 @@ from fmri_jax.methods.gan.state import (
 )
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
-from fmri_jax.networks import VGG16, AlexNet, CaffeNet, Discriminator, Generator
+from fmri_jax.networks import Discriminator, Generator
 from fmri_jax.training import loop
 from fmri_jax.training.batches import Batches
 from fmri_jax.training.dispatch import steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import replicate
-
-COMPARATORS = {"alexnet": AlexNet, "caffenet": CaffeNet, "vgg16": VGG16}
 
 
 def _start(
@@ -147,7 +146,7 @@ class GAN:
                 dtype=dtype,
             ),
             discriminator=Discriminator(width=config.discriminator_width, dtype=dtype),
-            comparator=COMPARATORS[config.comparator](dtype=dtype),
+            comparator=NETWORKS[config.comparator].module(dtype),
         )
 
     def _comparator_weights(self) -> Any:

@@ -136,7 +136,7 @@ def _over_blocks(g_BhwO: jax.Array, kernel_QQSO: jax.Array) -> jax.Array:
 
 
 def kernel_to_blocks(kernel_KKCO: jax.Array, stride: int) -> jax.Array:
-    """(K, K, C, O) -> (Q, Q, S, O), the size filled up with zeros to whole blocks."""
+    """(K, K, C, O) -> (Q, Q, S, O), the size filled up with zeros to complete blocks."""
     size, _, c, o = kernel_KKCO.shape
     q = -(-size // stride)
     fill = (0, q * stride - size)

@@ -1,4 +1,4 @@
-"""Convolutions of images smaller than their kernel, one matrix product a tap, for CPU.
+"""Convolutions of images smaller than their kernel, one matrix product per tap, for CPU.
 
 For such images XLA's own convolution takes far longer than for larger ones. A tap of the kernel by
 itself meets a rectangle of pixels, and its products with them are one matrix product over channels;

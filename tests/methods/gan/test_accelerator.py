@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.communication import bytes_by_collective
 from fmri_jax.networks.conv import gpu
-from fmri_jax.training.communication import bytes_by_collective
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
 

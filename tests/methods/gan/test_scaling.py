@@ -10,11 +10,11 @@ import jax
 import numpy as np
 import pytest
 
+from benchmarks.communication import bytes_by_collective
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.step import jitted
 from fmri_jax.training import loop
-from fmri_jax.training.communication import bytes_by_collective
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 from tests.methods.gan.conftest import SMALL, build_setting, random_trials
 
