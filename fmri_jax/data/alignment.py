@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fmri_jax.data.recording import Recording
 
 _SHIFTS = (-2, -1, 1, 2)
-_MOST_TRIALS, _MOST_VOXELS, _MOST_IMAGES, _SIDE = 400, 1000, 300, 12  # px, of images compared
+_MOST_TRIALS, _MOST_VOXELS, _MOST_IMAGES, _SIDE = 300, 1000, 200, 12  # px, of images compared
 _PERMUTATIONS = 100
 _CERTAIN, _BETTER = 5.0, 3.0  # standard deviations of the permutations: above chance, above rival
 _FEWEST_PAIRS, _FEWEST_IMAGES = 30, 12
