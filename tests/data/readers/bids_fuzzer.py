@@ -24,7 +24,7 @@ from tests.data.readers.bids_tree import bare, course, write_volumes
 
 VOLUMES = 24
 SUFFIXES = ("_bold.nii.gz", "_events.tsv", "_bold.json")
-TIMES = ("0.3", "0.72", "0.8", "1", "1.4", "1.793", "2", "2.5")
+TIMES = ("0.3", "0.72", "0.8", "1", "1.4", "1.793", "2", "2.5", "3.3")
 MUTATIONS = (
     "none", "drop a table", "other table elsewhere", "same table elsewhere", "hidden copies",
     "rest", "localizer", "other task", "header 1 s", "header 0", "sidecar lies", "sidecar in text",
@@ -35,33 +35,28 @@ MUTATIONS = (
 
 
 @st.composite
-def trees(draw: st.DrawFn) -> dict[str, Any]:
-    """What a tree consists of."""
+def trees(draw: st.DrawFn, mutation: str) -> dict[str, Any]:
+    """What a tree consists of that has this mutation, and sometimes another one."""
     tr = draw(st.sampled_from(TIMES))
     length = float(Fraction(tr) * VOLUMES)
     sessions = draw(st.sampled_from([("",), ("01",), ("01", "02")]))
     runs = draw(st.sampled_from([("",), ("1",), ("01", "02"), ("1", "2")]))
     extra = draw(st.sampled_from(["", "acq-fast", "dir-AP", "rec-norm"]))
     pairs = [p for p in itertools.product(sessions, runs)]
-    step = st.integers(0, int(length * 100) - 1)
-    events = [
-        draw(
-            st.lists(
-                st.tuples(step, st.integers(0, 600), st.sampled_from("ab")), min_size=1, max_size=3
-            )
-        )
-        for _ in pairs
-    ]
+    delay = draw(st.sampled_from([0.0, 1.4, 5.0]))
+    last = max(int(length * 100) - int(delay * 100) - 100, 1)  # an onset that the scans can answer
+    event = st.tuples(st.integers(0, last), st.integers(0, 400), st.sampled_from("ab"))
+    events = [draw(st.lists(event, min_size=1, max_size=3)) for _ in pairs]
     return {
         "tr": tr,
         "pairs": pairs,
         "extra": extra,
         "events": events,
-        "delay": draw(st.sampled_from([0.0, 1.4, 5.0])),
+        "delay": delay,
         "table": draw(st.sampled_from(["run", "run", "task", "subject"])),
         "sidecar": draw(st.sampled_from(["none", "run", "task", "task", "subject"])),
         "description": draw(st.booleans()),
-        "mutations": draw(st.lists(st.sampled_from(MUTATIONS), max_size=2, unique=True)),
+        "mutations": list({mutation: 0, draw(st.sampled_from(("none", *MUTATIONS))): 0}),
         "where": draw(st.sampled_from(["", "sub-01"])),
     }
 
