@@ -18,7 +18,7 @@ def fuzz(tree: dict) -> None:
 
 
 def run(examples: int, derandomize: bool = True) -> None:
-    """Examines about so many trees, equally many of each mutation; if random, says how far it is."""
+    """Examines about so many trees, equally many of each mutation; if random, counts aloud."""
     RESULTS.clear()
     options = settings(
         max_examples=-(-examples // len(MUTATIONS)),
