@@ -22,7 +22,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import figures
 from fmri_jax.methods.local_decoders.sweep import EXPECTED, rows, sweep, write_workdirs
 from fmri_jax.pipeline.run import use_compilation_cache
-from fmri_jax.report.comparison.variants import Claim
+from fmri_jax.report.comparison.hypotheses import Hypothesis
 
 PICTURED = ("OMP, s = 2", "OMP, 1x1", "OMP, s = 3, learned weights", "Chosen on inner folds")
 
@@ -57,7 +57,7 @@ def main(path: str, out: pathlib.Path, split: str = "stimulus") -> pathlib.Path:
         out,
         title="Local decoders: scales, decoders and weights",
         text=f"Leave one {split} out; every trial is scored by itself, all pixels pooled.",
-        claims=[Claim(better, worse, "accuracy") for better, worse in EXPECTED],
+        hypotheses=[Hypothesis(better, worse, "accuracy") for better, worse in EXPECTED],
     )
     print(compared.markdown)
     return compared.page

@@ -29,7 +29,7 @@ from fmri_jax.files import place
 from fmri_jax.pipeline import experiment_config
 from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.workdir import OUTDATED, is_outdated, outdate, writing_to
-from fmri_jax.report.comparison.variants import Claim
+from fmri_jax.report.comparison.hypotheses import Hypothesis
 from fmri_jax.training.loop import NotFiniteError
 
 RESERVED = ("", "figures", "slurm")  # folders of a sweep that no variant may have
@@ -116,7 +116,7 @@ def run_sweep(
             workdir,
             title=str(plain.get("title", "")),
             text=" ".join([str(plain.get("text", "")), *excuses]),
-            claims=_claims(plain["sweep"]),
+            hypotheses=_hypotheses(plain["sweep"]),
             failed=tuple(failed),
         )
     print(compared.markdown)
@@ -144,9 +144,9 @@ def _by_variant(
     return finished, failed
 
 
-def _claims(sweep: Mapping[str, Any]) -> list[Claim]:
-    """The expected orderings; the page lists those of variants that failed as not judged."""
-    return [Claim(*claim) for claim in section(SweepConfig, sweep, "config.sweep").claims]
+def _hypotheses(sweep: Mapping[str, Any]) -> list[Hypothesis]:
+    """The expected orderings; the page lists those of variants that failed as untested."""
+    return [Hypothesis(*claim) for claim in section(SweepConfig, sweep, "config.sweep").claims]
 
 
 def _check_recordings(todo: list[Task], rescore: bool) -> None:

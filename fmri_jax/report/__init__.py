@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from fmri_jax.files import place
 
 if TYPE_CHECKING:
+    from fmri_jax.report.comparison.hypotheses import Hypothesis
     from fmri_jax.report.comparison.page import Comparison
-    from fmri_jax.report.comparison.variants import Claim, Paths
+    from fmri_jax.report.comparison.variants import Paths
 
 
 def write(workdir: pathlib.Path) -> pathlib.Path:
@@ -38,29 +39,29 @@ def compare(
     out: pathlib.Path,
     title: str = "Comparison",
     text: str = "",
-    claims: "Sequence[Claim]" = (),
+    hypotheses: "Sequence[Hypothesis]" = (),
     failed: Collection[str] = (),
 ) -> "Comparison":
     """Writes one table and one page over several finished runs.
 
     Args:
-        workdirs: name of each variant -> its workdir, or one workdir a seed, in the order in which
-            they are shown; the first variant is the one that the others are tested against.
+        workdirs: name of each variant -> its workdir, or one workdir per seed, in the order in
+            which they are shown; the others are tested against the first variant.
         out: the folder for `comparison.html`, `comparison.csv`, `comparison.md` and `figures/`.
         title: heading of the page.
         text: a sentence or two below it.
-        claims: orderings that were expected (`comparison.variants.Claim`); the page says of each
+        hypotheses: orderings that were expected; the page shows of each
             whether it holds, with the numbers.
-        failed: variants that were not run to their end: claims that name them are listed, not
-            judged.
+        failed: variants that were not run to their end: hypotheses that name them are listed
+            as untested.
 
     Returns:
         The paths of the page and of the CSV, and the table as Markdown, for the terminal.
 
     Raises:
-        InputError: there is no variant, a workdir cannot be read, or a claim names a variant or
-            score that is not there.
+        InputError: there is no variant, a workdir cannot be read, or a hypothesis names a variant
+            or score that is not there.
     """
     from fmri_jax.report.comparison.page import write_comparison
 
-    return write_comparison(workdirs, place(out), title, text, claims, failed)
+    return write_comparison(workdirs, place(out), title, text, hypotheses, failed)

@@ -230,7 +230,7 @@ def test_another_subject_is_rejected_and_another_session_is_not(recording, runs)
         fj.load_decoder(runs / "gan").predict(fewer)
 
 
-def test_subjects_are_told_apart_by_name(tmp_path):
+def test_subjects_are_distinguished_by_name(tmp_path):
     from fmri_jax.methods.decoder import check_subject, identity
 
     one, two = (recorded(seed, subject=f"S{seed}") for seed in (1, 2))

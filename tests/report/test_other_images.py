@@ -8,8 +8,8 @@ import pytest
 
 from fmri_jax import report
 from fmri_jax.report.comparison import page as comparison
+from fmri_jax.report.comparison.hypotheses import Hypothesis
 from fmri_jax.report.comparison.page import Comparison
-from fmri_jax.report.comparison.variants import Claim
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
 
@@ -82,9 +82,9 @@ def test_the_gallery_leaves_out_who_has_other_images(workdirs, mixed, tmp_path):
 
 def test_what_was_not_tested_has_no_stars_and_no_verdict(workdirs, tmp_path):
     other = write_photographs(tmp_path / "other", n_test=9, size=32)
-    claims = [Claim("A", "B", "ssim"), Claim("B", "A", "ssim")]
-    compared = report.compare({"A": workdirs["early"], "B": other}, tmp_path, claims=claims)
+    hypotheses = [Hypothesis("A", "B", "ssim"), Hypothesis("B", "A", "ssim")]
+    compared = report.compare({"A": workdirs["early"], "B": other}, tmp_path, hypotheses=hypotheses)
     text = Page(compared.page).text
-    assert "not judged A above B" in text and "not judged B above A" in text
+    assert "untested A above B" in text and "untested B above A" in text
     assert "star" not in (compared.markdown + text).lower().replace("random start", "")
     assert "One seed each" not in compared.markdown + text

@@ -11,7 +11,7 @@ import pytest
 
 from fmri_jax.evaluation.notes import KINDS, Note
 from fmri_jax.report import run_notes
-from fmri_jax.report.comparison import comparability, tables
+from fmri_jax.report.comparison import comparability, entries
 from fmri_jax.report.comparison.variants import read_variants
 from fmri_jax.report.io import workdir
 from fmri_jax.report.text import summary_text
@@ -75,10 +75,10 @@ def test_no_decision_depends_on_a_text(plain, tmp_path, text_of):
     before, after = (read_variants(paths) for paths in (plain, other))
     assert [v.knows_test_images for v in before] == [v.knows_test_images for v in after]
     assert [v.knows_test_images for v in before] == [True, False, False]
-    rows = [tables.entries(variants) for variants in (before, after)]
+    rows = [entries.entries(variants) for variants in (before, after)]
     assert [(e.label, e.ranked) for e in rows[0]] == [(e.label, e.ranked) for e in rows[1]]
     for metric in before[0].first.scores.metrics:
-        assert tables.best_runs(rows[0], metric) == tables.best_runs(rows[1], metric)
+        assert entries.best_runs(rows[0], metric) == entries.best_runs(rows[1], metric)
     assert comparability.ranking(before) == comparability.ranking(after)
     owners = [[w.split(":")[0] for w in comparability.warnings(v)] for v in (before, after)]
     assert owners[0] == owners[1]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmri_jax.report.comparison.image_matching import same_pictures
-from fmri_jax.report.comparison.variants import Variant, simulated_mark, told_apart
+from fmri_jax.report.comparison.variants import Variant, distinguished, simulated_mark
 from fmri_jax.report.figures import montage, pictures
 from fmri_jax.report.figures.theme import Theme
 from fmri_jax.report.io.workdir import Workdir
@@ -106,7 +106,7 @@ def _images(
     """What was seen, what some variants made of it, and the first variant's ridge baseline."""
     reference = variants[0].first
     found: list[tuple[str, list[np.ndarray | None]]] = [
-        (told_apart("seen", variants, "images"), [reference.targets[row] for row in rows])
+        (distinguished("seen", variants, "images"), [reference.targets[row] for row in rows])
     ]
     for variant in shown:
         label = variant.name + simulated_mark(variant, variants)
@@ -114,7 +114,7 @@ def _images(
     if reference.ridge is not None:
         ridge = [reference.ridge[row] for row in rows]
         made = [image if np.isfinite(image).all() else None for image in ridge]
-        found.append((told_apart("ridge", variants, "baseline"), made))
+        found.append((distinguished("ridge", variants, "baseline"), made))
     return found
 
 

@@ -8,11 +8,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fmri_jax.evaluation import registry
-from fmri_jax.report.comparison import comparability, page_tables, tables
+from fmri_jax.report.comparison import comparability, tables
 from fmri_jax.report.comparison import figures as comparison_pictures
-from fmri_jax.report.comparison.hypotheses import judgements, seeds_remark
-from fmri_jax.report.comparison.tables import Entry
-from fmri_jax.report.comparison.variants import Claim, Paths, Variant, by_images, read_variants
+from fmri_jax.report.comparison.entries import Entry, best_runs, entries
+from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_remark
+from fmri_jax.report.comparison.variants import Paths, Variant, by_images, read_variants
 from fmri_jax.report.figures import charts
 from fmri_jax.report.figures.theme import LIGHT, png
 from fmri_jax.report.rendering import Chart, draw, render, write_whole
@@ -37,17 +37,17 @@ def write_comparison(
     out: pathlib.Path,
     title: str,
     text: str,
-    claims: Sequence[Claim],
+    hypotheses: Sequence[Hypothesis],
     failed: Collection[str] = (),
 ) -> Comparison:
     """Writes `comparison.{html,csv,md}` and `figures/`; see `fmri_jax.report.compare`."""
     variants = read_variants(workdirs)
-    judged = judgements(claims, variants, failed)
-    entries = tables.entries(variants)
+    found = findings(hypotheses, variants, failed)
+    rows = entries(variants)
     main = [metric for metric in _MAIN if _in_all(variants, metric)]
     seeds = seeds_remark(variants)
     warnings = comparability.warnings(variants)
-    markdown = tables.as_markdown(entries, main, [*warnings, *filter(None, [seeds])])
+    markdown = tables.as_markdown(rows, main, [*warnings, *filter(None, [seeds])])
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     _draw_pictures(variants, figures / "reconstructions.png")
@@ -56,26 +56,24 @@ def write_comparison(
     values = {
         "title": title,
         "text": text,
-        "summary": _summary(variants, entries),
-        "remarks": _remarks(
-            variants, entries, [*warnings, *([seeds] if seeds and not judged else [])]
-        ),
+        "summary": _summary(variants, rows),
+        "remarks": _remarks(variants, rows, [*warnings, *([seeds] if seeds and not found else [])]),
         "seeds_remark": seeds,
         "first": variants[0].name,
-        "tested": any(entry.differences for entry in entries),
+        "tested": any(row.differences for row in rows),
         "owners": [group[0].name for group in comparability.by_baselines(variants)],
         "ranking": comparability.ranking(variants),
         "simulated": all(variant.first.simulated for variant in variants),
         "pixelated": max(variants[0].first.targets.shape[1:3]) <= 32,
-        "claims": judged,
-        "tables": page_tables.page_tables(entries, metrics, _MAIN),
-        "chart_of_scores": _chart(variants, entries, main, figures / "scores.png"),
+        "findings": found,
+        "tables": tables.page_tables(rows, metrics, _MAIN),
+        "chart_of_scores": _chart(variants, rows, main, figures / "scores.png"),
         "galleries": galleries,
         "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
         "runs": [_run(variant, out) for variant in variants],
     }
     write_whole(out / "comparison.md", markdown)
-    table = write_whole(out / "comparison.csv", tables.as_csv(entries))
+    table = write_whole(out / "comparison.csv", tables.as_csv(rows))
     page = write_whole(out / "comparison.html", render("comparison.html", values))
     return Comparison(page, table, markdown)
 
@@ -94,7 +92,7 @@ def _in_all(variants: Sequence[Variant], metric: str) -> bool:
     return all(metric in run.scores.test for variant in variants for run in variant.runs)
 
 
-def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]:
+def _summary(variants: Sequence[Variant], rows: Sequence[Entry]) -> list[str]:
     """Who is best by what, and who differs from the first."""
     n_runs = sum(len(variant.runs) for variant in variants)
     tested = [
@@ -107,13 +105,13 @@ def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]
         + (", which are not the same ones." if len(tested) > 1 else ".")
     ]
     for metric in ("pixel_correlation", "identification_2way", "f1"):
-        best = tables.best_runs(entries, metric)
+        best = best_runs(rows, metric)
         if _in_all(variants, metric) and any(best):
-            name, leader = registry.metric(metric), entries[best.index(True)]
+            name, leader = registry.metric(metric), rows[best.index(True)]
             value = name.text(leader.score("test", metric).value)
             sentences.append(f"Best {name.in_sentence}: {leader.label} with {value}.")
-    if any(entry.differences for entry in entries):
-        found = [entry.name for entry in entries if entry.differs("pixel_correlation")]
+    if any(entry.differences for entry in rows):
+        found = [entry.name for entry in rows if entry.differs("pixel_correlation")]
         few = any(variant.few_starts for variant in variants)
         sentences.append(
             f"In pixel correlation {joined(found) or 'no variant'} "
@@ -124,11 +122,11 @@ def _summary(variants: Sequence[Variant], entries: Sequence[Entry]) -> list[str]
 
 
 def _remarks(
-    variants: Sequence[Variant], entries: Sequence[Entry], warnings: Sequence[str]
+    variants: Sequence[Variant], rows: Sequence[Entry], warnings: Sequence[str]
 ) -> list[tuple[str, bool]]:
     """What limits the comparison, and whether it is to stand out."""
     remarks = [(warning, True) for warning in warnings]
-    tested = sum(bool(entry.differences) for entry in entries)
+    tested = sum(bool(entry.differences) for entry in rows)
     if tested > 1:
         remarks.append(
             (
@@ -146,13 +144,13 @@ def _remarks(
 
 
 def _chart(
-    variants: Sequence[Variant], entries: Sequence[Entry], metrics: list[str], path: pathlib.Path
+    variants: Sequence[Variant], rows: Sequence[Entry], metrics: list[str], path: pathlib.Path
 ) -> Chart:
     """Bars of the main scores of every row."""
     # Three panels side by side leave no more room for names.
-    labels = shortened([entry.label for entry in entries], 26)
-    panels = {m: [entry.score("test", m) for entry in entries] for m in metrics}
-    chance, colours = variants[0].first.scores.chance, [entry.colour for entry in entries]
+    labels = shortened([entry.label for entry in rows], 26)
+    panels = {m: [entry.score("test", m) for entry in rows] for m in metrics}
+    chance, colours = variants[0].first.scores.chance, [entry.colour for entry in rows]
     chart = functools.partial(charts.bar_panels, labels, panels, chance, colours=colours)
     mark = "Simulated data" if all(variant.first.simulated for variant in variants) else ""
     return draw(path, "Bars of the main scores of every variant and baseline.", chart, mark)

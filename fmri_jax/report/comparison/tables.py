@@ -1,27 +1,16 @@
-"""The rows of a comparison, as CSV, and as Markdown for a terminal."""
+"""The tables of a comparison: on its page, as CSV, and as Markdown for a terminal."""
 
 import csv
 import dataclasses
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from fmri_jax.evaluation import baselines, registry
-from fmri_jax.evaluation.intervals import Score
-from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.evaluation import registry
 from fmri_jax.report import tables
-from fmri_jax.report.comparison.comparability import by_baselines, unranked_mark
-from fmri_jax.report.comparison.variants import (
-    SIGNIFICANT,
-    Variant,
-    by_images,
-    difference,
-    simulated_mark,
-    told_apart,
-)
-from fmri_jax.report.figures.charts import BarColour, baseline_colour
+from fmri_jax.report.comparison.entries import Entry, best_runs
 
-_UNKNOWN = Score(math.nan)
+_TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
 
 _CSV_HEADER = (
     *("variant", "kind", "set", "metric", "value", "low", "high", "sd_over_seeds"),
@@ -30,89 +19,69 @@ _CSV_HEADER = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
-    """One row of the table: a variant, or a baseline.
-
-    A baseline is taken from the first of all variants with the same training and test trials.
-
-    Attributes:
-        name: what it is called.
-        label: the name as it is shown, which says where only some data are simulated, and where a
-            variant is not ranked.
-        sets: 'test' (the main test set, whatever its name) and 'train' -> metric -> score.
-        differences: metric -> paired difference from the first variant on the test set.
-        spread: metric -> standard deviation over seeds on the test set, NaN for one seed.
-        baseline: whether this is a baseline.
-        images: number of the group that has the same test images.
-        ranked: whether it may be the best: its test images are new to it, and it is no baseline.
-        simulated: whether its fMRI is.
-        colour: of its bars.
-    """
+class Row:
+    """One row as the page shows it; each cell with a note and whether it has a star."""
 
     name: str
-    label: str
-    sets: dict[str, dict[str, Score]]
-    differences: dict[str, Difference] = dataclasses.field(default_factory=dict)
-    spread: dict[str, float] = dataclasses.field(default_factory=dict)
-    baseline: bool = False
-    images: int = 0
-    ranked: bool = True
-    simulated: bool = False
-    colour: BarColour = "variant"
-
-    def score(self, split: str, metric: str) -> Score:
-        """A score, NaN where there is none."""
-        return self.sets.get(split, {}).get(metric, _UNKNOWN)
-
-    def differs(self, metric: str) -> bool:
-        """Whether a test score differs from the first variant's, p < .05."""
-        return metric in self.differences and self.differences[metric].p < SIGNIFICANT
-
-    def note(self, metric: str) -> str:
-        """The difference from the first variant and the spread over seeds, in words."""
-        name, parts = registry.metric(metric), []
-        if found := self.differences.get(metric):
-            parts.append(tables.difference_text(metric, found))
-        if math.isfinite(self.spread.get(metric, math.nan)):
-            parts.append(f"standard deviation over seeds {name.text(self.spread[metric])}")
-        return "; ".join(parts)
+    baseline: bool
+    cells: tuple[tuple[tables.Cell, str, bool], ...]
 
 
-def entries(variants: Sequence[Variant]) -> list[Entry]:
-    """The numbers of every variant, then the baselines, of every training and test set its own."""
-    groups = by_images(variants)
-    number = {id(variant): i for i, group in enumerate(groups) for variant in group}
-    found = [_entry(variant, variants, number[id(variant)]) for variant in variants]
-    owners = [group[0] for group in by_baselines(variants)]
-    for owner in owners:
-        whose = f" of {owner.name}" if len(owners) > 1 else ""
-        for baseline, scores in owner.first.scores.baselines.items():
-            name = told_apart(baselines.baseline(baseline).label + whose, variants, "baseline")
-            label = name + simulated_mark(owner, variants)
-            found.append(
-                Entry(
-                    name,
-                    label,
-                    {"test": dict(scores)},
-                    baseline=True,
-                    images=number[id(owner)],
-                    ranked=False,
-                    simulated=owner.first.simulated,
-                    colour=baseline_colour(baseline),
-                )
-            )
-    return found
+@dataclasses.dataclass(frozen=True)
+class PageTable:
+    """One table of the page: image set and metric of each column, and rows with such cells."""
+
+    columns: tuple[tuple[str, registry.Metric], ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def caption(self) -> str:
+        """Whose scores these are."""
+        of = {"test": "of the test images", "train": "of the training images"}
+        sets = dict.fromkeys(of[split] for split, _ in self.columns)
+        return f"Other scores {' and '.join(sets)}."
 
 
-def best_runs(rows: Sequence[Entry], metric: str) -> list[bool]:
-    """Which rows are the best on the test set: none where the images differ.
+def page_tables(
+    rows: Sequence[Entry], metrics: Sequence[str], main: Collection[str]
+) -> list[PageTable]:
+    """The main test scores, then the others and two scores of the training images.
 
-    Baselines and variants that were trained on test images are not among them.
+    All in one table would not fit a laptop's screen.
+
+    Args:
+        rows: the variants and baselines.
+        metrics: every metric that is shown of the test images, in order.
+        main: those of the first table, where they are among `metrics`.
     """
-    if len({row.images for row in rows}) > 1:
-        return [False] * len(rows)
-    values = [row.score("test", metric).value if row.ranked else math.nan for row in rows]
-    return tables.best_of(metric, values)
+    first = [("test", metric) for metric in metrics if metric in main]
+    second = [("test", metric) for metric in metrics if metric not in main]
+    second += [("train", metric) for metric in _of_training(rows, metrics)]
+    return [_page_table(rows, columns) for columns in (first, second) if columns]
+
+
+def _of_training(rows: Sequence[Entry], metrics: Sequence[str]) -> list[str]:
+    """The metrics shown of training images, where any variant was scored on these."""
+    scored = set().union(*(row.sets.get("train", {}) for row in rows))
+    return [metric for metric in _TRAIN if metric in metrics and metric in scored]
+
+
+def _page_table(rows: Sequence[Entry], columns: Sequence[tuple[str, str]]) -> PageTable:
+    """One table with the columns (image set, metric); only test scores are ranked and tested."""
+    best = {metric: best_runs(rows, metric) for split, metric in columns if split == "test"}
+    shown = []
+    for i, row in enumerate(rows):
+        cells = [
+            (
+                tables.cell(metric, row.score(split, metric), split == "test" and best[metric][i]),
+                row.note(metric) if split == "test" else "",
+                split == "test" and row.differs(metric),
+            )
+            for split, metric in columns
+        ]
+        shown.append(Row(row.label, row.baseline, tuple(cells)))
+    heads = tuple((split, registry.metric(metric)) for split, metric in columns)
+    return PageTable(heads, tuple(shown))
 
 
 def as_csv(rows: Sequence[Entry]) -> str:
@@ -165,33 +134,3 @@ def _markdown_cell(row: Entry, metric: str, best: bool) -> str:
     text = f"**{shown.text}**" if best else shown.text
     text += f" ({shown.interval})" if shown.interval else ""
     return text + (" \\*" if row.differs(metric) else "")
-
-
-def _entry(variant: Variant, variants: Sequence[Variant], images: int) -> Entry:
-    """The numbers of one variant beside the first one.
-
-    Where only one of the two knows the test images, a test would say nothing about decoding.
-    """
-    sets = {
-        split: {
-            metric: variant.score(split, metric)
-            for metric in registry.ordered(set(variant.first.scores.of(split)))
-        }
-        for split in ("test", "train")
-    }
-    comparable = variant.knows_test_images == variants[0].knows_test_images
-    paired = sets["test"] if comparable else {}
-    found = {metric: difference(variant, variants[0], metric) for metric in paired}
-    differences = {metric: value for metric, value in found.items() if value is not None}
-    spread = {metric: variant.spread(metric) for metric in sets["test"]}
-    return Entry(
-        variant.name,
-        variant.name + unranked_mark(variant, variants) + simulated_mark(variant, variants),
-        sets,
-        differences,
-        spread,
-        images=images,
-        ranked=not variant.knows_test_images,
-        simulated=variant.first.simulated,
-        colour="accent" if variant is variants[0] else "variant",
-    )

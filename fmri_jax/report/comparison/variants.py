@@ -5,7 +5,6 @@ import functools
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 
@@ -20,32 +19,11 @@ from fmri_jax.files import place
 from fmri_jax.report import run_notes
 from fmri_jax.report.comparison.image_matching import same_pictures
 from fmri_jax.report.io.workdir import Workdir, read
-from fmri_jax.report.text.text_format import p_text
 
-SIGNIFICANT = 0.05
 ENOUGH_SEEDS = 3  # below, the spread over random starts is not known
-
-Outcome = Literal["holds", "fails", "open"]
 
 # One workdir, or one for each seed.
 Paths = pathlib.Path | Sequence[pathlib.Path]
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """An ordering that was expected before the runs, to be held against their numbers.
-
-    Attributes:
-        better: the variant that should score better on the test set.
-        worse: the variant that should score worse.
-        metric: by which score.
-        text: why, or where the claim is from; '' shows the ordering alone.
-    """
-
-    better: str
-    worse: str
-    metric: str
-    text: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,13 +68,23 @@ class Variant:
         """Whether test images were also shown in training: it may recognise what it is to make."""
         return any(know_test_images(found) for found in self.notes)
 
-    def score(self, split: str, metric: str) -> Score:
-        """The mean over seeds; 'test' is each run's main test set, whatever its name.
+    @functools.cached_property
+    def scores(self) -> dict[str, dict[str, Score]]:
+        """'test' (the main test set, whatever its name) and 'train' -> metric -> mean over seeds.
 
         The interval is the run's own where there is one seed. With several it is a bootstrap over
         stimuli of the per-image values, averaged over seeds first: seeds are no further evidence
         about other images.
         """
+        return {
+            split: {
+                metric: self._over_seeds(split, metric)
+                for metric in registry.ordered(set(self.first.scores.of(split)))
+            }
+            for split in ("test", "train")
+        }
+
+    def _over_seeds(self, split: str, metric: str) -> Score:
         found = [run.scores.of(split).get(metric) for run in self.runs]
         scores = [score for score in found if score is not None]
         if len(scores) < len(self.runs):
@@ -110,10 +98,14 @@ class Variant:
         interval = bootstrap(*sums, self.stimulus)
         return Score(value, interval.low, interval.high)
 
-    def spread(self, metric: str) -> float:
-        """Standard deviation of a test score over seeds; NaN for a single seed."""
-        values = [run.scores.test.get(metric, Score(math.nan)).value for run in self.runs]
-        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+    @functools.cached_property
+    def spread(self) -> dict[str, float]:
+        """Metric -> standard deviation of the test score over seeds; NaN for a single seed."""
+        spread = {}
+        for metric in self.first.scores.test:
+            values = [run.scores.test.get(metric, Score(math.nan)).value for run in self.runs]
+            spread[metric] = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+        return spread
 
     def sums(self, metric: str) -> tuple[np.ndarray, Statistic] | None:
         """Columns of each test row whose sums give the score, averaged over seeds.
@@ -176,7 +168,7 @@ def simulated_mark(variant: Variant, variants: Sequence[Variant]) -> str:
     return " (simulated)" if variant.first.simulated and not everywhere else ""
 
 
-def told_apart(label: str, variants: Sequence[Variant], kind: str) -> str:
+def distinguished(label: str, variants: Sequence[Variant], kind: str) -> str:
     """The label of a row that is no variant, with its kind where a variant has the same name."""
     return f"{label} ({kind})" if any(v.name == label for v in variants) else label
 
@@ -200,33 +192,3 @@ def same_images(variant: Variant, other: Variant) -> bool:
         return False
     ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
     return bool(same_pictures(ours, theirs).all())
-
-
-def judge(claim: Claim, variants: Sequence[Variant]) -> tuple[Outcome, str]:
-    """Holds a claim against the numbers.
-
-    Returns:
-        'holds' if the ordering came out with p < .05, 'fails' if the opposite or a tie came out,
-        'open' if the ordering came out but not with p < .05; and a sentence with the numbers.
-
-    Raises:
-        InputError: the claim names a variant or metric that is not there.
-    """
-    named = {variant.name: variant for variant in variants}
-    for name in (claim.better, claim.worse):
-        if name not in named:
-            raise InputError(f"A claim names variant {name!r}: there are {', '.join(named)}.")
-    better, worse = named[claim.better], named[claim.worse]
-    if any(claim.metric not in variant.first.scores.test for variant in (better, worse)):
-        raise InputError(f"A claim names the score {claim.metric!r}, which a variant has not.")
-    metric = registry.metric(claim.metric)
-    ours, theirs = (variant.score("test", claim.metric).value for variant in (better, worse))
-    sentence = f"{metric.label}: {metric.text(ours)} against {metric.text(theirs)}"
-    found = difference(better, worse, claim.metric)
-    if found is None:
-        sentence += ", not tested because the test images differ"
-    else:
-        sentence += f", {p_text(found.p)}"
-    if not metric.is_better(ours, theirs):
-        return "fails", sentence
-    return ("holds" if found is not None and found.p < SIGNIFICANT else "open"), sentence

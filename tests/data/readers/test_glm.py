@@ -156,7 +156,7 @@ def test_options_that_make_no_sense_are_rejected(
         load(str(simulated.root), **options)
 
 
-def test_trials_that_cannot_be_told_apart_are_rejected(tmp_path: Path) -> None:
+def test_trials_that_cannot_be_distinguished_are_rejected(tmp_path: Path) -> None:
     made = simulate(tmp_path / "ds", tr=2.0, runs=1, trials=4, shape=(2, 2, 2))
     (table,) = (made.root / "sub-01" / "func").glob("*.tsv")
     rows = table.read_text().splitlines()

@@ -155,7 +155,7 @@ def test_shapes_that_do_not_fit_are_refused(recorded):
 
 
 @pytest.mark.parametrize("weights", ["learned", "element", "pixel"])
-def test_two_images_are_told_apart_although_no_weights_can_be_learned(weights):
+def test_two_images_are_distinguished_although_no_weights_can_be_learned(weights):
     """An inner fold would learn from a single image, and weigh its predictions by zero."""
     rng, shown = np.random.default_rng(0), np.arange(40) % 2
     fmri = rng.standard_normal((40, 5))

@@ -14,8 +14,9 @@ from fmri_jax import report
 from fmri_jax.evaluation.notes import Note, know_test_images
 from fmri_jax.report import run_notes
 from fmri_jax.report.comparison import comparability
+from fmri_jax.report.comparison.hypotheses import Hypothesis
 from fmri_jax.report.comparison.page import Comparison
-from fmri_jax.report.comparison.variants import Claim, read_variants
+from fmri_jax.report.comparison.variants import read_variants
 from tests.report.test_page import Page
 
 LEAK = "8 images are shown both in training and in testing."
@@ -47,8 +48,8 @@ def runs(workdirs, tmp_path_factory) -> dict[str, pathlib.Path]:
 
 @pytest.fixture(scope="module")
 def compared(runs, tmp_path_factory) -> Comparison:
-    claims = [Claim("leaky", "honest", "ssim"), Claim("honest", "weak", "ssim")]
-    return report.compare(runs, tmp_path_factory.mktemp("out"), claims=claims)
+    hypotheses = [Hypothesis("leaky", "honest", "ssim"), Hypothesis("honest", "weak", "ssim")]
+    return report.compare(runs, tmp_path_factory.mktemp("out"), hypotheses=hypotheses)
 
 
 def test_a_run_that_knows_its_test_images_is_not_the_best(compared):
@@ -68,9 +69,9 @@ def test_a_run_that_knows_its_test_images_is_not_the_best(compared):
 
 def test_claims_on_a_run_that_knows_its_test_images_are_not_judged(compared):
     page = Page(compared.page).text
-    assert "not judged leaky above honest" in page
+    assert "untested leaky above honest" in page
     assert "test images of leaky were shown in training" in page
-    assert "not judged honest above weak" not in page
+    assert "untested honest above weak" not in page
 
 
 def test_of_two_runs_one_of_which_leaks_none_is_the_best(runs, tmp_path):

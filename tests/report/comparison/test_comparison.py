@@ -1,4 +1,4 @@
-"""Several runs side by side: the table, the paired tests, the claims, the same images."""
+"""Several runs side by side: the table, the paired tests, the hypotheses, the same images."""
 
 import csv
 import dataclasses
@@ -18,9 +18,10 @@ from fmri_jax import report
 from fmri_jax.cli import main
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.intervals import Score
-from fmri_jax.report.comparison import page_tables, tables, variants
+from fmri_jax.report.comparison import entries, tables, variants
+from fmri_jax.report.comparison.hypotheses import Hypothesis, compare
 from fmri_jax.report.comparison.page import Comparison
-from fmri_jax.report.comparison.variants import Claim, Variant, difference, judge, read_variants
+from fmri_jax.report.comparison.variants import Variant, difference, read_variants
 from fmri_jax.report.figures import charts
 from fmri_jax.report.figures.theme import DARK, LIGHT
 from tests.report.synthetic_workdirs import write_binary, write_photographs
@@ -30,8 +31,10 @@ from tests.report.test_page import Page
 @pytest.fixture(scope="module")
 def compared(workdirs, tmp_path_factory) -> Comparison:
     out = tmp_path_factory.mktemp("comparison")
-    claims = [Claim("whole cortex", "noise", "pixel_correlation", "Noise tells <nothing>.")]
-    return report.compare(workdirs, out, "Three variants", claims=claims)
+    hypotheses = [
+        Hypothesis("whole cortex", "noise", "pixel_correlation", "Noise tells <nothing>.")
+    ]
+    return report.compare(workdirs, out, "Three variants", hypotheses=hypotheses)
 
 
 def test_csv_holds_every_score(workdirs, compared):
@@ -83,17 +86,21 @@ def test_markdown_marks_the_best_and_the_different(compared):
 
 def test_claims_are_held_against_the_numbers(workdirs):
     read = read_variants(workdirs)
-    assert judge(Claim("whole cortex", "noise", "pixel_correlation"), read)[0] == "holds"
-    assert judge(Claim("noise", "whole cortex", "pixel_correlation"), read)[0] == "fails"
-    assert judge(Claim("whole cortex", "noise", "lpips"), read)[0] == "holds"  # lower is better
+    assert compare(Hypothesis("whole cortex", "noise", "pixel_correlation"), read)[0] == "holds"
+    assert compare(Hypothesis("noise", "whole cortex", "pixel_correlation"), read)[0] == "fails"
+    assert (
+        compare(Hypothesis("whole cortex", "noise", "lpips"), read)[0] == "holds"
+    )  # lower is better
     twin = Variant("twin", read[0].runs)
-    assert judge(Claim("whole cortex", "twin", "ssim"), [read[0], twin])[0] == "fails"  # a tie
-    outcome, sentence = judge(Claim("whole cortex", "noise", "ssim"), read)
+    assert (
+        compare(Hypothesis("whole cortex", "twin", "ssim"), [read[0], twin])[0] == "fails"
+    )  # a tie
+    outcome, sentence = compare(Hypothesis("whole cortex", "noise", "ssim"), read)
     assert outcome == "holds" and " against " in sentence and "p = 0.0" in sentence
     with pytest.raises(InputError, match="'HVC': there are whole cortex, early, noise"):
-        judge(Claim("HVC", "noise", "ssim"), read)
+        compare(Hypothesis("HVC", "noise", "ssim"), read)
     with pytest.raises(InputError, match="'f1'"):
-        judge(Claim("early", "noise", "f1"), read)
+        compare(Hypothesis("early", "noise", "f1"), read)
 
 
 def test_ordering_that_may_be_chance_stays_open(workdirs):
@@ -101,8 +108,8 @@ def test_ordering_that_may_be_chance_stays_open(workdirs):
     metrics = first.first.scores.metrics
     for metric in metrics:
         found = difference(first, early, metric)
-        order = Claim(first.name, early.name, metric)
-        outcome, _ = judge(order, [first, early])
+        order = Hypothesis(first.name, early.name, metric)
+        outcome, _ = compare(order, [first, early])
         assert outcome in ("fails", "holds" if found.p < 0.05 else "open")
 
 
@@ -110,12 +117,12 @@ def test_seeds_are_averaged_image_by_image(workdirs):
     paths = [workdirs["whole cortex"], workdirs["early"]]
     (both,) = read_variants({"both": paths})
     each = read_variants({str(path): path for path in paths})
-    values = [variant.score("test", "ssim").value for variant in each]
-    score = both.score("test", "ssim")
+    values = [variant.scores["test"]["ssim"].value for variant in each]
+    score = both.scores["test"]["ssim"]
     assert score.value == pytest.approx(np.mean(values))
     assert score.low < score.value < score.high
-    assert both.spread("ssim") == pytest.approx(np.std(values, ddof=1))
-    assert np.isnan(each[0].spread("ssim"))
+    assert both.spread["ssim"] == pytest.approx(np.std(values, ddof=1))
+    assert np.isnan(each[0].spread["ssim"])
 
 
 def test_pooled_scores_are_paired_through_counts(tmp_path):
@@ -155,10 +162,10 @@ def test_numbers_that_cannot_be_compared(workdirs, tmp_path):
 
 
 def test_baselines_are_never_the_best_run(workdirs):
-    rows = tables.entries(read_variants(workdirs))
+    rows = entries.entries(read_variants(workdirs))
     ridge = next(row for row in rows if row.name == "ridge")
     ridge.sets["test"]["ssim"] = ridge.score("test", "ssim")._replace(value=0.999)
-    best = tables.best_runs(rows, "ssim")
+    best = entries.best_runs(rows, "ssim")
     assert sum(best) == 1 and not best[rows.index(ridge)]
 
 
@@ -173,17 +180,17 @@ def test_command_compares(workdirs, tmp_path, capsys):
 
 
 def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
-    rows = tables.entries(read_variants(workdirs))
+    rows = entries.entries(read_variants(workdirs))
     metrics = ["pixel_correlation", "ssim"]
 
     def splits():
-        shown = page_tables.page_tables(rows, metrics, metrics)
+        shown = tables.page_tables(rows, metrics, metrics)
         assert all(len(row.cells) == len(table.columns) for table in shown for row in table.rows)
         return [[split for split, _ in table.columns] for table in shown]
 
     assert splits() == [["test", "test"], ["train", "train"]]
     captions = [
-        [table.caption for table in page_tables.page_tables(rows, metrics, main)]
+        [table.caption for table in tables.page_tables(rows, metrics, main)]
         for main in (metrics, metrics[:1])
     ]
     assert [found[-1] for found in captions] == [
@@ -220,7 +227,7 @@ def test_names_of_images_keep_the_end_in_which_they_differ(workdirs, tmp_path):
 
 
 def test_bars_of_variants_are_not_those_of_baselines(workdirs):
-    rows = tables.entries(read_variants(workdirs))
+    rows = entries.entries(read_variants(workdirs))
     assert [row.colour for row in rows if not row.baseline] == ["accent", "variant", "variant"]
     assert [row.colour for row in rows if row.baseline][:2] == ["ridge", "other"]
     for theme in (LIGHT, DARK):
@@ -244,7 +251,7 @@ def test_pages_of_seeds_bear_their_seeds(workdirs, tmp_path):
 def test_several_seeds_of_one_test_image_have_no_interval(workdirs):
     (both,) = read_variants({"both": [workdirs["whole cortex"], workdirs["early"]]})
     run = dataclasses.replace(both.first, stimulus=np.zeros_like(both.first.stimulus))
-    score = Variant("one", (run, both.runs[1])).score("test", "ssim")
+    score = Variant("one", (run, both.runs[1])).scores["test"]["ssim"]
     assert np.isfinite(score.value) and not score.has_interval
 
 

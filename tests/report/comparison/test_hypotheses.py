@@ -1,38 +1,41 @@
-"""Claims: as far as the runs reach and no further, and none is lost."""
+"""Hypotheses: as far as the runs reach and no further, and none is lost."""
 
 import dataclasses
 import re
 
 from experiments import table2
 from fmri_jax import report
-from fmri_jax.report.comparison.hypotheses import judgements, seeds_remark
-from fmri_jax.report.comparison.variants import Claim, Variant, read_variants
+from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_remark
+from fmri_jax.report.comparison.variants import Variant, read_variants
 from tests.report.test_page import Page
 
 
 def test_a_claim_on_networks_of_one_seed_is_about_these_networks(workdirs, tmp_path):
-    claims = [Claim("whole cortex", "noise", "pixel_correlation")]
-    compared = report.compare(workdirs, tmp_path, claims=claims)
+    hypotheses = [Hypothesis("whole cortex", "noise", "pixel_correlation")]
+    compared = report.compare(workdirs, tmp_path, hypotheses=hypotheses)
     page = Page(compared.page)
     assert "holds for these networks (one seed) whole cortex above noise" in page.text
     assert "One seed each: every variant." in page.text and "another seed may rev" in page.text
     assert "One seed each" in compared.markdown
     assert "one test in twenty still comes out" not in page.text
     read = read_variants(workdirs)
-    claims = [Claim("whole cortex", "noise", "ssim")]
+    hypotheses = [Hypothesis("whole cortex", "noise", "ssim")]
     solved = [Variant(v.name, (dataclasses.replace(v.first, curves={}),)) for v in read]
-    assert judgements(claims, solved)[0].label == "holds" and not seeds_remark(solved)
+    assert findings(hypotheses, solved)[0].label == "holds" and not seeds_remark(solved)
     for seeds, label in ((2, "holds for these networks (two seeds)"), (3, "holds")):
         several = [Variant(v.name, v.runs * seeds) for v in read]
-        assert judgements(claims, several)[0].label == label
+        assert findings(hypotheses, several)[0].label == label
         assert bool(seeds_remark(several)) is (seeds < 3)
 
 
 def test_a_claim_on_a_variant_that_failed_is_listed(workdirs, tmp_path):
-    claims = [Claim("whole cortex", "HVC", "ssim"), Claim("whole cortex", "noise", "ssim")]
-    compared = report.compare(workdirs, tmp_path, claims=claims, failed=("HVC",))
+    hypotheses = [
+        Hypothesis("whole cortex", "HVC", "ssim"),
+        Hypothesis("whole cortex", "noise", "ssim"),
+    ]
+    compared = report.compare(workdirs, tmp_path, hypotheses=hypotheses, failed=("HVC",))
     text = Page(compared.page).text
-    assert "not judged whole cortex above HVC HVC failed" in text
+    assert "untested whole cortex above HVC HVC failed" in text
     assert "whole cortex above noise" in text
 
 

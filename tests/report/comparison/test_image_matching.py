@@ -7,8 +7,9 @@ import pytest
 
 from fmri_jax.data.images import resize
 from fmri_jax.report.comparison import figures
+from fmri_jax.report.comparison.hypotheses import Hypothesis, compare
 from fmri_jax.report.comparison.image_matching import same_pictures
-from fmri_jax.report.comparison.variants import Claim, Variant, difference, judge, same_images
+from fmri_jax.report.comparison.variants import Variant, difference, same_images
 from fmri_jax.report.figures.pictures import source
 from fmri_jax.report.io import workdir
 from tests.report.synthetic_workdirs import crops
@@ -47,7 +48,7 @@ def test_other_images_of_another_size_are_not_paired(run, size, channels):
         first, other = Variant("first", (run,)), Variant("other", (with_images(run, images),))
         assert not same_images(first, other) and not same_images(other, first)
         assert difference(other, first, "ssim") is None
-        outcome, sentence = judge(Claim("first", "other", "ssim"), [first, other])
+        outcome, sentence = compare(Hypothesis("first", "other", "ssim"), [first, other])
         assert outcome != "holds" and "the test images differ" in sentence
 
 
@@ -58,7 +59,7 @@ def test_one_other_image_of_another_size_is_enough(run):
     assert not same_images(Variant("a", (run,)), Variant("b", (with_images(run, small),)))
 
 
-def test_images_of_one_colour_are_told_apart_by_brightness():
+def test_images_of_one_colour_are_distinguished_by_brightness():
     ours = np.stack([np.full((16, 16, 3), level) for level in (0.0, 0.5, 0.5)])
     theirs = np.stack([np.full((8, 8, 1), level) for level in (0.0, 0.502, 0.7)])
     np.testing.assert_array_equal(same_pictures(ours, theirs), [True, True, False])
