@@ -7,7 +7,7 @@ demo: .venv/ready
 	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff check .

@@ -5,6 +5,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from fmri_jax._version import __version__
@@ -46,6 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     module = importlib.import_module(COMMANDS[given.command][0])
     try:
         return module.main(given.arguments)
+    except BrokenPipeError:  # as of `fmri-jax weights | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except InputError as error:
         print(f"fmri_jax: {error}", file=sys.stderr)
         return 2
