@@ -73,8 +73,9 @@ def view(path: str, options: dict[str, Any]) -> RunView | None:
     """
     wanted = {name: str(options.get(name) or "") for name in bids.CHOICES}
     root = pathlib.Path(path)
-    masks = nifti.masks_of(options.get("masks") or "", root if root.is_dir() else root.parent)
     found, _ = runs.find_runs(path, bids.find_volumes(path), options.get("events") or "", wanted)
+    folder = root if root.is_dir() else root.parent
+    masks = nifti.masks_of(options.get("masks") or "", folder, found)
     scanned = [run for run in found if not run.volumes.is_betas]
     if not scanned:
         return None

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,30 +32,31 @@ class Masks:
     rois: dict[str, np.ndarray]
 
 
-def read_masks(folder: pathlib.Path) -> Masks:
+def read_masks(folder: pathlib.Path, preprocessed: Sequence[pathlib.Path] = ()) -> Masks:
     """Reads the 3-D NIfTI files of a folder.
 
     A mask holds 0 and 1. What lies within 0.001 of them is taken as such, because a mask that was
     saved as integers with a slope comes back as 0.99999994; NaN is outside.
+
+    Args:
+        folder: of the masks, each named after its region.
+        preprocessed: volumes of fMRIPrep. Without the folder, the voxels that are in the brain
+            masks of all of them are taken (`..._desc-brain_mask` beside `..._desc-preproc_bold`).
 
     Raises:
         InputError: there are none, one is no mask, is empty, or lies on another grid.
     """
     found = sorted(folder.glob("*.nii*")) if folder.is_dir() else []
     files = [file for file in found if not is_hidden(file.name)]
+    if not folder.exists() and preprocessed and all(map(brain_beside, preprocessed)):
+        return _common(folder, [brain_beside(file) for file in preprocessed])
     if not files:
         raise InputError(
             f"{folder} holds no masks: expected at least one 3-D NIfTI mask on the grid of the "
             "volumes, such as brain.nii.gz or V1.nii.gz; name their folder as masks."
         )
     grids = {re.sub(r"\.nii(\.gz)?$", "", file.name): _read(file) for file in files}
-    (first, affine), *_ = grids.values()
-    for name, (values, other) in grids.items():
-        if values.shape != first.shape or not same_place(other, affine, first.shape):
-            raise InputError(
-                f"{folder}: mask {name} has another grid than {next(iter(grids))}: expected all "
-                "masks in one space; resample it."
-            )
+    _, affine = _one_grid(folder, grids)
     brains = [name for name in grids if name.lower() in _BRAIN]
     chosen = brains[:1] or list(grids)
     brain = np.any([grids[name][0] for name in chosen], axis=0)
@@ -62,6 +64,37 @@ def read_masks(folder: pathlib.Path) -> Masks:
         raise InputError(f"{folder}: the mask {chosen[0]} is empty: expected some voxels.")
     rois = {name: values[brain] for name, (values, _) in grids.items() if name not in brains}
     return Masks(brain, affine, rois)
+
+
+def _one_grid(
+    folder: pathlib.Path, grids: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first of masks that are all on one grid."""
+    (first, affine), *_ = grids.values()
+    for name, (values, other) in grids.items():
+        if values.shape != first.shape or not same_place(other, affine, first.shape):
+            raise InputError(
+                f"{folder}: mask {name} has another grid than {next(iter(grids))}: expected all "
+                "masks in one space; resample it."
+            )
+    return first, affine
+
+
+def brain_beside(volumes: pathlib.Path) -> pathlib.Path | None:
+    """The brain mask that fMRIPrep writes beside preprocessed volumes."""
+    name = volumes.name.replace("_desc-preproc_bold.nii", "_desc-brain_mask.nii")
+    mask = volumes.with_name(name)
+    return mask if mask != volumes and mask.exists() else None
+
+
+def _common(folder: pathlib.Path, files: Sequence[pathlib.Path | None]) -> Masks:
+    """The voxels that are in all masks."""
+    grids = {file.name: _read(file) for file in files if file}
+    _, affine = _one_grid(folder, grids)
+    brain = np.all([values for values, _ in grids.values()], axis=0)
+    if not brain.any():
+        raise InputError(f"{files[0]} and its like have no voxel in common: expected some.")
+    return Masks(brain, affine, {})
 
 
 def same_place(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> bool:

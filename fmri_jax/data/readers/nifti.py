@@ -18,12 +18,14 @@ Files are read by nibabel and nilearn, names by pybids: `pip install nilearn pyb
 
 import pathlib
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 
 from fmri_jax.data.images import list_images, read_named
 from fmri_jax.data.readers import bids, glm, masks, responses
 from fmri_jax.data.readers.events import Event
+from fmri_jax.data.readers.masks import brain_beside
 from fmri_jax.data.readers.runs import Run, find_runs, left_out_text
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
@@ -61,7 +63,8 @@ def load(
     Args:
         path: a folder, or one 4-D file.
         images: folder or zip of the images that `stim_file` names; default `<path>/stimuli`.
-        masks: folder of 3-D masks; default `<path>/masks`.
+        masks: folder of 3-D masks; default `<path>/masks`, without which fMRIPrep's brain masks are
+            taken if every run has one.
         events: folder of the events tables; default `path`, and what BIDS inherits from above.
         task: label of the task whose runs are read, such as "view"; several by commas.
         session: labels of sessions, separated by commas; default all.
@@ -101,8 +104,11 @@ def load(
     root = pathlib.Path(path)
     folder = root if root.is_dir() else root.parent
     found_volumes = bids.find_volumes(path)
-    brain = masks_of(masks, folder)
+    chosen = bids.choose(found_volumes, path, wanted)
+    own = bool(masks) or not any(brain_beside(volume.path) for volume in chosen)
+    brain = masks_of(masks, folder) if own else None  # its absence is reported first
     runs, left_out = find_runs(path, found_volumes, events, wanted)
+    brain = brain or masks_of(masks, folder, runs)
     found = responses.estimate(runs, brain, estimated_by)
     trials = [event for each in runs for event in each.shown]
     if not trials:
@@ -121,9 +127,11 @@ def load(
     )
 
 
-def masks_of(path: str, folder: pathlib.Path) -> masks.Masks:
-    """The masks of a recording in `folder`: in the folder `path`, or in `masks`."""
-    return masks.read_masks(pathlib.Path(path) if path else folder / "masks")
+def masks_of(path: str, folder: pathlib.Path, runs: Sequence[Run] = ()) -> masks.Masks:
+    """The masks of a recording in `folder`: in the folder `path`, in `masks`, or fMRIPrep's."""
+    if path:
+        return masks.read_masks(pathlib.Path(path))
+    return masks.read_masks(folder / "masks", [run.volumes.path for run in runs])
 
 
 def _description(runs: list[Run], left_out: dict[str, str], folder: str) -> str:

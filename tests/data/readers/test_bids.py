@@ -402,3 +402,19 @@ def test_several_masks_and_images_are_unharmed_by_hidden_ones(tmp_path: Path) ->
     write_images(root / "stimuli" / ".hidden", "c")
     what_programs_leave(root)
     assert {name: int(mask.sum()) for name, mask in read(root).rois.items()} == {"V1": 4}
+
+
+def test_without_masks_the_common_brain_of_fmriprep_is_taken(tmp_path: Path) -> None:
+    root = derivative(tmp_path / "ds")
+    shutil.rmtree(root / "masks")
+    place = root / "derivatives" / "fmriprep" / FUNC
+    for run in (1, 2):
+        values = np.ones((2, 2, 2), np.uint8)
+        values[run - 1, 0, 0] = 0
+        write_mask(
+            place / f"sub-01_task-view_run-{run:02}_space-T1w_desc-brain_mask.nii.gz", values
+        )
+    assert_runs(recording := read(root, space="T1w"), [2, 3])
+    assert recording.fmri.shape[1] == 6 and not recording.rois
+    with pytest.raises(InputError, match="masks holds no masks"):
+        read(root, space="MNI")
