@@ -60,9 +60,8 @@ def _nifti(path: str, options: dict[str, Any], recording: Recording) -> Sources:
     rows += [(f"task {task}", f"left out: {why}") for task, why in left_out.items()]
     masks = pathlib.Path(options.get("masks") or folder / "masks")
     sizes = ", ".join(f"{name} {mask.sum()}" for name, mask in recording.rois.items())
-    rows.append(
-        (_within(masks, folder), f"{recording.fmri.shape[1]} voxels; {sizes or 'no region'}")
-    )
+    origin = _within(masks, folder) if masks.is_dir() else "masks of fMRIPrep beside the volumes"
+    rows.append((origin, f"{recording.fmri.shape[1]} voxels; {sizes or 'no region'}"))
     images = pathlib.Path(options.get("images") or folder / "stimuli")
     rows.append((_within(images, folder), f"{len(recording.images)} images"))
     return rows
