@@ -1,13 +1,33 @@
 # `make demo`: set everything up and run the main job. `make test`: set everything up and test.
 PYTHON ?= python3
 BIN := .venv/bin
+# A second Python to test on: the newest that is installed, on the PATH or by pyenv, beside $(PYTHON).
+FIRST = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+SECOND ?= $(firstword $(foreach v,$(filter-out $(FIRST),3.13 3.12 3.11), \
+	$(shell python$(v) -c 'import sys; print(sys.executable)' 2>/dev/null) \
+	$(wildcard $(HOME)/.pyenv/versions/$(v).*/bin/python)))
+# What depends on versions of Python and JAX, and needs no peers: options, files, solvers, networks,
+# training, one run from start to end, the command line.
+QUICK := tests/test_config.py tests/test_cli.py tests/test_portability.py tests/test_download.py \
+	tests/pipeline/test_workdir.py tests/data/test_recording.py tests/training/test_sampler.py \
+	tests/linear/test_closed_form.py tests/test_public_names.py
 
-.PHONY: demo test lint docs gallery clean
+.PHONY: demo test test-second lint docs gallery clean
 demo: .venv/ready
 	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# On a second Python with the newest JAX for it; nothing where there is none.
+test-second:
+ifeq ($(SECOND),)
+	@echo "no second Python (3.11 to 3.13) is installed: nothing is tested on it"
+else
+	$(MAKE) .venv-second/ready
+	.venv-second/bin/python -m pytest -n 2 --dist worksteal $(QUICK)
+	.venv-second/bin/fmri-jax run gan_vc:tiny --workdir=$$(mktemp -d)/run --noprogress
+endif
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff check .
@@ -28,6 +48,11 @@ gallery: .venv/ready-to-test
 
 .venv/ready-to-test: .venv/ready
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv-second/ready: requirements.txt pyproject.toml
+	$(SECOND) -m venv .venv-second
+	.venv-second/bin/pip install --quiet --editable . pytest pytest-timeout pytest-xdist
 	touch $@
 
 .venv/ready-for-docs: .venv/ready

@@ -40,9 +40,9 @@ def _simulated(seeds: tuple[int, ...] = SEEDS):
     config.method.feature_weight = 12.5
     config.method.n_steps = 200
     best = "Best model (VC)"
-    claims = [
+    hypotheses = [
         *(_above(area, other) for area in (best, "V1V2") for other in ("HVC", "FFA", "PPA")),
-        *_claims_on_losses(best),
+        *_on_losses(best),
     ]
     rows = [(best, {}), *_regions("V1V2", "HVC", "LOC", "FFA", "PPA"), *_losses()]
     # What one loss adds is less than what another start of the networks changes.
@@ -50,7 +50,7 @@ def _simulated(seeds: tuple[int, ...] = SEEDS):
     rows = [
         (name, {**change, "seeds": seeds} if name in close else change) for name, change in rows
     ]
-    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "claims": tuple(claims)}
+    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "hypotheses": tuple(hypotheses)}
     return config
 
 
@@ -64,12 +64,12 @@ def _object2vec():
     )
     config.preparation.roi = "all"
     best = "Best model (all)"
-    claims = [
+    hypotheses = [
         *(_above(area, other) for area in (best, "EVC") for other in ("LOC", "FFA", "PPA")),
-        *_claims_on_losses(best),
+        *_on_losses(best),
     ]
     rows = [(best, {}), *_regions("EVC", "LOC", "FFA", "PPA"), *_losses()]
-    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "claims": tuple(claims)}
+    config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "hypotheses": tuple(hypotheses)}
     return config
 
 
@@ -106,7 +106,7 @@ def _weights(values: dict[str, float]) -> dict[str, float]:
     return {f"{name}_weight": value for name, value in values.items()}
 
 
-def _claims_on_losses(best: str) -> list[tuple]:
+def _on_losses(best: str) -> list[tuple]:
     """What each loss is for, and what the report found."""
     return [
         _above(best, "Without image loss", "What the image loss serves."),

@@ -4,6 +4,6 @@
 class InputError(ValueError):
     """Something that the user gave cannot be used.
 
-    The message is one sentence that says what was found, what was expected and what to do.
-    `launch.py` prints it without a traceback and exits with code 2.
+    The message says in one line what was found, what was expected and what to do.
+    `launch.py` and `fmri-jax` print it without a traceback and exit with code 2.
     """

@@ -51,7 +51,7 @@ def _one_by_one(tasks: list[Task]) -> list[str]:
     problems = []
     for number, task in enumerate(tasks, start=1):
         print(f"[{number} of {len(tasks)}] {task.variant}: {task.workdir}", flush=True)
-        problems.append(_said(task, run_task(task)))
+        problems.append(_reported(task, run_task(task)))
     return problems
 
 
@@ -90,7 +90,7 @@ def _in_processes(tasks: list[Task], jobs: int) -> list[str]:
             ready = connection.wait(list(running))
             for answer in [known for known in running if known in ready]:
                 worker = running.pop(answer)
-                problems[worker.number] = _said(tasks[worker.number], _ended(worker, answer))
+                problems[worker.number] = _reported(tasks[worker.number], _ended(worker, answer))
     except BaseException:  # as upon Ctrl-C
         for worker in running.values():
             worker.process.terminate()
@@ -99,7 +99,7 @@ def _in_processes(tasks: list[Task], jobs: int) -> list[str]:
 
 
 def _visible_cards() -> list[str]:
-    """The GPUs that this process was given by name, to be dealt over processes."""
+    """The GPUs that this process was given by name, to be split over processes."""
     names = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     return [name.strip() for name in names if name.strip()]
 
@@ -193,25 +193,25 @@ def _as_array(tasks: list[Task], options: dict[str, str | int], folder: pathlib.
         jobs = queue.map_array(functools.partial(_in_new_process, shared=here), tasks)
     except (RuntimeError, TypeError, ValueError, NameError, OSError) as error:
         raise InputError(
-            f"--slurm={options} was refused ({' '.join(str(error).split())}): expected options of "
+            f"--slurm={options} was rejected ({' '.join(str(error).split())}): expected options of "
             "submitit on a machine that can submit jobs."
         ) from error
     print(f"Submitted {len(jobs)} runs; their logs are in {folder}", flush=True)
-    return [_said(task, _outcome(job.result)) for task, job in zip(tasks, jobs, strict=True)]
+    return [_reported(task, _outcome(job.result)) for task, job in zip(tasks, jobs, strict=True)]
 
 
 def _outcome(run: Callable[[], str]) -> str:
     """What `run_task` returned elsewhere, or why it could not return anything."""
     try:
         return run()
-    except Exception as error:  # a node may fail, a program be wrong: the others go on
+    except Exception as error:  # a node may fail, a program be wrong: the others continue
         lines = str(error).strip().splitlines() or [""]
         # The first line says what ended, the last one what was raised or where the logs are.
         parts = dict.fromkeys([type(error).__name__, lines[0].strip(), lines[-1].strip()])
         return " ".join(part for part in parts if part)
 
 
-def _said(task: Task, problem: str) -> str:
+def _reported(task: Task, problem: str) -> str:
     if problem:
         print(f"{task.variant}: {problem}", file=sys.stderr, flush=True)
     return problem

@@ -29,7 +29,7 @@ class Experiment:
 
     Attributes:
         title: heading of the report.
-        text: a sentence or two below it: what is tried, after whom.
+        text: a line or two below it: what is tried, after whom.
         seed: of every random draw.
         n_devices: devices to use; None means all.
         data_name: name of the recording's reader.
@@ -94,19 +94,21 @@ def described(
         `config`; where its data or preparation are not the file's, without the file's text and
         with a title that claims nothing more than the method and the recording.
     """
-    told, data, method = dict(config), config.get("data"), config.get("method")
+    changed, data, method = dict(config), config.get("data"), config.get("method")
     same = all(config.get(name) == original.get(name) for name in ("data", "preparation"))
     if same or not isinstance(data, Mapping) or not isinstance(method, Mapping):
-        return told
+        return changed
     if "title" not in overridden:
         path = str(data.get("path") or "")
         recording = pathlib.Path(path).name or path or _in_words(str(data.get("name", "")))
         words = _in_words(str(method.get("name", "")))
         # A name as short as "gan" is an abbreviation.
-        told["title"] = f"{words.upper() if len(words) <= 3 else words.capitalize()} on {recording}"
+        changed["title"] = (
+            f"{words.upper() if len(words) <= 3 else words.capitalize()} on {recording}"
+        )
     if "text" not in overridden:
-        told["text"] = ""
-    return told
+        changed["text"] = ""
+    return changed
 
 
 def _in_words(name: str) -> str:
@@ -175,7 +177,7 @@ def resolved(config: Any) -> Any:
 
 
 def _check_counts(experiment: Experiment) -> None:
-    """Refuses what would end in an error hours later, when the scores are computed."""
+    """Rejects what would end in an error hours later, when the scores are computed."""
     evaluation = experiment.evaluation
     if not 0 <= experiment.seed < 2**32:  # JAX's keys hold no more: 2**32 would be 0 again
         raise InputError(f"config.seed is {experiment.seed}: expected 0 to {2**32 - 1}.")
@@ -203,7 +205,7 @@ def _check_counts(experiment: Experiment) -> None:
 
 
 def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> None:
-    """Refuses metrics that a recording's images do not allow, before anything is fitted.
+    """Rejects metrics that a recording's images do not allow, before anything is fitted.
 
     Args:
         evaluation: what is scored.
@@ -232,7 +234,7 @@ def check_images(evaluation: EvaluationConfig, first: Fold, n_folds: int) -> Non
 
 
 def _check_binary(images: np.ndarray, metric: str) -> None:
-    """Refuses test images (n, height, width, channels) uint8 that `metric` cannot compare."""
+    """Rejects test images (n, height, width, channels) uint8 that `metric` cannot compare."""
     if is_binary(images / np.float32(255)):
         return
     kind = f"of {len(np.unique(images))} grey levels" if images.shape[-1] == 1 else "RGB"

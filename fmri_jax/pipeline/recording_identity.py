@@ -109,11 +109,11 @@ def go_on_with(
     if "simulation" in now:
         commit = f", commit {earlier['commit']}" if earlier.get("commit") else ""
         remedy = (
-            "give the photographs of that one, or, if they are the same, go on with the version of "
-            f"fmri_jax that simulated it{commit}"
+            "give the photographs of that one, or, if they are the same, resume with the version "
+            f"of fmri_jax that simulated it{commit}"
         )
     else:
-        remedy = "give that recording to go on with it"
+        remedy = "give that recording to resume it"
     raise InputError(
         f"{workdir} was begun with another recording (fingerprint {before['fingerprint'][:12]} "
         f"there, {now['fingerprint'][:12]} here): choose another --workdir, or {remedy}."

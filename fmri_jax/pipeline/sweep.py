@@ -6,10 +6,10 @@ with some values changed:
     config.sweep = {
         "seeds": (0,),
         "variants": (("VC", {}), ("HVC", {"preparation": {"roi": "HVC"}})),
-        "claims": (("VC", "HVC", "pixel_correlation", "why"),),
+        "hypotheses": (("VC", "HVC", "pixel_correlation", "why"),),
     }
 
-Finished runs of the same config are kept, unfinished ones go on where they were stopped, and those
+Finished runs of the same config are kept, unfinished ones resume where they were stopped, and those
 that ask for other scores of the same folds are scored again.
 """
 
@@ -45,12 +45,13 @@ class SweepConfig:
             of the table; the others are tested against the first. The extra option `seeds` of a
             variant replaces the sweep's. Pairs, because a `ConfigDict` sorts its names.
         seeds: every variant is run once with each.
-        claims: (better, worse, score, why) orderings that were expected beforehand.
+        hypotheses: (better, worse, score, why) orderings that were expected beforehand; `claims` is
+            another name of it, that of earlier experiment files.
     """
 
     variants: tuple[tuple[Any, ...], ...]
     seeds: tuple[int, ...] = (0,)
-    claims: tuple[tuple[str, ...], ...] = ()
+    hypotheses: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,11 +147,19 @@ def _by_variant(
 
 def _hypotheses(sweep: Mapping[str, Any]) -> list[Hypothesis]:
     """The expected orderings; the page lists those of variants that failed as untested."""
-    return [Hypothesis(*claim) for claim in section(SweepConfig, sweep, "config.sweep").claims]
+    return [Hypothesis(*given) for given in _options(sweep).hypotheses]
+
+
+def _options(sweep: Mapping[str, Any]) -> SweepConfig:
+    """The section, checked."""
+    renamed = {"hypotheses" if name == "claims" else name: sweep[name] for name in sweep}
+    if len(renamed) < len(sweep):
+        raise InputError("config.sweep has hypotheses and claims, one option: name it once.")
+    return section(SweepConfig, renamed, "config.sweep")
 
 
 def _check_recordings(todo: list[Task], rescore: bool) -> None:
-    """Refuses paths at which no recording stands once, and not with each variant in its turn.
+    """Rejects paths at which there is no recording once, and not again for each variant.
 
     A run that has nothing left to do does not read its recording, which may be gone by then.
     """
@@ -167,7 +176,7 @@ def _take_back_comparison(todo: list[Task], workdir: pathlib.Path, rescore: bool
     run knows by itself that it is to be scored again, whatever the next command says.
     """
     for task in todo if rescore else []:
-        with contextlib.suppress(InputError):  # the run itself will say so
+        with contextlib.suppress(InputError):  # the run itself raises it
             outdate(task.workdir, task.config)
     if any(is_outdated(task.workdir, task.config) for task in todo):
         for name in COMPARISON:
@@ -180,21 +189,22 @@ def tasks(
     """All runs of a sweep, every config checked before anything is computed.
 
     Raises:
-        InputError: a variant, claim or option cannot be used.
+        InputError: a variant, hypothesis or option cannot be used.
     """
     base = {name: value for name, value in config.items() if name != "sweep"}
-    sweep = section(SweepConfig, config["sweep"], "config.sweep")
+    sweep = _options(config["sweep"])
     if not sweep.variants or not sweep.seeds:
         raise InputError("config.sweep needs at least one variant and one seed: it has none.")
     if any(len(variant) != 2 or not isinstance(variant[1], Mapping) for variant in sweep.variants):
         raise InputError("config.sweep.variants is not a list of pairs: expected (name, options).")
     names = [name for name, _ in sweep.variants]
-    for claim in sweep.claims:
-        unknown = [name for name in claim[:2] if name not in names]
-        if unknown or not 3 <= len(claim) <= 4:
+    for hypothesis in sweep.hypotheses:
+        unknown = [name for name in hypothesis[:2] if name not in names]
+        if unknown or not 3 <= len(hypothesis) <= 4:
             raise InputError(
-                f"config.sweep.claims has {claim!r}: expected (better variant, worse variant, "
-                f"score) or one sentence more, with variants among {', '.join(names)}."
+                f"config.sweep.hypotheses has {hypothesis!r}: expected (better variant, worse "
+                f"variant, score), and a reason if there is one, with variants "
+                f"among {', '.join(names)}."
             )
     if base.get("seed") or any("seed" in change for _, change in sweep.variants):
         raise InputError(

@@ -131,7 +131,7 @@ def test_another_virtual_subject_is_refused(workdir, monkeypatch, other):
     load_changed(monkeypatch, lambda recording: OTHERS[other](rounded(recording)))
     with pytest.raises(
         InputError,
-        match="was begun with another recording .* give the photographs .* go on with the vers",
+        match="was begun with another recording .* give the photographs .* resume with the vers",
     ):
         run(simulated(), workdir, progress=False)
 

@@ -13,6 +13,7 @@ import pytest
 from fmri_jax.data import paths
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked
+from fmri_jax.pipeline import sweep
 from fmri_jax.pipeline.executors import executor, is_elsewhere
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.sweep import merge, run_sweep, run_task, tasks
@@ -35,8 +36,10 @@ def swept(miyawaki: pathlib.Path, **sweep) -> dict:
         ("Noise instead of fMRI", {"preparation": {"fmri": "noise"}}),
         ("V1, strong penalty", {"method": {"alpha": 1e4}}),
     )
-    claims = (("V1", "Noise instead of fMRI", "accuracy", "It decodes."),)
-    return base_config(miyawaki) | {"sweep": {"variants": variants, "claims": claims} | sweep}
+    hypotheses = (("V1", "Noise instead of fMRI", "accuracy", "It decodes."),)
+    return base_config(miyawaki) | {
+        "sweep": {"variants": variants, "hypotheses": hypotheses} | sweep
+    }
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +107,10 @@ def test_every_variant_is_scored_again_however_often_the_sweep_is_killed(
     miyawaki, tmp_path, rescore
 ):
     config, before, folder = swept(miyawaki), tmp_path / "before", tmp_path / "sweep"
-    config["sweep"]["variants"], config["sweep"]["claims"] = config["sweep"]["variants"][::2], ()
+    config["sweep"]["variants"], config["sweep"]["hypotheses"] = (
+        config["sweep"]["variants"][::2],
+        (),
+    )
     execute = executor(1, "", folder)
     run_sweep(config, folder, execute, progress=False)
     shutil.copytree(folder, before)  # with its times
@@ -123,7 +129,7 @@ def test_every_variant_is_scored_again_however_often_the_sweep_is_killed(
 
 def test_a_sweep_that_cannot_be_scored_again_can_still_be_compared(miyawaki, tmp_path):
     path = shutil.copy(miyawaki, tmp_path)
-    config, folder = swept(pathlib.Path(path), claims=()), tmp_path / "sweep"
+    config, folder = swept(pathlib.Path(path), hypotheses=()), tmp_path / "sweep"
     config["sweep"]["variants"] = config["sweep"]["variants"][:1]
     execute = executor(1, "", folder)
     run_sweep(config, folder, execute, progress=False)
@@ -147,7 +153,7 @@ def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, job
 
 
 def test_a_run_that_another_process_is_at_work_on_is_left_to_it(miyawaki, tmp_path):
-    config = swept(miyawaki, claims=())
+    config = swept(miyawaki, hypotheses=())
     config["sweep"]["variants"] = config["sweep"]["variants"][:2]
     folder = tmp_path / "v1" / "seed_0"
     folder.mkdir(parents=True)
@@ -159,7 +165,7 @@ def test_a_run_that_another_process_is_at_work_on_is_left_to_it(miyawaki, tmp_pa
 
 
 def test_several_seeds_make_one_row(miyawaki, tmp_path):
-    config = swept(miyawaki, claims=())
+    config = swept(miyawaki, hypotheses=())
     config["sweep"]["variants"] = (("V1", {"method": {"weights": "learned", "scales": (2,)}}),)
     run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     before = (tmp_path / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns
@@ -172,7 +178,7 @@ def test_several_seeds_make_one_row(miyawaki, tmp_path):
 
 
 def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
-    config = swept(miyawaki, claims=())
+    config = swept(miyawaki, hypotheses=())
     config["sweep"]["variants"] += (("V9", {"preparation": {"roi": "V9"}}),)
     with pytest.raises(InputError, match=r"V9 was not run to its end.*V9.*runs only what is missi"):
         run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
@@ -185,21 +191,28 @@ def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
     [
         ({"variants": ()}, "at least one variant"),
         (
-            {"variants": (("A", {"methd": {}}),), "claims": ()},
+            {"variants": (("A", {"methd": {}}),), "hypotheses": ()},
             "config.methd is not a known section",
         ),
         (
-            {"variants": (("A", {"method": {"alpah": 1.0}}),), "claims": ()},
+            {"variants": (("A", {"method": {"alpah": 1.0}}),), "hypotheses": ()},
             "config.method.alpah is not a known option: did you mean 'alpha'",
         ),
-        ({"variants": (("A", {}), ("a", {})), "claims": ()}, "folders would have the same name"),
-        ({"claims": (("V1", "V7", "accuracy"),)}, "with variants among V1, Noise"),
+        (
+            {"variants": (("A", {}), ("a", {})), "hypotheses": ()},
+            "folders would have the same name",
+        ),
+        ({"claims": ()}, "has hypotheses and claims, one option"),
+        ({"hypotheses": (("V1", "V7", "accuracy"),)}, "with variants among V1, Noise"),
         ({"variants": (("V1",),)}, "is not a list of pairs"),
         ({"repeats": 3}, "config.sweep.repeats is not a known option"),
-        ({"variants": (("A", {"seed": 3}),), "claims": ()}, "takes its seeds from config.sweep"),
-        ({"variants": (("Figures", {}),), "claims": ()}, "folder 'figures' is the sweep's own"),
-        ({"variants": (("A", {"preparation": 3}),), "claims": ()}, "is 3: expected a section"),
-        ({"variants": (("A", {"method": 3}),), "claims": ()}, "config.method.name is missing"),
+        (
+            {"variants": (("A", {"seed": 3}),), "hypotheses": ()},
+            "takes its seeds from config.sweep",
+        ),
+        ({"variants": (("Figures", {}),), "hypotheses": ()}, "folder 'figures' is the sweep's own"),
+        ({"variants": (("A", {"preparation": 3}),), "hypotheses": ()}, "is 3: expected a section"),
+        ({"variants": (("A", {"method": 3}),), "hypotheses": ()}, "config.method.name is missing"),
     ],
 )
 def test_a_sweep_that_cannot_be_run_is_refused_before_anything_is(
@@ -208,6 +221,16 @@ def test_a_sweep_that_cannot_be_run_is_refused_before_anything_is(
     with pytest.raises(InputError, match=sentence):
         run_sweep(swept(miyawaki, **change), tmp_path / "new", executor(1, "", tmp_path))
     assert not (tmp_path / "new").exists()
+
+
+def test_claims_of_earlier_experiment_files_are_hypotheses(miyawaki, tmp_path):
+    config = swept(miyawaki)
+    expected = sweep._hypotheses(config["sweep"])
+    config["sweep"]["claims"] = config["sweep"].pop("hypotheses")
+    assert sweep._hypotheses(config["sweep"]) == expected and len(expected) == 1
+    config["sweep"]["claims"] = (("V1", "V7", "accuracy"),)
+    with pytest.raises(InputError, match="config.sweep.hypotheses has .*variants among V1, Noise"):
+        sweep.tasks(config, tmp_path)
 
 
 NOT_SET = "'\\$NOT_SET_HERE/object2vec.npz' cannot be found because the environment variable"
@@ -267,7 +290,7 @@ def test_the_seeds_of_the_shipped_searches_can_be_given_on_the_command_line(tmp_
         (0, "", "--jobs is 0"),
         (2, "timeout_min=5", "expected one of them"),
         (1, "timeout_min", "expected name=value"),
-        (1, "cluster=nowhere", "was refused"),
+        (1, "cluster=nowhere", "was rejected"),
     ],
 )
 def test_execution_that_cannot_be_had_is_refused(miyawaki, tmp_path, jobs, slurm, sentence):
@@ -293,7 +316,7 @@ def test_a_variant_of_another_method_starts_from_its_defaults(miyawaki):
     ],
 )
 def test_the_sweeps_that_are_shipped_can_be_read(name, argument, rows, runs, tmp_path):
-    """Every row's options are known, and every claim names two rows."""
+    """Every row's options are known, and every hypothesis names two rows."""
     config = importlib.import_module(f"experiments.{name}").get_config(argument).to_dict()
     todo = tasks(config, tmp_path)
     assert len(todo) == runs and len({task.variant for task in todo}) == rows
