@@ -27,8 +27,8 @@ def counts(
     Returns:
         (n, 4) int32: true positives, false positives, false negatives, true negatives.
     """
-    seen, decoded = targets > 0.5, reconstructions > threshold
-    cells = (seen & decoded, ~seen & decoded, seen & ~decoded, ~seen & ~decoded)
+    on, decoded = targets > 0.5, reconstructions > threshold
+    cells = (on & decoded, ~on & decoded, on & ~decoded, ~on & ~decoded)
     return jnp.stack([jnp.sum(cell, axis=(1, 2, 3), dtype=jnp.int32) for cell in cells], axis=1)
 
 

@@ -1,7 +1,7 @@
 """Leave-a-cluster-out splits: test stimuli that resemble nothing in training.
 
 Where test stimuli have close relatives in training, a method can score well by decoding which
-cluster of training stimuli was seen. Leaving whole clusters out shows whether it reconstructs.
+cluster of training stimuli was shown. Leaving clusters out shows whether it reconstructs.
 """
 
 from typing import Any

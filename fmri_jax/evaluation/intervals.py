@@ -48,7 +48,7 @@ def bootstrap(
     which one in twenty scores 1, have intervals that hold the truth 65 times in a hundred.
 
     Args:
-        columns: (n, columns) what is summed, one row an image.
+        columns: (n, columns) what is summed, one row per image.
         statistic: maps sums (..., columns) to scores (...).
         stimulus: (n,) which stimulus each row shows.
         n_bootstrap: number of resamples; 0 gives no interval (low and high are nan).
@@ -94,7 +94,7 @@ def mean_interval(values: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int
     """Mean of per-image values with its 95 % bootstrap interval over stimuli.
 
     Args:
-        values: (n,) one value an image.
+        values: (n,) one value per image.
         stimulus: (n,) which stimulus each row shows.
         n_bootstrap: number of resamples.
         seed: of the resampling.
@@ -115,7 +115,7 @@ def sums_by_stimulus(columns: Any, stimulus: Any) -> np.ndarray:
     if columns.ndim != 2 or stimulus.shape != columns.shape[:1]:
         raise InputError(
             f"stimulus has shape {stimulus.shape} and the values {columns.shape}: "
-            "expected one stimulus a row of values."
+            "expected one stimulus per row of values."
         )
     _, group = np.unique(stimulus, return_inverse=True)
     sums = np.zeros((group.max(initial=-1) + 1, columns.shape[1]))

@@ -1,4 +1,4 @@
-"""Metrics of one reconstruction against its own target: one value an image.
+"""Metrics of one reconstruction against its own target: one value per image.
 
 All functions are pure and jitted, take images in [0, 1] of shape (n, height, width, channels) and
 return (n,). Matrix products ask for full float32, so that a GPU gives what a CPU gives.
@@ -25,7 +25,7 @@ CONSTANT = 1e-6
 def pixel_correlation(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
     """Pearson correlation of each reconstruction with its target, over all pixels and channels.
 
-    The correlation with a constant image is undefined; here it is 0: such an image tells nothing.
+    The correlation with a constant image is undefined; here it is 0.
 
     Args:
         targets: (n, height, width, channels).
@@ -66,11 +66,11 @@ def mse(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
 
 @jax.jit
 def detail_error(targets: jax.Array, reconstructions: jax.Array) -> jax.Array:
-    """How far the amount of detail is off, in doublings: |log2| of a ratio of energies, (n,).
+    """Absolute log2 ratio of gradient energy, (n,): how far the amount of detail is off.
 
     The energy of an image is the mean squared difference of neighbouring pixels, along rows and
     columns alike. It asks how much detail there is, not whether it is at the right place: 0 for a
-    picture as crisp as the one seen, large for a blurred or a noisy one. Pixel errors, by contrast,
+    image as crisp as the target, large for a blurred or a noisy one. Pixel errors, by contrast,
     reward blur.
     """
     noise = (1 / 255) ** 2 / 12  # of rounding to 8 bits: keeps uniform images finite

@@ -88,7 +88,7 @@ def identification_p(
 ) -> float:
     """One-sided p-value of pairwise identification against chance.
 
-    Under the null hypothesis the reconstructions do not depend on what was seen, so which
+    Under the null hypothesis the reconstructions do not depend on the targets, so which
     stimulus belongs to which reconstructions (all trials of a stimulus together) is permuted.
 
     Args:

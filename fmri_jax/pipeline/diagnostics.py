@@ -53,7 +53,7 @@ def examine(
     rows: Rows,
     scored: Collection[registry.Metric],
 ) -> Diagnosis:
-    """Everything that can be said of a run's scores from its data alone.
+    """What the data alone show about a run's scores.
 
     Args:
         options: the experiment.
@@ -286,7 +286,7 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None
 def _ceiling(
     options: Experiment, recording: Recording, splits: Sequence[Fold], found: Diagnosis
 ) -> None:
-    """What repeats of the test images of all folds, wherever they were shown, say of the voxels."""
+    """How reliable the voxels are, by all repeats of the test images of all folds."""
     tests = [fold.main_test() for fold in splits]
     stimulus = recording.distinct_images[recording.stimulus]
     trials = np.isin(stimulus, np.concatenate([test.stimulus for test in tests]))

@@ -19,10 +19,10 @@ from fmri_jax.pipeline import experiment_config
 BEFORE = ("config.json", "run.json")
 # Sections of a config that no fold depends on: with others the folds are scored again.
 SCORING = ("title", "text", "evaluation")
-RESULTS = ("report.html", "scores.json")  # what says that a run was scored, the page first
+RESULTS = ("report.html", "scores.json")  # what shows that a run was scored, the page first
 OUTDATED = ".outdated"  # a file that has these scores made again
 LOCK = ".lock"  # there while a run holds its folder, and after one that was killed
-# What the system says of a disk that takes no more.
+# The messages of the system for a disk that takes no more.
 UNWRITABLE = tuple(
     os.strerror(code) for code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 )
@@ -44,12 +44,12 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         config: the resolved config, as plain JSON values.
 
     Returns:
-        True if the folder already holds what this very run has computed, which goes on there. Where
+        True if the folder already holds what this very run has computed, which resumes there. Where
         it was scored, `config.json` stays the config of those scores until they are replaced.
 
     Raises:
         InputError: another process is at work in the folder, or it holds another run or other
-            files; nothing is overwritten. A run that was refused before it had computed anything
+            files; nothing is overwritten. A run that was rejected before it had computed anything
             does not hold its folder.
     """
     try:
@@ -82,10 +82,10 @@ def _begun(workdir: pathlib.Path, wanted: dict[str, Any]) -> bool:
         if there != here and begun:
             raise InputError(
                 f"{workdir} holds another run ({_first_difference(there, here)}): choose "
-                "another --workdir, or give the config of that run to go on with it."
+                "another --workdir, or give the config of that run to resume it."
             )
         if is_scored(workdir):
-            wanted = found  # written anyway: that says at once if the folder cannot be
+            wanted = found  # written anyway: that shows at once if the folder cannot be
     elif names:
         raise InputError(
             f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "
@@ -128,7 +128,7 @@ def is_outdated(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
     wanted = json.loads(json.dumps(config))
     try:
         found = read_json(workdir / "config.json")
-    except (OSError, ValueError):  # `claim` says what is wrong
+    except (OSError, ValueError):  # `claim` reports what is wrong
         return False
     outdated = (workdir / OUTDATED).exists()
     asked_for = outdated or experiment_config.resolved(found) != experiment_config.resolved(wanted)
@@ -165,7 +165,7 @@ def _of_folds(config: Any) -> Any:
 
 
 def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
-    """Says in words where two configs first differ."""
+    """Where two configs first differ, in words."""
     if isinstance(found, dict) and isinstance(wanted, dict):
         for key in [*wanted, *(set(found) - set(wanted))]:
             if found.get(key) != wanted.get(key):
@@ -175,7 +175,7 @@ def _first_difference(found: Any, wanted: Any, where: str = "config") -> str:
 
 @contextlib.contextmanager
 def writing_to(workdir: pathlib.Path) -> Iterator[None]:
-    """Turns a disk that is full or has become read-only into one sentence.
+    """Turns a disk that is full or has become read-only into one message.
 
     At its end a folder that was claimed within is given back.
 
@@ -185,19 +185,19 @@ def writing_to(workdir: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: of a checkpoint, with the system's words
-        said = [words for words in UNWRITABLE if words in str(error)]
-        if isinstance(error, InputError) or not said:
+        reasons = [words for words in UNWRITABLE if words in str(error)]
+        if isinstance(error, InputError) or not reasons:
             raise
         raise InputError(
-            f"{workdir} could not be written to ({said[0].lower()}): expected a disk with room for "
-            "the run; make room, and the same command goes on from what is finished."
+            f"{workdir} could not be written to ({reasons[0].lower()}): expected a disk with space "
+            "for the run; free some space, and the same command resumes from what is finished."
         ) from error
     finally:
         _let_go(workdir)
 
 
 def write_json(path: pathlib.Path, content: Any) -> None:
-    """Writes JSON so that a reader sees either the whole file or none."""
+    """Writes JSON so that a reader sees either the complete file or none."""
     with replacing(path) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.report.figures.pictures import MOST_IMAGES, PIXEL_BUDGET_BYTES, source, to_uint8
-from fmri_jax.report.rendering import render, write_whole
+from fmri_jax.report.rendering import render, write_file
 
 __all__ = ["to_uint8", "write"]
 
@@ -54,4 +54,4 @@ def write(
         "pixelated": max(images.shape[1:3]) <= 32,
         "facts": [(label, str(value)) for label, value in facts.items() if value],
     }
-    return write_whole(path, render("images.html", values))
+    return write_file(path, render("images.html", values))

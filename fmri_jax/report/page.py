@@ -12,7 +12,7 @@ from fmri_jax.report import eight_numbers, tables
 from fmri_jax.report.figures import charts, curves, montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, Theme, png
 from fmri_jax.report.io.workdir import Workdir, read
-from fmri_jax.report.rendering import Chart, draw, render, write_whole
+from fmri_jax.report.rendering import Chart, draw, render, write_file
 from fmri_jax.report.text import baseline_text, summary_text, text_format
 
 # Scores for the large figures at the head of the page, as far as the run has them.
@@ -24,9 +24,9 @@ def write_page(path: pathlib.Path) -> pathlib.Path:
     """Writes `report.html` and `figures/*.png` into the workdir and returns the page's path."""
     run = read(path)
     (path / "figures").mkdir(exist_ok=True)
-    write_whole(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT)))
+    write_file(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT)))
     page = render("page.html", context(run, _charts(run)))
-    return write_whole(path / "report.html", page)
+    return write_file(path / "report.html", page)
 
 
 def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def draw(path: pathlib.Path, alt: str, chart: Callable[[Theme], "Figure"], mark:
         content = png(drawing)
         addresses[theme.name] = data_address(content)
         if theme is LIGHT:
-            write_whole(path, content)
+            write_file(path, content)
     width, height = (round(inches * 100) for inches in drawing.get_size_inches())
     return Chart(addresses["light"], addresses["dark"], alt, width, height)
 
@@ -61,8 +61,8 @@ def render(template: str, values: dict[str, Any]) -> str:
     return environment.get_template(template).render(style=style, **values)
 
 
-def write_whole(path: pathlib.Path, content: str | bytes) -> pathlib.Path:
-    """Writes a file so that it is there whole or not at all: a page marks a run as finished."""
+def write_file(path: pathlib.Path, content: str | bytes) -> pathlib.Path:
+    """Writes a file completely or not at all: a page marks a run as finished."""
     with replacing(path) as unfinished:
         unfinished.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

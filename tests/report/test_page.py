@@ -87,14 +87,14 @@ def test_figures_are_written(photographs, binary, colour_page, binary_page):
 def test_every_test_image_stands_beside_its_reconstruction(photographs, colour_page):
     """Decodes the page's own pictures and compares them with the arrays, pixel by pixel."""
     run = workdir.read(photographs)
-    shown = [_pixels(image["src"]) for image in colour_page.images if image["alt"][:4] == "seen"]
+    shown = [_pixels(image["src"]) for image in colour_page.images if image["alt"][:6] == "target"]
     for split in ("test", "shapes", "letters"):
         for target in run.targets[run.rows(split)]:
             assert any(np.array_equal(pictures.to_uint8(target), pixels) for pixels in shown)
     alts = [image["alt"].split(":")[0] for image in colour_page.images]
-    assert alts.count("seen") == alts.count("reconstructed") == alts.count("ridge")
-    gallery = alts.index("seen", 9 + 1)  # past best, median and worst
-    assert alts[gallery : gallery + 3] == ["seen", "reconstructed", "ridge"]
+    assert alts.count("target") == alts.count("reconstructed") == alts.count("ridge")
+    gallery = alts.index("target", 9 + 1)  # past best, median and worst
+    assert alts[gallery : gallery + 3] == ["target", "reconstructed", "ridge"]
 
 
 def test_highlights_are_best_median_and_worst(photographs):
@@ -171,7 +171,7 @@ def test_incompressible_large_images_stay_under_the_limit(photographs):
     """227 pixels of pure noise, the paper's size: pictures shrink until they fit."""
     run = workdir.read(photographs)
     noise = np.random.default_rng(0).random((len(run.targets), 227, 227, 3), np.float32)
-    large = dataclasses.replace(run, targets=noise, reconstructions=noise, ridge=None)
+    large = dataclasses.replace(run, targets=noise, reconstructions=noise, baselines={})
     shown = pictures.galleries(large)
     size = sum(len(p.src) for gallery in shown for s in gallery.stacks for p in s.pictures)
     assert size < 6e6

@@ -28,7 +28,7 @@ def workdirs(photographs, tmp_path_factory):
     other = write_photographs(
         tmp_path_factory.mktemp("names") / "other", n_test=12, strength=0.3, seed=1
     )
-    names = ("ridge", "seen", "mean image", "shuffled fMRI", "ridge (baseline)")
+    names = ("ridge", "target", "mean image", "shuffled fMRI", "ridge (baseline)")
     return {"gan": photographs, **dict.fromkeys(names, other)}
 
 
@@ -37,11 +37,11 @@ def test_variants_called_like_other_rows_keep_their_pictures(workdirs):
     first = variants[0].first
     shown = comparison_pictures.strips(variants)[0]
     rows = [first.names.index(name) for name in shown.names]
-    stacks = [first.targets, *(v.first.reconstructions for v in variants), first.ridge]
+    stacks = [first.targets, *(v.first.reconstructions for v in variants), first.baselines["ridge"]]
     for (_, found), stack in zip(shown.strips, stacks, strict=True):
         assert [p.src for p in found] == [pictures.source(stack[row], 64) for row in rows]
     labels = [label for label, _ in shown.strips]
-    assert labels == ["seen (images)", *workdirs, "ridge (baseline)"]
+    assert labels == ["target (images)", *workdirs, "ridge (baseline)"]
 
 
 def test_variants_called_like_baselines_keep_their_bars(workdirs, tmp_path, monkeypatch):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fmri_jax.report.comparison.image_matching import same_pictures
+from fmri_jax.evaluation.baselines import baseline
+from fmri_jax.report.comparison.image_matching import same_images
 from fmri_jax.report.comparison.variants import Variant, distinguished, simulated_mark
 from fmri_jax.report.figures import montage, pictures
 from fmri_jax.report.figures.theme import Theme
@@ -103,18 +104,18 @@ def _sharing(variants: Sequence[Variant], split: str, rows: Sequence[int]) -> li
 def _images(
     variants: Sequence[Variant], shown: Sequence[Variant], split: str, rows: Sequence[int]
 ) -> list[tuple[str, list[np.ndarray | None]]]:
-    """What was seen, what some variants made of it, and the first variant's ridge baseline."""
+    """Target images, what some variants made of them, and the first variant's baselines."""
     reference = variants[0].first
     found: list[tuple[str, list[np.ndarray | None]]] = [
-        (distinguished("seen", variants, "images"), [reference.targets[row] for row in rows])
+        (distinguished("target", variants, "images"), [reference.targets[row] for row in rows])
     ]
     for variant in shown:
         label = variant.name + simulated_mark(variant, variants)
         found.append((label, _made(reference, variant, split, rows)))
-    if reference.ridge is not None:
-        ridge = [reference.ridge[row] for row in rows]
-        made = [image if np.isfinite(image).all() else None for image in ridge]
-        found.append((distinguished("ridge", variants, "baseline"), made))
+    for name, stack in reference.baselines.items():
+        chosen = [stack[row] for row in rows]
+        made = [image if np.isfinite(image).all() else None for image in chosen]
+        found.append((distinguished(baseline(name).label, variants, "baseline"), made))
     return found
 
 
@@ -131,8 +132,8 @@ def _made_of(reference: Workdir, row: int, run: Workdir, split: str) -> np.ndarr
     """What a run made of an image, or None where its set has none of that number and look."""
     same_number = run.stimulus == reference.stimulus[row]
     found = np.flatnonzero((run.split == split) & same_number)[:1]
-    seen = reference.targets[row : row + 1]
-    if not found.size or not same_pictures(seen, run.targets[found]).all():
+    target = reference.targets[row : row + 1]
+    if not found.size or not same_images(target, run.targets[found]).all():
         return None
     return run.reconstructions[found[0]]
 

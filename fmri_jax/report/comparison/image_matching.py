@@ -1,4 +1,4 @@
-"""Whether two runs were tested on the same pictures, which each keeps at a size of its own."""
+"""Whether two runs were tested on the same images, which each keeps at its own size."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ _SAME = 0.95
 _FLAT = 0.01  # standard deviation below which an image counts as one colour: 2.5 of 255 levels
 
 
-def same_pictures(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+def same_images(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """Compares two stacks image by image, at the smaller of their sizes.
 
     Args:

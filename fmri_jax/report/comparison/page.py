@@ -15,7 +15,7 @@ from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_re
 from fmri_jax.report.comparison.variants import Paths, Variant, by_images, read_variants
 from fmri_jax.report.figures import charts
 from fmri_jax.report.figures.theme import LIGHT, png
-from fmri_jax.report.rendering import Chart, draw, render, write_whole
+from fmri_jax.report.rendering import Chart, draw, render, write_file
 from fmri_jax.report.text import summary_text
 from fmri_jax.report.text.text_format import count, duration, joined, shortened
 
@@ -72,9 +72,9 @@ def write_comparison(
         "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
         "runs": [_run(variant, out) for variant in variants],
     }
-    write_whole(out / "comparison.md", markdown)
-    table = write_whole(out / "comparison.csv", tables.as_csv(rows))
-    page = write_whole(out / "comparison.html", render("comparison.html", values))
+    write_file(out / "comparison.md", markdown)
+    table = write_file(out / "comparison.csv", tables.as_csv(rows))
+    page = write_file(out / "comparison.html", render("comparison.html", values))
     return Comparison(page, table, markdown)
 
 
@@ -84,7 +84,7 @@ def _draw_pictures(variants: Sequence[Variant], path: pathlib.Path) -> None:
     if figure is None:
         path.unlink(missing_ok=True)
     else:
-        write_whole(path, png(figure))
+        write_file(path, png(figure))
 
 
 def _in_all(variants: Sequence[Variant], metric: str) -> bool:

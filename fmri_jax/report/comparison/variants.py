@@ -17,7 +17,7 @@ from fmri_jax.evaluation.permutation import Difference
 from fmri_jax.evaluation.permutation import compare as paired
 from fmri_jax.files import place
 from fmri_jax.report import run_notes
-from fmri_jax.report.comparison.image_matching import same_pictures
+from fmri_jax.report.comparison import image_matching
 from fmri_jax.report.io.workdir import Workdir, read
 
 ENOUGH_SEEDS = 3  # below, the spread over random starts is not known
@@ -191,4 +191,4 @@ def same_images(variant: Variant, other: Variant) -> bool:
     if not np.array_equal(variant.stimulus, other.stimulus):
         return False
     ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
-    return bool(same_pictures(ours, theirs).all())
+    return bool(image_matching.same_images(ours, theirs).all())

@@ -29,7 +29,7 @@ _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
 
 def score_bars(run: Workdir, theme: Theme) -> "Figure":
-    """One panel a metric: this run with its interval above the baselines, chance as a line."""
+    """One panel per metric: this run with its interval above the baselines, chance as a line."""
     baselines = run.scores.baselines
     labels = ["this run", *(baseline(name).label for name in baselines)]
     panels = {
@@ -53,7 +53,7 @@ def bar_panels(
     theme: Theme,
     colours: Sequence[BarColour],
 ) -> "Figure":
-    """One panel a metric with one bar a label, which need not differ, each in a colour of its kind.
+    """One panel per metric, one bar per label in the colour of its kind; labels need not differ.
 
     Args:
         labels: of the bars, from the top.
@@ -123,7 +123,7 @@ def _bar(
 
 
 def distributions(run: Workdir, theme: Theme) -> "Figure":
-    """Every image a dot, one row a test set, the median and the baselines as lines."""
+    """Every image a dot, one row per test set, the median and the baselines as lines."""
     metrics = [m for m in PER_IMAGE if np.isfinite(run.scores.column(m, len(run.split))).any()]
     splits = [s for s in [*run.test_sets, "train"] if _has_values(run, s, metrics)]
     drawing = figure(10.5, 1.1 + 0.75 * len(splits), theme)

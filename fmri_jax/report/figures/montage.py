@@ -1,4 +1,4 @@
-"""Rows of images as one figure: what was seen above what was made of it."""
+"""Rows of images as one figure: target images above what was made of them."""
 
 import textwrap
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _TILE = 96  # smaller images are magnified to about this many pixels, without sm
 
 
 def of_run(run: Workdir, theme: Theme) -> "Figure":
-    """Test images evenly spaced from best to worst: seen, reconstructed and ridge in rows."""
+    """Test images, evenly spaced from best to worst: target, reconstruction, baselines."""
     rows = pictures.spread(pictures.ranked(run, run.main), MOST_IMAGES)
     strips = [(label, images[rows]) for label, images in pictures.layers(run).items()]
     values = [

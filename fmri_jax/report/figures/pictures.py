@@ -1,4 +1,4 @@
-"""Seen images beside what was made of them, as small PNGs for a page."""
+"""Target images beside what was made of them, as small PNGs for a page."""
 
 import dataclasses
 import io
@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.baselines import baseline
 from fmri_jax.report.io.workdir import Workdir
 from fmri_jax.report.rendering import data_address
 
@@ -27,7 +28,7 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Stack:
-    """What was seen, with everything that was made of it, and the scores of that image."""
+    """A target image with everything that was made of it, and its scores."""
 
     name: str
     pictures: tuple[Picture, ...]
@@ -46,7 +47,7 @@ class Gallery:
 
 
 def galleries(run: Workdir) -> list[Gallery]:
-    """One gallery a test set, and one with a few training images if the run kept any."""
+    """One gallery per test set, and one with a few training images if the run kept any."""
     chosen = {split: spread(ranked(run, split), MOST_IMAGES) for split in run.test_sets}
     chosen["train"] = spread(ranked(run, "train"), TRAIN_IMAGES)
     n_pictures = sum(map(len, chosen.values())) * len(layers(run))
@@ -92,13 +93,11 @@ def stack(run: Workdir, row: int, side: int, rank: str = "") -> Stack:
 
 
 def layers(run: Workdir) -> dict[str, np.ndarray]:
-    """What stands side by side for each row."""
-    found = {"seen": run.targets, "reconstructed": run.reconstructions}
+    """What is shown side by side for each row: label -> (n, h, w, c)."""
+    found = {"target": run.targets, "reconstructed": run.reconstructions}
     if run.binary:
         found["cut at 0.5"] = (run.reconstructions > 0.5).astype(np.float32)
-    if run.ridge is not None:
-        found["ridge"] = run.ridge
-    return found
+    return found | {baseline(name).label: images for name, images in run.baselines.items()}
 
 
 def source(image: np.ndarray, side: int) -> str:

@@ -13,7 +13,7 @@ DPI = 160
 
 @dataclasses.dataclass(frozen=True)
 class Theme:
-    """Colours that can be told apart with colour-blind eyes and in grey print.
+    """Colours that can be distinguished with colour-blind eyes and in grey print.
 
     In bar charts the run that a page is about has `accent`, other runs beside it `variant`, the
     ridge baseline `ridge`, and other baselines `other`.
@@ -86,7 +86,7 @@ def style(axes: "Axes", theme: Theme, title: str = "", grid: Literal["x", "y"] =
 
 
 def stamp(drawing: "Figure", theme: Theme, text: str) -> None:
-    """Says `text` on the figure itself, for wherever it is copied to."""
+    """Writes `text` on the figure itself, for wherever it is copied to."""
     drawing.supxlabel(text, fontsize=8.5, color=theme.ridge, x=0.995, ha="right")
 
 

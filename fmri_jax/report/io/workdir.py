@@ -13,6 +13,7 @@ import numpy as np
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
 
+_BASELINE = "baseline_"  # before the name of a baseline whose images were kept
 # A curve is the steps and values of one metric in one fold.
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -26,9 +27,10 @@ class Workdir:
         config: the resolved config, as nested dicts.
         run: `run.json`: versions, devices, data, phases, method, experiment, title, text.
         curves: metric -> fold -> steps and values; empty for a method that solves in closed form.
-        targets: (n, h, w, c) float32 in [0, 1], the images that were seen.
+        targets: (n, h, w, c) float32 in [0, 1], the images that were shown.
         reconstructions: (n, h, w, c) float32 in [0, 1].
-        ridge: (n, h, w, c) float32, the linear baseline, or None; a row of NaN was not computed.
+        baselines: name -> (n, h, w, c) float32, those whose images were kept; a row of NaN was not
+            computed.
         stimulus: (n,) int, which image.
         split: (n,) str, 'train', 'test' or another test set.
         fold: (n,) str, the cross-validation fold.
@@ -41,7 +43,7 @@ class Workdir:
     curves: dict[str, dict[str, Curve]]
     targets: np.ndarray
     reconstructions: np.ndarray
-    ridge: np.ndarray | None
+    baselines: dict[str, np.ndarray]
     stimulus: np.ndarray
     split: np.ndarray
     fold: np.ndarray
@@ -76,7 +78,7 @@ class Workdir:
 
     @property
     def binary(self) -> bool:
-        """Whether the images that were seen hold only black and white pixels."""
+        """Whether the target images hold only black and white pixels."""
         return self.targets.shape[-1] == 1 and bool(np.isin(self.targets, (0.0, 1.0)).all())
 
     @property
@@ -187,10 +189,10 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
             f"{path}: targets has shape {targets.shape}: expected (n, height, width, 1 or 3)."
         )
     n = len(targets)
-    ridge = found.get("baseline_ridge")
+    kept = [key for key in found if key.startswith(_BASELINE)]
     for key, shape in {
         "reconstructions": targets.shape,
-        "baseline_ridge": targets.shape,
+        **dict.fromkeys(kept, targets.shape),
         "stimulus": (n,),
         "split": (n,),
         "fold": (n,),
@@ -207,7 +209,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
     return {
         "targets": targets,
         "reconstructions": found["reconstructions"],
-        "ridge": ridge,
+        "baselines": {key.removeprefix(_BASELINE): found[key] for key in kept},
         "stimulus": found["stimulus"],
         "split": found["split"].astype(str),
         "fold": found.get("fold", np.full(n, "all")).astype(str),
@@ -221,7 +223,7 @@ def _test_sets(split: np.ndarray) -> list[str]:
 
 
 def _check_range(images: np.ndarray, where: str) -> None:
-    """Refuses images that are not finite or not in [0, 1], rounding apart."""
+    """Rejects images that are not finite or not in [0, 1], rounding apart."""
     if not np.isfinite(images).all():
         raise InputError(f"{where} has values that are not finite: expected numbers in [0, 1].")
     low, high = float(images.min()), float(images.max())

@@ -1,4 +1,4 @@
-"""Numbers, lists and durations as they stand in a sentence."""
+"""Numbers, lists and durations inside a sentence."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def shortened(names: Sequence[str], most: int) -> list[str]:
     """Names of at most `most` signs that keep their end, where numbered names differ.
 
     The middle of a longer name gives way to an ellipsis, unless another name would then read the
-    same: that one stays whole.
+    same: that one stays complete.
     """
     tail = most * 2 // 3
     head = most - 1 - tail
@@ -42,7 +42,7 @@ def p_text(p: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Seconds in the units that a person would choose."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -66,7 +66,7 @@ def test_paired_test_equals_scipy(workdirs):
 def test_page_shows_the_same_images_by_every_variant(workdirs, compared):
     page = Page(compared.page)
     alts = [image["alt"] for image in page.images]
-    for name in ("seen", "ridge", *workdirs):  # 12 photographs, 12 shapes, 6 letters
+    for name in ("target", "ridge", *workdirs):  # 12 photographs, 12 shapes, 6 letters
         assert sum(alt.endswith(f", {name}") for alt in alts) == 12 + 12 + 6
     links = [a for a in page.addresses if not a.startswith("data:image/png;base64,")]
     assert all((compared.page.parent / unquote(link)).resolve().parent.is_dir() for link in links)

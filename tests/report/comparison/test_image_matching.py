@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from fmri_jax.data.images import resize
-from fmri_jax.report.comparison import figures
+from fmri_jax.report.comparison import figures, image_matching
 from fmri_jax.report.comparison.hypotheses import Hypothesis, compare
-from fmri_jax.report.comparison.image_matching import same_pictures
 from fmri_jax.report.comparison.variants import Variant, difference, same_images
 from fmri_jax.report.figures.pictures import source
 from fmri_jax.report.io import workdir
@@ -62,17 +61,17 @@ def test_one_other_image_of_another_size_is_enough(run):
 def test_images_of_one_colour_are_distinguished_by_brightness():
     ours = np.stack([np.full((16, 16, 3), level) for level in (0.0, 0.5, 0.5)])
     theirs = np.stack([np.full((8, 8, 1), level) for level in (0.0, 0.502, 0.7)])
-    np.testing.assert_array_equal(same_pictures(ours, theirs), [True, True, False])
+    np.testing.assert_array_equal(image_matching.same_images(ours, theirs), [True, True, False])
     bars = np.zeros((3, 16, 16, 3))
     bars[:, 4:12] = 1
-    np.testing.assert_array_equal(same_pictures(bars, theirs), [False, False, False])
+    np.testing.assert_array_equal(image_matching.same_images(bars, theirs), [False, False, False])
 
 
 def test_photographs_prepared_in_other_steps_are_the_same():
     images = crops(np.random.default_rng(0), 20, 227)
     in_steps = resized(resized(images, 96), 32)
-    assert same_pictures(resized(images, 64), in_steps).all()
-    assert not same_pictures(resized(images, 64), np.roll(in_steps, 1, axis=0)).any()
+    assert image_matching.same_images(resized(images, 64), in_steps).all()
+    assert not image_matching.same_images(resized(images, 64), np.roll(in_steps, 1, axis=0)).any()
 
 
 def test_pictures_of_other_images_are_not_shown(run):
@@ -88,6 +87,6 @@ def test_pictures_of_other_images_are_not_shown(run):
     for split, missing in (("test", [run.names[changed]]), ("letters", ())):
         names, rows = found[split].names, dict(found[split].strips)
         assert [n for n, p in zip(names, rows["other"], strict=True) if p is None] == list(missing)
-        assert None not in rows["first"] and None not in rows["seen"]
+        assert None not in rows["first"] and None not in rows["target"]
     row = run.names.index(found["letters"].names[0])
     assert dict(found["letters"].strips)["other"][0].src == source(other.reconstructions[row], 64)
