@@ -27,7 +27,7 @@ def resized(images, size, grey=False):
 
 def with_images(run, targets):
     """The run as if it had been tested on other images."""
-    changed = {"targets": targets, "reconstructions": targets, "ridge": None}
+    changed = {"targets": targets, "reconstructions": targets, "baselines": {}}
     return dataclasses.replace(run, **changed)
 
 
