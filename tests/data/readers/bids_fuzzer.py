@@ -198,7 +198,7 @@ def reading(top: Path, where: Path, delay: float) -> np.ndarray | None:
     scans = sorted(p for p in scans if "part-phase" not in p.name)
     ignored = (top / ".bidsignore").exists()
     scans = [p for p in scans if not (ignored and "acq-bad" in p.name)]
-    tables = {path: _nearest(path, top, SUFFIXES[1]) for path in scans}
+    tables = {path: _nearest(path, top, SUFFIXES[1]) or _elsewhere(path, where) for path in scans}
     tasks = {
         entities(p.name)["task"]
         for p, t in tables.items()
@@ -251,6 +251,13 @@ def _nearest(path: Path, top: Path, ending: str) -> list[Path]:
         if folder == top:
             return found
         folder = folder.parent
+
+
+def _elsewhere(path: Path, where: Path) -> list[Path]:
+    """Tables of exactly this run's name in another folder, which serve where no nearer one does."""
+    wanted = entities(path.name).items()
+    found = [table for table in where.rglob(f"*{SUFFIXES[1]}") if table.name[0] != "."]
+    return [table for table in found if entities(table.name).items() == wanted]
 
 
 def _times(path: Path, top: Path) -> list[Fraction]:
