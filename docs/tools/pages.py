@@ -29,8 +29,9 @@ LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)]
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Replaces the folders of the navigation, `api/` and `gallery/`, by their pages."""
     folders = {"api/": ["api/index.md", *(f"api/{name}.md" for name in packages())]}
-    gallery = sorted((DOCS / "gallery").glob("*.md"), key=lambda path: (path.stem != "index", path))
-    folders["gallery/"] = [f"gallery/{path.name}" for path in gallery]
+    cards = (DOCS / "gallery" / "index.md").read_text(encoding="utf-8")
+    examples = dict.fromkeys(re.findall(r"\]\((\w+\.md)\)", cards))  # in the order of the cards
+    folders["gallery/"] = [f"gallery/{name}" for name in ("index.md", *examples)]
     config.nav = [_expanded(entry, folders) for entry in config.nav]
     return config
 

@@ -14,7 +14,8 @@ import fmri_jax as fj
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "gallery"
 MOST_BYTES = 150_000  # of a picture
-SHORTER = {"n_steps=300": "n_steps=3"}  # code -> what is executed in its place here
+# Code -> what is executed in its place here.
+SHORTER = {"n_steps=300": "n_steps=3", "n_voxels=100),": "n_voxels=100, scales=1),"}
 
 
 def _gallery():
