@@ -46,7 +46,7 @@ class Trials:
             prepared size. Only those that `stimulus` names were shown in these trials: take them
             through `targets`.
         run: (n,) int32; -1 for an average over several runs.
-        stimulus_names: one name an image.
+        stimulus_names: one name per image.
         repeats: (n,) recorded trials that each row is the average of, or one number for all.
         gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
     """
@@ -135,7 +135,7 @@ class Fold:
 def folds(
     recording: Recording, options: PreparationConfig, clusters: np.ndarray | None = None
 ) -> Iterator[Fold]:
-    """Splits a recording into one fold ("given") or one a left-out group (all others).
+    """Splits a recording into one fold ("given") or one per left-out group (all others).
 
     With `validation` a random share of each fold's training stimuli stands in for its test set, so
     that options can be chosen without a look at the test set.
@@ -169,8 +169,8 @@ def folds(
     responses = recording.fmri if voxels.all() else recording.fmri[:, voxels]
     stimulus = recording.distinct_images[recording.stimulus]
     recorded = Trials(responses, stimulus, images, recording.run, recording.stimulus_names)
-    dealt = splits.deal(recording, stimulus, options.split, options.n_folds, clusters)
-    for number, split in enumerate(dealt):
+    assigned = splits.assign(recording, stimulus, options.split, options.n_folds, clusters)
+    for number, split in enumerate(assigned):
         yield _fold(number, split, recorded, voxels, options)
 
 
@@ -179,8 +179,8 @@ def count_folds(
 ) -> int:
     """How many `folds` there are; arguments and errors as there."""
     stimulus = recording.distinct_images[recording.stimulus]
-    dealt = splits.deal(recording, stimulus, options.split, options.n_folds, clusters)
-    return sum(1 for _ in dealt)
+    assigned = splits.assign(recording, stimulus, options.split, options.n_folds, clusters)
+    return sum(1 for _ in assigned)
 
 
 def _fold(

@@ -12,7 +12,7 @@ WHOLE = "all"  # the name of the one fold of a recording's own split
 Split = tuple[str, np.ndarray, dict[str, np.ndarray]]  # name, training trials, test trials
 
 
-def deal(
+def assign(
     recording: Recording,
     stimulus: np.ndarray,
     split: str,
@@ -61,10 +61,10 @@ def deal(
     for fold in range(count):
         left_out = groups[fold::count]
         out = np.isin(labels[train], left_out)
-        dealt = str(left_out[0])
+        left = str(left_out[0])
         if n_folds and split != "cluster":
-            dealt = f"group {fold + 1} of {n_folds}"
-        yield f"{split} {dealt}", train[~out], {"test": train[out]}
+            left = f"group {fold + 1} of {n_folds}"
+        yield f"{split} {left}", train[~out], {"test": train[out]}
 
 
 def _labels(

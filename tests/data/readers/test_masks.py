@@ -71,14 +71,14 @@ def test_what_is_no_mask_is_rejected(tmp_path: Path, values: np.ndarray, message
         read_masks(tmp_path)
 
 
-def turned(affine: np.ndarray, degrees: float) -> np.ndarray:
+def rotated(affine: np.ndarray, degrees: float) -> np.ndarray:
     angle = np.deg2rad(degrees)
     spin = np.eye(4)
     spin[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     return affine @ spin
 
 
-OBLIQUE = turned(
+OBLIQUE = rotated(
     np.array([[-2.4, 0, 0, 91.3], [0, 2.4, 0, -120.7], [0, 0, 2.4, -60.2], [0, 0, 0, 1]]), 7
 )
 
@@ -97,7 +97,7 @@ def shifted(affine: np.ndarray, millimetres: float) -> np.ndarray:
         (lambda a: a + 1e-5 * np.vander([1.0, 2, 3, 0], 4), True),
         (lambda a: shifted(a, 0.01), True),
         (lambda a: shifted(a, 0.5), False),
-        (lambda a: turned(a, 0.2), False),
+        (lambda a: rotated(a, 0.2), False),
         (lambda a: a * [[1.01], [1], [1], [1]], False),
         (lambda a: a * [[-1], [1], [1], [1]], False),
     ],
@@ -111,10 +111,12 @@ def test_a_quaternion_beside_a_matrix_is_the_same_place(tmp_path: Path) -> None:
     before = load(str(root)).fmri
     for path in (root / "sub-01" / "func").glob("*.nii.gz"):
         image = nibabel.load(path)
-        scans = nibabel.Nifti1Image(image.get_fdata(dtype="f4"), turned(AFFINE, 0.02), image.header)
+        scans = nibabel.Nifti1Image(
+            image.get_fdata(dtype="f4"), rotated(AFFINE, 0.02), image.header
+        )
         nibabel.save(scans, path)
     mask = nibabel.Nifti1Image(np.ones(SHAPE, np.uint8), None)
-    mask.set_qform(turned(AFFINE, 0.02), 1)
+    mask.set_qform(rotated(AFFINE, 0.02), 1)
     mask.set_sform(None, 0)
     nibabel.save(mask, root / "masks" / "brain.nii.gz")
     np.testing.assert_array_equal(load(str(root)).fmri, before)

@@ -81,7 +81,7 @@ def cut_mask(dataset: Path) -> None:
     path.write_bytes(path.read_bytes()[:9000])
 
 
-def damage_mask(dataset: Path) -> None:
+def corrupt_mask(dataset: Path) -> None:
     path = dataset / "masks" / "V1.nii.gz"
     path.write_bytes(path.read_bytes()[:10] + b"\x07" * 8 + path.read_bytes()[18:])
 
@@ -148,7 +148,7 @@ CASES = [
     bids("a mask of another grid", add_mask("V2", np.ones((2, 2, 2))), "V2 has another grid"),
     bids("a mask of threes", add_mask("V2", np.full(SHAPE, 3)), "V2.nii.gz is no mask"),
     bids("a cut mask", cut_mask, "V2.nii.gz is corrupt .*: copy it again"),
-    bids("a damaged mask", damage_mask, "V1.nii.gz cannot be read as NIfTI .*: copy it again"),
+    bids("a corrupt mask", corrupt_mask, "V1.nii.gz cannot be read as NIfTI .*: copy it again"),
     bids("an empty mask", add_mask("brain", np.zeros(SHAPE)), "mask brain is empty"),
     bids(
         "no masks", lambda d: (d / "masks").rename(d / "rois"), "masks holds no masks: expected at"
