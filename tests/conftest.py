@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.file_server import file_server
+from tests.peers import peer
 
 __all__ = ["file_server"]  # a fixture for every test
 
@@ -95,7 +96,7 @@ def torchvision_models():
     be loaded, and then it cannot be imported either, because it asks for two of them by name. They
     select boxes in object detection, and no network here has any.
     """
-    import torch
+    torch = peer("torch")
 
     try:
         import torchvision.models

@@ -3,10 +3,12 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax import arrays
 from fmri_jax.errors import InputError
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 @pytest.mark.parametrize("antialias", [False, True])

@@ -3,8 +3,8 @@
 import argparse
 
 from benchmarks import scaling
-from benchmarks.gan_step import setting
 from fmri_jax.methods.gan.step import jitted
+from tests.peers import peer
 
 
 def test_scaling_measures_a_step_on_all_devices():
@@ -15,6 +15,9 @@ def test_scaling_measures_a_step_on_all_devices():
 
 
 def test_pytorchs_step_of_the_same_networks_has_the_same_losses():
+    peer("torch")
+    from benchmarks.gan_step import setting
+
     ours = setting.build(32, published=False, batch=4, dropout=0.0)
     _, terms = jitted(ours.step)(*ours.arguments())
     expected = setting.build_peer(ours, True, True)(*setting.peer_batch(ours, True))

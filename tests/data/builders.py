@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bdpy
 import h5py
 import nibabel
 import numpy as np
 from PIL import Image
+
+from tests.peers import peer
 
 Arrays = dict[str, Any]
 
@@ -46,8 +47,9 @@ def arrays() -> Arrays:
     }
 
 
-def bdata(seed: int = 0) -> bdpy.BData:
+def bdata(seed: int = 0) -> Any:
     """A recording as bdpy makes it: two sessions of three runs of four trials."""
+    bdpy = peer("bdpy")
     rng = np.random.default_rng(0)
     data = bdpy.BData()
     data.add(rng.normal(size=(TRIALS, VOXELS)), "VoxelData")

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bdpy
 import h5py
 import numpy as np
 import pytest
@@ -16,6 +15,9 @@ from fmri_jax.data import load
 from fmri_jax.datasets import cache, generic_object_decoding
 from fmri_jax.datasets.deep_image_reconstruction import sources
 from fmri_jax.errors import InputError
+from tests.peers import peer
+
+bdpy = peer("bdpy")
 
 TRAINING = ["n01518878_5958", "n02084071_12", "n04099175_123456", "n01518878_100000"]
 TEST = ["n01443537_22563", "n03237416_58334"]

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import bdpy
 import nibabel
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.step import TrainStep
+from tests.peers import peer
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "bring_your_own_recording.md").read_text(encoding="utf-8")
@@ -72,6 +72,7 @@ def write_scans(folder: Path) -> None:
 
 def write_bdata(folder: Path) -> None:
     rng = np.random.default_rng(2)
+    bdpy = peer("bdpy")
     data = bdpy.BData()
     data.add(rng.normal(size=(STIMULI * RUNS, VOXELS + 5)), "VoxelData")
     data.add(np.repeat(np.arange(1.0, RUNS + 1), STIMULI)[:, None], "Run")

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from scipy.spatial import distance
 from skimage.color import rgb2gray
 from skimage.metrics import structural_similarity
@@ -20,6 +19,9 @@ from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.eight_numbers import COMPARISONS, NUMBERS, eight_numbers
 from fmri_jax.features.registry import NETWORKS
+from tests.peers import peer
+
+torch = peer("torch")
 
 MEAN, DEVIATION = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 

@@ -4,7 +4,6 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
-import torch
 
 import fmri_jax as fj
 from fmri_jax import networks, pretrained
@@ -12,6 +11,9 @@ from fmri_jax.errors import InputError
 from fmri_jax.features import Features, Preprocessing, extractor
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.networks import AlexNet
+from tests.peers import peer
+
+torch = peer("torch")
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])[:, None, None]

@@ -5,12 +5,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax import networks
 from fmri_jax.errors import InputError
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.pretrained.catalogue import CATALOGUE
+from tests.peers import peer
+
+torch = peer("torch")
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])

@@ -1,7 +1,10 @@
 """The same layers in PyTorch: images as (n, h, w, c) arrays, kernels as (k, k, in, out)."""
 
 import numpy as np
-import torch
+
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 def to_torch(x_BHWC: np.ndarray, gradient: bool = False) -> torch.Tensor:

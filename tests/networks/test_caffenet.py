@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax.errors import InputError
 from fmri_jax.networks import CaffeNet
@@ -12,6 +11,9 @@ from fmri_jax.networks.caffenet import local_response_norm, max_pool_rounded_up
 from tests.networks import peers
 from tests.networks.conv.layer_checks import close, random
 from tests.networks.layer_table import layer_table
+from tests.peers import peer
+
+torch = peer("torch")
 
 POOLED, NORMALISED = (1, 2, 5), (1, 2)
 ALL = "relu1 pool1 norm1 relu2 pool2 norm2 relu3 relu4 relu5 pool5".split()

@@ -8,12 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
-import torch
 from PIL import Image
 
 from fmri_jax import pretrained
 from fmri_jax.networks import VGG16, AlexNet
 from fmri_jax.pretrained import catalogue, sources
+from tests.peers import peer
+
+torch = peer("torch")
 
 # torchvision's AlexNet: (stride, padding) of each convolution, and where 3 x 3 pools follow.
 ALEXNET = {"conv1": (4, 2), "conv2": (1, 2), "conv3": (1, 1), "conv4": (1, 1), "conv5": (1, 1)}

@@ -3,13 +3,15 @@
 import jax
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.networks import CaffeNet
 from fmri_jax.pretrained.caffemodel import load_caffemodel
+from tests.peers import peer
 from tests.pretrained.caffe_messages import declare, write_net
+
+torch = peer("torch")
 
 
 def random(seed, *shape):

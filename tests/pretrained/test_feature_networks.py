@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
@@ -12,6 +11,9 @@ from fmri_jax.networks import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.feature_networks import CLIP_RULES, FEATURE_NETWORKS
 from fmri_jax.pretrained.tensors import load_safetensors
+from tests.peers import peer
+
+torch = peer("torch")
 
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
 CLIP = (

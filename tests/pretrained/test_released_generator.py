@@ -3,12 +3,14 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.released import load_released
 from fmri_jax.pretrained.released_generator import load_generator
+from tests.peers import peer
 from tests.pretrained.caffe_messages import write_net
+
+torch = peer("torch")
 
 VOXELS, HIDDEN = 30, 24  # 4,096 hidden units are published
 # Name, channels in, channels out, kernel, stride; padding is 1 everywhere.

@@ -7,12 +7,14 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.pretrained import unpickle
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 class Malicious:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-import bdpy
 import nibabel
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from fmri_jax.data.readers.registry import Config
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from tests.data.builders import bdata, bids_dataset, save_nifti, synset_images
+from tests.peers import peer
 
 MakeSession = Callable[..., Recording]
 
@@ -165,6 +165,7 @@ def test_a_file_that_cannot_be_used_says_why(
 
 
 def test_bdata_lacks_its_images_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bdpy = peer("bdpy")
     data = bdpy.BData()
     data.add(np.random.default_rng(0).normal(size=(4, 6)), "VoxelData")
     data.add(np.asarray([[1.0], [2], [1], [2]]), "image_index")

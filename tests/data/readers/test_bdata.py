@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import bdpy
 import h5py
 import numpy as np
 import pytest
@@ -23,6 +22,9 @@ from tests.data.builders import (
     change_h5,
     synset_images,
 )
+from tests.peers import peer
+
+bdpy = peer("bdpy")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import bdpy
 import h5py
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from fmri_jax.data.readers import mat_variables
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from tests.data.builders import mat_object
+from tests.peers import peer
 
 MakeSession = Callable[..., Recording]
 
@@ -260,6 +260,7 @@ def test_a_table_of_brain_decoder_toolbox_says_how_to_convert_it(tmp_path: Path)
     )
     with pytest.raises(InputError, match=r"bdpy\.BData\('old\.mat'\)\.save\('old\.h5'\), and load"):
         load(str(tmp_path / "old.mat"))
+    bdpy = peer("bdpy")
     bdpy.BData(str(tmp_path / "old.mat")).save(str(tmp_path / "old.h5"))  # what the message says
     with pytest.raises(InputError, match="expected a folder or zip of the images"):
         load(str(tmp_path / "old.h5"))

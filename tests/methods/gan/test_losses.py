@@ -5,11 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from absl.testing import parameterized
 
 from fmri_jax.methods.gan import losses
 from fmri_jax.training.mesh import batch_sharding, make_mesh
+from tests.peers import peer
+
+torch = peer("torch")
 
 RNG = np.random.default_rng(3)
 MADE, SEEN = RNG.random((2, 8, 6, 6, 3), np.float32)

@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import torch
 
 from tests.networks import peers
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 def random(seed: int, *shape: int) -> np.ndarray:

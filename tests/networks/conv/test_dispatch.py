@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax.networks.conv import dispatch
 from tests.networks import peers
@@ -18,6 +17,9 @@ from tests.networks.conv.layer_checks import (
     random,
     torch_output_and_gradients,
 )
+from tests.peers import peer
+
+torch = peer("torch")
 
 FORMS = ("cpu", "gpu", "reference")
 

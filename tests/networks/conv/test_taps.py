@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 
 from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.conv import dispatch, taps
@@ -16,6 +15,9 @@ from tests.networks.conv.layer_checks import (
     random,
     torch_output_and_gradients,
 )
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.signal
-import torch
 
 from fmri_jax.networks.conv import cpu, dispatch, toom_cook
 from tests.networks import peers
@@ -17,6 +16,9 @@ from tests.networks.conv.layer_checks import (
     random,
     torch_output_and_gradients,
 )
+from tests.peers import peer
+
+torch = peer("torch")
 
 
 @pytest.fixture
