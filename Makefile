@@ -52,7 +52,7 @@ gallery: .venv/ready-to-test
 
 .venv-second/ready: requirements.txt pyproject.toml
 	$(SECOND) -m venv .venv-second
-	.venv-second/bin/pip install --quiet --editable . pytest pytest-timeout pytest-xdist
+	.venv-second/bin/pip install --quiet --no-compile --editable . pytest pytest-timeout pytest-xdist
 	touch $@
 
 .venv/ready-for-docs: .venv/ready

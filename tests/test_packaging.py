@@ -1,6 +1,7 @@
 """What is installed: a wheel that runs from any folder, and imports that its metadata names."""
 
 import ast
+import importlib
 import importlib.metadata
 import os
 import pathlib
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 import pytest
 
 from fmri_jax._version import __version__
+from fmri_jax.errors import InputError
 from fmri_jax.pipeline import experiment_files
 from tests.report.synthetic_workdirs import write_photographs
 
@@ -150,3 +152,24 @@ def test_every_import_is_a_dependency_and_those_of_extras_are_lazy():
             if package not in sys.stdlib_module_names and package != "fmri_jax":
                 name = normal(DISTRIBUTIONS.get(package, package))
                 assert name in (core | extras if lazy else core), f"{path} imports {package}"
+
+
+# Package of an extra -> who imports it: module, function and its arguments.
+USES = {
+    "nilearn": ("fmri_jax.data.readers.nifti_files", "nibabel_module"),
+    "bids": ("fmri_jax.data.readers.bids_names", "_known_entities"),
+    "nibabel": ("fmri_jax.datasets.miyawaki2008.volumes", "_volumes", ""),
+    "submitit": ("fmri_jax.pipeline.executors", "_as_array", [], {}, ""),
+}
+
+
+@pytest.mark.parametrize("package", USES)
+def test_a_missing_package_is_named_with_its_extra(package, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    module, name, *arguments = USES[package]
+    use = getattr(importlib.import_module(module), name)
+    extra = "slurm" if package == "submitit" else "nifti"
+    with pytest.raises(InputError, match=rf"not installed: pip install 'fmri_jax\[{extra}\]'"):
+        getattr(use, "__wrapped__", use)(*arguments)  # whatever was cached
+    wanted = distributions(PROJECT["optional-dependencies"][extra])
+    assert normal(DISTRIBUTIONS.get(package, package)) in wanted

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import connection
 
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, not_installed
 from fmri_jax.pipeline.sweep import Execute, Task, run_task
 from fmri_jax.training.host_memory import run_in_caller
 
@@ -181,9 +181,7 @@ def _as_array(tasks: list[Task], options: dict[str, str | int], folder: pathlib.
     try:
         import submitit
     except ImportError as error:
-        raise InputError(
-            "--slurm needs submitit, which is not installed: pip install 'fmri_jax[slurm]'."
-        ) from error
+        raise not_installed("--slurm", "submitit", "slurm") from error
     parameters = dict(options)
     cluster = str(parameters.pop("cluster", "slurm"))
     try:

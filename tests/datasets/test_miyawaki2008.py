@@ -150,7 +150,7 @@ def test_without_a_network_says_what_to_put_where(monkeypatch):
 
 def test_without_nilearn_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "nilearn.datasets", None)
-    with pytest.raises(InputError, match="pip install nilearn"):
+    with pytest.raises(InputError, match=r"pip install .fmri_jax\[nifti\]"):
         data.load("miyawaki2008")
 
 

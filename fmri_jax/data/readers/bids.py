@@ -13,7 +13,7 @@ from typing import Any
 from fmri_jax.data.readers import bids_names, sidecars
 from fmri_jax.data.readers.bids_names import Name
 from fmri_jax.data.readers.folders import files_in
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, not_installed
 
 _VOLUMES = ("bold", "betas", "beta")  # suffixes
 _NIFTI = (".nii", ".nii.gz")
@@ -234,10 +234,7 @@ def _patterns(rules: pathlib.Path, lines: list[str]) -> Any:
     try:
         import pathspec
     except ImportError:
-        raise InputError(
-            f"{rules.parent} is a BIDS data set, for which pathspec is needed, which is not "
-            "installed: pip install pathspec."
-        ) from None
+        raise not_installed(f"Reading {rules}", "pathspec", "nifti") from None
     try:
         return pathspec.GitIgnoreSpec.from_lines(lines)
     except ValueError as error:

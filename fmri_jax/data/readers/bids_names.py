@@ -12,7 +12,7 @@ import functools
 import pathlib
 from typing import Any
 
-from fmri_jax.errors import InputError
+from fmri_jax.errors import not_installed
 
 _EXTENSIONS = (".nii.gz", ".nii", ".json", ".tsv", ".csv")
 _SUFFIXES = ("bold", "betas", "beta", "events")  # that names without entities may have as well
@@ -91,8 +91,6 @@ def _known_entities() -> list[Any]:
     try:
         from bids.layout.models import Config
     except ImportError:
-        raise InputError(
-            "Folders of NIfTI need pybids, which is not installed: pip install pybids."
-        ) from None
+        raise not_installed("Reading a folder of NIfTI", "pybids", "nifti") from None
     configs = [Config.load(name) for name in ("bids", "derivatives")]
     return [e for config in configs for e in config.entities.values() if e.regex is not None]

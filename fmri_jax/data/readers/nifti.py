@@ -13,7 +13,7 @@ empty or n/a show no image and are left out, and so are tasks that show none, su
 are 3-D files on the grid of the volumes: one called `brain` or `mask` chooses the voxels (without
 it, the union of all masks does), the others are regions named by their file.
 
-Files are read by nibabel and nilearn, names by pybids: `pip install nilearn pybids`.
+Files are read by nibabel and nilearn, names by pybids: `pip install 'fmri_jax[nifti]'`.
 """
 
 import pathlib

@@ -5,7 +5,7 @@ import zlib
 from typing import Any
 
 from fmri_jax.data.readers.folders import check_fetched
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, not_installed
 
 CORRUPT = (OSError, EOFError, ValueError, zlib.error)  # what corrupt files raise
 
@@ -20,9 +20,7 @@ def nibabel_module() -> Any:
         import nibabel
         import nilearn  # noqa: F401
     except ImportError:
-        raise InputError(
-            "NIfTI needs nilearn, which is not installed: pip install nilearn."
-        ) from None
+        raise not_installed("Reading NIfTI", "nilearn", "nifti") from None
     return nibabel
 
 

@@ -48,7 +48,7 @@ def fetch() -> pathlib.Path:
     except ImportError:
         raise InputError(
             "nilearn is not installed, so that miyawaki2008 cannot be downloaded: "
-            f"pip install nilearn, or {by_hand}."
+            f"pip install 'fmri_jax[nifti]', or {by_hand}."
         ) from None
     try:
         files = fetch_miyawaki2008(verbose=0)

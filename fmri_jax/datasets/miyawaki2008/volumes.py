@@ -8,7 +8,7 @@ import numpy as np
 
 from fmri_jax.data.recording import Recording
 from fmri_jax.datasets.miyawaki2008.archive import Files
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, not_installed
 
 SIDE = 10  # pixels
 REST = -1  # the label of a volume without a pattern
@@ -160,9 +160,7 @@ def _volumes(path: pathlib.Path) -> Any:
     try:
         import nibabel
     except ImportError:
-        raise InputError(
-            "nibabel is not installed, so that NIfTI files cannot be read: pip install nibabel."
-        ) from None
+        raise not_installed("Reading NIfTI", "nibabel", "nifti") from None
     try:
         image: Any = nibabel.load(path)
         return np.asanyarray(image.dataobj)
