@@ -21,6 +21,7 @@ COPIES = {
     "README.md": "index.md",
     "BUILD.md": "engineers.md",
     "benchmarks/README.md": "benchmarks.md",
+    "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
 LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)]*)?\)")
