@@ -8,6 +8,9 @@ It may also expose what a reader of its scores has to know, as functions of its 
 `trained_through(config) -> tuple[str, ...]`, the networks (`fmri_jax.features.registry.NETWORKS`)
 whose features it was trained to match, which makes metrics that use them circular; and
 `stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
+
+`draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
+of all folds learned, for the page of a run.
 """
 
 import dataclasses

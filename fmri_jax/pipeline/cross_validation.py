@@ -16,7 +16,7 @@ import numpy as np
 
 from fmri_jax import methods
 from fmri_jax.data.images import centre_crop
-from fmri_jax.data.preparation.folds import Fold, Trials, count_folds, folds
+from fmri_jax.data.preparation.folds import Fold, Trials, count_folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
 from fmri_jax.evaluation.pair import vs_train
@@ -25,6 +25,7 @@ from fmri_jax.pipeline import decoders, diagnostics, experiment_config, rows
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.run_record import RunRecord
+from fmri_jax.pipeline.shared_folds import SharedFolds
 
 TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed beside the test images
 
@@ -32,6 +33,7 @@ TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed besi
 def run_folds(
     options: Experiment,
     recording: Recording,
+    shared: SharedFolds,
     record: RunRecord,
     mesh: jax.sharding.Mesh,
     progress: bool,
@@ -47,7 +49,7 @@ def run_folds(
     method = methods.package(options.method_name).build(options.method_config)
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.
-    prepared = folds(recording, options.preparation, clusters)
+    prepared = shared.folds(options, recording, clusters)
     keep = functools.partial(decoders.keep, options, recording, record.workdir)
     parts, done = [], []
     for number in range(n_folds):
@@ -94,7 +96,8 @@ def run_fold(
         The fold's rows.
     """
     path = context.workdir / "folds" / f"{number:03d}.npz"
-    tested = {**fold.tests, "train": _sample(fold, number, n_train)}
+    sample = fold.train.once(("sample", n_train), lambda: _sample(fold, number, n_train))
+    tested = {**fold.tests, "train": sample}
     if path.exists():
         return _completed(rows.read(path, fold.name), tested, FoldContext(fold, number))
     with record.measure("fit"):
@@ -110,7 +113,7 @@ def run_fold(
 
     baselines = FoldContext(fold, number, reconstruct)
     with record.measure("baselines"):
-        predict = _prepared(baselines)
+        predict = _prepared(baselines, tested)
     predict[METHOD] = lambda trials: reconstruct(trials.fmri)
     with record.measure("reconstruct"):
         parts = [_predicted(split, trials, baselines, predict) for split, trials in tested.items()]
@@ -119,13 +122,31 @@ def run_fold(
     return made
 
 
-def _prepared(context: FoldContext, known: Collection[str] = ()) -> dict[str, Predict]:
-    """Baselines that can be made of a fold and are not `known`, fitted to its training trials."""
-    return {
-        name: baseline.prepare(context)
-        for name, baseline in BASELINES.items()
-        if baseline.prepare and baseline.applies(context) and name not in known
-    }
+def _prepared(
+    context: FoldContext, tested: Mapping[str, Trials], known: Collection[str] = ()
+) -> dict[str, Predict]:
+    """Baselines that can be made of a fold and are not `known`, fitted to its training trials.
+
+    Those that do not ask the method are the same for all methods that are fitted to the fold: what
+    they make of the trials in `tested` is kept with these.
+    """
+    predict = {}
+    for name, baseline in BASELINES.items():
+        if name in known or not baseline.prepare or not baseline.applies(context):
+            continue
+        if baseline.needs_method:
+            predict[name] = baseline.prepare(context)
+            continue
+        predict[name] = _kept(name, baseline.prepare, FoldContext(context.fold, context.number))
+        for trials in tested.values():
+            predict[name](trials)
+    return predict
+
+
+def _kept(name: str, prepare: Callable[[FoldContext], Predict], context: FoldContext) -> Predict:
+    """A baseline that is fitted and applied once for all methods of the fold."""
+    fitted = functools.cache(lambda: prepare(context))
+    return lambda trials: trials.once(("baseline", name), lambda: fitted()(trials))
 
 
 def _predicted(
@@ -148,16 +169,30 @@ def _predicted(
     return Rows(
         targets=targets,
         predictions=cropped,
-        vs_train={name: vs_train(targets, stack, seen) for name, stack in cropped.items()},
+        vs_train={
+            name: _vs_train(name, trials, targets, stack, seen) for name, stack in cropped.items()
+        },
         stimulus=trials.stimulus,
         split=np.full(n, split),
         fold=np.full(n, context.fold.name),
     )
 
 
+def _vs_train(
+    name: str, trials: Trials, targets: np.ndarray, images: np.ndarray, seen: np.ndarray
+) -> np.ndarray:
+    """How often the target is identified among the fold's training images `seen`.
+
+    Kept with the trials, as the images are, for a baseline that does not ask the method.
+    """
+    if name == METHOD or BASELINES[name].needs_method:
+        return vs_train(targets, images, seen)
+    return trials.once(("vs_train", name, images.shape), lambda: vs_train(targets, images, seen))
+
+
 def _completed(found: Rows, tested: Mapping[str, Trials], context: FoldContext) -> Rows:
     """Adds the baselines that an earlier version did not make, where its rows are the same."""
-    predict = _prepared(context, known=found.predictions)
+    predict = _prepared(context, tested, known=found.predictions)
     stimulus = np.concatenate([trials.stimulus for trials in tested.values()])
     if not predict or not np.array_equal(stimulus, found.stimulus):
         return found

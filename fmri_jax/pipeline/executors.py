@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection
 
 from fmri_jax.errors import InputError, not_installed
+from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.sweep import Execute, Task, run_task
 from fmri_jax.training.host_memory import run_in_caller
 
@@ -48,10 +49,10 @@ def is_elsewhere(slurm: str) -> bool:
 
 
 def _one_by_one(tasks: list[Task]) -> list[str]:
-    problems = []
+    problems, shared = [], SharedFolds()
     for number, task in enumerate(tasks, start=1):
         print(f"[{number} of {len(tasks)}] {task.variant}: {task.workdir}", flush=True)
-        problems.append(_reported(task, run_task(task)))
+        problems.append(_reported(task, run_task(task, shared)))
     return problems
 
 

@@ -15,11 +15,18 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.results import Results
 from fmri_jax.files import cache_folder
-from fmri_jax.pipeline import cross_validation, diagnostics, experiment_config, recording_identity
+from fmri_jax.pipeline import (
+    cross_validation,
+    diagnostics,
+    experiment_config,
+    method_figures,
+    recording_identity,
+)
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows, write_reconstructions
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.scoring import perceptual_weights, score_run
+from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.workdir import (
     claim,
     is_outdated,
@@ -38,6 +45,7 @@ def run(
     command: str = "",
     rescore: bool = False,
     recording: Recording | None = None,
+    shared: SharedFolds | None = None,
 ) -> pathlib.Path:
     """Runs one experiment, or resumes it where it was stopped.
 
@@ -51,6 +59,7 @@ def run(
         command: the command line that runs this experiment again, for the report.
         rescore: whether finished folds are scored again though the config is the same.
         recording: taken instead of the one that the config names.
+        shared: what earlier runs of a sweep have loaded and prepared; takes what this one does.
 
     Returns:
         The path of `report.html`.
@@ -62,7 +71,8 @@ def run(
     """
     use_compilation_cache()
     with writing_to(workdir):
-        return _run(config, workdir, progress, command, rescore, recording)
+        shared = shared or SharedFolds(limit=0)
+        return _run(config, workdir, progress, command, rescore, recording, shared)
 
 
 def _run(
@@ -72,6 +82,7 @@ def _run(
     command: str,
     rescore: bool,
     recording: Recording | None,
+    shared: SharedFolds,
 ) -> pathlib.Path:
     """From the config to the page, or from what an earlier start has finished."""
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
@@ -84,17 +95,20 @@ def _run(
     mesh = make_mesh(options.n_devices)
     if recording is None:
         with record.measure("load"):
-            recording = recording_identity.load(options)
+            recording = shared.recording(options)
     identity = recording_identity.identity(options, recording)
     same = recording_identity.go_on_with(workdir, record.about, identity)
     if finished:
         return page
     record.about = _about(options, recording, same) | ({"command": command} if command else {})
     record.save()
-    rows, splits = cross_validation.run_folds(options, recording, record, mesh, progress)
+    rows, splits = cross_validation.run_folds(options, recording, shared, record, mesh, progress)
     with record.measure("score"):
         results = _results(options, recording, rows, splits)
     take_back_results(workdir)
+    record.figures = method_figures.draw(
+        options, workdir, [fold.name for fold in splits], recording.simulated
+    )
     write_reconstructions(workdir / "reconstructions.npz", rows)
     write_json(workdir / "config.json", plain)
     record.save()

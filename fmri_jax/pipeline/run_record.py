@@ -19,12 +19,14 @@ class RunRecord:
         workdir: the folder of the run.
         about: title, method, data, versions and devices; of an earlier start until it is replaced.
         learned: fold -> what its fitted model says of itself: names with numbers or texts.
+        figures: name -> caption of what the method itself has drawn of it.
         phases: the wall-clock and processor time of each phase.
     """
 
     workdir: pathlib.Path
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     learned: dict[str, Any] = dataclasses.field(default_factory=dict)
+    figures: dict[str, str] = dataclasses.field(default_factory=dict)
     phases: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @classmethod
@@ -53,7 +55,9 @@ class RunRecord:
                 "finished folds."
             ) from error
         learned, phases = content.pop("learned", {}), content.pop("phases", [])
-        return cls(workdir, content, learned, [p for p in phases if p["name"] != "score"])
+        content.pop("figures", None)  # drawn again with the scores
+        phases = [phase for phase in phases if phase["name"] != "score"]
+        return cls(workdir, content, learned, phases=phases)
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -71,6 +75,7 @@ class RunRecord:
         """Writes `run.json`, unless the folder holds scores, whose record it then is."""
         if is_scored(self.workdir):
             return
-        learned = {"learned": self.learned} if self.learned else {}
-        content = {**self.about, **learned, "phases": self.phases}
+        own = {"learned": self.learned, "figures": self.figures}
+        found = {name: content for name, content in own.items() if content}
+        content = {**self.about, **found, "phases": self.phases}
         write_json(self.workdir / "run.json", content)

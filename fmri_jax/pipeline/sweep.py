@@ -28,6 +28,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.files import place
 from fmri_jax.pipeline import experiment_config
 from fmri_jax.pipeline.run import run
+from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.workdir import OUTDATED, is_outdated, outdate, writing_to
 from fmri_jax.report.comparison.hypotheses import Hypothesis
 from fmri_jax.training.loop import NotFiniteError
@@ -261,10 +262,10 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def run_task(task: Task) -> str:
-    """Runs one task; returns why it did not come to its end, or ''."""
+def run_task(task: Task, shared: SharedFolds | None = None) -> str:
+    """Runs one task, with what earlier ones shared; returns why it was not completed, or ''."""
     try:
-        run(task.config, task.workdir, progress=task.progress, command=task.command)
+        run(task.config, task.workdir, task.progress, task.command, shared=shared)
     except (InputError, NotFiniteError) as error:
         return str(error)
     return ""

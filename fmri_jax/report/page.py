@@ -12,7 +12,7 @@ from fmri_jax.report import eight_numbers, tables
 from fmri_jax.report.figures import charts, curves, montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, Theme, png
 from fmri_jax.report.io.workdir import Workdir, read
-from fmri_jax.report.rendering import Chart, draw, render, write_file
+from fmri_jax.report.rendering import Chart, data_address, draw, render, write_file
 from fmri_jax.report.text import baseline_text, summary_text, text_format
 
 # Scores for the large figures at the head of the page, as far as the run has them.
@@ -46,6 +46,7 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "not_computed": eight_numbers.missing(run.scores),
         "charts": drawn,
         "learned": _learned(run.run.get("learned")),
+        "learned_figures": _learned_figures(run),
         "data": _data(run),
         "rois": _rois(run.data.get("rois")),
         "phases": _phases(run.run.get("phases") or []),
@@ -146,6 +147,18 @@ def _learned(folds: Any) -> dict[str, Any] | None:
         fold: [_cell(summary.get(name, "")) for name in columns] for fold, summary in folds.items()
     }
     return {"columns": columns, "rows": rows}
+
+
+def _learned_figures(run: Workdir) -> list[tuple[str, str, str]]:
+    """Figures that the method itself has drawn: name, address and caption."""
+    captions = run.run.get("figures")
+    known = captions if isinstance(captions, dict) else {}
+    files = {name: run.path / "figures" / f"{name}.png" for name in known}
+    return [
+        (name.replace("_", " "), data_address(file.read_bytes()), str(known[name]))
+        for name, file in files.items()
+        if file.is_file()
+    ]
 
 
 def _cell(value: Any) -> str:

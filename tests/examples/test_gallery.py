@@ -65,7 +65,7 @@ def test_an_example_runs_and_its_page_is_up_to_date(tmp_path, stem):
 def test_every_script_of_the_gallery_is_listed():
     """Scripts that need a download of their own are the only ones outside."""
     scripts = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    assert set(gallery.ORDER) == scripts - {"released_generator", "local_decoders_sweep"}
+    assert set(gallery.ORDER) == scripts - {"released_generator"}
     index = (PAGES / "index.md").read_text(encoding="utf-8")
     assert index == gallery.index(), "run `make gallery`"
 

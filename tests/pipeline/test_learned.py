@@ -1,11 +1,14 @@
 """A run keeps what the model of each fold learned, and its page shows it."""
 
+import base64
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
 
+from fmri_jax import report
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
 from tests.pipeline.killing import killed_before_the_second_fold
@@ -51,6 +54,31 @@ def test_the_learned_weight_of_each_scale_is_kept(recording, tmp_path):
     text = page.read_text()
     assert "What was learned" in text and "weight of 2x2" in text
     assert f"<td>{folds['stimulus group 2 of 2']['weight of 1x1']:.4g}</td>" in text
+
+
+def test_the_method_s_own_figures_are_on_the_page(recording, tmp_path):
+    folder = tmp_path / "run"
+    with killed_before_the_second_fold():
+        run(local_decoders(recording, decoder="ridge"), folder, progress=False)
+    run(local_decoders(recording, decoder="ridge"), folder, progress=False)
+    captions = json.loads((folder / "run.json").read_text())["figures"]
+    assert set(captions) == {"scale_weights", "voxel_maps"}
+    page = report.write(folder).read_text()  # from the files of the run alone
+    for name, caption in captions.items():
+        drawn = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
+        assert f'<img src="data:image/png;base64,{drawn}" alt="{name.replace("_", " ")}">' in page
+        assert caption.split("(")[0].split("'")[0] in page
+    (folder / "figures" / "voxel_maps.png").unlink()
+    assert 'alt="voxel maps"' not in report.write(folder).read_text()
+
+
+def test_a_run_whose_decoders_were_not_kept_has_no_such_figures(recording, tmp_path):
+    folder, config = tmp_path / "run", local_decoders(recording, decoder="ridge", weights="equal")
+    run(config, folder, progress=False)
+    shutil.rmtree(folder / "decoders")  # as a run of an earlier version
+    (folder / "run.json").unlink()
+    run(config, folder, progress=False, rescore=True)
+    assert "figures" not in json.loads((folder / "run.json").read_text())
 
 
 def test_what_was_chosen_is_kept_though_the_run_was_killed(recording, tmp_path):

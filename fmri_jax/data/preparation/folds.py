@@ -5,8 +5,8 @@ fold alone, and a test trial is transformed on its own: it gives the same row al
 """
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Container, Hashable, Iterator
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 
 _SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
+_T = TypeVar("_T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +59,17 @@ class Trials:
     stimulus_names: tuple[str, ...]
     repeats: np.ndarray | int = 1
     gain: np.ndarray | float = 1.0
+    _computed: dict[Hashable, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
+
+    def once(self, name: Hashable, compute: Callable[[], _T]) -> _T:
+        """What `compute` makes of these trials, computed when it is first asked for by `name`.
+
+        Runs that are fitted to the same trials share it; other trials, such as those that `take`
+        returns, start without.
+        """
+        if name not in self._computed:
+            self._computed[name] = compute()
+        return self._computed[name]
 
     def take(self, rows: np.ndarray) -> "Trials":
         """The trials that `rows`, indices, names."""
@@ -133,7 +145,10 @@ class Fold:
 
 
 def folds(
-    recording: Recording, options: PreparationConfig, clusters: np.ndarray | None = None
+    recording: Recording,
+    options: PreparationConfig,
+    clusters: np.ndarray | None = None,
+    skip: Container[int] = (),
 ) -> Iterator[Fold]:
     """Splits a recording into one fold ("given") or one per left-out group (all others).
 
@@ -155,6 +170,7 @@ def folds(
         options: how to split, select and scale.
         clusters: (stimuli,) which cluster of similar images each belongs to, for "cluster"; see
             `fmri_jax.evaluation.clusters`.
+        skip: numbers of folds that are not needed.
 
     Yields:
         Folds with standardised trials.
@@ -171,7 +187,8 @@ def folds(
     recorded = Trials(responses, stimulus, images, recording.run, recording.stimulus_names)
     assigned = splits.assign(recording, stimulus, options.split, options.n_folds, clusters)
     for number, split in enumerate(assigned):
-        yield _fold(number, split, recorded, voxels, options)
+        if number not in skip:
+            yield _fold(number, split, recorded, voxels, options)
 
 
 def count_folds(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import warnings
-import weakref
 from typing import Any
 
 import flax.struct
@@ -130,18 +129,14 @@ class LocalDecoders:
         return fit(training_set(trials, mesh), self.config, context.key)
 
 
-# Several configs that are fitted to the same trials share what they can.
-_TRAINING_SETS: weakref.WeakKeyDictionary[Trials, TrainingSet] = weakref.WeakKeyDictionary()
-
-
 def training_set(trials: Trials, mesh: jax.sharding.Mesh | None = None) -> TrainingSet:
-    """The training set of these trials, with what was already computed from them."""
-    known = _TRAINING_SETS.get(trials)
-    if known is None or known.mesh != mesh:
+    """The training set of these trials; configs that are fitted to the same trials share it."""
+
+    def build() -> TrainingSet:
         images = trials.targets()
-        known = TrainingSet(trials.fmri, images, groups_of(images), mesh)
-        _TRAINING_SETS[trials] = known
-    return known
+        return TrainingSet(trials.fmri, images, groups_of(images), mesh)
+
+    return trials.once(("local decoders", mesh), build)
 
 
 def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstructor:

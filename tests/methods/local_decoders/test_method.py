@@ -43,13 +43,13 @@ def context(tmp_path_factory):
     )
 
 
-def score(recordings, **options):
-    """Micro scores over all trials of the figure session, leave one image out."""
+def score(recordings, of=slice(None), **options):
+    """Micro scores over all trials of the figure session, leave one image out; or of some folds."""
     recording = data.load(str(recordings / "miyawaki2008_s1_v1_figures.npz"))
     split = PreparationConfig(split="stimulus", average_repeats="none")
     method, total = build(Config(**options)), 0
     context = methods.RunContext(recordings, "", jax.random.key(0), make_mesh(1), False)
-    for fold in folds(recording, split):
+    for fold in list(folds(recording, split))[of]:
         test = fold.tests["test"]
         images = method.fit(fold.train, context).reconstruct(test.fmri)
         total += np.asarray(binary.counts(test.targets(), images)).sum(axis=0)
@@ -67,6 +67,11 @@ def test_omp_reproduces_the_reference_row_on_real_voxels(recordings):
 def test_receptive_fields_decode_unseen_images_better_than_any_regression(recordings):
     found = score(recordings, scales=(1,), weights="equal", decoder="receptive_fields")
     assert found["accuracy"] > 0.955 and found["f1"] > 0.9, found
+
+
+def test_choices_on_inner_folds_decode_real_voxels(recordings):
+    """The best configuration by inner folds alone, on two of the twenty images."""
+    assert score(recordings, of=slice(4, 6), select="inner")["accuracy"] > 0.95
 
 
 @pytest.mark.parametrize("weights", ["equal", "learned", "element", "pixel"])
