@@ -23,8 +23,8 @@ class SharedFolds:
     """What runs in one process share, as long as they use the same recording and preparation.
 
     Attributes:
-        limit: bytes that kept folds may hold, with what was computed from them; 0 keeps none. Folds
-            beyond that are prepared again by each run.
+        limit: bytes that kept folds may hold beside the images, with what was computed from them;
+            0 keeps none. Folds beyond that are prepared again by each run.
     """
 
     limit: int = 2**30
@@ -33,6 +33,7 @@ class SharedFolds:
     _recording: Recording | None = None  # that the kept folds are of
     _preparation: PreparationConfig | None = None
     _folds: dict[int, Fold] = dataclasses.field(default_factory=dict)
+    _bytes: dict[int, int] = dataclasses.field(default_factory=dict)
 
     def recording(self, options: Experiment) -> Recording:
         """The recording of an experiment, loaded once as long as its files stay as they are."""
@@ -68,8 +69,10 @@ class SharedFolds:
             del fold  # or it would stay until the next one is prepared
 
     def _keep(self, number: int, fold: Fold) -> None:
+        # All folds show the same images: they are not counted with each.
+        self._bytes[number] = n_bytes(fold, {id(fold.train.images)})
         self._folds[number] = fold
-        if n_bytes(self._folds, set()) > self.limit:
+        if sum(self._bytes[known] for known in self._folds) > self.limit:
             del self._folds[number]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.files import replacing
-from fmri_jax.report.figures.theme import DARK, LIGHT, Theme, png, stamp
+from fmri_jax.report.figures.theme import LIGHT, Theme, png, stamp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,28 +17,26 @@ _FOLDER = pathlib.Path(__file__).parent
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A figure for light and for dark screens, as `data:` addresses; the size in CSS pixels."""
+    """A figure as a `data:` address, which the style sheet inverts on dark screens.
 
-    light: str
-    dark: str
+    The size is in CSS pixels.
+    """
+
+    source: str
     alt: str
     width: int
     height: int
 
 
 def draw(path: pathlib.Path, alt: str, chart: Callable[[Theme], "Figure"], mark: str) -> Chart:
-    """Draws a chart for light and dark, `mark` in a corner; writes the light one to `path`."""
-    addresses = {}
-    for theme in (LIGHT, DARK):
-        drawing = chart(theme)
-        if mark:
-            stamp(drawing, theme, mark)
-        content = png(drawing)
-        addresses[theme.name] = data_address(content)
-        if theme is LIGHT:
-            write_file(path, content)
+    """Draws a chart, `mark` in a corner, and writes it to `path`."""
+    drawing = chart(LIGHT)
+    if mark:
+        stamp(drawing, LIGHT, mark)
+    content = png(drawing)
+    write_file(path, content)
     width, height = (round(inches * 100) for inches in drawing.get_size_inches())
-    return Chart(addresses["light"], addresses["dark"], alt, width, height)
+    return Chart(data_address(content), alt, width, height)
 
 
 def data_address(png_bytes: bytes) -> str:

@@ -66,7 +66,7 @@ def test_the_method_s_own_figures_are_on_the_page(recording, tmp_path):
     page = report.write(folder).read_text()  # from the files of the run alone
     for name, caption in captions.items():
         drawn = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
-        assert f'<img src="data:image/png;base64,{drawn}" alt="{name.replace("_", " ")}">' in page
+        assert f'<img src="data:image/png;base64,{drawn}" alt="{name.replace("_", " ")}"' in page
         assert caption.split("(")[0].split("'")[0] in page
     (folder / "figures" / "voxel_maps.png").unlink()
     assert 'alt="voxel maps"' not in report.write(folder).read_text()

@@ -101,7 +101,7 @@ def test_a_recording_that_was_changed_is_read_again(config, tmp_path):
 
 def test_only_as_many_folds_are_kept_as_the_limit_allows(config):
     every = prepared(SharedFolds(), config)
-    one = n_bytes(every[0], set())
+    one = n_bytes(every[0], {id(every[0].train.images)})
     shared = SharedFolds(limit=one + 100)
     first, again = prepared(shared, config), prepared(shared, config)
     assert first[0] is again[0] and first[1] is not again[1]

@@ -71,7 +71,7 @@ def weight_bars(weights: dict[str, np.ndarray]) -> "Figure":
     """One bar per scale: mean over folds, with the standard deviation as a line."""
     from matplotlib.figure import Figure
 
-    drawing = Figure(figsize=(1 + 0.7 * len(weights), 2.3), facecolor="white")
+    drawing = Figure(figsize=(1 + 0.7 * len(weights), 2.3), facecolor="white", dpi=150)
     drawing.set_layout_engine("constrained")
     axes = drawing.subplots()
     means = [values.mean() for values in weights.values()]
@@ -97,7 +97,7 @@ def voxel_maps(maps: np.ndarray) -> "Figure":
     gap = max(1, height // 8)
     # One array instead of an axes object per map, which would take seconds to draw.
     canvas = np.full((lines * (height + 2 * gap), COLUMNS * (width + gap)), np.nan)
-    drawing = Figure(figsize=(0.8 * COLUMNS, 0.8 * canvas.shape[0] / (width + gap)))
+    drawing = Figure(figsize=(0.8 * COLUMNS, 0.8 * canvas.shape[0] / (width + gap)), dpi=150)
     axes = drawing.add_axes((0.0, 0.0, 1.0, 1.0))
     axes.axis("off")
     for place, voxel in enumerate(strongest):

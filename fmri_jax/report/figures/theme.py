@@ -1,4 +1,4 @@
-"""Colours and axes of the charts, on light and on dark paper."""
+"""Colours and axes of the charts; dark screens invert them (`style.css`)."""
 
 import dataclasses
 import io
@@ -19,7 +19,6 @@ class Theme:
     ridge baseline `ridge`, and other baselines `other`.
     """
 
-    name: str
     paper: str
     ink: str
     muted: str
@@ -31,7 +30,6 @@ class Theme:
 
 
 LIGHT = Theme(
-    name="light",
     paper="#ffffff",
     ink="#1b2430",
     muted="#5d6876",
@@ -40,17 +38,6 @@ LIGHT = Theme(
     variant="#5b8fc7",
     ridge="#d07a1f",
     other="#aab4c0",
-)
-DARK = Theme(
-    name="dark",
-    paper="#161b22",
-    ink="#e6eaef",
-    muted="#9aa5b1",
-    grid="#2c343e",
-    accent="#56bccb",
-    variant="#8aa8e8",
-    ridge="#eba14b",
-    other="#5f6b79",
 )
 
 

@@ -23,7 +23,7 @@ from fmri_jax.report.comparison.hypotheses import Hypothesis, compare
 from fmri_jax.report.comparison.page import Comparison
 from fmri_jax.report.comparison.variants import Variant, difference, read_variants
 from fmri_jax.report.figures import charts
-from fmri_jax.report.figures.theme import DARK, LIGHT
+from fmri_jax.report.figures.theme import LIGHT
 from tests.report.synthetic_workdirs import write_binary, write_photographs
 from tests.report.test_page import Page
 
@@ -230,13 +230,12 @@ def test_bars_of_variants_are_not_those_of_baselines(workdirs):
     rows = entries.entries(read_variants(workdirs))
     assert [row.colour for row in rows if not row.baseline] == ["accent", "variant", "variant"]
     assert [row.colour for row in rows if row.baseline][:2] == ["ridge", "other"]
-    for theme in (LIGHT, DARK):
-        panel = {"ssim": [Score(0.5)] * len(rows)}
-        colours = [row.colour for row in rows]
-        drawn = charts.bar_panels([row.label for row in rows], panel, {}, theme, colours)
-        shown = [to_hex(bar.get_facecolor()) for bar in drawn.axes[0].patches]
-        assert shown == [getattr(theme, colour) for colour in colours]
-        assert len({theme.accent, theme.variant, theme.ridge, theme.other}) == 4
+    panel = {"ssim": [Score(0.5)] * len(rows)}
+    colours = [row.colour for row in rows]
+    drawn = charts.bar_panels([row.label for row in rows], panel, {}, LIGHT, colours)
+    shown = [to_hex(bar.get_facecolor()) for bar in drawn.axes[0].patches]
+    assert shown == [getattr(LIGHT, colour) for colour in colours]
+    assert len({LIGHT.accent, LIGHT.variant, LIGHT.ridge, LIGHT.other}) == 4
 
 
 def test_pages_of_seeds_bear_their_seeds(workdirs, tmp_path):
