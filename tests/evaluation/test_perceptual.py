@@ -2,6 +2,7 @@
 
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 import skimage.data
@@ -83,7 +84,8 @@ def test_lpips_input_scaling_is_imagenets():
 def test_small_images_are_enlarged_and_grey_ones_coloured_as_pytorch_would(weights):
     rng = np.random.default_rng(0)
     targets = (rng.uniform(size=(3, 10, 12, 1)) < 0.4).astype(np.float32)
-    prepared = np.asarray(perceptual.prepare(targets))
+    prepare = jax.jit(perceptual.prepare)
+    prepared = np.asarray(prepare(targets))
     assert prepared.shape == (3, 64, 77, 3)
     large = functional.interpolate(
         torch.tensor(targets).permute(0, 3, 1, 2), (64, 77), mode="bilinear", align_corners=False
@@ -93,7 +95,9 @@ def test_small_images_are_enlarged_and_grey_ones_coloured_as_pytorch_would(weigh
     decoded = distort(targets, 0.5)
     found = perceptual.perceptual_values(targets, decoded, weights)["lpips"]
     np.testing.assert_allclose(
-        found, torch_lpips(weights, prepared, np.asarray(perceptual.prepare(decoded))), rtol=1e-3
+        found,
+        torch_lpips(weights, prepared, np.asarray(prepare(decoded))),
+        rtol=1e-3,
     )
 
 

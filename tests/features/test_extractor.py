@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import numpy as np
 import pytest
+import requests
 
 import fmri_jax as fj
 from fmri_jax import networks, pretrained
@@ -109,10 +110,11 @@ def test_the_array_of_a_single_output_is_named(images, monkeypatch):
 
 def test_what_cannot_be_had_is_named_with_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path))
-    monkeypatch.setattr(
-        "fmri_jax.pretrained.sources.urllib.request.urlopen",
-        lambda *_, **__: (_ for _ in ()).throw(OSError("no network")),
-    )
+
+    def unreachable(url, **options):
+        raise requests.ConnectionError("no route to host")
+
+    monkeypatch.setattr(requests, "get", unreachable)
     with pytest.raises(InputError, match=r"berkeleyvision.*put it at .*bvlc_reference"):
         fj.features.load("caffenet")
 

@@ -76,26 +76,28 @@ def test_fewer_stages_keep_the_deep_end():
 def test_the_image_is_cut_out_of_the_centre():
     whole, cut = Generator(32, width=1 / 16, hidden=8), Generator(26, width=1 / 16, hidden=8)
     x = jnp.ones((1, 5))
-    params = whole.init(jax.random.key(0), x)
-    np.testing.assert_array_equal(cut.apply(params, x), whole.apply(params, x)[:, 3:29, 3:29])
+    params = jax.jit(whole.init)(jax.random.key(0), x)
+    found, expected = (jax.jit(network.apply)(params, x) for network in (cut, whole))
+    np.testing.assert_allclose(found, expected[:, 3:29, 3:29], rtol=1e-6)
 
 
 def test_generator_is_linear_at_its_end_and_leaky_with_slope_point_3_before():
     # One stage: with a dense layer forced to -1, the pixels are -0.3 times a sum of kernel taps.
     network = Generator(image_size=8, channels=1, width=1 / 256, hidden=1)
     x = jnp.zeros((1, 3))
-    params = jax.tree.map(jnp.zeros_like, network.init(jax.random.key(0), x)["params"])
+    shapes = jax.eval_shape(network.init, jax.random.key(0), x)["params"]
+    params = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
     params["fc5"]["bias"] -= 1.0
     params["deconv0"]["kernel"] += 1.0
-    image = network.apply({"params": params}, x)[0, :, :, 0]
+    image = jax.jit(network.apply)({"params": params}, x)[0, :, :, 0]
     np.testing.assert_allclose(image[2:6, 2:6], -0.3 * 4, rtol=1e-6)
 
 
 def test_gradients_reach_every_parameter_but_the_fixed_biases():
     network = Generator(image_size=32, width=1 / 16, hidden=8)
     x = jax.random.normal(jax.random.key(1), (4, 5))
-    params = network.init(jax.random.key(0), x)["params"]
-    gradients = jax.grad(lambda p: (network.apply({"params": p}, x) ** 2).sum())(params)
+    params = jax.jit(network.init)(jax.random.key(0), x)["params"]
+    gradients = jax.jit(jax.grad(lambda p: (network.apply({"params": p}, x) ** 2).sum()))(params)
     for layer, arrays in gradients.items():
         for name, gradient in arrays.items():
             fixed = "conv" in layer and name == "bias"
@@ -121,11 +123,12 @@ def test_discriminator_first_shrinks_its_stride_then_drops_layers():
 
 def test_dropout_acts_in_training_only():
     network, x = Discriminator(width=1 / 4), jax.random.normal(jax.random.key(2), (3, 16, 16, 3))
-    params = network.init(jax.random.key(0), x, train=False)
+    params = jax.jit(network.init, static_argnames="train")(jax.random.key(0), x, train=False)
     keys = [{"dropout": jax.random.key(i)} for i in range(2)]
-    training = [network.apply(params, x, train=True, rngs=key) for key in keys]
+    apply = jax.jit(network.apply, static_argnames="train")
+    training = [apply(params, x, train=True, rngs=key) for key in keys]
     assert not np.allclose(*training)
-    np.testing.assert_array_equal(*(network.apply(params, x, train=False) for _ in range(2)))
+    np.testing.assert_array_equal(*(apply(params, x, train=False, rngs=key) for key in keys))
 
 
 @pytest.mark.parametrize(
