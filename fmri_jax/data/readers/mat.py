@@ -74,7 +74,8 @@ def _read_older(path: str) -> dict[str, Any]:
     kinds = {variable.name: variable.kind for variable in found}
     used = [name for name in kinds if name in _KEYS]
     try:
-        variables = io.loadmat(path, variable_names=used, chars_as_strings=True) if used else {}
+        options = {"chars_as_strings": True, "spmatrix": False}
+        variables = io.loadmat(path, variable_names=used, **options) if used else {}
     except Exception as error:
         raise _corrupt(path, error) from None
     for name in used:
