@@ -8,6 +8,7 @@ tree, reads it both ways, and says whether the numbers agree or the tree was rej
 import itertools
 import json
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -138,7 +139,8 @@ def mutate(root: Path, mutation: str, tree: dict[str, Any]) -> None:
         times = [round(1.5 * i + 0.25 * (i % 2), 2) for i in range(VOLUMES)]
         (root / "sub-01" / "sub-01_bold.json").write_text(json.dumps({"VolumeTiming": times}))
     elif mutation == "run in two forms":
-        write_volumes(func / "sub-01_task-view_run-001_bold.nii.gz", 9, VOLUMES, float(tree["tr"]))
+        again = re.sub(r"_run-\d+", "", name) + "_run-001_bold.nii.gz"
+        write_volumes(func / again, 9, VOLUMES, float(tree["tr"]))
     elif mutation in ("echoes", "spaces", "phase"):
         more = {"echoes": "echo-2", "spaces": "space-T1w_desc-preproc", "phase": "part-phase"}
         write_volumes(func / f"{name}_{more[mutation]}_bold.nii.gz", 9, VOLUMES, float(tree["tr"]))
