@@ -94,7 +94,7 @@ def test_undefined_precision_has_no_interval():
 
 
 def test_one_stimulus_a_row_is_asked_for():
-    with pytest.raises(InputError, match="expected one stimulus a row"):
+    with pytest.raises(InputError, match="expected one stimulus per row"):
         mean_interval(np.zeros(4), np.zeros(3))
 
 
