@@ -1,5 +1,6 @@
 """Fixtures that every room's tests share."""
 
+import base64
 import gc
 import os
 import pathlib
@@ -26,6 +27,9 @@ os.environ.setdefault(
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 MOST_MAPS = 20_000
+BLANK = base64.b64decode(  # a PNG of one white pixel
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +66,28 @@ def forget_programs():
 
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def figures_not_drawn(request):
+    """Figures are built, but their PNGs are blank, except in modules marked `draws`.
+
+    The figures of one page take seconds to lay out and draw, and few tests are about pixels.
+    """
+    if request.node.get_closest_marker("draws"):
+        yield
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    def print_png(canvas: Any, target: Any, **options: Any) -> None:
+        if hasattr(target, "write"):
+            target.write(BLANK)
+        else:
+            pathlib.Path(target).write_bytes(BLANK)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FigureCanvasAgg, "print_png", print_png)
+        yield
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import pytest
 from fmri_jax import report
 from tests.browser import faults
 
+pytestmark = pytest.mark.draws
+
 
 @pytest.mark.parametrize("run", ["photographs", "binary"])
 def test_report_of_a_run(browser, tmp_path, request, run):

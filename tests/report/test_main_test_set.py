@@ -16,6 +16,8 @@ from fmri_jax.report.io import workdir
 from fmri_jax.report.text import summary_text
 from tests.report.test_page import Page
 
+pytestmark = pytest.mark.draws
+
 
 @pytest.fixture
 def renamed(photographs, binary, tmp_path):

@@ -11,14 +11,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from matplotlib.text import Text
 from PIL import Image
 
 from fmri_jax import report
 from fmri_jax.cli import main
 from fmri_jax.report import page
-from fmri_jax.report.figures import montage, pictures
-from fmri_jax.report.figures.theme import LIGHT, png
+from fmri_jax.report.figures import pictures
 from fmri_jax.report.io import workdir
 from tests.report.synthetic_workdirs import write_photographs
 
@@ -79,9 +77,6 @@ def test_figures_are_written(photographs, binary, colour_page, binary_page):
     expected = {"reconstructions.png", "scores.png", "images.png", "curves.png"}
     assert {path.name for path in (photographs / "figures").iterdir()} == expected
     assert {path.name for path in (binary / "figures").iterdir()} == expected | {"folds.png"}
-    for path in (photographs / "figures").iterdir():
-        pixels = np.asarray(Image.open(path).convert("RGB"))
-        assert min(pixels.shape[:2]) > 200 and pixels.std() > 5
 
 
 def test_every_test_image_stands_beside_its_reconstruction(photographs, colour_page):
@@ -206,18 +201,6 @@ def test_few_test_images_are_all_shown_and_have_no_false_intervals(tmp_path, n, 
     page = Page(report.write(folder))
     assert sentence in page.text and "the median" not in page.text
     assert "Test images, without intervals" in page.text and "Lines on the bars" not in page.text
-
-
-@pytest.mark.parametrize("n", [1, 3])
-def test_a_title_above_few_images_is_not_cut(tmp_path, n):
-    """Its end says that the data are simulated."""
-    run = workdir.read(write_photographs(tmp_path / "run", n_test=n, size=16))
-    drawing = montage.of_run(run, LIGHT)
-    png(drawing)
-    texts = [text for text in drawing.findobj(Text) if text.get_text()]
-    assert any("(simulated" in text.get_text().replace("\n", " ") for text in texts)
-    extents = [text.get_window_extent() for text in texts]
-    assert all(0 <= box.x0 and box.x1 <= drawing.bbox.width for box in extents)
 
 
 def test_cards_name_shuffled_fmri_first(photographs):

@@ -18,6 +18,8 @@ from fmri_jax.report.figures.theme import LIGHT, figure, png, style
 from fmri_jax.report.io import workdir
 from tests.report.synthetic_workdirs import write_photographs
 
+pytestmark = pytest.mark.draws
+
 # Matplotlib reads `$...$` as mathematics, and refuses what is none.
 NAMES = ["US$_0%_$5", "$x^2^3$", "cost $5 & $6", "a\\$b$c$", "5$ {bill}_$", "plain"]
 

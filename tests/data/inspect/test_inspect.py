@@ -27,6 +27,8 @@ from fmri_jax.errors import InputError
 from tests.data.builders import bdata, bids_dataset, save_nifti, synset_images
 from tests.peers import peer
 
+pytestmark = pytest.mark.draws
+
 MakeSession = Callable[..., Recording]
 
 

@@ -39,9 +39,9 @@ def test_a_claim_on_a_variant_that_failed_is_listed(workdirs, tmp_path):
     assert "whole cortex above noise" in text
 
 
-def test_no_shipped_claim_is_a_tie_in_its_own_source():
+def test_no_shipped_hypothesis_is_a_tie_in_its_own_source():
     for argument in ("", "object2vec"):
-        for claim in table2.get_config(argument).sweep.claims:
-            if claim[-1].startswith("The report:"):
-                better, worse = map(float, re.findall(r"\.\d+", claim[-1]))
+        for hypothesis in table2.get_config(argument).sweep.hypotheses:
+            if hypothesis[-1].startswith("The report:"):
+                better, worse = map(float, re.findall(r"\.\d+", hypothesis[-1]))
                 assert better > worse
