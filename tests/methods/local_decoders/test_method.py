@@ -16,6 +16,7 @@ from fmri_jax.methods.local_decoders import training as inner
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import equal_weights
 from fmri_jax.methods.local_decoders.method import fit
+from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -176,8 +177,11 @@ def test_one_training_stimulus_leaves_nothing_to_learn_weights_from(trials, cont
 
 
 def test_every_option_can_be_given_on_the_command_line():
-    """Where a default of None stands there is no type to read a word as."""
-    assert all(value is not None for value in dataclasses.asdict(Config()).values())
+    """An option that is None by default has a placeholder of a type to read a word as."""
+    options = default_config("local_decoders", "file").method
+    assert options.get_type("alpha") is float and options.get_type("block") is int
+    for field in dataclasses.fields(Config):
+        assert options.get_type(field.name) is not type(None), field.name
 
 
 @pytest.mark.parametrize(
