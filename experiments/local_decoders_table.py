@@ -8,6 +8,7 @@ single voxel, sparse logistic regression and receptive fields; equal weights aga
 one per scale, element or pixel. Each variant differs in one respect from nilearn's example.
 """
 
+from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
 
 VARIANTS = (
@@ -40,7 +41,11 @@ EXPECTED = (
 )
 
 
-def get_config():
+def get_config(arg: str = ""):
+    if arg:
+        raise InputError(
+            f"experiments/local_decoders_table.py has no variant {arg!r}: expected none."
+        )
     config = default_config(method="local_decoders", data="file")
     config.title = "Local decoders: scales, decoders and weights"
     config.text = (

@@ -16,7 +16,7 @@ from fmri_jax.data.images import resize
 from fmri_jax.data.preparation import folds
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.baselines import BASELINES
-from fmri_jax.pipeline import cross_validation
+from fmri_jax.pipeline import cross_validation, shared_folds
 from fmri_jax.pipeline.experiment_config import default_config, read
 from fmri_jax.pipeline.run import run
 from tests.pipeline.killing import killed_before_the_second_fold
@@ -161,15 +161,15 @@ def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatc
 def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
     responses = []
 
-    def watched(*arguments):
-        for fold in folds.folds(*arguments):
+    def watched(*arguments, **options):
+        for fold in folds.folds(*arguments, **options):
             responses.append(weakref.ref(fold.train.fmri))
             yield fold
             del fold
             gc.collect()
             assert all(earlier() is None for earlier in responses)
 
-    monkeypatch.setattr(cross_validation, "folds", watched)
+    monkeypatch.setattr(shared_folds, "folds", watched)
     run(small_gan(recording), tmp_path / "run", progress=False)
     assert len(responses) > 2
 
