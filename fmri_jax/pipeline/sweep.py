@@ -106,25 +106,25 @@ def run_sweep(
         _check_recordings(todo, rescore)
     _take_back_comparison(todo, workdir, rescore)
     finished, failed = _by_variant(todo, execute(todo))
-    excuses = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
+    reports = [f"{name} was not run to its end: {failed[name]}" for name in reversed(failed)]
     if not finished:
         for task in todo:  # nothing was scored again, so that the old scores still belong together
             (task.workdir / OUTDATED).unlink(missing_ok=True)
         reasons = set(failed.values())
-        raise InputError(reasons.pop() if len(reasons) == 1 else " ".join(excuses))
+        raise InputError(reasons.pop() if len(reasons) == 1 else " ".join(reports))
     with writing_to(workdir):
         compared = report.compare(
             finished,
             workdir,
             title=str(plain.get("title", "")),
-            text=" ".join([str(plain.get("text", "")), *excuses]),
+            text=" ".join([str(plain.get("text", "")), *reports]),
             hypotheses=_hypotheses(plain["sweep"]),
             failed=tuple(failed),
         )
     print(compared.markdown)
     if failed:
         raise InputError(
-            f"{compared.page} compares the other variants. {' '.join(excuses)} The same command "
+            f"{compared.page} compares the other variants. {' '.join(reports)} The same command "
             "runs only what is missing."
         )
     return compared.page

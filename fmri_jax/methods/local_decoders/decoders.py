@@ -70,7 +70,7 @@ def fit_elements(
         images: (n, height, width, channels) in [0, 1], the image shown in each trial.
         basis: the elements.
         config: which decoder, and how.
-        mesh: mesh with an axis 'data' that the elements are dealt over; None for one device.
+        mesh: mesh with an axis 'data' that the elements are split over; None for one device.
 
     Returns:
         The model of every element; channel by channel within an element.

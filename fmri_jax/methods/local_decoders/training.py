@@ -29,7 +29,7 @@ def groups_of(images: np.ndarray) -> np.ndarray:
 def inner_folds(groups: np.ndarray, n_folds: int) -> Iterator[np.ndarray]:
     """Boolean masks (n,) of the trials that each inner fold leaves out; whole groups only.
 
-    Groups are dealt so that folds hold about the same number of trials.
+    Groups are assigned so that folds hold about the same number of trials.
     """
     from sklearn.model_selection import GroupKFold
 
@@ -48,7 +48,7 @@ class TrainingSet:
         fmri: (n, voxels) float32.
         images: (n, height, width, channels) float32 in [0, 1], the image shown in each trial.
         groups: (n,) which trials inner folds keep together.
-        mesh: devices that the elements are dealt over; None for one device.
+        mesh: devices that the elements are split over; None for one device.
     """
 
     fmri: np.ndarray
