@@ -190,7 +190,7 @@ def test_every_option_can_be_given_on_the_command_line():
         ({"decoder": "opm"}, "did you mean 'omp'"),
         ({"weights": "best"}, "choose one of"),
         ({"n_voxels": 0}, "n_voxels is 0"),
-        ({"alpha": -1.0}, "expected a positive number, not infinite, or 0 for"),
+        ({"alpha": -1.0}, "expected a positive number, not infinite, or None for"),
         ({"noise_diagonal": 0.0}, "expected a share"),
         ({"n_inner": 1}, "n_inner is 1: expected a whole number, at least 2"),
         ({"n_voxels": 3.5}, "n_voxels is 3.5: expected a whole number, at least 1; a number above"),
