@@ -31,16 +31,17 @@ import fmri_jax as fj
 
 assert jax.config.jax_enable_x64
 rng = np.random.default_rng(0)
-X, images = rng.normal(size=(24, 12)), (rng.random((24, 32, 32, 1)) < 0.5).astype(float)
+X, images = rng.normal(size=(24, 12)), (rng.random((24, 16, 16, 1)) < 0.5).astype(float)
 small = dict(n_steps=2, batch_size=8, hidden=16, width=0.05, discriminator_width=0.05)
 for decoder, targets in (
     (fj.GANDecoder(**small, feature_weight=0.0, random_state=0), images),
     (fj.RidgeDecoder(), images),
-    (fj.MultiScaleDecoder(), images[:, :6, :6]),
+    (fj.MultiScaleDecoder(n_inner=2), images[:, :6, :6]),
 ):
     found = decoder.fit(X, targets).predict(X)
     assert found.dtype == np.float32 and found.shape == targets.shape and np.isfinite(found).all()
-    assert np.isfinite(fj.metrics.score(targets, found)["pixel_correlation"])
+    scores = fj.metrics.score(targets, found, perceptual=isinstance(decoder, fj.RidgeDecoder))
+    assert np.isfinite(list(scores.values())).all() and "pixel_correlation" in scores
 W = np.zeros((12, 2))
 W[2, 0], W[5, 1] = 3, -2
 print(np.allclose(fj.linear.omp(X, X @ W, n_nonzero=1).coef, W, atol=1e-3))

@@ -112,9 +112,11 @@ def small_gan(path: pathlib.Path) -> ml_collections.ConfigDict:
     config.data.path = str(path)
     config.preparation.split = "stimulus"
     config.preparation.average_repeats = "none"
+    config.n_devices = 1
     method = config.method
     method.n_steps, method.checkpoint_every, method.batch_size = 3, 2, 4
-    method.width, method.hidden, method.feature_weight = 1 / 32, 8, 0.0
+    method.width, method.hidden = 1 / 32, 8
+    method.feature_weight = method.adversarial_weight = 0.0  # each takes seconds to compile
     config.evaluation.perceptual = False
     config.evaluation.n_bootstrap = 50
     return config
