@@ -4,6 +4,7 @@ from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.caffenet import BVLCAlexNet, CaffeNet
 from fmri_jax.networks.clip import CLIPVision
 from fmri_jax.networks.deep_generator import DeepGenerator
+from fmri_jax.networks.deep_image_prior import DeepImagePrior
 from fmri_jax.networks.discriminator import Discriminator
 from fmri_jax.networks.efficientnet import EfficientNetB1, EfficientNetLite0
 from fmri_jax.networks.generator import Generator
@@ -19,6 +20,7 @@ __all__ = [
     "CLIPVision",
     "CaffeNet",
     "DeepGenerator",
+    "DeepImagePrior",
     "Discriminator",
     "EfficientNetB1",
     "EfficientNetLite0",
