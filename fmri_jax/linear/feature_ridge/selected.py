@@ -99,8 +99,9 @@ def solve(problem: Problem, values: np.ndarray, mesh: Mesh | None = None) -> Spa
     parts = np.array_split(values, math.ceil(values.shape[1] / together), axis=1)
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     one_each = threadpoolctl.ThreadpoolController().limit(limits=1, user_api="blas")
+    room = np.empty((parts[0].shape[1], problem.k, problem.k), np.float32)
     with one_each, concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        solved = [_solve_on_host(problem, part, pool.map) for part in parts]
+        solved = [_solve_on_host(problem, part, room, pool.map) for part in parts]
     return joined(solved)
 
 
@@ -109,12 +110,14 @@ def joined(parts: list[SparseLinearModel]) -> SparseLinearModel:
     return SparseLinearModel(*(np.concatenate(a) for a in zip(*parts, strict=True)))  # type: ignore[arg-type]
 
 
-def _solve_on_host(problem: Problem, values: np.ndarray, in_threads: Any) -> SparseLinearModel:
+def _solve_on_host(
+    problem: Problem, values: np.ndarray, own: np.ndarray, in_threads: Any
+) -> SparseLinearModel:
     """Correlates and selects, gathers the parts of the Gram matrix, and solves, each in threads."""
     targets, k = problem.responses.centre(values), problem.k
     units, voxels = values.shape[1], len(problem.gram)
     chosen, right = np.empty((units, k), np.intp), np.empty((units, k), np.float32)
-    own, coef = np.empty((units, k, k), np.float32), np.zeros((units, k), np.float32)
+    coef = np.zeros((units, k), np.float32)
 
     def choose(part: slice) -> None:
         products, scores = _correlate(problem, targets, part)
@@ -127,7 +130,8 @@ def _solve_on_host(problem: Problem, values: np.ndarray, in_threads: Any) -> Spa
         # the k x k numbers would be read from memory of its own.
         for row in range(voxels)[part]:
             places = order[ends[row] : ends[row + 1]]
-            own.reshape(-1, k)[places] = problem.gram[row].take(chosen[places // k])
+            wanted = problem.gram[row].take(chosen[places // k], mode="wrap")  # the fastest mode
+            own.reshape(-1, k)[places] = wanted
 
     def solve_some(part: slice) -> None:
         for unit in np.arange(units)[part][targets.alive[part]]:
