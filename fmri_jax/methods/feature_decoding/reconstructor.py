@@ -1,0 +1,106 @@
+"""A fitted feature decoder: responses -> decoded layers -> images."""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.arrays import matmul
+from fmri_jax.methods.feature_decoding.config import PIXELS, Config
+from fmri_jax.methods.feature_decoding.dispersion import corrected
+from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
+from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+from fmri_jax.methods.feature_decoding.objective import (
+    Objective,
+    precision_weights,
+    published_weights,
+)
+from fmri_jax.methods.feature_decoding.render import Pixels, render
+
+
+@flax.struct.dataclass
+class Statistics:
+    """What training stimuli say of each layer."""
+
+    mean: Layers  # (...) of true features
+    gain: Layers  # (channels,)
+    residual: Layers  # (channels,) squared error of decoded features out of fold, after `gain`
+    spread: Layers  # () mean s(t) of true features
+
+
+@flax.struct.dataclass
+class FeatureReconstructor:
+    """The map, the features that it weighs, and how images are made of what it decodes."""
+
+    map: LayerMap
+    images: np.ndarray = flax.struct.field(pytree_node=False)  # (stimuli, h, w, c) uint8
+    features: Layers  # layer -> (stimuli, ...) of these images
+    statistics: Statistics
+    encoder: Encoder
+    config: Config = flax.struct.field(pytree_node=False)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def decode(self, fmri: jax.Array) -> Layers:
+        """fMRI (n, voxels), standardised as in training -> layer -> (n, ...), dispersion restored.
+
+        The pixels are among the layers where they are matched, too.
+        """
+        return _decode(self, jnp.asarray(fmri))
+
+    def reconstruct(self, fmri: jax.Array) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+        fmri = jnp.asarray(fmri)
+        n, block = len(fmri), min(self.config.block, len(fmri))
+        index = jnp.arange(n + -n % block).reshape(-1, block) % n
+        return jnp.concatenate([self.render(self.decode(fmri[rows])) for rows in index])[:n]
+
+    def render(self, decoded: Layers) -> jax.Array:
+        """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...)."""
+        n = len(next(iter(decoded.values())))
+        factors = {PIXELS: self.config.pixel_weight}
+        if self.config.layer_weights == "precision":
+            weights = precision_weights(decoded, self.statistics.residual, factors)
+        else:
+            weights = published_weights(decoded, factors)
+        objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
+        start = decoded.get(PIXELS)
+        if start is None:
+            start = jnp.full((n, *self.image_shape), 0.5)
+        return render(objective, Pixels(), start, self.config, jax.random.key(0))[0]
+
+    def summary(self) -> dict[str, str | float]:
+        """The penalty of each layer."""
+        return {f"penalty of {layer}": float(alpha) for layer, alpha in self.map.alphas.items()}
+
+
+@jax.jit
+def _decode(reconstructor: FeatureReconstructor, fmri: jax.Array) -> Layers:
+    statistics, found = reconstructor.statistics, {}
+    for layer, features in reconstructor.features.items():
+        flat = features.reshape(len(features), -1)
+        mean = statistics.mean[layer]
+        weights = reconstructor.map.weights(fmri, layer)
+        decoded = matmul(weights, flat - mean.reshape(-1)).reshape(len(fmri), *mean.shape) + mean
+        found[layer] = corrected(
+            decoded,
+            mean,
+            statistics.gain[layer],
+            statistics.spread[layer],
+            "none" if layer == PIXELS else reconstructor.config.dispersion,
+        )
+    return found
+
+
+def config_of(options: dict[str, Any]) -> Config:
+    """The options whose `dataclasses.asdict` went through JSON."""
+    known = {field.name for field in dataclasses.fields(Config)}
+    plain = {name: value for name, value in options.items() if name in known}
+    return Config(**{**plain, "layers": tuple(plain["layers"])})
