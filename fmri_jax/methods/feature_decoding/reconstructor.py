@@ -7,8 +7,10 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.arrays import matmul
+from fmri_jax.config import section
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.dispersion import corrected
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
@@ -58,9 +60,25 @@ class FeatureReconstructor:
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
         fmri = jnp.asarray(fmri)
+        if self.config.renderer == "retrieval":
+            return self.retrieve(self.decode(fmri))
         n, block = len(fmri), min(self.config.block, len(fmri))
         index = jnp.arange(n + -n % block).reshape(-1, block) % n
         return jnp.concatenate([self.render(self.decode(fmri[rows])) for rows in index])[:n]
+
+    def retrieve(self, decoded: Layers) -> jax.Array:
+        """The photographs (n, h, w, c) in [0, 1] whose layers are nearest to these (n, ...)."""
+        from fmri_jax.methods.feature_decoding.retrieval import nearest_photographs
+
+        assert self.config.photographs  # `Config` has checked it
+        found, _ = nearest_photographs(
+            decoded,
+            self.statistics.mean,
+            self.encoder,
+            self.config.photographs,
+            self.image_shape,
+        )
+        return jnp.asarray(found)
 
     def render(self, decoded: Layers) -> jax.Array:
         """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...)."""
@@ -80,6 +98,35 @@ class FeatureReconstructor:
         """The penalty of each layer."""
         return {f"penalty of {layer}": float(alpha) for layer, alpha in self.map.alphas.items()}
 
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The map, what was learned of the layers, and the training images.
+
+        Features are left out, as large as they are: `restore` computes them from the images.
+        """
+        names = ("voxel_mean", "left", "right", "variance", "alphas")
+        tree = {"map": {name: getattr(self.map, name) for name in names}}
+        tree["statistics"] = vars(self.statistics)
+        arrays = {**flatten_dict(tree, sep="/"), "images": self.images}
+        return (
+            {name: np.asarray(array) for name, array in arrays.items()},
+            dataclasses.asdict(self.config),
+        )
+
+    @classmethod
+    def restore(cls, arrays: dict[str, Any], options: dict[str, Any]) -> "FeatureReconstructor":
+        """The decoder whose `state()` gave these.
+
+        Raises:
+            InputError: the network's weights cannot be had.
+        """
+        config, images = section(Config, options, "model"), np.asarray(arrays["images"])
+        rest = {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"}
+        tree = unflatten_dict(rest, sep="/")
+        encoder = Encoder.of(config)
+        features = jax.tree.map(jnp.asarray, encoder.of_stimuli(images))
+        statistics = Statistics(**tree["statistics"])
+        return cls(LayerMap(**tree["map"]), images, features, statistics, encoder, config)
+
 
 @jax.jit
 def _decode(reconstructor: FeatureReconstructor, fmri: jax.Array) -> Layers:
@@ -97,10 +144,3 @@ def _decode(reconstructor: FeatureReconstructor, fmri: jax.Array) -> Layers:
             "none" if layer == PIXELS else reconstructor.config.dispersion,
         )
     return found
-
-
-def config_of(options: dict[str, Any]) -> Config:
-    """The options whose `dataclasses.asdict` went through JSON."""
-    known = {field.name for field in dataclasses.fields(Config)}
-    plain = {name: value for name, value in options.items() if name in known}
-    return Config(**{**plain, "layers": tuple(plain["layers"])})
