@@ -4,8 +4,9 @@ import dataclasses
 import math
 from typing import Literal
 
-from fmri_jax.config import OptionalFloat, OptionalInt, OptionalStr
+from fmri_jax.config import OptionalFloat, OptionalInt, OptionalStr, unknown_name
 from fmri_jax.errors import InputError
+from fmri_jax.features.registry import NETWORKS
 
 PIXELS = "pixels"  # the name of the images themselves among the decoded layers
 
@@ -95,12 +96,14 @@ class Config:
                 "config.method.renderer is 'retrieval': name a folder or zip of photographs in "
                 "config.method.photographs."
             )
+        if self.optimiser == "lbfgs" and self.jitter:
+            raise InputError(
+                "config.method.jitter moves images at each step, which L-BFGS cannot follow: set "
+                "it to 0, or choose the optimiser 'adam' or 'momentum'."
+            )
         self._check_network()
 
     def _check_network(self) -> None:
-        from fmri_jax.config import unknown_name
-        from fmri_jax.features.registry import NETWORKS
-
         if self.network not in NETWORKS:
             found = f"config.method.network={self.network!r}"
             raise InputError(unknown_name(found, self.network, NETWORKS, "feature network"))

@@ -2,8 +2,9 @@
 
     loss(x) = sum_l w_l sum (phi_l(x) - t_l)^2 + v TV(x)
 
-phi_l(x) are the layers of the image, t_l the decoded ones, w_l their weights (1 / |t_l|^2 in Shen et
-al. 2019, PLoS Comput. Biol. 15:e1006633), TV the mean absolute difference of neighbouring pixels.
+phi_l(x) are the layers of the image, t_l the decoded ones, w_l their weights (in Shen et al. 2019,
+PLoS Comput. Biol. 15:e1006633, 1 / |t_l|^2), TV the mean absolute difference of neighbouring
+pixels.
 """
 
 from collections.abc import Mapping
