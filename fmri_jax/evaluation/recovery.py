@@ -33,7 +33,7 @@ def recover(reconstruct: Callable[[Any], Any], true_features: Any, block: int) -
     leaves, tree = jax.tree.flatten(true_features)
 
     def made(*arrays: np.ndarray) -> Any:
-        features = jax.tree.map(jnp.asarray, tree.unflatten(arrays))
+        features = jax.tree.map(jnp.asarray, jax.tree.unflatten(tree, arrays))
         return jnp.asarray(reconstruct(features))
 
     return in_blocks(made, tuple(np.asarray(leaf) for leaf in leaves), block)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from fmri_jax.methods.feature_decoding.config import Config
 
 if TYPE_CHECKING:
+    from fmri_jax.evaluation.fold_features import FoldFeatures
     from fmri_jax.methods.feature_decoding.method import FeatureDecoding
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
-__all__ = ["Config", "build", "restore", "trained_through"]
+__all__ = ["Config", "build", "diagnose", "restore", "trained_through"]
 
 
 def build(config: Config) -> "FeatureDecoding":
@@ -36,3 +37,12 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "FeatureReconstr
 def trained_through(config: Config) -> tuple[str, ...]:
     """The network whose features the images are optimised to have; none for retrieval."""
     return () if config.renderer == "retrieval" else (config.network,)
+
+
+def diagnose(
+    reconstructor: "FeatureReconstructor", fold: Any, rois: Any, context: Any
+) -> "FoldFeatures":
+    """Decoded layers of a fold and of each region, scored; see `diagnostics.diagnose`."""
+    from fmri_jax.methods.feature_decoding import diagnostics
+
+    return diagnostics.diagnose(reconstructor, fold, rois, context)
