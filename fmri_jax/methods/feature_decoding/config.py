@@ -28,10 +28,8 @@ class Config:
         alpha: ridge penalty on standardised voxels; None: by the exact error of leaving a stimulus
             out, or 100, the published one, where `n_voxels` is given.
         dispersion: how the shrinking of decoded features is undone, see `dispersion`.
-        layer_weights: "published": of each layer the error relative to its target counts; or
-            "precision": of each channel the error relative to what its decoder leaves unexplained
-            in training stimuli that were left out.
-        pixel_weight: weight of decoded pixels as one more layer; 0 leaves them out.
+        pixel_weight: weight of decoded pixels as one more layer, see `pixel_bands`; 0 leaves them
+            out.
         renderer: what is optimised: the pixels, the latents of a deep generator, the weights of a
             deep image prior; or "retrieval": nothing, the nearest photograph is taken.
         optimiser: "adam"; "momentum", the published descent along the gradient over its mean
@@ -56,8 +54,7 @@ class Config:
     n_voxels: OptionalInt = None
     alpha: OptionalFloat = None
     dispersion: Dispersion = "out_of_fold"
-    layer_weights: Literal["published", "precision"] = "published"
-    pixel_weight: float = 1.0
+    pixel_weight: float = 20.0
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
     optimiser: Literal["adam", "momentum", "lbfgs"] = "adam"
     n_steps: int = 200

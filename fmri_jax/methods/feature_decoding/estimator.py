@@ -20,7 +20,6 @@ class FeatureDecoder(ImageDecoder):
         network_size: px that images are resized to before the network; None: as they are.
         layers: the activations that are decoded and matched.
         dispersion: how the shrinking of decoded features is undone.
-        layer_weights: "published" or "precision".
         pixel_weight: weight of decoded pixels as one more layer.
         renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
         optimiser: "adam", "momentum" or "lbfgs".
@@ -50,8 +49,7 @@ class FeatureDecoder(ImageDecoder):
         network_size: int | None = None,
         layers: tuple[str, ...] = ("relu1", "relu2", "relu3", "relu4", "relu5"),
         dispersion: str = "out_of_fold",
-        layer_weights: str = "published",
-        pixel_weight: float = 1.0,
+        pixel_weight: float = 20.0,
         renderer: str = "pixels",
         optimiser: str = "adam",
         n_steps: int = 200,
@@ -68,7 +66,6 @@ class FeatureDecoder(ImageDecoder):
         self.network_size = network_size
         self.layers = layers
         self.dispersion = dispersion
-        self.layer_weights = layer_weights
         self.pixel_weight = pixel_weight
         self.renderer = renderer
         self.optimiser = optimiser

@@ -13,7 +13,11 @@ from fmri_jax.methods.feature_decoding import dispersion, layer_map
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.encoder import Encoder
 from fmri_jax.methods.feature_decoding.layer_map import LayerMap
-from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor, Statistics
+from fmri_jax.methods.feature_decoding.reconstructor import (
+    FeatureReconstructor,
+    Statistics,
+    represent,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,7 @@ class FeatureDecoding:
         encoder.check(trials.images.shape[1:])
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         images = trials.images[seen]
-        features = encoder.of_stimuli(images)
+        features = represent(encoder, images)
         grams = {layer: layer_map.gram(array) for layer, array in features.items()}
         fitted = layer_map.with_penalties(layer_map.decompose(rows), grams)
         statistics = learn(fitted, features)
@@ -41,17 +45,14 @@ class FeatureDecoding:
 
 
 def learn(fitted: LayerMap, features: dict[str, np.ndarray]) -> Statistics:
-    """Means, gains and residuals of the layers, from stimuli that the map was fitted without."""
-    means, gains, residuals, spreads = {}, {}, {}, {}
+    """Means, gains and spreads of the layers, gains from maps that the stimulus was left out of."""
+    means, gains, spreads = {}, {}, {}
     for layer, true in features.items():
         mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
-        flat = (true - mean).reshape(len(true), -1)
-        found = np.asarray(matmul(fitted.left_out_weights(layer), jnp.asarray(flat)))
-        decoded = found.reshape(true.shape)
-        gain = dispersion.gains(true - mean, decoded, np.zeros_like(mean))
-        axes = tuple(range(true.ndim - 1))
-        error = np.square(flat.reshape(true.shape) - gain * decoded, dtype=np.float64)
+        centred = true - mean
+        flat = jnp.asarray(centred.reshape(len(true), -1))
+        decoded = np.asarray(matmul(fitted.left_out_weights(layer), flat)).reshape(true.shape)
+        gain = dispersion.gains(centred, decoded)
         means[layer], gains[layer] = jnp.asarray(mean), jnp.asarray(gain)
-        residuals[layer] = jnp.asarray(error.mean(axis=axes), jnp.float32)
         spreads[layer] = jnp.mean(dispersion.spread(jnp.asarray(true), ddof=1))
-    return Statistics(means, gains, residuals, spreads)
+    return Statistics(means, gains, spreads)

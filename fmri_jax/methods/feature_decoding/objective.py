@@ -53,7 +53,7 @@ def total_variation(images: jax.Array) -> jax.Array:
     return (jnp.sum(down.reshape(n, -1), axis=1) + jnp.sum(right.reshape(n, -1), axis=1)) / pixels
 
 
-def published_weights(targets: Layers, factors: Mapping[str, float]) -> Layers:
+def layer_weights(targets: Layers, factors: Mapping[str, float]) -> Layers:
     """factor_l / |t_l|^2 of each image: every layer counts by its relative error.
 
     Shen et al. divide these by their sum over the layers, which changes nothing but the scale of
@@ -71,31 +71,6 @@ def published_weights(targets: Layers, factors: Mapping[str, float]) -> Layers:
         energy = jnp.sum(jnp.square(target), axis=tuple(range(1, target.ndim)), keepdims=True)
         inverse = jnp.where(energy > 0, 1 / jnp.where(energy > 0, energy, 1), 0)
         found[layer] = factors.get(layer, 1.0) * inverse
-    return found
-
-
-def precision_weights(targets: Layers, residuals: Layers, factors: Mapping[str, float]) -> Layers:
-    """1 / (number of units x residual variance of the channel), equal for all images.
-
-    The Gaussian likelihood of decoded features with independent errors, each layer as one
-    observation: its many units are not independent.
-
-    Args:
-        targets: layer -> (n, ..., channels).
-        residuals: layer -> (channels,) mean squared error of training stimuli that were left out.
-        factors: as above.
-
-    Returns:
-        Layer -> (n, 1, ..., channels).
-    """
-    found = {}
-    for layer, target in targets.items():
-        units = target[0].size
-        variance = residuals[layer]
-        least = 1e-3 * jnp.mean(variance)  # of channels that never vary
-        weight = 1 / (units * jnp.maximum(variance, jnp.where(least > 0, least, 1)))
-        weight = weight.reshape(*[1] * (target.ndim - 1), -1)
-        found[layer] = jnp.repeat(factors.get(layer, 1.0) * weight, len(target), axis=0)
     return found
 
 

@@ -11,15 +11,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.arrays import matmul
 from fmri_jax.config import section
+from fmri_jax.methods.feature_decoding import pixel_bands
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.dispersion import corrected
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.feature_decoding.layer_map import LayerMap
-from fmri_jax.methods.feature_decoding.objective import (
-    Objective,
-    precision_weights,
-    published_weights,
-)
+from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
 from fmri_jax.methods.feature_decoding.render import Pixels, render
 
 
@@ -29,7 +26,6 @@ class Statistics:
 
     mean: Layers  # (...) of true features
     gain: Layers  # (channels,)
-    residual: Layers  # (channels,) squared error of decoded features out of fold, after `gain`
     spread: Layers  # () mean s(t) of true features
 
 
@@ -38,8 +34,8 @@ class FeatureReconstructor:
     """The map, the features that it weighs, and how images are made of what it decodes."""
 
     map: LayerMap
-    images: np.ndarray = flax.struct.field(pytree_node=False)  # (stimuli, h, w, c) uint8
-    features: Layers  # layer -> (stimuli, ...) of these images
+    images: Any  # (stimuli, h, w, c) uint8
+    features: Layers  # layer or band of pixels -> (stimuli, ...) of these images
     statistics: Statistics
     encoder: Encoder
     config: Config = flax.struct.field(pytree_node=False)
@@ -55,7 +51,12 @@ class FeatureReconstructor:
 
         The pixels are among the layers where they are matched, too.
         """
-        return _decode(self, jnp.asarray(fmri))
+        found = _decode(self, jnp.asarray(fmri))
+        if not self.encoder.pixels:
+            return found
+        height, width, _ = self.image_shape
+        bands = {name: np.asarray(found.pop(name)) for name in pixel_bands.names(height, width)}
+        return {**found, PIXELS: jnp.asarray(pixel_bands.images_of(bands, height, width))}
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
@@ -83,11 +84,7 @@ class FeatureReconstructor:
     def render(self, decoded: Layers) -> jax.Array:
         """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...)."""
         n = len(next(iter(decoded.values())))
-        factors = {PIXELS: self.config.pixel_weight}
-        if self.config.layer_weights == "precision":
-            weights = precision_weights(decoded, self.statistics.residual, factors)
-        else:
-            weights = published_weights(decoded, factors)
+        weights = layer_weights(decoded, {PIXELS: self.config.pixel_weight})
         objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
         start = decoded.get(PIXELS)
         if start is None:
@@ -123,9 +120,16 @@ class FeatureReconstructor:
         rest = {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"}
         tree = unflatten_dict(rest, sep="/")
         encoder = Encoder.of(config)
-        features = jax.tree.map(jnp.asarray, encoder.of_stimuli(images))
+        features = jax.tree.map(jnp.asarray, represent(encoder, images))
         statistics = Statistics(**tree["statistics"])
         return cls(LayerMap(**tree["map"]), images, features, statistics, encoder, config)
+
+
+def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
+    """What is decoded of images (n, h, w, c) uint8: layers, and the pixels band by band."""
+    features = encoder.of_stimuli(images)
+    pixels = features.pop(PIXELS, None)
+    return features if pixels is None else features | pixel_bands.coefficients(pixels)
 
 
 @jax.jit
@@ -141,6 +145,6 @@ def _decode(reconstructor: FeatureReconstructor, fmri: jax.Array) -> Layers:
             mean,
             statistics.gain[layer],
             statistics.spread[layer],
-            "none" if layer == PIXELS else reconstructor.config.dispersion,
+            reconstructor.config.dispersion if layer in reconstructor.encoder.layers else "none",
         )
     return found
