@@ -57,7 +57,7 @@ class Config:
     pixel_weight: float = 20.0
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
     optimiser: Literal["adam", "momentum", "lbfgs"] = "adam"
-    n_steps: int = 200
+    n_steps: int = 80
     learning_rate: float = 0.02
     final_learning_rate: float = 0.0
     total_variation: float = 0.1

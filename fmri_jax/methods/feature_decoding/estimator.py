@@ -52,7 +52,7 @@ class FeatureDecoder(ImageDecoder):
         pixel_weight: float = 20.0,
         renderer: str = "pixels",
         optimiser: str = "adam",
-        n_steps: int = 200,
+        n_steps: int = 80,
         learning_rate: float = 0.02,
         total_variation: float = 0.1,
         generator_weights: str | None = None,
