@@ -78,7 +78,7 @@ def table(found: SetResults, units: Mapping[str, tuple[int, int]]) -> Table:
     """One row per layer, chance last: the method's scores, then those of the best prediction."""
     heads = [(metric.label, metric.explanation) for metric in SCORES.values()]
     best = "of the best prediction in the span of the training features"
-    heads += [(f"{metric.label}, best in span", best) for metric in SCORES.values()]
+    heads += [(f"{name.capitalize()} in span", best) for name in SCORES]
 
     def cells(*parts: dict[str, Score]) -> tuple[Cell, ...]:
         return tuple(

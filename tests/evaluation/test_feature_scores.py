@@ -92,6 +92,11 @@ def test_large_offsets_do_not_spoil_small_differences():
     shifted = [(a.astype(np.float64) + 1e4) for a in (true, decoded)]
     np.testing.assert_allclose(fs.profile_correlation(*shifted).correlation, plain, atol=1e-7)
     np.testing.assert_allclose(fs.identification(*shifted), fs.identification(true, decoded))
+    means = [
+        fs.mean_profile(*(a + offset for a in shifted), np.arange(9), n_bootstrap=0).value
+        for offset in (0.0, 1e5)
+    ]
+    assert means[1] == pytest.approx(means[0], rel=1e-9)
 
 
 def test_the_mean_profile_and_its_interval():

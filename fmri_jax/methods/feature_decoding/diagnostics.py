@@ -14,6 +14,7 @@ from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.evaluation.training_span import project_features
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.feature_decoding import layer_map
+from fmri_jax.methods.feature_decoding.config import PIXELS
 
 if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
@@ -104,12 +105,13 @@ def _recovered(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the renderer makes of true features of one block of test images, and of which images.
 
-    The block is as large as those of the test set: its program is compiled already.
+    Without the pixels, where these are matched, too: from them rendering starts, and would end.
     """
     config = reconstructor.config
     block, shown = min(config.block, len(trials.fmri)), np.unique(trials.stimulus)
     shown = shown[np.linspace(0, len(shown) - 1, min(block, len(shown))).round().astype(int)]
     true = reconstructor.encoder.of_stimuli(trials.images[shown])
+    true = {layer: array for layer, array in true.items() if layer != PIXELS}
     retrieval = config.renderer == "retrieval"
     stage = reconstructor.retrieve if retrieval else reconstructor.render
     return np.asarray(recover(stage, true, block), np.float32), shown
