@@ -10,11 +10,13 @@ SECOND ?= $(firstword $(foreach v,$(filter-out $(FIRST),3.13 3.12 3.11), \
 QUICK := tests/test_config.py tests/test_cli.py tests/test_download.py tests/test_public_names.py \
 	tests/pipeline/test_workdir.py tests/data/test_recording.py tests/training/test_sampler.py
 
-.PHONY: demo test test-second lint docs gallery clean
+.PHONY: demo test pytest test-second ready-for-second lint docs gallery clean
 demo: .venv/ready
 	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
 
-test: lint
+test: lint pytest
+
+pytest: .venv/ready-to-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # On a second Python with the newest JAX for it; nothing where there is none.
@@ -45,9 +47,11 @@ gallery: .venv/ready-to-test
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-.venv/ready-to-test: .venv/ready
-	$(BIN)/pip install --quiet --editable '.[test]'
-	touch $@
+# The tests need the rest, too: one call of pip for everything.
+.venv/ready-to-test: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --no-compile --editable '.[test]'
+	touch .venv/ready .venv/ready-for-docs $@
 
 .venv-second/ready: requirements.txt pyproject.toml
 	$(SECOND) -m venv .venv-second
@@ -57,6 +61,8 @@ gallery: .venv/ready-to-test
 .venv/ready-for-docs: .venv/ready
 	$(BIN)/pip install --quiet --editable '.[docs]'
 	touch $@
+
+ready-for-second: $(if $(SECOND),.venv-second/ready)
 
 clean:
 	rm -rf .venv .venv-second runs build site

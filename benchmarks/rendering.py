@@ -24,7 +24,7 @@ from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.encoder import Encoder
 from fmri_jax.methods.feature_decoding.render import STEPS_PER_CALL, Pixels, render
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
-from fmri_jax.networks.vgg16 import BLOCKS
+from fmri_jax.networks.vgg import BLOCKS
 
 LAYERS = tuple(f"relu{block}_{len(widths)}" for block, widths in enumerate(BLOCKS, start=1))
 SMOOTHNESS = 0.1

@@ -30,8 +30,11 @@ def start() -> Iterator[Any]:
         started.close()
 
 
-def faults(browser: Any, url: str, screenshots: pathlib.Path) -> list[str]:
-    """What is wrong with a page: errors, requests outside, content wider than the window."""
+def faults(browser: Any, url: str, screenshots: pathlib.Path, patience: float = 5_000) -> list[str]:
+    """What is wrong with a page: errors, requests outside, content wider than the window.
+
+    Panels have `patience` (ms) to slide to their new places.
+    """
     found = []
     page = browser.new_page()
 
@@ -49,7 +52,7 @@ def faults(browser: Any, url: str, screenshots: pathlib.Path) -> list[str]:
     page.goto(url, wait_until="networkidle")
     for name, width in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 900})
-        if not _fits(page):
+        if not _fits(page, patience):
             needed = page.evaluate("document.scrollingElement.scrollWidth")
             found.append(f"{needed} px wide in a window of {width} px")
         picture = screenshots / f"{name}.png"
@@ -61,13 +64,13 @@ def faults(browser: Any, url: str, screenshots: pathlib.Path) -> list[str]:
     return found
 
 
-def _fits(page: Any) -> bool:
+def _fits(page: Any, patience: float) -> bool:
     """Whether nothing is wider than the window, once panels have slid to their new places."""
     from playwright.sync_api import TimeoutError as Late
 
     try:
         fits = "document.scrollingElement.scrollWidth <= innerWidth"
-        page.wait_for_function(fits, timeout=5_000)
+        page.wait_for_function(fits, timeout=patience)
     except Late:
         return False
     return True

@@ -1,9 +1,12 @@
 """Fixtures that every room's tests share."""
 
+import atexit
 import base64
 import gc
 import os
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,22 @@ os.environ.setdefault(
     "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0",
 )
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def share_compiled_programs() -> None:
+    """What one test compiles is read by others, in all workers and in processes that tests start.
+
+    From here on the environment names the folder, so that only the first process makes one.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
+    folder = tempfile.mkdtemp(prefix="fmri_jax_tests_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+
+
+share_compiled_programs()
 
 MOST_MAPS = 20_000
 BLANK = base64.b64decode(  # a PNG of one white pixel

@@ -113,13 +113,16 @@ def perceptual_values(
     targets, reconstructions = as_pair(targets, reconstructions)
     (own_ids,) = image_ids(targets)
     candidate_ids, first = np.unique(own_ids, return_index=True)
-    candidates = in_blocks(
-        lambda images: _unit_activations(weights.alexnet, images, size), (targets[first],), block
-    )
+
+    def activations(images: np.ndarray) -> dict[str, jax.Array]:
+        return _activations(weights.alexnet, images, size)
 
     def compare(own: np.ndarray, decoded: np.ndarray, ids: np.ndarray) -> Any:
-        return _compare_block(weights, own, decoded, ids, candidates, candidate_ids, size)
+        heads = weights.lpips_heads
+        return _compare(activations(own), activations(decoded), heads, ids, *known)
 
+    candidates = in_blocks(lambda images: _unit(activations(images)), (targets[first],), block)
+    known = candidates, candidate_ids
     distances, ranked = in_blocks(compare, (targets, reconstructions, own_ids), block)
     values = {"lpips": distances}
     if len(first) > 1:
@@ -132,44 +135,44 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
     return x_NHWC / (jnp.sqrt(jnp.sum(x_NHWC**2, axis=-1, keepdims=True)) + 1e-10)
 
 
+@functools.partial(jax.jit, static_argnames="size")
 def _activations(
     params: Mapping[str, Any], images: jax.Array, size: int | None
 ) -> dict[str, jax.Array]:
-    return NETWORKS["alexnet"].activations(params, prepare(images, size))
+    """Of one block: a program by itself, as AlexNet takes seconds to compile.
+
+    All test sets share it, however many images they hold.
+    """
+    found = NETWORKS["alexnet"].activations(params, prepare(images, size))
+    return {layer: found[layer] for layer in LPIPS_LAYERS}
 
 
 def _flat(x_NHWC: jax.Array) -> jax.Array:
     return x_NHWC.reshape(x_NHWC.shape[0], -1)
 
 
-@functools.partial(jax.jit, static_argnames="size")
-def _unit_activations(
-    params: Mapping[str, Any], images: jax.Array, size: int | None
-) -> dict[str, jax.Array]:
+@jax.jit
+def _unit(activations: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
     """Activations for identification, centred and of unit length, one flat row per image."""
-    activations = _activations(params, images, size)
     return {
         name: unit_rows(_flat(activations[layer])) for name, layer in IDENTIFICATION_LAYERS.items()
     }
 
 
-@functools.partial(jax.jit, static_argnames="size")
-def _compare_block(
-    weights: PerceptualWeights,
-    own: jax.Array,
-    decoded: jax.Array,
+@jax.jit
+def _compare(
+    target: Mapping[str, jax.Array],
+    made: Mapping[str, jax.Array],
+    heads: Sequence[Any],
     own_ids: jax.Array,
     candidates: dict[str, jax.Array],
     candidate_ids: jax.Array,
-    size: int | None,
 ) -> tuple[jax.Array, dict[str, Ranks]]:
     """LPIPS and the ranks of one block of reconstructions."""
-    target = _activations(weights.alexnet, own, size)
-    made = _activations(weights.alexnet, decoded, size)
     ranked = {
         name: block_ranks(
             _flat(target[layer]), _flat(made[layer]), own_ids, candidates[name], candidate_ids
         )
         for name, layer in IDENTIFICATION_LAYERS.items()
     }
-    return lpips_distance(target, made, weights.lpips_heads), ranked
+    return lpips_distance(target, made, heads), ranked

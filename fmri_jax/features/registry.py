@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.features.preprocessing import Preprocessing
 
@@ -26,8 +27,10 @@ class FeatureNetwork:
             says little about a reconstruction that was trained through another.
         module_name: of its class in `fmri_jax.networks`.
         layers: names of its activations, from input to output; small images leave the last out.
+            conv1 and fc6 are before the ReLU, relu1 and relu6 after it.
         preprocessing: what its published weights expect, but for the central crop.
         least: px of the shorter side from which the last convolution sees anything.
+        dense_weights: name of the weights that its fully connected layers need, if it has any.
     """
 
     label: str
@@ -36,17 +39,32 @@ class FeatureNetwork:
     layers: tuple[str, ...]
     preprocessing: Preprocessing
     least: int
+    dense_weights: str = ""
 
-    def module(self, dtype: Any = None) -> "nn.Module":
-        """The Flax module, from RGB images in [0, 1]; `dtype` of its arithmetic if it has one."""
-        made = getattr(importlib.import_module("fmri_jax.networks"), self.module_name)
-        return made() if dtype is None else made(dtype=dtype)
+    @property
+    def dense(self) -> tuple[str, ...]:
+        """Its fully connected layers."""
+        return tuple(layer for layer in self.layers if layer in _DENSE)
+
+    def module(self, dtype: Any = None, dense: bool = False) -> "nn.Module":
+        """The Flax module, from RGB images in [0, 1].
+
+        Args:
+            dtype: of its arithmetic, if it has a choice.
+            dense: whether with its fully connected layers, at its own image size.
+        """
+        networks = importlib.import_module("fmri_jax.networks")
+        options = {} if dtype is None else {"dtype": dtype}
+        if dense:
+            options["dense"] = networks.dense.UNITS
+        return getattr(networks, self.module_name)(**options)
 
     def activations(self, params: Any, images: "jax.Array") -> "dict[str, jax.Array]":
         """Activations by name; pure, works inside `jit`, in full float32 on every platform.
 
         Args:
-            params: as `fmri_jax.pretrained.load` returns them.
+            params: as `fmri_jax.pretrained.load` returns them; without those of fc6, there are no
+                fully connected layers.
             images: (n, h, w, 3) in [0, 1], already preprocessed.
 
         Raises:
@@ -55,7 +73,8 @@ class FeatureNetwork:
         import jax
 
         with jax.default_matmul_precision("highest"):  # a GPU's features must be a CPU's
-            found: Any = self.module().apply({"params": params}, images)
+            dense = bool(self.dense) and self.dense[0] in params
+            found: Any = self.module(dense=dense).apply({"params": params}, images)
         return found if isinstance(found, dict) else {self.layers[0]: found}
 
     def check(self, layers: tuple[str, ...], among: Any = None) -> None:
@@ -73,10 +92,27 @@ class FeatureNetwork:
             )
 
 
-_VGG16_LAYERS = tuple(
-    name
-    for block, n in enumerate((2, 2, 3, 3, 3), start=1)
-    for name in (*(f"relu{block}_{i}" for i in range(1, n + 1)), f"pool{block}")
+_DENSE = ("fc6", "relu6", "fc7", "relu7", "fc8")
+
+
+def _alexnet(after: dict[int, str]) -> tuple[str, ...]:
+    """The layers of an AlexNet, from what follows some of its five convolutions."""
+    each = (f"conv{i} relu{i} {after.get(i, '')}" for i in range(1, 6))
+    return (*" ".join(each).split(), *_DENSE)
+
+
+def _vgg(*convolutions: int) -> tuple[str, ...]:
+    """The layers of a VGG, from the convolutions of its blocks."""
+    found: list[str] = []
+    for block, count in enumerate(convolutions, start=1):
+        for i in range(1, count + 1):
+            found += [f"conv{block}_{i}", f"relu{block}_{i}"]
+        found.append(f"pool{block}")
+    return (*found, *_DENSE)
+
+
+_LITE_BLOCKS = tuple(
+    f"block{s}_{i}" for s, n in enumerate((1, 2, 2, 3, 3, 4, 1), 1) for i in range(n)
 )
 
 # By the name of their weights in `fmri_jax.pretrained`.
@@ -85,28 +121,46 @@ NETWORKS = {
         label="AlexNet",
         family="AlexNet on ImageNet",
         module_name="AlexNet",
-        layers=("relu1", "pool1", "relu2", "pool2", "relu3", "relu4", "relu5", "pool5"),
+        layers=_alexnet({1: "pool1", 2: "pool2", 5: "pool5"}),
         preprocessing=Preprocessing(224),
         least=31,
+        dense_weights="alexnet_dense",
     ),
     "caffenet": FeatureNetwork(
         label="CaffeNet",
         family="AlexNet on ImageNet",
         module_name="CaffeNet",
-        layers=(
-            *("relu1", "pool1", "norm1", "relu2", "pool2", "norm2"),
-            *("relu3", "relu4", "relu5", "pool5"),
-        ),
+        layers=_alexnet({1: "pool1 norm1", 2: "pool2 norm2", 5: "pool5"}),
         preprocessing=Preprocessing(227),
         least=23,
+        dense_weights="caffenet_dense",
+    ),
+    "bvlc_alexnet": FeatureNetwork(
+        label="Caffe's AlexNet",
+        family="AlexNet on ImageNet",
+        module_name="BVLCAlexNet",
+        layers=_alexnet({1: "norm1 pool1", 2: "norm2 pool2", 5: "pool5"}),
+        preprocessing=Preprocessing(227),
+        least=23,
+        dense_weights="bvlc_alexnet",
     ),
     "vgg16": FeatureNetwork(
         label="VGG16",
         family="VGG on ImageNet",
         module_name="VGG16",
-        layers=_VGG16_LAYERS,
+        layers=_vgg(2, 2, 3, 3, 3),
         preprocessing=Preprocessing(224),
         least=16,
+        dense_weights="vgg16_dense",
+    ),
+    "vgg19": FeatureNetwork(
+        label="VGG19",
+        family="VGG on ImageNet",
+        module_name="VGG19",
+        layers=_vgg(2, 2, 4, 4, 4),
+        preprocessing=Preprocessing(224),
+        least=16,
+        dense_weights="vgg19",
     ),
     "inception_v3": FeatureNetwork(
         label="Inception-v3",
@@ -132,6 +186,14 @@ NETWORKS = {
         preprocessing=Preprocessing(240),
         least=1,
     ),
+    "efficientnet_lite0": FeatureNetwork(
+        label="EfficientNet-Lite0",
+        family="EfficientNet on ImageNet",
+        module_name="EfficientNetLite0",
+        layers=("stem", *_LITE_BLOCKS, "head", "pooled", "logits"),
+        preprocessing=Preprocessing(224),
+        least=1,
+    ),
     "swav_resnet50": FeatureNetwork(
         label="SwAV's ResNet-50",
         family="SwAV",
@@ -141,3 +203,14 @@ NETWORKS = {
         least=1,
     ),
 }
+
+
+def find_network(name: str) -> FeatureNetwork:
+    """The entry of that name.
+
+    Raises:
+        InputError: there is none; the closest name is in the message.
+    """
+    if name not in NETWORKS:
+        raise InputError(unknown_name(f"{name!r}", name, NETWORKS, "feature network"))
+    return NETWORKS[name]

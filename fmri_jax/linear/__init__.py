@@ -12,6 +12,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from fmri_jax.linear.bayesian import bayesian_ridge
     from fmri_jax.linear.closed_form import least_squares, ridge, univariate
+    from fmri_jax.linear.feature_ridge.estimator import FeatureRidge
     from fmri_jax.linear.logistic import LogisticModel, sparse_logistic
     from fmri_jax.linear.matching_pursuit.solver import omp, omp_sparse
     from fmri_jax.linear.model import LinearModel, SparseLinearModel
@@ -24,6 +25,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "bayesian": ["bayesian_ridge"],
         "closed_form": ["least_squares", "ridge", "univariate"],
+        "feature_ridge.estimator": ["FeatureRidge"],
         "logistic": ["LogisticModel", "sparse_logistic"],
         "matching_pursuit.solver": ["omp", "omp_sparse"],
         "model": ["LinearModel", "SparseLinearModel"],
@@ -32,6 +34,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     },
 )
 __all__ = [
+    "FeatureRidge",
     "LinearModel",
     "LogisticModel",
     "SparseLinearModel",

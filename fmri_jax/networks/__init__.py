@@ -1,22 +1,29 @@
 """Flax Linen networks, pure functions of their parameters."""
 
 from fmri_jax.networks.alexnet import AlexNet
-from fmri_jax.networks.caffenet import CaffeNet
+from fmri_jax.networks.caffenet import BVLCAlexNet, CaffeNet
 from fmri_jax.networks.clip import CLIPVision
+from fmri_jax.networks.deep_generator import DeepGenerator
+from fmri_jax.networks.deep_image_prior import DeepImagePrior
 from fmri_jax.networks.discriminator import Discriminator
-from fmri_jax.networks.efficientnet import EfficientNetB1
+from fmri_jax.networks.efficientnet import EfficientNetB1, EfficientNetLite0
 from fmri_jax.networks.generator import Generator
 from fmri_jax.networks.inception import InceptionV3
 from fmri_jax.networks.resnet import ResNet50
-from fmri_jax.networks.vgg16 import VGG16
+from fmri_jax.networks.vgg import VGG16, VGG19
 
 __all__ = [
     "VGG16",
+    "VGG19",
     "AlexNet",
+    "BVLCAlexNet",
     "CLIPVision",
     "CaffeNet",
+    "DeepGenerator",
+    "DeepImagePrior",
     "Discriminator",
     "EfficientNetB1",
+    "EfficientNetLite0",
     "Generator",
     "InceptionV3",
     "ResNet50",

@@ -1,11 +1,14 @@
 """What the feature networks have in common: a convolution with its normalisation, and pooling."""
 
+from typing import Literal
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
+from fmri_jax.networks.conv import depthwise
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -24,7 +27,8 @@ class ConvNorm(nn.Module):
         features: channels out.
         size: height and width of the kernel.
         stride: step in pixels.
-        padding: zeros above and below, left and right.
+        padding: zeros above and below, left and right; "SAME" as TensorFlow has it, with the odd
+            one below and on the right.
         groups: parts of the channels that do not see each other.
         epsilon: added to the variance.
     """
@@ -32,7 +36,7 @@ class ConvNorm(nn.Module):
     features: int
     size: tuple[int, int]
     stride: int = 1
-    padding: tuple[int, int] = (0, 0)
+    padding: tuple[int, int] | Literal["SAME"] = (0, 0)
     groups: int = 1
     epsilon: float = 1e-5
 
@@ -45,15 +49,25 @@ class ConvNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         mean = self.param("mean", nn.initializers.zeros, (self.features,))
         variance = self.param("variance", nn.initializers.ones, (self.features,))
-        y = lax.conv_general_dilated(
+        y = self._convolved(x_BHWC, kernel)
+        return (y - mean) * (scale * lax.rsqrt(variance + self.epsilon)) + bias
+
+    def _convolved(self, x_BHWC: jax.Array, kernel: jax.Array) -> jax.Array:
+        strides = (self.stride, self.stride)
+        if self.padding == "SAME":
+            pads = lax.padtype_to_pads(x_BHWC.shape[1:3], self.size, strides, "SAME")
+        else:
+            pads = [(side, side) for side in self.padding]
+        if 1 < self.groups == x_BHWC.shape[-1] == self.features and jax.default_backend() == "cpu":
+            return depthwise.convolve(x_BHWC, kernel, self.stride, pads)
+        return lax.conv_general_dilated(
             x_BHWC,
             kernel,
-            (self.stride, self.stride),
-            [(side, side) for side in self.padding],
+            strides,
+            pads,
             dimension_numbers=DIMENSIONS,
             feature_group_count=self.groups,
         )
-        return (y - mean) * (scale * lax.rsqrt(variance + self.epsilon)) + bias
 
 
 def max_pool(x_BHWC: jax.Array, padding: int = 0) -> jax.Array:

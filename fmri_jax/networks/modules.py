@@ -26,6 +26,7 @@ class Conv(nn.Module):
         groups: parts of the channels.
         fixed_bias: whether gradients do not reach the bias, which stays as it is initialised or
             loaded.
+        kernel_init: distribution of the first kernel.
     """
 
     features: int
@@ -35,12 +36,13 @@ class Conv(nn.Module):
     dtype: Any = None
     groups: int = 1
     fixed_bias: bool = False
+    kernel_init: Any = HE
 
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, in) -> (n, h', w', out)."""
         shape = (self.size, self.size, x_BHWC.shape[-1] // self.groups, self.features)
-        kernel = self.param("kernel", HE, shape)
+        kernel = self.param("kernel", self.kernel_init, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         bias = jax.lax.stop_gradient(bias) if self.fixed_bias else bias
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)

@@ -24,7 +24,7 @@ from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.training_span import project_onto_span
-from fmri_jax.features.registry import NETWORKS
+from fmri_jax.features.registry import find_network
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, joined, p_text
@@ -145,10 +145,10 @@ def circular(trained_through: Collection[str], scored: Collection[registry.Metri
     """
     notes = []
     for network in dict.fromkeys(metric.network for metric in scored if metric.network):
-        used = NETWORKS[network]
+        used = find_network(network)
         metrics = list(dict.fromkeys(m.label for m in scored if m.network == network))
         for name in trained_through:
-            other = NETWORKS[name]
+            other = find_network(name)
             if other.family != used.family:
                 continue
             if name == network:

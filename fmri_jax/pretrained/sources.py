@@ -3,6 +3,9 @@
 import dataclasses
 import importlib.util
 import pathlib
+import re
+import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -23,8 +26,10 @@ class Publication:
         read: file -> name -> array.
         rules: from the file's names to parameter names.
         package_file: package and path inside it, if it is installed with a package.
+        install: what pip installs that package by.
         algorithm: of the checksum, the one that the publisher states.
         file_name: what a download is kept as, where the address ends in a name that says little.
+        member: pattern of the file's path in the ZIP archive that is published.
     """
 
     origin: str
@@ -32,8 +37,10 @@ class Publication:
     read: Callable[[pathlib.Path], Mapping[str, Any]]
     rules: tuple[Rule, ...]
     package_file: tuple[str, str] | None = None
-    algorithm: Literal["sha256", "sha1"] = "sha256"
+    install: str = ""
+    algorithm: Literal["sha256", "sha1", "md5"] = "sha256"
     file_name: str = ""
+    member: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +80,27 @@ def check(path: pathlib.Path, publication: Publication) -> None:
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    download.check(path, _checksum(publication), "get it again")
+    if not publication.member or path.suffix == ".zip":  # none is published of unpacked files
+        download.check(path, _checksum(publication), "get it again")
+
+
+def read(publication: Publication, path: pathlib.Path) -> Mapping[str, Any]:
+    """The arrays of a file by name; of an archive, those of the file in it that is meant.
+
+    Raises:
+        InputError: the file cannot be read, or the archive does not hold it.
+    """
+    if path.suffix != ".zip":
+        return publication.read(path)
+    try:
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+            names = [n for n in archive.namelist() if re.fullmatch(publication.member, n)]
+            if len(names) == 1:
+                return publication.read(pathlib.Path(archive.extract(names[0], folder)))
+            found = f"holds {len(names)} files that match {publication.member!r}"
+    except (OSError, zipfile.BadZipFile) as error:
+        found = f"cannot be unpacked ({error})"
+    raise InputError(f"{path} {found}: expected the archive of {publication.origin}; get it again.")
 
 
 def fetch(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
@@ -83,8 +110,13 @@ def fetch(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
         InputError: there is no network, the folder cannot be written, or what came is not the
             published file.
     """
-    name = publication.file_name or pathlib.PurePosixPath(publication.origin).name
-    return download.fetch(publication.origin, folder / name, _checksum(publication))
+    path = folder / file_name(publication)
+    return download.fetch(publication.origin, path, _checksum(publication))
+
+
+def file_name(publication: Publication) -> str:
+    """What a download is kept as."""
+    return publication.file_name or pathlib.PurePosixPath(publication.origin).name
 
 
 def _checksum(publication: Publication) -> str:

@@ -1,10 +1,7 @@
 """The page is followed from beginning to end: its blocks are run, on small files."""
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import nibabel
@@ -13,11 +10,12 @@ import pytest
 from PIL import Image
 from scipy import io
 
-from fmri_jax import pretrained
+from fmri_jax import cli, pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.step import TrainStep
+from tests.launching import process_as_it_was
 from tests.peers import peer
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +25,7 @@ VOXELS = 20  # in all recordings, so that one compilation serves all
 
 # A network of a few units that takes two steps: what is tested is the way, not the picture.
 SMALL = (
-    "--noprogress --config.method.n_steps=2 --config.method.batch_size=8 "
+    "--noprogress --config.n_devices=1 --config.method.n_steps=2 --config.method.batch_size=8 "
     "--config.method.width=0.03125 --config.method.hidden=16 "
     "--config.method.discriminator_width=0.125 "
     "--config.evaluation.perceptual=False --config.evaluation.n_bootstrap=20"
@@ -86,38 +84,35 @@ def write_bdata(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / "pictures" / f"{i:02}.png")
 
 
-def command(line: str) -> list[str]:
-    """A line of a bash block as it is run here: our Python, this checkout, a small network."""
-    program, *words = shlex.split(line)
-    assert program == "fmri-jax"
-    small = shlex.split(SMALL) if words[0] == "run" else []
-    return [sys.executable, "-m", "fmri_jax", *words, *small]
+def follow(kind: str, text: str) -> None:
+    """Runs a block of the page; a line of the shell with a small network."""
+    if kind == "python":
+        exec(text, {})
+        return
+    for line in text.strip().splitlines():
+        program, *words = shlex.split(line)
+        assert program == "fmri-jax"
+        small = shlex.split(SMALL) if words[0] == "run" else []
+        assert cli.main([*words, *small]) == 0, line
 
 
-def test_the_page_leads_from_a_file_to_a_report(tmp_path: Path) -> None:
+def test_the_page_leads_from_a_file_to_a_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_mat(tmp_path)
     write_scans(tmp_path / "scans")
     write_bdata(tmp_path)
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
-    }
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"^```(python|bash)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert [kind for kind, _ in blocks] == ["python", "bash", "bash", "python", "bash", "bash"]
     said = []
     for kind, text in blocks:
-        commands = [[sys.executable, "-c", text]]
-        if kind == "bash":
-            commands = [command(line) for line in text.strip().splitlines()]
-        for words in commands:
-            done = subprocess.run(
-                words, cwd=tmp_path, env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
-            said.append(done.stdout)
+        with process_as_it_was():
+            follow(kind, text)
+        said.append(capsys.readouterr().out)
     assert "24 trials x 25 voxels" in said[1]
-    assert "24 trials x 20 voxels" in said[3] and "It can be used" in said[4]
-    assert said[5].startswith("(24, 20) (6, 16, 16, 3) []\n(24, ")
+    assert "24 trials x 20 voxels" in said[2] and said[2].count("It can be used") == 2
+    assert said[3].startswith("(24, 20) (6, 16, 16, 3) []\n(24, ")
     drawn = {path.name for path in (tmp_path / "look").glob("*.png")}
     assert {f"{stem}_voxels.png" for stem in ("mine", "scans", "sub-01")} <= drawn
     assert {f"{stem}_images.png" for stem in ("mine", "scans", "sub-01")} <= drawn

@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from fmri_jax.evaluation.eight_numbers import COMPARISONS
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.pretrained.feature_networks import FEATURE_NETWORKS
 
@@ -13,5 +14,5 @@ def test_options_and_addresses_are_the_packages_own():
     options = [field.name for field in dataclasses.fields(EvaluationConfig)]
     weights = [name for name in options if name.endswith("_weights")]
     assert len(weights) == 4 and all(f"`{name}`" in PAGE for name in weights)
-    for network in FEATURE_NETWORKS.values():
-        assert network.publications[0].origin in PAGE
+    for name in COMPARISONS.keys() & FEATURE_NETWORKS.keys():
+        assert FEATURE_NETWORKS[name].publications[0].origin in PAGE

@@ -62,6 +62,6 @@ def test_faults_are_found(browser, tmp_path):
         '<meta name="viewport" content="width=device-width"><div style="width: 2000px">wide</div>'
         '<img src="https://example.invalid/x.png" alt="far"><script>nothing.at.all</script>'
     )
-    found = " ".join(faults(browser, page.as_uri(), tmp_path))
+    found = " ".join(faults(browser, page.as_uri(), tmp_path, patience=300))
     assert "requests https://example.invalid/x.png" in found and "px wide" in found
     assert "nothing is not defined" in found and "no picture: far" in found

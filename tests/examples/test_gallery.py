@@ -53,12 +53,7 @@ def test_an_example_runs_and_its_page_is_up_to_date(tmp_path, stem):
         cell.code = code
     made = gallery.page(stem, 0, introduction, title, cells)
     kept = (PAGES / f"{stem}.md").read_text(encoding="utf-8")
-    made_text, kept_text = (
-        # These scores are given where AlexNet's weights are at hand.
-        re.sub(r", '(alexnet#|lpips)': #", "", without_numbers(text))
-        for text in (made, kept)
-    )
-    assert made_text == kept_text, "run `make gallery`"
+    assert without_numbers(made) == without_numbers(kept), "run `make gallery`"
     assert "simulated" in made.lower()
     pictures = [name for cell in cells for name in cell.pictures]
     assert pictures and sorted(pictures) == sorted(p.name for p in PAGES.glob(f"{stem}_*.png"))

@@ -69,13 +69,14 @@ def test_by_default_every_layer_at_the_networks_own_size():
         lambda x: features.network.activations(features.params, features.preprocessing(x)),
         jax.ShapeDtypeStruct((2, 64, 72, 1), np.float32),
     )
-    assert set(shapes) == set(NETWORKS["alexnet"].layers)
+    assert set(shapes) == set(NETWORKS["alexnet"].layers) - set(NETWORKS["alexnet"].dense)
     assert shapes["relu1"].shape == (2, 55, 55, 64)
 
 
 def test_layers_come_in_the_networks_order(images):
     found = fj.features.load("alexnet", preprocessing=Preprocessing())(images[:1, :32, :32])
-    assert list(found) == "relu1 pool1 relu2 pool2 relu3 relu4 relu5".split()
+    names = "conv1 relu1 pool1 conv2 relu2 pool2 conv3 relu3 conv4 relu4 conv5 relu5"
+    assert list(found) == names.split()
 
 
 def test_sizes_can_stay_and_a_layer_that_then_is_missing_is_named(images):
@@ -122,8 +123,8 @@ def test_what_cannot_be_had_is_named_with_where_to_put_it(tmp_path, monkeypatch)
 def test_unknown_names_and_wrong_images_are_rejected(alexnet):
     with pytest.raises(InputError, match="'alexnett' is not a known feature network: did you mean"):
         fj.features.load("alexnett")
-    with pytest.raises(InputError, match="AlexNet has no layer 'conv1'"):
-        fj.features.load("alexnet", layers=("conv1",))
+    with pytest.raises(InputError, match="AlexNet has no layer 'conv6'"):
+        fj.features.load("alexnet", layers=("conv6",))
     for wrong, message in (
         (np.zeros((2, 64, 64), np.float32), "expected \\(n, height, width, channels\\)"),
         (np.full((1, 64, 64, 3), 255.0), "divide 8-bit images by 255"),
@@ -131,6 +132,25 @@ def test_unknown_names_and_wrong_images_are_rejected(alexnet):
     ):
         with pytest.raises(InputError, match=message):
             alexnet(wrong)
+
+
+def test_fully_connected_layers_come_with_the_weights_that_have_them(monkeypatch):
+    """VGG19's weights have them always; they are kept only where a layer needs them."""
+    asked = []
+
+    def load(name, path):
+        asked.append(name)
+        return {"conv1": {}, "fc6": {}, "fc7": {}, "fc8": {}}
+
+    monkeypatch.setattr(pretrained, "load", load)
+    for name, layers, weights, dense in (
+        ("alexnet", ("relu5",), "alexnet", False),
+        ("alexnet", ("relu5", "relu7"), "alexnet_dense", True),
+        ("vgg19", ("conv5_4",), "vgg19", False),
+        ("vgg19", None, "vgg19", True),
+    ):
+        assert ("fc6" in fj.features.load(name, layers).params) == dense
+        assert asked.pop() == weights
 
 
 def test_the_network_is_the_one_in_networks():

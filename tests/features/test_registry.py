@@ -8,7 +8,7 @@ import pytest
 
 from fmri_jax import networks
 from fmri_jax.errors import InputError
-from fmri_jax.features.registry import NETWORKS
+from fmri_jax.features.registry import NETWORKS, find_network
 from fmri_jax.pretrained.catalogue import CATALOGUE
 from tests.peers import peer
 
@@ -16,14 +16,18 @@ torch = peer("torch")
 
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 CLIP = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
-# Name -> side, interpolation, and torchvision's normalisation; CaffeNet has its own, in Caffe.
+# Name -> side, interpolation, and torchvision's normalisation, or the mean that is subtracted from
+# Caffe's 0..255, blue first.
 PUBLISHED = {
     "alexnet": (224, "bilinear", IMAGENET),
-    "caffenet": (227, "bilinear", None),
+    "caffenet": (227, "bilinear", [104.0, 117.0, 123.0]),
+    "bvlc_alexnet": (227, "bilinear", [104.0, 117.0, 123.0]),
     "vgg16": (224, "bilinear", IMAGENET),
+    "vgg19": (224, "bilinear", [103.939, 116.779, 123.68]),
     "inception_v3": (299, "bilinear", ([0.5] * 3, [0.5] * 3)),
     "clip_vit_l14": (224, "bicubic", CLIP),
     "efficientnet_b1": (240, "bilinear", IMAGENET),
+    "efficientnet_lite0": (224, "bilinear", ([127 / 255] * 3, [128 / 255] * 3)),
     "swav_resnet50": (224, "bilinear", IMAGENET),
 }
 
@@ -62,10 +66,10 @@ def test_the_first_convolution_sees_what_torchvisions_transforms_give(
     x = functional.resize(
         x, [size, size], functional.InterpolationMode(interpolation), antialias=True
     )
-    if normalisation:
+    if len(normalisation) == 2:
         x = functional.normalize(x, *normalisation)
-    else:  # Caffe's transformer: 0..255, blue first, the mean of ImageNet's pixels taken off
-        x = 255 * x.flip(1) - torch.tensor([104.0, 117.0, 123.0])[:, None, None]
+    else:
+        x = 255 * x.flip(1) - torch.tensor(normalisation)[:, None, None]
     expected = x.permute(0, 2, 3, 1).numpy()
     found = first_input(name, jnp.asarray(images))
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
@@ -73,17 +77,20 @@ def test_the_first_convolution_sees_what_torchvisions_transforms_give(
 
 def names_at(network, height, width):
     """The layers that images of this size have, in the network's order; nothing is computed."""
-    names = []
+    names, module = [], network.module(dense=bool(network.dense))
 
     def run(x):
-        found = network.module().init_with_output(jax.random.key(0), x)[0]
+        found = module.init_with_output(jax.random.key(0), x)[0]
         names.extend(found)
 
     jax.eval_shape(run, jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32))
     return tuple(names)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "caffenet", "vgg16"])
+LAYERED = ["alexnet", "caffenet", "bvlc_alexnet", "vgg16", "vgg19"]
+
+
+@pytest.mark.parametrize("name", [*LAYERED, "efficientnet_lite0"])
 def test_layers_are_those_of_the_network_at_its_own_size(name):
     network = NETWORKS[name]
     size = network.preprocessing.size
@@ -93,19 +100,26 @@ def test_layers_are_those_of_the_network_at_its_own_size(name):
 def test_every_entry_has_its_module_and_its_weights():
     for name, network in NETWORKS.items():
         assert name in CATALOGUE and hasattr(networks, network.module_name)
+        assert not network.dense or network.dense_weights in CATALOGUE
 
 
-@pytest.mark.parametrize("name", ["alexnet", "caffenet", "vgg16"])
+@pytest.mark.parametrize("name", LAYERED)
 def test_the_last_convolution_sees_something_from_the_least_size(name):
     network = NETWORKS[name]
-    last = [layer for layer in network.layers if layer.startswith("relu")][-1]
+    last = [layer for layer in network.layers if layer.startswith("conv")][-1]
     assert last in names_at(network, network.least, network.least + 9)
     assert last not in names_at(network, network.least - 1, network.least + 9)
 
 
 def test_a_layer_that_is_not_there_is_named_with_those_that_are():
     network = NETWORKS["alexnet"]
-    with pytest.raises(InputError, match="AlexNet has no layer 'relu9': choose among relu1, pool1"):
+    with pytest.raises(InputError, match="AlexNet has no layer 'relu9': choose among conv1, relu1"):
         network.check(("relu1", "relu9"))
     with pytest.raises(InputError, match="'pool5' at this image size: .* or give larger images"):
         network.check(("pool5",), among=("relu1",))
+
+
+def test_an_unknown_network_is_named_with_the_closest():
+    with pytest.raises(InputError, match="'vgg91' is not a known feature network: .* 'vgg19'"):
+        find_network("vgg91")
+    assert find_network("vgg19") is NETWORKS["vgg19"]

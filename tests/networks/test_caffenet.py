@@ -6,23 +6,28 @@ import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks import CaffeNet
+from fmri_jax.networks import BVLCAlexNet, CaffeNet
 from fmri_jax.networks.caffenet import local_response_norm, max_pool_rounded_up
 from tests.networks import peers
 from tests.networks.conv.layer_checks import close, random
 from tests.networks.layer_table import layer_table
+from tests.networks.random_params import random_params
 from tests.peers import peer
 
 torch = peer("torch")
 
 POOLED, NORMALISED = (1, 2, 5), (1, 2)
-ALL = "relu1 pool1 norm1 relu2 pool2 norm2 relu3 relu4 relu5 pool5".split()
+ALL = (
+    "conv1 relu1 pool1 norm1 conv2 relu2 pool2 norm2 conv3 relu3 conv4 relu4 conv5 relu5 pool5"
+).split()
 
 
-def in_pytorch(params, x):
+def in_pytorch(params, x, order=("pool", "norm")):
     """The prototxt's layers: x (n, 3, h, w) RGB in [0, 1] -> name -> activation."""
-    pool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
-    norm = torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+    layers = {
+        "pool": torch.nn.MaxPool2d(3, 2, ceil_mode=True),
+        "norm": torch.nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0),
+    }
     activations = {}
     x = 255 * x.flip(1) - torch.tensor([104.0, 117.0, 123.0])[:, None, None]
     for i, (stride, padding, groups) in enumerate(
@@ -31,28 +36,17 @@ def in_pytorch(params, x):
         layer = {name: torch.tensor(np.asarray(v)) for name, v in params[f"conv{i}"].items()}
         kernel = layer["kernel"].permute(3, 2, 0, 1)
         x = torch.nn.functional.conv2d(x, kernel, layer["bias"], stride, padding, groups=groups)
+        activations[f"conv{i}"] = x
         x = activations[f"relu{i}"] = torch.relu(x)
-        if i in POOLED:
-            x = activations[f"pool{i}"] = pool(x)
-        if i in NORMALISED:
-            x = activations[f"norm{i}"] = norm(x)
-    return activations
+        for step in order:
+            if i in (POOLED if step == "pool" else NORMALISED):
+                x = activations[f"{step}{i}"] = layers[step](x)
+    return activations | peers.fully_connected(params, x)
 
 
-@pytest.fixture(scope="module")
-def params():
-    """Random weights and biases; at He's scale activations keep Caffe's, so that LRN bends them."""
-    shapes = jax.eval_shape(CaffeNet().init, jax.random.key(0), jnp.zeros((1, 64, 64, 3)))
-    leaves, tree = jax.tree.flatten(shapes["params"])
-    arrays = [
-        random(i, *leaf.shape) * np.float32(np.sqrt(2 / np.prod(leaf.shape[:-1])))
-        for i, leaf in enumerate(leaves)
-    ]
-    return jax.tree.unflatten(tree, arrays)
-
-
-def test_activations_and_input_gradients_equal_pytorch(params):
+def test_activations_and_input_gradients_equal_pytorch():
     """Sides that windows fill, 15 -> 7 -> 3 -> 1, and sides that cut them, 16 -> 8 -> 4 -> 2."""
+    params = random_params(CaffeNet(), 67, 72, 3)
     x = np.random.default_rng(7).uniform(size=(2, 67, 72, 3)).astype(np.float32)
     image = peers.to_torch(x, gradient=True)
     theirs = in_pytorch(params, image)
@@ -64,12 +58,20 @@ def test_activations_and_input_gradients_equal_pytorch(params):
         return ours, vjp(directions)[0]
 
     ours, gradient = ours_and_gradient(params, x, directions)
-    assert set(ours) == set(theirs)
-    for name, expected in theirs.items():
-        close(ours[name], peers.from_torch(expected))
+    peers.all_close(ours, theirs)
     total = sum((theirs[name] * peers.to_torch(directions[name])).sum() for name in theirs)
     (expected,) = torch.autograd.grad(total, image)
     close(gradient, peers.from_torch(expected), 1e-4)
+
+
+def test_caffes_alexnet_with_its_fully_connected_layers_equals_pytorch():
+    network = BVLCAlexNet(dense=(6, 5, 4), grid=2)
+    params = random_params(network, 99, 99, 3)
+    x = np.random.default_rng(7).uniform(size=(2, 99, 99, 3)).astype(np.float32)
+    theirs = in_pytorch(params, peers.to_torch(x), order=("norm", "pool"))
+    ours = jax.jit(network.apply)({"params": params}, x)
+    peers.all_close(ours, theirs)
+    assert list(theirs)[-5:] == "fc6 relu6 fc7 relu7 fc8".split()
 
 
 @pytest.mark.parametrize(("height", "width"), [(2, 3), (4, 5), (7, 8), (13, 6)])
@@ -102,7 +104,8 @@ def test_sizes_and_parameters_are_the_published_ones():
     found, variables = jax.eval_shape(
         lambda x: CaffeNet().init_with_output(jax.random.key(0), x), example
     )
-    assert {name: value.shape[1:] for name, value in found.items()} == {
+    shapes = {name: value.shape[1:] for name, value in found.items() if "conv" not in name}
+    assert shapes == {
         "relu1": (55, 55, 96),
         "pool1": (27, 27, 96),
         "norm1": (27, 27, 96),
@@ -127,7 +130,7 @@ def test_sizes_and_parameters_are_the_published_ones():
 
 
 @pytest.mark.parametrize(
-    ("size", "missing"), [(64, set()), (32, {"pool5"}), (11, {*ALL} - {"relu1"})]
+    ("size", "missing"), [(64, set()), (32, {"pool5"}), (11, {*ALL} - {"conv1", "relu1"})]
 )
 def test_small_images_leave_the_activations_that_fit(size, missing):
     def names(size):

@@ -10,7 +10,8 @@ import pytest
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config, described
 from fmri_jax.pipeline.run import run
-from tests.pipeline.test_run import launch, small_gan, write_recording
+from tests.launching import launch
+from tests.pipeline.test_run import small_gan, write_recording
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -53,16 +53,19 @@ def normalised(images):
     return ((torch.tensor(images) - mean) / deviation).permute(0, 3, 1, 2)
 
 
-def convolved(x, layer, stride, padding):
+def convolved(activations, number, x, layer, stride, padding):
+    """Before and after the ReLU, into `activations`; returns the latter."""
     kernel = torch.tensor(np.asarray(layer["kernel"])).permute(3, 2, 0, 1)
     bias = torch.tensor(np.asarray(layer["bias"]))
-    return torch.relu(torch.nn.functional.conv2d(x, kernel, bias, stride, padding))
+    x = activations[f"conv{number}"] = torch.nn.functional.conv2d(x, kernel, bias, stride, padding)
+    x = activations[f"relu{number}"] = torch.relu(x)
+    return x
 
 
 def alexnet_in_pytorch(images):
     layers, x, activations = raw("AlexNet"), normalised(images), {}
     for i, (name, (stride, padding)) in enumerate(ALEXNET.items()):
-        x = activations[f"relu{i + 1}"] = convolved(x, layers[f"Conv_{i}"], stride, padding)
+        x = convolved(activations, i + 1, x, layers[f"Conv_{i}"], stride, padding)
         if name in POOLED and min(x.shape[2:]) >= 3:
             x = activations[f"pool{i + 1}"] = torch.nn.functional.max_pool2d(x, 3, 2)
     return activations
@@ -96,7 +99,7 @@ def test_vgg16_equals_pytorch_on_a_photograph(astronaut, empty_cache):
     layers, x, theirs, n = raw("VGG16"), normalised(images), {}, 0
     for block, convolutions in enumerate((2, 2, 3, 3, 3), start=1):
         for i in range(1, convolutions + 1):
-            x = theirs[f"relu{block}_{i}"] = convolved(x, layers[f"Conv_{n}"], 1, 1)
+            x = convolved(theirs, f"{block}_{i}", x, layers[f"Conv_{n}"], 1, 1)
             n += 1
         x = theirs[f"pool{block}"] = torch.nn.functional.max_pool2d(x, 2)
     assert_same(ours, theirs)

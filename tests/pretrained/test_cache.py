@@ -102,6 +102,32 @@ def test_without_package_and_network_one_sentence_says_where_to_put_the_file(
         pretrained.load("alexnet")
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("vgg19", "VGG_ILSVRC_19_layers.zip"),
+        ("bvlc_alexnet", "bvlc_alexnet.caffemodel"),
+        ("alexnet_dense", "alexnet-owt-7be5be79.pth"),
+        ("generator_relu7", "bvlc_reference_caffenet_generator_ILSVRC2012_Training.zip"),
+    ],
+)
+def test_what_cannot_be_downloaded_says_where_to_put_it(
+    name, file, empty_cache, monkeypatch, capsys
+):
+    monkeypatch.setattr(requests, "get", unreachable)
+    assert main(["weights", "get", name]) == 2
+    assert f"download it elsewhere and put it at {empty_cache / file}" in capsys.readouterr().err
+
+
+def test_a_file_put_at_the_second_address_is_taken(empty_cache, monkeypatch):
+    """The first one is not asked; as the file is not the published one, both have a problem."""
+    monkeypatch.setattr(requests, "get", unreachable)
+    empty_cache.mkdir(parents=True)
+    (empty_cache / "VGG_ILSVRC_19_layers.caffemodel").write_bytes(b"something else")
+    with pytest.raises(InputError, match="VGG_ILSVRC_19_layers.caffemodel has SHA1"):
+        pretrained.load("vgg19")
+
+
 def publication(server, **fields) -> sources.Publication:
     """Ten bytes that the server publishes."""
     server.files["/w.bin"] = b"0123456789"

@@ -91,7 +91,7 @@ def write(root: Path, tree: dict[str, Any]) -> None:
         _json(Path(f"{above[tree['sidecar']]}_bold.json"), tree)
     if tree["table"] in above:
         Path(f"{above[tree['table']]}_events.tsv").write_text(table(tree["events"][0]))
-    for mutation in sorted(tree["mutations"], key="link a session".__eq__):  # links hide files
+    for mutation in sorted(tree["mutations"], key=lambda m: (m == "link a session", m == "dangle")):
         mutate(root, mutation, tree)
 
 

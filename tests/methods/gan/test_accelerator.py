@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from benchmarks.communication import bytes_by_collective
+from fmri_jax.methods.gan.step import jitted
 from fmri_jax.networks.conv import gpu
 from fmri_jax.training.mesh import batch_sharding, make_mesh, replicate
 
 
 def two_steps(setting):
     """Metrics of two steps, and the program; traced anew, as a cache knows no pretended GPU."""
-    step = jax.jit(lambda *arguments: setting.step(*arguments))
+    step = jitted.__wrapped__(setting.step)
     state, *rest = setting.arguments()
     program = step.lower(state, *rest).as_text()
     found = []

@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,14 +29,16 @@ def test_every_comparator_teaches_the_generator(comparator, layers, tmp_path):
     assert type(step.networks.comparator).__name__.lower() == comparator
     weights = method._comparator_weights()
     generated, seen = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 2, 48, 48, 3)), "f")
-    wanted = step.features(weights, seen)
-    terms, toward = step.image_and_feature_terms(weights, generated, seen, wanted)
-    own = step.networks.comparator.apply({"params": weights}, jnp.stack([generated[0], seen[0]]))
+    wanted = jax.jit(step.features)(weights, seen)
+    terms_and_gradient = jax.jit(step.image_and_feature_terms)
+    terms, toward = terms_and_gradient(weights, generated, seen, wanted)
+    pair = jnp.stack([generated[0], seen[0]])
+    own = jax.jit(step.networks.comparator.apply)({"params": weights}, pair)
     for layer in layers:
         np.testing.assert_allclose(own[layer][1], wanted[layer][0], rtol=1e-4, atol=1e-4)
     assert float(terms["feature"]) > 0 and float(jnp.abs(toward).max()) > 0
     closer = generated - 1e-2 * toward / jnp.abs(toward).max()
-    after = step.image_and_feature_terms(weights, closer, seen, wanted)[0]
+    after = terms_and_gradient(weights, closer, seen, wanted)[0]
     assert float(after["feature"]) < float(terms["feature"])
 
 
@@ -43,7 +46,7 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are():
     config = dataclasses.replace(SMALL, comparator_layers=("relu9",))
     step = TrainStep(GAN(config).networks(32, 3), config)
     with pytest.raises(InputError, match=r"'relu9', which alexnet has not at 32 pixels.*relu2"):
-        step.features(load("alexnet"), jnp.zeros((1, 32, 32, 3)))
+        jax.eval_shape(step.features, load("alexnet"), jnp.zeros((1, 32, 32, 3)))
 
 
 def test_a_missing_weight_file_is_named(tmp_path):

@@ -91,7 +91,7 @@ def test_the_comparator_never_changes(setting):
 
 
 def test_steps_share_one_compilation(setting):
-    small = setting(batch_size=8)
+    small = setting(feature_weight=0.0)
     chex.clear_trace_counter()
     counted = jax.jit(chex.assert_max_traces(small.step.__call__, n=1))
     state, *rest = small.arguments()
