@@ -20,12 +20,14 @@ import torch
 
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods.feature_decoding import objective as objectives
+from fmri_jax.methods.feature_decoding.canvases import Pixels
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.encoder import Encoder
-from fmri_jax.methods.feature_decoding.render import STEPS_PER_CALL, Pixels, render
+from fmri_jax.methods.feature_decoding.render import STEPS_PER_CALL, render
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
-from fmri_jax.networks.vgg import BLOCKS
+from fmri_jax.networks.vgg import CHANNELS
 
+BLOCKS = [(width,) * n for width, n in zip(CHANNELS, (2, 2, 3, 3, 3), strict=True)]
 LAYERS = tuple(f"relu{block}_{len(widths)}" for block, widths in enumerate(BLOCKS, start=1))
 SMOOTHNESS = 0.1
 
@@ -100,7 +102,9 @@ class Ours:
             learning_rate=0.02,
             final_learning_rate=0.02,
         )
-        images, _ = render(self.objective, Pixels(), self.start, config, jax.random.key(0))
+        images, _ = render(
+            self.objective, Pixels(self.start.shape[1:]), self.start, config, jax.random.key(0)
+        )
         return np.asarray(images)
 
 

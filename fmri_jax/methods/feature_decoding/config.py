@@ -42,8 +42,9 @@ class Config:
         latent_decay: by which latents are multiplied after each step; 1: none.
         generator: name of the deep generator's weights, "relu7" or "relu6".
         generator_weights: file of them.
+        generator_bounds: file of upper bounds of the latents (`act_range/3x`); None: from features
+            of the training images.
         photographs: folder or zip of photographs to retrieve from.
-        average: whether the trials of a stimulus are averaged before the fit.
         block: images rendered at a time: bounds memory.
     """
 
@@ -65,8 +66,8 @@ class Config:
     latent_decay: float = 1.0
     generator: Literal["relu7", "relu6"] = "relu7"
     generator_weights: OptionalStr = None
+    generator_bounds: OptionalStr = None
     photographs: OptionalStr = None
-    average: bool = True
     block: int = 16
 
     def __post_init__(self) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax import pretrained
+from fmri_jax import features
 from fmri_jax.arrays import in_blocks
 from fmri_jax.errors import InputError
 from fmri_jax.features.preprocessing import Preprocessing
@@ -32,9 +32,9 @@ class Encoder:
     @classmethod
     def of(cls, config: Config) -> "Encoder":
         """The encoder that the options name, with its published weights."""
-        params = pretrained.load(config.network, config.network_weights)
-        pixels = config.pixel_weight > 0
-        return cls(params, config.network, tuple(config.layers), config.network_size, pixels)
+        loaded = features.load(config.network, config.layers, weights=config.network_weights)
+        pixels, layers = config.pixel_weight > 0, tuple(config.layers)
+        return cls(loaded.params, config.network, layers, config.network_size, pixels)
 
     def __call__(self, images: jax.Array) -> Layers:
         """Images (n, h, w, 1 or 3) in [0, 1] -> layer -> (n, ...); pure, differentiable.

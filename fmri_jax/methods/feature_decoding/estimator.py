@@ -79,7 +79,8 @@ class FeatureDecoder(ImageDecoder):
 
     def decode(self, X: Any) -> Any:
         """Decoded layers: (n, voxels) in the units of `fit` -> layer -> (n, ...)."""
-        return self.fitted_.reconstructor.decode(self.fitted_.standardise(X))
+        reconstructor: Any = self.fitted_.reconstructor
+        return reconstructor.decode(self.fitted_.standardise(X))
 
     def __sklearn_tags__(self) -> Tags:
         """Images that match a network's features are no regression on a toy problem."""

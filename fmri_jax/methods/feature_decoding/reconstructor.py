@@ -11,13 +11,15 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.arrays import matmul
 from fmri_jax.config import section
-from fmri_jax.methods.feature_decoding import pixel_bands
+from fmri_jax.methods.feature_decoding import canvases, own_voxels, pixel_bands
+from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.dispersion import corrected
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.feature_decoding.layer_map import LayerMap
 from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
-from fmri_jax.methods.feature_decoding.render import Pixels, render
+from fmri_jax.methods.feature_decoding.own_voxels import Own
+from fmri_jax.methods.feature_decoding.render import render
 
 
 @flax.struct.dataclass
@@ -38,7 +40,9 @@ class FeatureReconstructor:
     features: Layers  # layer or band of pixels -> (stimuli, ...) of these images
     statistics: Statistics
     encoder: Encoder
+    canvas: Canvas
     config: Config = flax.struct.field(pytree_node=False)
+    own: dict[str, Own] = flax.struct.field(pytree_node=False, default_factory=dict)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -51,12 +55,26 @@ class FeatureReconstructor:
 
         The pixels are among the layers where they are matched, too.
         """
-        found = _decode(self, jnp.asarray(fmri))
-        if not self.encoder.pixels:
-            return found
-        height, width, _ = self.image_shape
-        bands = {name: np.asarray(found.pop(name)) for name in pixel_bands.names(height, width)}
-        return {**found, PIXELS: jnp.asarray(pixel_bands.images_of(bands, height, width))}
+        shared = {name: x for name, x in self.features.items() if name not in self.own}
+        found = _weighted_sums(self.map, shared, self.statistics.mean, jnp.asarray(fmri))
+        for layer, fitted in self.own.items():
+            shape = self.statistics.mean[layer].shape
+            found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), shape))
+        decoded = {
+            layer: corrected(
+                found[layer],
+                self.statistics.mean[layer],
+                self.statistics.gain[layer],
+                self.statistics.spread[layer],
+                self.config.dispersion,
+            )
+            for layer in self.encoder.layers
+        }
+        if self.encoder.pixels:
+            height, width, _ = self.image_shape
+            bands = {name: np.asarray(found[name]) for name in pixel_bands.names(height, width)}
+            decoded[PIXELS] = jnp.asarray(pixel_bands.images_of(bands, height, width))
+        return decoded
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
@@ -86,14 +104,15 @@ class FeatureReconstructor:
         n = len(next(iter(decoded.values())))
         weights = layer_weights(decoded, {PIXELS: self.config.pixel_weight})
         objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
-        start = decoded.get(PIXELS)
-        if start is None:
-            start = jnp.full((n, *self.image_shape), 0.5)
-        return render(objective, Pixels(), start, self.config, jax.random.key(0))[0]
+        start = self.canvas.start(decoded, n)
+        return render(objective, self.canvas, start, self.config, jax.random.key(0))[0]
 
     def summary(self) -> dict[str, str | float]:
-        """The penalty of each layer."""
-        return {f"penalty of {layer}": float(alpha) for layer, alpha in self.map.alphas.items()}
+        """The penalty of each layer that shares all voxels."""
+        alphas = self.map.alphas.items()
+        return {
+            f"penalty of {name}": float(alpha) for name, alpha in alphas if name not in self.own
+        }
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The map, what was learned of the layers, and the training images.
@@ -104,9 +123,11 @@ class FeatureReconstructor:
         tree = {"map": {name: getattr(self.map, name) for name in names}}
         tree["statistics"] = vars(self.statistics)
         arrays = {**flatten_dict(tree, sep="/"), "images": self.images}
+        own, options = own_voxels.state(self.own)
+        arrays |= {f"own/{name}": array for name, array in own.items()}
         return (
             {name: np.asarray(array) for name, array in arrays.items()},
-            dataclasses.asdict(self.config),
+            {"config": dataclasses.asdict(self.config), "own": options},
         )
 
     @classmethod
@@ -116,13 +137,27 @@ class FeatureReconstructor:
         Raises:
             InputError: the network's weights cannot be had.
         """
-        config, images = section(Config, options, "model"), np.asarray(arrays["images"])
-        rest = {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"}
-        tree = unflatten_dict(rest, sep="/")
+        config, images = section(Config, options["config"], "model"), np.asarray(arrays["images"])
+        tree = unflatten_dict(
+            {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"},
+            sep="/",
+        )
         encoder = Encoder.of(config)
-        features = jax.tree.map(jnp.asarray, represent(encoder, images))
-        statistics = Statistics(**tree["statistics"])
-        return cls(LayerMap(**tree["map"]), images, features, statistics, encoder, config)
+        own = {
+            name.removeprefix("own/"): array
+            for name, array in arrays.items()
+            if name.startswith("own/")
+        }
+        return cls(
+            map=LayerMap(**tree["map"]),
+            images=images,
+            features=jax.tree.map(jnp.asarray, represent(encoder, images)),
+            statistics=Statistics(**tree["statistics"]),
+            encoder=encoder,
+            canvas=canvases.build(config, images),
+            config=config,
+            own=own_voxels.restore(own, options["own"]),
+        )
 
 
 def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -133,18 +168,11 @@ def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @jax.jit
-def _decode(reconstructor: FeatureReconstructor, fmri: jax.Array) -> Layers:
-    statistics, found = reconstructor.statistics, {}
-    for layer, features in reconstructor.features.items():
-        flat = features.reshape(len(features), -1)
-        mean = statistics.mean[layer]
-        weights = reconstructor.map.weights(fmri, layer)
-        decoded = matmul(weights, flat - mean.reshape(-1)).reshape(len(fmri), *mean.shape) + mean
-        found[layer] = corrected(
-            decoded,
-            mean,
-            statistics.gain[layer],
-            statistics.spread[layer],
-            reconstructor.config.dispersion if layer in reconstructor.encoder.layers else "none",
-        )
+def _weighted_sums(fitted: LayerMap, features: Layers, means: Layers, fmri: jax.Array) -> Layers:
+    """Layers (n, ...) as sums of those of the training stimuli, without any correction."""
+    found = {}
+    for layer, own in features.items():
+        mean = means[layer]
+        flat = own.reshape(len(own), -1) - mean.reshape(-1)
+        found[layer] = matmul(fitted.weights(fmri, layer), flat).reshape(-1, *mean.shape) + mean
     return found

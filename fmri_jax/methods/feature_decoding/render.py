@@ -6,40 +6,18 @@ program per call of a few steps. The image that is returned had the lowest loss.
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
+from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.objective import Objective, shift
 
 STEPS_PER_CALL = 20
-
-
-class Canvas(Protocol):
-    """What is optimised; a pytree, and hashable where it is static."""
-
-    def images(self, variables: Any) -> jax.Array:
-        """Variables, first axis n -> images (n, h, w, c), inside [0, 1] or a little outside."""
-
-    def project(self, variables: Any) -> Any:
-        """The nearest allowed variables, after each step."""
-
-
-@flax.struct.dataclass
-class Pixels:
-    """The pixels themselves, kept in [0, 1]."""
-
-    def images(self, variables: jax.Array) -> jax.Array:
-        """The variables are the images."""
-        return variables
-
-    def project(self, variables: jax.Array) -> jax.Array:
-        """Clips to [0, 1]."""
-        return jnp.clip(variables, 0, 1)
 
 
 @flax.struct.dataclass

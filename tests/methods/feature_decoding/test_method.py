@@ -12,7 +12,9 @@ from PIL import Image
 import fmri_jax as fj
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
+from fmri_jax.linear.feature_ridge import FeatureRidge
 from fmri_jax.methods import RunContext, feature_decoding
+from fmri_jax.methods.feature_decoding import own_voxels
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.training.mesh import make_mesh
 
@@ -93,6 +95,51 @@ def test_a_kept_decoder_gives_the_same_bits(fitted, new):
     again = feature_decoding.restore(arrays, options)
     np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
     assert again.config == fitted.config and again.image_shape == (SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize("dispersion", ["out_of_fold", "spatial"])
+def test_units_are_decoded_from_voxels_of_their_own(trials, new, context, dispersion):
+    config = Config(**OPTIONS, n_voxels=10, alpha=5.0, dispersion=dispersion)
+    shown = trials.take(np.arange(40))
+    fitted = feature_decoding.build(config).fit(shown, context)
+    features = fitted.encoder.of_stimuli(trials.images[:20])["relu3"]
+    raw = np.asarray(fitted.own["relu3"].predict(new))
+    peer = FeatureRidge(n_voxels=10, alpha=5.0, standardise=True)
+    expected = peer.fit(shown.fmri, features, stimulus=shown.stimulus).predict(new)
+    np.testing.assert_allclose(raw, expected, atol=1e-4)
+    decoded = np.asarray(fitted.decode(new)["relu3"])
+    mean, gain = (np.asarray(x["relu3"]) for x in (fitted.statistics.mean, fitted.statistics.gain))
+    if dispersion == "out_of_fold":
+        assert gain.max() > 1
+        np.testing.assert_allclose(decoded, mean + gain * (raw - mean), atol=1e-4)
+    arrays, options = fitted.state()
+    again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+
+
+def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
+    trials, new, tmp_path, context, monkeypatch
+):
+    config = Config(**OPTIONS, n_voxels=10, dispersion="spatial")
+    expected = feature_decoding.build(config).fit(trials, context)
+    monkeypatch.setattr(own_voxels, "LARGEST_IN_MEMORY", 100)
+    here = dataclasses.replace(context, workdir=tmp_path)
+    fitted = feature_decoding.build(config).fit(trials, here)
+    assert (tmp_path / "features/all/relu1").is_dir()
+    np.testing.assert_allclose(fitted.reconstruct(new), expected.reconstruct(new), atol=1e-3)
+    arrays, options = fitted.state()
+    again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+
+
+def test_the_deep_image_prior_paints_what_was_decoded(trials, new, context):
+    config = Config(**OPTIONS | {"n_steps": 2}, renderer="deep_image_prior", learning_rate=1e-3)
+    fitted = feature_decoding.build(config).fit(trials, context)
+    images = np.asarray(fitted.reconstruct(new[:2]))
+    assert images.shape == (2, SIZE, SIZE, 3) and 0 <= images.min() and images.max() <= 1
+    decoded = fitted.decode(new[:2])
+    start = fitted.canvas.images(fitted.canvas.start(decoded, 2))
+    assert np.abs(images - np.asarray(start)).max() > 1e-4
 
 
 @pytest.mark.parametrize("channels", [3, 1])

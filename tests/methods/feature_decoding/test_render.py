@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from fmri_jax.methods.feature_decoding import objective as objectives
+from fmri_jax.methods.feature_decoding.canvases import Pixels
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.objective import Objective
-from fmri_jax.methods.feature_decoding.render import Pixels, render
+from fmri_jax.methods.feature_decoding.render import render
 from tests.peers import peer
 
 SHAPE = (3, 4, 4, 1)
+CANVAS = Pixels(SHAPE[1:])
 
 
 @flax.struct.dataclass
@@ -73,7 +75,7 @@ def test_descent_is_that_of_pytorch(problem, optimiser):
     encoder, images, start = problem
     config = options(optimiser=optimiser, n_steps=12, learning_rate=1e-3, final_learning_rate=1e-3)
     found, lowest = render(
-        make(encoder, images), Pixels(), jnp.asarray(start), config, jax.random.key(0)
+        make(encoder, images), CANVAS, jnp.asarray(start), config, jax.random.key(0)
     )
     matrix, target = torch.tensor(np.asarray(encoder.matrix)), torch.tensor(images)
     for i in range(3):  # each image has an optimiser of its own
@@ -100,7 +102,7 @@ def test_every_optimiser_finds_images_whose_layer_matches(problem, optimiser):
     encoder, images, start = problem
     config = options(optimiser=optimiser, n_steps=200, final_learning_rate=0.0)
     found, lowest = render(
-        make(encoder, images), Pixels(), jnp.asarray(start), config, jax.random.key(0)
+        make(encoder, images), CANVAS, jnp.asarray(start), config, jax.random.key(0)
     )
     assert lowest.max() < 1e-3
     assert np.abs(np.asarray(found) - images).max() < 0.1  # 20 units see all of 16 pixels
@@ -110,8 +112,8 @@ def test_every_optimiser_finds_images_whose_layer_matches(problem, optimiser):
 def test_an_image_does_not_depend_on_the_others(problem, optimiser):
     encoder, images, start = problem
     config, key = options(optimiser=optimiser), jax.random.key(0)
-    together, _ = render(make(encoder, images), Pixels(), jnp.asarray(start), config, key)
-    alone, _ = render(make(encoder, images[1:2]), Pixels(), jnp.asarray(start[1:2]), config, key)
+    together, _ = render(make(encoder, images), CANVAS, jnp.asarray(start), config, key)
+    alone, _ = render(make(encoder, images[1:2]), CANVAS, jnp.asarray(start[1:2]), config, key)
     np.testing.assert_allclose(alone[0], together[1], atol=1e-5)
 
 
@@ -119,13 +121,13 @@ def test_the_image_of_the_lowest_loss_is_kept(problem):
     encoder, images, start = problem
     objective = make(encoder, images)
     wild = options(learning_rate=0.5, final_learning_rate=0.5, n_steps=25)
-    found, lowest = render(objective, Pixels(), jnp.asarray(start), wild, jax.random.key(0))
+    found, lowest = render(objective, CANVAS, jnp.asarray(start), wild, jax.random.key(0))
     np.testing.assert_allclose(objective(found), lowest, rtol=1e-5)
     n_steps = [5, 25]
     losses = [
         render(
             objective,
-            Pixels(),
+            CANVAS,
             jnp.asarray(start),
             dataclasses.replace(wild, n_steps=n),
             jax.random.key(0),
@@ -141,7 +143,7 @@ def test_jitter_moves_what_the_network_sees_and_follows_its_key(problem):
     run = [
         render(
             make(encoder, images),
-            Pixels(),
+            CANVAS,
             jnp.asarray(start),
             options(jitter=1, n_steps=5),
             jax.random.key(seed),
@@ -158,7 +160,7 @@ def test_progress_is_reported(problem):
     config = options(n_steps=45)
     render(
         make(encoder, images),
-        Pixels(),
+        CANVAS,
         jnp.asarray(start),
         config,
         jax.random.key(0),
