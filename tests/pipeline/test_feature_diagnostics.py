@@ -195,7 +195,7 @@ def test_a_cluster_left_out_and_a_run_that_was_killed(tmp_path, monkeypatch):
         return 0.5 + 0 * layers["relu1"].mean() + np.zeros((4, 32, 32, 3), np.float32)
 
     monkeypatch.setattr(FeatureReconstructor, "render", blend)
-    recording = dataclasses.replace(recording_of(17), split=np.full(34, "train"))
+    recording = dataclasses.replace(recording_of(18), split=np.full(36, "train"))
     path = file_of(tmp_path / "r.npz", recording)
     config = config_of(path, "feature_decoding", split="cluster", n_folds=2)
     config.method.update(layers=("relu1",), block=4)

@@ -32,8 +32,8 @@ def diagnose(
 ) -> FoldFeatures:
     """Scores decoded layers on every test set of a fold, from all voxels and from each region.
 
-    Regions are decoded by ridge on their voxels alone, one penalty per layer as for all voxels,
-    without any correction of dispersion; the layers' Gram matrices are computed once for all.
+    Regions, and all voxels beside them, are decoded by plain ridge, one penalty per layer, without
+    any correction of dispersion; the layers' Gram matrices are computed once for all.
 
     Args:
         reconstructor: fitted on the fold.
