@@ -33,8 +33,8 @@ SCORES = {
     "profile": Metric(
         "Profile correlation",
         "higher",
-        "Correlation of a unit over images, averaged over up to 500 units drawn at random; units "
-        "that never vary are left out.",
+        "Correlation of a unit over images, about its mean in each fold, averaged over up to 500 "
+        "units drawn at random; units that never vary are left out.",
         chance=lambda n_stimuli, n_train: 0.0,
     ),
 }
@@ -161,15 +161,19 @@ def summarise(folds: Sequence[FoldFeatures], n_bootstrap: int, seed: int) -> Fea
 
 
 def _joined(parts: Sequence[LayerScores]) -> LayerScores:
-    """One layer of several folds as one, row after row."""
-    rows = {"true": 0, "pattern": 1, "identification": 1, "decoded": 1}
-    return LayerScores(
-        units=parts[0].units,
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts], axis=axis)
-            for name, axis in rows.items()
-        },
-    )
+    """One layer of several folds as one, row after row.
+
+    Values of units are taken about their means in each fold. The training mean of a fold lacks what
+    it leaves out: over the images of all folds, predictions would run against the truth.
+    """
+    axes = {"true": 0, "pattern": 1, "identification": 1, "decoded": 1}
+    arrays = {name: [getattr(part, name) for part in parts] for name in axes}
+    for name in ("true", "decoded"):
+        arrays[name] = [
+            a - a.mean(axis=axes[name], dtype=np.float64, keepdims=True) for a in arrays[name]
+        ]
+    joined = {name: np.concatenate(arrays[name], axis=axis) for name, axis in axes.items()}
+    return LayerScores(units=parts[0].units, **joined)
 
 
 def _scores(

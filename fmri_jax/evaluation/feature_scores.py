@@ -61,8 +61,7 @@ def mean_profile(
 ) -> Score:
     """Mean profile correlation over units, with its 95 % bootstrap interval over stimuli.
 
-    Moments of each unit are sums over images, so that stimuli are resampled as for other scores.
-    Meant for a sample of units: of k units 5 k columns are held for each stimulus and resample.
+    Meant for a sample of units: of k units 5 k sums are held for each stimulus and resample.
 
     Args:
         true: (n, ...) true features of n images or trials.
@@ -119,11 +118,8 @@ def pattern_correlation(true: Any, decoded: Any, mean: Any, deviation: Any) -> n
 def training_statistics(features: Any) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each unit over training images: (m, ...) -> (...), twice."""
     features = np.asarray(features)
-    shape = features.shape[1:]
-    parts = [
-        (block.mean(axis=0), block.std(axis=0))
-        for (block,) in _blocks(features.reshape(len(features), -1))
-    ]
+    rows, shape = features.reshape(len(features), -1), features.shape[1:]
+    parts = [(block.mean(axis=0), block.std(axis=0)) for (block,) in _blocks(rows)]
     mean, deviation = (np.concatenate(part).reshape(shape) for part in zip(*parts, strict=True))
     return mean, deviation
 
@@ -177,12 +173,11 @@ def _cross_correlation(decoded: np.ndarray, candidates: np.ndarray) -> np.ndarra
 def repeat_ceiling(repeats: Any) -> np.ndarray:
     """Noise ceiling of each unit: mean correlation between repeats over images, at least 0.
 
-    By the length of the sum z of the R repeats, each centred and of length 1: its square is the sum
-    of their squares plus that of all R (R - 1) correlations.
+    By the length of the sum of the R repeats, each centred and of length 1: its square is R plus
+    the sum of all R (R - 1) correlations.
 
     Args:
-        repeats: (repeats, n, ...) a unit's value, or a voxel's response, for each repeat of n
-            images.
+        repeats: (repeats, n, ...) values of units, or of voxels, in each repeat of n images.
 
     Returns:
         (...) float64 in [0, 1]; 0 for a unit that never varies.

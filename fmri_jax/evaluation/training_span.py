@@ -81,14 +81,19 @@ def project_features(training: Any, targets: Any, scale: Any = None) -> np.ndarr
         block *= weight[place]
         gram += block @ block.T
         cross += block @ ((wanted[:, place] - mean) * weight[place]).T
-    variance, vectors = np.linalg.eigh(gram)
-    kept = variance > RANK_TOLERANCE * max(variance[-1], 1e-300)
-    basis = vectors[:, kept] / np.sqrt(variance[kept])  # orthonormal over the rows
-    weights = cross.T @ basis @ basis.T
+    weights = _least_squares(gram, cross)
     projected = np.empty(wanted.shape, np.float32)
     for place, mean, block in _centred(rows):
         projected[:, place] = weights @ block + mean
     return projected.reshape(targets.shape)
+
+
+def _least_squares(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """(n, m) weights of the rows, of least norm, from their (m, m) and (m, n) products."""
+    variance, vectors = np.linalg.eigh(gram)
+    kept = variance > RANK_TOLERANCE * max(variance[-1], 1e-300)
+    basis = vectors[:, kept] / np.sqrt(variance[kept])  # orthonormal over the rows
+    return cross.T @ basis @ basis.T
 
 
 def _centred(rows: np.ndarray) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:

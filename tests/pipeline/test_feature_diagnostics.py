@@ -154,7 +154,9 @@ def test_folds_are_kept_and_scored_together(diagnosed, tmp_path):
     again = fold_features.read(path)
     assert again.regions == found.regions and list(again.sets) == ["test"]
     once = summarise([found], 100, 0).sets["test"]
-    np.testing.assert_equal(vars(summarise([again], 100, 0).sets["test"]), vars(once))
+    for layer, scores in summarise([again], 100, 0).sets["test"].decoded.items():
+        for name, found_again in scores.items():
+            np.testing.assert_allclose(found_again, once.decoded[layer][name], atol=1e-6)
     twice = summarise([found, again], 0, 0).sets["test"]
     for name in ("identification", "pattern", "profile"):
         score = once.regions["B"]["mixed"][name]
@@ -165,6 +167,18 @@ def test_folds_are_kept_and_scored_together(diagnosed, tmp_path):
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(InputError, match="delete it and 000.npz beside it"):
         fold_features.read(path)
+
+
+def test_what_differs_between_folds_is_no_profile(diagnosed):
+    """A fold whose images are brighter is predicted to be darker: its training mean lacks them."""
+    _, _, found = diagnosed
+    scores = found.sets["test"]["mixed"]
+    other = dataclasses.replace(scores, true=scores.true + 5, decoded=scores.decoded - 5)
+    brighter = dataclasses.replace(found, sets={"test": {"mixed": other}})
+    alone = dataclasses.replace(found, sets={"test": {"mixed": scores}})
+    once, twice = (summarise(parts, 0, 0).sets["test"] for parts in ([alone], [alone, brighter]))
+    expected = once.decoded["mixed"]["profile"].value
+    assert twice.decoded["mixed"]["profile"].value == pytest.approx(expected, abs=1e-5)
 
 
 def config_of(path: pathlib.Path, method: str, **preparation):
@@ -195,7 +209,7 @@ def test_a_cluster_left_out_and_a_run_that_was_killed(tmp_path, monkeypatch):
         return 0.5 + 0 * layers["relu1"].mean() + np.zeros((4, 32, 32, 3), np.float32)
 
     monkeypatch.setattr(FeatureReconstructor, "render", blend)
-    recording = dataclasses.replace(recording_of(17), split=np.full(34, "train"))
+    recording = dataclasses.replace(recording_of(18), split=np.full(36, "train"))
     path = file_of(tmp_path / "r.npz", recording)
     config = config_of(path, "feature_decoding", split="cluster", n_folds=2)
     config.method.update(layers=("relu1",), block=4)

@@ -1,6 +1,6 @@
 """Which layers are decoded, from which regions, and whether true features give the image back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
 Features = Mapping[str, np.ndarray]  # layer -> (n, ...)
+Maps = Sequence[tuple[np.ndarray, "LayerMap"]]  # voxels and map of each region
 
 
 def diagnose(
@@ -32,8 +33,8 @@ def diagnose(
 ) -> FoldFeatures:
     """Scores decoded layers on every test set of a fold, from all voxels and from each region.
 
-    Regions are decoded by ridge on their voxels alone, one penalty per layer as for all voxels,
-    without any correction of dispersion; the layers' Gram matrices are computed once for all.
+    Regions, and all voxels beside them, are decoded by plain ridge, one penalty per layer, without
+    any correction of dispersion; the layers' Gram matrices are computed once for all.
 
     Args:
         reconstructor: fitted on the fold.
@@ -55,28 +56,39 @@ def diagnose(
     ]
     order = dict.fromkeys((*reconstructor.encoder.layers, *features))  # as in the network
     statistics = {layer: training_statistics(features[layer]) for layer in order}
-    sets: dict[str, dict[str, LayerScores]] = {}
-    for split, trials in fold.tests.items():
-        true = _true(reconstructor, trials)
-        decoded = reconstructor.decode(jnp.asarray(trials.fmri))
-        sets[split] = {}
-        for layer, (mean, deviation) in statistics.items():
-            span = project_features(features[layer], true[layer], deviation)
-            sources = _sources(
-                decoded[layer], span, trials.fmri, maps, features[layer], layer, mean
-            )
-            sets[split][layer] = fold_features.score_layer(
-                true[layer], sources, mean, deviation, trials.stimulus
-            )
+    sets = {
+        split: _scored(reconstructor, trials, features, statistics, maps)
+        for split, trials in fold.tests.items()
+    }
     stimulus = {split: trials.stimulus for split, trials in fold.tests.items()}
     return FoldFeatures(tuple(rois), sets, stimulus, *_recovered(reconstructor, fold.main_test()))
+
+
+def _scored(
+    reconstructor: "FeatureReconstructor",
+    trials: "Trials",
+    features: Features,
+    statistics: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    maps: Maps,
+) -> dict[str, LayerScores]:
+    """Layer -> scores of what each source decodes of one test set."""
+    true, found = _true(reconstructor, trials), {}
+    decoded = reconstructor.decode(jnp.asarray(trials.fmri))
+    for layer, (mean, deviation) in statistics.items():
+        # Of standardised units, as published, those that are rarely active outweigh the others.
+        span = project_features(features[layer], true[layer])
+        sources = _sources(decoded[layer], span, trials.fmri, maps, features[layer], layer, mean)
+        found[layer] = fold_features.score_layer(
+            true[layer], sources, mean, deviation, trials.stimulus
+        )
+    return found
 
 
 def _sources(
     decoded: Any,
     span: np.ndarray,
     fmri: np.ndarray,
-    maps: list[tuple[np.ndarray, "LayerMap"]],
+    maps: Maps,
     features: np.ndarray,
     layer: str,
     mean: np.ndarray,
