@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
     from fmri_jax.methods.decoder_files import load_decoder
+    from fmri_jax.methods.feature_decoding.estimator import FeatureDecoder
     from fmri_jax.methods.gan.estimator import GANDecoder
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.methods.ridge.estimator import RidgeDecoder
@@ -34,6 +35,7 @@ _lazy, *_ = lazy_loader.attach(
     submod_attrs={
         "data": ["load"],
         "methods.decoder_files": ["load_decoder"],
+        "methods.feature_decoding.estimator": ["FeatureDecoder"],
         "methods.gan.estimator": ["GANDecoder"],
         "methods.local_decoders.estimator": ["MultiScaleDecoder"],
         "methods.ridge.estimator": ["RidgeDecoder"],
@@ -42,6 +44,7 @@ _lazy, *_ = lazy_loader.attach(
     },
 )
 __all__ = [
+    "FeatureDecoder",
     "GANDecoder",
     "MultiScaleDecoder",
     "RidgeDecoder",

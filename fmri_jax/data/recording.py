@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,6 +17,15 @@ from fmri_jax.data.doubts import Doubt
 from fmri_jax.errors import InputError
 
 TRAIN = "train"  # the name of the training trials in `Recording.split`
+IMAGERY = "imagery"  # that of trials in which images were imagined, with nothing on the screen
+
+
+def ordered_sets(names: Iterable[str]) -> list[str]:
+    """Names of test sets, each once: "test" first, imagined images last, others as they come.
+
+    The first one is the main test set, which imagined images only are where nothing was seen.
+    """
+    return sorted(dict.fromkeys(names), key=lambda name: (name == IMAGERY, name != "test"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -30,7 +40,8 @@ class Recording:
         rois: name -> (voxels,) bool; the voxels of each region of interest.
         stimulus_names: one name per image.
         split: (trials,) str: "train", "test" or another named test set ("shapes", "letters"); all
-            "train" when the recording names none.
+            "train" when the recording names none. Trials of "imagery", in which the image was
+            imagined, are scored apart from those in which it was seen.
         simulated: whether the responses come from a model instead of a scanner.
         description: one sentence for the report: what data this is and where it comes from.
         subject: a name that tells this person from others; "" where it is not known.

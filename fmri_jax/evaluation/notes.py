@@ -82,6 +82,14 @@ KINDS = {
         "The variance of a typical voxel that images explain; values: `explainable`, `fewest` and "
         "`most` trials averaged."
     ),
+    "recovery_check": Kind(
+        "What the renderer makes of true features; values: `pixel_correlation`."
+    ),
+    "imagery": Kind(
+        "A test set was imagined, not seen, and is scored apart; values: `images`, `p`, `above`. A "
+        "warning where nothing else was tested.",
+        "Imagined images are scored apart from seen ones.",
+    ),
     "remark": Kind("Anything else, such as a note of an earlier version of this package."),
 }
 

@@ -13,13 +13,34 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation.images import as_images
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import EvaluationConfig, score
 
 
+def recover(reconstruct: Callable[[Any], Any], true_features: Any, block: int) -> np.ndarray:
+    """Makes images of true features, in blocks of one shape.
+
+    Args:
+        reconstruct: the stage after decoding; features of `block` images -> images.
+        true_features: array, or arrays by name, with first axis n.
+        block: images at a time; the last block is filled up with its last image.
+
+    Returns:
+        (n, height, width, channels).
+    """
+    leaves, tree = jax.tree.flatten(true_features)
+
+    def made(*arrays: np.ndarray) -> Any:
+        features = jax.tree.map(jnp.asarray, jax.tree.unflatten(tree, arrays))
+        return jnp.asarray(reconstruct(features))
+
+    return in_blocks(made, tuple(np.asarray(leaf) for leaf in leaves), block)
+
+
 def recovery_scores(
-    reconstruct: Callable[[jax.Array], Any],
+    reconstruct: Callable[[Any], Any],
     true_features: Any,
     targets: Any,
     training_images: Any = None,
@@ -31,7 +52,8 @@ def recovery_scores(
     Args:
         reconstruct: (n, ...) features -> (n, height, width, channels) in [0, 1]; the stage after
             decoding, or a whole method fitted on `noiseless_voxels`.
-        true_features: (n, ...) the features of the targets themselves, in place of decoded ones.
+        true_features: (n, ...) the features of the targets themselves, in place of decoded ones;
+            an array, or arrays by name.
         targets: (n, height, width, channels).
         training_images: as in `score`.
         weights: as in `score`.
@@ -44,7 +66,7 @@ def recovery_scores(
         Shirakawa et al. (2024), "Spurious reconstruction from brain activity", arXiv:2405.10078
         ("recovery check").
     """
-    recovered = np.asarray(reconstruct(jnp.asarray(true_features)))
+    recovered = recover(reconstruct, true_features, len(targets))
     return score(targets, recovered, training_images, weights, config)
 
 

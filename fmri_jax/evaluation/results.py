@@ -12,9 +12,11 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from fmri_jax.data.recording import ordered_sets
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import registry
+from fmri_jax.evaluation import feature_results, registry
 from fmri_jax.evaluation.baselines import ordered
+from fmri_jax.evaluation.feature_results import FeatureResults
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.permutation import Difference
@@ -63,6 +65,7 @@ class Results:
         diagnostics: the numbers that the notes rest on.
         eight_numbers: number -> score, the row of NSD papers; empty where it was not asked for.
         not_computed: number -> why it is missing from that row.
+        features: scores of decoded features; None where the method decodes none.
     """
 
     sets: dict[str, Scores]
@@ -74,6 +77,7 @@ class Results:
     diagnostics: dict[str, float] = dataclasses.field(default_factory=dict)
     eight_numbers: Scores = dataclasses.field(default_factory=dict)
     not_computed: dict[str, str] = dataclasses.field(default_factory=dict)
+    features: FeatureResults | None = None
 
     @property
     def test(self) -> Scores:
@@ -155,6 +159,8 @@ class Results:
         if self.eight_numbers or self.not_computed:
             row = {"values": _plain(self.eight_numbers), "not_computed": self.not_computed}
             content["eight_numbers"] = row
+        if self.features:
+            content["features"] = self.features.to_json(_plain)
         return content
 
 
@@ -184,6 +190,7 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Results:
         content = results_v1.upgraded(content)
     row = _mapping(content.get("eight_numbers") or {}, f"{where}: eight_numbers", "values")
     baselines = _each(content, "baselines", where, _scores)
+    features = content.get("features")
     return Results(
         sets=_sets(content, where, main),
         baselines={name: baselines[name] for name in ordered(baselines)},
@@ -194,6 +201,9 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Results:
         diagnostics=_each(content, "diagnostics", where, _number),
         eight_numbers=_scores(row.get("values") or {}, f"{where}: eight_numbers"),
         not_computed=_each(row, "not_computed", f"{where}: eight_numbers", lambda x, _: str(x)),
+        features=feature_results.parse(features, f"{where}: features", _mapping, _scores)
+        if features
+        else None,
     )
 
 
@@ -222,7 +232,7 @@ def _sets(content: Mapping[str, Any], where: str, main: str) -> dict[str, Scores
             f"{where} has no scores under {main!r}: expected "
             f'{{"{main}": {{metric: {{"value", "low", "high"}}}}, ...}}; score the run again.'
         )
-    others = sorted(set(found) - {main, "train"})
+    others = ordered_sets(sorted(set(found) - {main, "train"}))
     return {name: found[name] for name in [main, *others, "train"] if found.get(name)}
 
 

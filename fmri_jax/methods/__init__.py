@@ -11,6 +11,10 @@ whose features it was trained to match, which makes metrics that use them circul
 
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
+
+`diagnose(reconstructor, fold, rois, context) -> evaluation.fold_features.FoldFeatures` is for
+methods that decode features: it scores those of the fold's test trials, from all voxels and from
+each of `rois`, region -> (voxels of the fold,) bool. The run keeps it beside the fold's rows.
 """
 
 import dataclasses

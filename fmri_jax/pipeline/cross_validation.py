@@ -21,7 +21,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
 from fmri_jax.evaluation.pair import vs_train
 from fmri_jax.methods import Method, Reconstructor, RunContext
-from fmri_jax.pipeline import decoders, diagnostics, experiment_config, rows
+from fmri_jax.pipeline import decoders, diagnostics, experiment_config, feature_diagnostics, rows
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.run_record import RunRecord
@@ -51,6 +51,7 @@ def run_folds(
     # One fold's trials at a time: those of all are as many copies of the recording.
     prepared = shared.folds(options, recording, clusters)
     keep = functools.partial(decoders.keep, options, recording, record.workdir)
+    diagnose = feature_diagnostics.of_method(options, recording)
     parts, done = [], []
     for number in range(n_folds):
         with record.measure("prepare"):
@@ -64,7 +65,7 @@ def run_folds(
             mesh=mesh,
             progress=progress,
         )
-        parts.append(run_fold(fold, number, n_train, method, context, record, keep))
+        parts.append(run_fold(fold, number, n_train, method, context, record, keep, diagnose))
         done.append(fold.without_responses())
         del fold, context
         record.save()
@@ -79,6 +80,7 @@ def run_fold(
     context: RunContext,
     record: RunRecord,
     keep: Callable[[Fold, Reconstructor], object] | None = None,
+    diagnose: feature_diagnostics.Diagnose | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -91,6 +93,7 @@ def run_fold(
         record: takes the time of each phase, and what the fitted model says of itself where it has
             a method `summary`.
         keep: writes the fitted decoder into the run's folder; None keeps none.
+        diagnose: writes what the fitted model decodes of features beside the fold's rows.
 
     Returns:
         The fold's rows.
@@ -117,8 +120,11 @@ def run_fold(
     predict[METHOD] = lambda trials: reconstruct(trials.fmri)
     with record.measure("reconstruct"):
         parts = [_predicted(split, trials, baselines, predict) for split, trials in tested.items()]
+    if diagnose:
+        with record.measure("diagnose"):
+            diagnose(fold, number, reconstructor, context)
     made = rows.concatenate(parts)
-    rows.write(path, made)
+    rows.write(path, made)  # last: a fold that has its rows has everything
     return made
 
 

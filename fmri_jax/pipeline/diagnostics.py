@@ -14,7 +14,7 @@ from fmri_jax import methods
 from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.preparation.run_centring import centred
-from fmri_jax.data.recording import TRAIN, Recording
+from fmri_jax.data.recording import IMAGERY, TRAIN, Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.clusters import cluster_stimuli
@@ -80,6 +80,7 @@ def examine(
         )
         found.notes.append(Note("left_out_mean", "info", text))
     against_chance(rows, found)
+    found.notes.extend(imagined(rows))
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found
@@ -254,6 +255,30 @@ def against_chance(rows: Rows, found: Diagnosis) -> None:
     )
     severity: Severity = "info" if above else "warning"
     found.notes.append(Note("chance", severity, text, {"p": p, "above": above}))
+
+
+def imagined(rows: Rows) -> list[Note]:
+    """What a reader must know of imagery: no rank of methods on seen images holds for it.
+
+    After Kneeland et al. (2025), "NSD-Imagery", arXiv:2506.06898.
+    """
+    part = rows.take(rows.split == IMAGERY)
+    images = len(np.unique(part.stimulus))
+    if not images:
+        return []
+    text = (
+        f"{count(images, 'image')} of test set {IMAGERY!r} {'was' if images == 1 else 'were'} "
+        "imagined, with nothing on the screen, and scored apart, among themselves"
+    )
+    values: dict[str, object] = {"images": images}
+    if images > 1:
+        p = identification_p(part.targets, part.reconstructions)
+        values |= {"p": p, "above": p < 0.05}
+        is_above = "is" if p < 0.05 else "is not"
+        text += f": 2-way identification {is_above} above chance ({p_text(p)})"
+    text += ". How methods rank on seen images says little about how they rank on imagined ones."
+    alone = rows.test_sets()[0] == IMAGERY
+    return [Note("imagery", "warning" if alone else "info", text, values)]
 
 
 def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fmri_jax.data.images import image_files, list_images, read_named
+from fmri_jax.data.recording import IMAGERY, TRAIN
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
 from fmri_jax.pipeline.image_run import ImagePairs
@@ -73,7 +74,8 @@ def _array(path: pathlib.Path, keys: tuple[str, ...]) -> np.ndarray:
     images = _stack(arrays[found[0]], f"{path}: {found[0]}")
     split = arrays.get("split")
     if split is not None and len(split) == len(images):
-        images = images[split != "train"]  # a run's own file
+        seen = ~np.isin(split, [TRAIN, IMAGERY])  # a run's own file
+        images = images[seen if seen.any() else split != TRAIN]
     return images
 
 

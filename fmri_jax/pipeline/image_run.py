@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax import report
+from fmri_jax.data.recording import ordered_sets
 from fmri_jax.evaluation.images import image_ids, is_binary
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.pair import vs_train
@@ -97,7 +98,7 @@ def _results(
 ) -> Results:
     """The scores of a run that left these images."""
     stimulus = image_ids(pairs.targets)[0]
-    main = np.flatnonzero(split == min(dict.fromkeys(split.tolist()), key=lambda n: n != "test"))
+    main = np.flatnonzero(split == ordered_sets(split.tolist())[0])
     predictions = {METHOD: pairs.reconstructions}
     for name, images in _baselines(pairs, stimulus, main).items():
         predictions[name] = np.zeros_like(pairs.targets)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from fmri_jax.data.recording import ordered_sets
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.baselines import BASELINES
 from fmri_jax.files import replacing
@@ -53,8 +54,7 @@ class Rows:
 
     def test_sets(self) -> list[str]:
         """The names in `split`: "test" first, other test sets, the training sample last."""
-        names = dict.fromkeys(self.split.tolist())
-        return sorted(names, key=lambda name: (name == "train", name != "test"))
+        return sorted(ordered_sets(self.split.tolist()), key=lambda name: name == "train")
 
     def main_test_set(self) -> "Rows":
         """The rows of the test set that comes first."""
@@ -97,14 +97,22 @@ def read(path: pathlib.Path, fold: str) -> Rows:
     return rows
 
 
-def write_reconstructions(path: pathlib.Path, rows: Rows) -> None:
-    """Writes `reconstructions.npz`: the images that the report shows, and what they are of."""
+def write_reconstructions(
+    path: pathlib.Path, rows: Rows, more: Mapping[str, np.ndarray] | None = None
+) -> None:
+    """Writes `reconstructions.npz`: the images that the report shows, and what they are of.
+
+    Args:
+        path: of the file.
+        rows: of the run.
+        more: arrays that stand beside these.
+    """
     arrays = {name: _arrays(rows)[name] for name in ("targets", "stimulus", "split", "fold")}
     arrays[METHOD] = rows.reconstructions
     for name, baseline in BASELINES.items():
         if baseline.pictured and name in rows.predictions:
             arrays[f"baseline_{name}"] = rows.predictions[name]
-    _save(path, arrays)
+    _save(path, {**arrays, **(more or {})})
 
 
 def _save(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:

@@ -13,12 +13,14 @@ from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
+from fmri_jax.evaluation.fold_features import FoldFeatures
 from fmri_jax.evaluation.results import Results
 from fmri_jax.files import cache_folder
 from fmri_jax.pipeline import (
     cross_validation,
     diagnostics,
     experiment_config,
+    feature_diagnostics,
     method_figures,
     recording_identity,
 )
@@ -104,12 +106,15 @@ def _run(
     record.save()
     rows, splits = cross_validation.run_folds(options, recording, shared, record, mesh, progress)
     with record.measure("score"):
-        results = _results(options, recording, rows, splits)
+        features = feature_diagnostics.read(workdir, len(splits))
+        results = _results(options, recording, rows, splits, features)
     take_back_results(workdir)
     record.figures = method_figures.draw(
         options, workdir, [fold.name for fold in splits], recording.simulated
     )
-    write_reconstructions(workdir / "reconstructions.npz", rows)
+    write_reconstructions(
+        workdir / "reconstructions.npz", rows, feature_diagnostics.recovered(features)
+    )
     write_json(workdir / "config.json", plain)
     record.save()
     write_json(workdir / "scores.json", results.to_json())
@@ -131,15 +136,22 @@ def use_compilation_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
-def _results(options: Experiment, recording: Recording, rows: Rows, splits: list[Fold]) -> Results:
+def _results(
+    options: Experiment,
+    recording: Recording,
+    rows: Rows,
+    splits: list[Fold],
+    folds: list[FoldFeatures],
+) -> Results:
     weights = perceptual_weights(options.evaluation)
     n_train = np.concatenate([fold.distractors() for fold in splits])
     results = score_run(rows, recording.stimulus_names, n_train, options.evaluation, weights)
     scored = [registry.metric(name) for name in results.test]
     scored += [registry.EIGHT_NUMBERS[number] for number in results.eight_numbers]
     found = diagnostics.examine(options, recording, splits, rows, scored)
-    notes = (*results.notes, *found.notes)
-    return dataclasses.replace(results, notes=notes, diagnostics=found.numbers)
+    features, remarks = feature_diagnostics.results(folds, rows, options.evaluation, weights)
+    notes = (*results.notes, *found.notes, *remarks)
+    return dataclasses.replace(results, notes=notes, diagnostics=found.numbers, features=features)
 
 
 def _about(

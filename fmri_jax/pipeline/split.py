@@ -8,7 +8,7 @@ import numpy as np
 
 from fmri_jax.data import images as image_stacks
 from fmri_jax.data.preparation.folds import average_trials
-from fmri_jax.data.recording import TRAIN, Recording
+from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.errors import InputError
 
 By = Literal["stimulus", "run", "given"]
@@ -109,7 +109,7 @@ def _rows(
     """Indices of the training and of the test trials."""
     train = np.flatnonzero(recording.split == TRAIN)
     if by == "given":
-        others = sorted(set(recording.split.tolist()) - {TRAIN}, key=lambda n: (n != "test", n))
+        others = ordered_sets(sorted(set(recording.split.tolist()) - {TRAIN}))
         if not others:
             raise InputError(
                 "by='given', but this recording names no test trials: leave some out with "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fmri_jax.evaluation import baselines, registry
-from fmri_jax.report import eight_numbers, tables
+from fmri_jax.report import eight_numbers, features, tables
 from fmri_jax.report.figures import charts, curves, montage, pictures
 from fmri_jax.report.figures.theme import LIGHT, Theme, png
 from fmri_jax.report.io.workdir import Workdir, read
@@ -25,7 +25,7 @@ def write_page(path: pathlib.Path) -> pathlib.Path:
     run = read(path)
     (path / "figures").mkdir(exist_ok=True)
     write_file(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT)))
-    page = render("page.html", context(run, _charts(run)))
+    page = render("page.html", context(run, _charts(run)) | features.sections(run, _mark(run)))
     return write_file(path / "report.html", page)
 
 
@@ -41,7 +41,7 @@ def context(run: Workdir, drawn: dict[str, Chart]) -> dict[str, Any]:
         "galleries": pictures.galleries(run),
         "pixelated": max(run.targets.shape[1:3]) <= 32,
         "scores": tables.against_baselines(run.scores),
-        "sets": tables.by_set(run.scores) if len(run.scores.sets) > 1 else None,
+        "sets": tables.by_set(run.scores, leave_out=run.imagined_sets),
         "eight_numbers": eight_numbers.table(run.scores),
         "not_computed": eight_numbers.missing(run.scores),
         "charts": drawn,
@@ -77,11 +77,16 @@ def _charts(run: Workdir) -> dict[str, Chart]:
         "folds": charts.folds,
         "curves": curves.training_curves,
     }
-    folder, mark = run.path / "figures", "Simulated data" if run.simulated else ""
+    folder, mark = run.path / "figures", _mark(run)
     return {
         name: draw(folder / f"{name}.png", alt, functools.partial(drawers[name], run), mark)
         for name, alt in alts.items()
     }
+
+
+def _mark(run: Workdir) -> str:
+    """What each figure says in a corner, for wherever it is copied to."""
+    return "Simulated data" if run.simulated else ""
 
 
 def _headlines(run: Workdir) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 
 from fmri_jax.evaluation import baselines, registry
 from fmri_jax.evaluation.intervals import Score
@@ -55,19 +56,20 @@ def against_baselines(scores: Results) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
-def by_set(scores: Results) -> Table:
-    """Every test set and the training images, this run only."""
-    metrics = registry.ordered({metric for values in scores.sets.values() for metric in values})
+def by_set(scores: Results, leave_out: Collection[str] = ()) -> Table | None:
+    """Every test set and the training images, this run only; None where there is one set."""
+    sets = {name: values for name, values in scores.sets.items() if name not in leave_out}
+    if len(sets) < 2:
+        return None
+    metrics = registry.ordered({metric for values in sets.values() for metric in values})
     rows = [
         Row(
             registry.metric(metric),
-            tuple(
-                cell(metric, values.get(metric, Score(math.nan))) for values in scores.sets.values()
-            ),
+            tuple(cell(metric, values.get(metric, Score(math.nan))) for values in sets.values()),
         )
         for metric in metrics
     ]
-    return Table(tuple((name, "") for name in scores.sets), tuple(rows))
+    return Table(tuple((name, "") for name in sets), tuple(rows))
 
 
 def cell(metric: str, score: Score, best: bool = False, note: str = "") -> Cell:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from fmri_jax.data.recording import TRAIN, Recording
+from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.errors import InputError
 
 WHOLE = "all"  # the name of the one fold of a recording's own split
@@ -36,7 +36,7 @@ def assign(
     """
     train = np.flatnonzero(recording.split == TRAIN)
     if split == "given":
-        names = sorted(set(recording.split.tolist()) - {TRAIN}, key=lambda n: (n != "test", n))
+        names = ordered_sets(sorted(set(recording.split.tolist()) - {TRAIN}))
         if not names:
             raise InputError(
                 "split='given', but this recording names no test trials: leave groups out with "

@@ -56,7 +56,7 @@ def load(
         image_size: px.
         imagery: whether to add the imagery session as a test set of its own, "imagery". Nothing
             was on the screen there: a trial's image is the test photograph of the category that
-            was imagined, so its scores are no reconstruction scores.
+            was imagined, so its scores are no reconstruction scores. Runs score and show it apart.
         folder: of downloads and images; default `<cache>/generic_object_decoding`.
 
     Returns:

@@ -9,7 +9,8 @@ One folder, as MindEye2 (Scotti et al. 2024, arXiv:2403.11207) publishes it:
     shared1000.npy                      (73000,) bool: images that every subject saw
     rois_subj01.hdf5                    optional: one (voxels,) mask of 0 and 1 a region
 
-The shared images are the test set. The data are free to use but may not be passed on: each user
+The shared images are the test set. NSD-Imagery's session, if asked for, adds two more; its files
+are listed in `natural_scenes.imagery`. The data are free to use but may not be passed on: each user
 agrees to NSD's terms, at https://naturalscenesdataset.org.
 
 Reference:
@@ -32,11 +33,16 @@ class Config:
     subject: int = 1  # 1 to 8
     image_size: int = 224  # px, side of the square that every image is resized to
     sessions: OptionalInt = None  # how many of the first sessions of 750 trials; None: all
+    imagery: bool = False  # whether NSD-Imagery forms test sets "vision" and "imagery"
     folder: OptionalStr = None  # of the files; default <cache>/natural_scenes
 
 
 def load(
-    subject: int = 1, image_size: int = 224, sessions: int | None = None, folder: str | None = None
+    subject: int = 1,
+    image_size: int = 224,
+    sessions: int | None = None,
+    folder: str | None = None,
+    imagery: bool = False,
 ) -> Recording:
     """Loads one subject, preparing the recording the first time.
 
@@ -45,6 +51,9 @@ def load(
         image_size: px.
         sessions: how many of the first sessions of 750 trials to take; None: all.
         folder: of the files; default `<cache>/natural_scenes`.
+        imagery: whether to add NSD-Imagery: images imagined, "imagery", and the same ones seen in
+            that session, "vision". Responses of that session have another baseline than those of
+            the main experiment: set `preparation.run_centring`.
 
     Returns:
         A recording with the splits "train" and "test" (the shared images), whose runs are NSD's
@@ -54,20 +63,28 @@ def load(
         InputError: a file is missing or does not fit the others.
     """
     from fmri_jax.datasets import cache, manual_download
+    from fmri_jax.datasets.natural_scenes import imagery as session
     from fmri_jax.datasets.natural_scenes import layout
     from fmri_jax.files import cache_folder
 
     place = pathlib.Path(folder) if folder else cache_folder() / "natural_scenes"
     files = layout.find(place, subject)
+    imagined = session.find(place, subject) if imagery else None
+    paths = files.paths() + (imagined.paths() if imagined else [])
     key = cache.options_key(
         layout=LAYOUT,
         image_size=image_size,
         sessions=sessions or 0,  # as the caches of earlier versions name it
-        files=[manual_download.described(file) for file in files.paths()],
+        files=[manual_download.described(file) for file in paths],
     )
+
+    def convert() -> Recording:
+        seen = layout.convert(files, image_size, sessions)
+        return session.joined(seen, imagined) if imagined else seen
+
     return cache.prepare(
-        lambda: layout.convert(files, image_size, sessions),
-        f"natural_scenes-{subject}",
+        convert,
+        f"natural_scenes-{subject}{'-imagery' if imagery else ''}",
         cache_folder() / "recordings",
         key,
     )

@@ -125,7 +125,7 @@ def _bar(
 def distributions(run: Workdir, theme: Theme) -> "Figure":
     """Every image a dot, one row per test set, the median and the baselines as lines."""
     metrics = [m for m in PER_IMAGE if np.isfinite(run.scores.column(m, len(run.split))).any()]
-    splits = [s for s in [*run.test_sets, "train"] if _has_values(run, s, metrics)]
+    splits = [s for s in [*run.seen_sets, "train"] if _has_values(run, s, metrics)]
     drawing = figure(10.5, 1.1 + 0.75 * len(splits), theme)
     panels = drawing.subplots(1, max(len(metrics), 1), squeeze=False)[0]
     for axes, metric in zip(panels, metrics, strict=False):

@@ -47,8 +47,8 @@ class Gallery:
 
 
 def galleries(run: Workdir) -> list[Gallery]:
-    """One gallery per test set, and one with a few training images if the run kept any."""
-    chosen = {split: spread(ranked(run, split), MOST_IMAGES) for split in run.test_sets}
+    """One gallery per test set that was seen, and a few training images if the run kept any."""
+    chosen = {split: spread(ranked(run, split), MOST_IMAGES) for split in run.seen_sets}
     chosen["train"] = spread(ranked(run, "train"), TRAIN_IMAGES)
     n_pictures = sum(map(len, chosen.values())) * len(layers(run))
     side = affordable_side(run, n_pictures)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.data.recording import IMAGERY, ordered_sets
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
 
@@ -35,6 +36,8 @@ class Workdir:
         split: (n,) str, 'train', 'test' or another test set.
         fold: (n,) str, the cross-validation fold.
         scores: the checked `scores.json`.
+        recovered: (m, h, w, c) float32, what the method's renderer makes of true features.
+        recovered_stimulus: (m,) int, of which images.
     """
 
     path: pathlib.Path
@@ -48,6 +51,8 @@ class Workdir:
     split: np.ndarray
     fold: np.ndarray
     scores: results.Results
+    recovered: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0, 0, 0)))
+    recovered_stimulus: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, int))
 
     @property
     def simulated(self) -> bool:
@@ -85,6 +90,16 @@ class Workdir:
     def test_sets(self) -> list[str]:
         """'test' first, then the other test sets in the order of their rows."""
         return _test_sets(self.split)
+
+    @property
+    def seen_sets(self) -> list[str]:
+        """The test sets of images that were seen: all but imagery, unless nothing else is there."""
+        return [name for name in self.test_sets if name not in self.imagined_sets]
+
+    @property
+    def imagined_sets(self) -> list[str]:
+        """Imagery, which is shown apart; empty where it is the main test set."""
+        return [name for name in self.test_sets[1:] if name == IMAGERY]
 
     @property
     def main(self) -> str:
@@ -206,7 +221,9 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         )
     for key in ("targets", "reconstructions"):
         _check_range(found[key], f"{path}: {key}")
+    recovered = {key: found[key] for key in ("recovered", "recovered_stimulus") if key in found}
     return {
+        **recovered,
         "targets": targets,
         "reconstructions": found["reconstructions"],
         "baselines": {key.removeprefix(_BASELINE): found[key] for key in kept},
@@ -218,8 +235,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
 
 def _test_sets(split: np.ndarray) -> list[str]:
     """The test sets that `split` (n,) names, in the order in which a run scores them."""
-    names = dict.fromkeys(split.astype(str).tolist())
-    return sorted((n for n in names if n != "train"), key=lambda name: name != "test")
+    return [name for name in ordered_sets(split.astype(str).tolist()) if name != "train"]
 
 
 def _check_range(images: np.ndarray, where: str) -> None:

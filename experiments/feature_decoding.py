@@ -1,0 +1,104 @@
+"""Deep image reconstruction (Shen et al. 2019): decode a network's features, then find the image.
+
+python launch.py --config=experiments/feature_decoding.py             # the subject of gan_vc
+python launch.py --config=experiments/feature_decoding.py:tiny        # seconds: does it run?
+python launch.py --config=experiments/feature_decoding.py:object2vec  # real fMRI, unseen categories
+python launch.py --config=experiments/feature_decoding.py:macaque_v4  # recorded spikes
+python launch.py --config=experiments/feature_decoding.py:paper       # the published options
+
+`object2vec` and `macaque_v4` read recordings from the folder that FMRI_JAX_DATA names.
+"""
+
+from fmri_jax.errors import InputError
+from fmri_jax.pipeline.experiment_config import default_config
+
+
+def get_config(arg: str = ""):
+    variants = {
+        "": None,
+        "tiny": _tiny,
+        "object2vec": _object2vec,
+        "macaque_v4": _macaque_v4,
+        "paper": _paper,
+    }
+    if arg not in variants:
+        raise InputError(
+            f"experiments/feature_decoding.py has no variant {arg!r}: choose 'tiny', 'object2vec', "
+            "'macaque_v4', 'paper' or none."
+        )
+    file = arg in ("object2vec", "macaque_v4")
+    config = default_config(method="feature_decoding", data="file" if file else "virtual_subject")
+    config.title = "Deep image reconstruction, whole visual cortex, simulated subject"
+    config.text = (
+        "Layers of a pretrained network are decoded from the responses of a simulated visual "
+        "cortex, and an image is found that has them, after Shen, Horikawa, Majima & Kamitani "
+        "(2019, PLoS Computational Biology)."
+    )
+    config.preparation.roi = "all" if file else "VC"
+    # As in gan_vc.py, so that both see the same trials.
+    config.preparation.average_repeats = "all"
+    config.preparation.noise_scaling = False
+    if change := variants[arg]:
+        change(config)
+    if not file and config.data.virtual_subject.images == "embedded":
+        config.text += (
+            " Its test images are crops of four photographs that training does not show: the "
+            "intervals hold for further crops of these four."
+        )
+    return config
+
+
+def _tiny(config) -> None:
+    """Everything that the main job does, at 32 pixels and for a few steps."""
+    config.title += " (smoke run)"
+    subject = config.data.virtual_subject
+    subject.image_size = 32
+    subject.n_training, subject.training_repeats = 48, 2
+    subject.n_test, subject.test_repeats = 12, 3
+    subject.shape_repeats = subject.letter_repeats = 1
+    subject.n_voxels = 200
+    config.method.n_steps = 4
+    config.evaluation.n_bootstrap = 100
+
+
+def _object2vec(config) -> None:
+    """The mean photograph of each of 81 categories; each is decoded without having been seen."""
+    config.title = "Deep image reconstruction on real responses to objects, unseen categories"
+    config.text = (
+        "The mean photograph of each of 81 object categories, from the visual cortex of subject 1 "
+        "of Bonner & Epstein (2021); every category is unseen in training."
+    )
+    config.data.path = "$FMRI_JAX_DATA/object2vec_subj001.npz"
+    config.preparation.split = "run"
+
+
+def _macaque_v4(config) -> None:
+    """1,200 photographs, ten folds of them left out."""
+    config.title = "Deep image reconstruction from spikes of macaque V4"
+    config.text = (
+        "Recorded, macaque V4 spikes, not fMRI: 89 units, mean counts of 12 repeats of each of "
+        "1,200 photographs (Cowley, Stan, Pillow & Smith 2023), square roots of counts; every test "
+        "photograph is unseen in training."
+    )
+    config.data.path = "$FMRI_JAX_DATA/macaque_v4_pe_201025.npz"
+    config.preparation.split = "run"
+
+
+def _paper(config) -> None:
+    """As published: 500 voxels per unit, penalty 100, VGG19, descent of a deep generator's latents.
+
+    Its weights have to be downloaded: `fmri-jax weights`. The subject is simulated.
+    """
+    config.data.virtual_subject.image_size = 224
+    config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
+    config.preparation.average_repeats, config.preparation.noise_scaling = "test", True
+    method = config.method
+    method.network = "vgg19"
+    method.layers = tuple(
+        f"conv{block}_{i}" for block, n in enumerate((2, 2, 4, 4, 4), 1) for i in range(1, n + 1)
+    ) + ("fc6", "fc7", "fc8")
+    method.n_voxels, method.alpha = 500, 100.0
+    method.dispersion = "spatial"
+    method.pixel_weight = method.total_variation = 0.0
+    method.renderer, method.optimiser, method.n_steps = "generator", "momentum", 200
+    method.learning_rate, method.final_learning_rate, method.latent_decay = 2.0, 1e-10, 0.99

@@ -1,0 +1,48 @@
+"""Deep image reconstruction: decode a network's features, then find the image that has them.
+
+Three steps, each usable alone: the layers of the training images (`encoder`), a linear map from
+voxels to them (`layer_map`, with gains learned out of fold, `dispersion`), and a renderer that
+finds an image whose layers match (`objective`, `render`).
+
+References:
+    Shen, Horikawa, Majima & Kamitani (2019), PLoS Comput. Biol. 15:e1006633.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax.methods.feature_decoding.config import Config
+
+if TYPE_CHECKING:
+    from fmri_jax.evaluation.fold_features import FoldFeatures
+    from fmri_jax.methods.feature_decoding.method import FeatureDecoding
+    from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
+
+__all__ = ["Config", "build", "diagnose", "restore", "trained_through"]
+
+
+def build(config: Config) -> "FeatureDecoding":
+    """Returns the method; JAX is imported only here, so that reading options stays fast."""
+    from fmri_jax.methods.feature_decoding.method import FeatureDecoding
+
+    return FeatureDecoding(config)
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "FeatureReconstructor":
+    """The fitted decoder whose `state()` gave these."""
+    from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
+
+    return FeatureReconstructor.restore(arrays, options)
+
+
+def trained_through(config: Config) -> tuple[str, ...]:
+    """The network whose features the images are optimised to have; none for retrieval."""
+    return () if config.renderer == "retrieval" else (config.network,)
+
+
+def diagnose(
+    reconstructor: "FeatureReconstructor", fold: Any, rois: Any, context: Any
+) -> "FoldFeatures":
+    """Decoded layers of a fold and of each region, scored; see `diagnostics.diagnose`."""
+    from fmri_jax.methods.feature_decoding import diagnostics
+
+    return diagnostics.diagnose(reconstructor, fold, rois, context)

@@ -1,0 +1,129 @@
+"""Which layers are decoded, from which regions, and whether true features give the image back."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.evaluation import fold_features
+from fmri_jax.evaluation.feature_scores import training_statistics
+from fmri_jax.evaluation.fold_features import FoldFeatures, LayerScores
+from fmri_jax.evaluation.recovery import recover
+from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.evaluation.training_span import project_features
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.feature_decoding import layer_map
+from fmri_jax.methods.feature_decoding.config import PIXELS
+
+if TYPE_CHECKING:
+    from fmri_jax.data.preparation.folds import Fold, Trials
+    from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+    from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
+
+Features = Mapping[str, np.ndarray]  # layer -> (n, ...)
+Maps = Sequence[tuple[np.ndarray, "LayerMap"]]  # voxels and map of each region
+
+
+def diagnose(
+    reconstructor: "FeatureReconstructor",
+    fold: "Fold",
+    rois: Mapping[str, np.ndarray],
+    context: RunContext,
+) -> FoldFeatures:
+    """Scores decoded layers on every test set of a fold, from all voxels and from each region.
+
+    Regions, and all voxels beside them, are decoded by plain ridge, one penalty per layer, without
+    any correction of dispersion; the layers' Gram matrices are computed once for all.
+
+    Args:
+        reconstructor: fitted on the fold.
+        fold: its trials.
+        rois: region -> (voxels of the fold,) bool.
+        context: of the fold.
+
+    Returns:
+        Scores of what the method decodes, of the best prediction in the span of the training
+        features, and of each region; and images rendered from true features of test images.
+    """
+    del context
+    rows, seen = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
+    features = reconstructor.encoder.of_stimuli(fold.train.images[seen])
+    grams = {layer: layer_map.gram(array) for layer, array in features.items()}
+    maps = [
+        (voxels, layer_map.with_penalties(layer_map.decompose(rows[:, voxels]), grams))
+        for voxels in rois.values()
+    ]
+    order = dict.fromkeys((*reconstructor.encoder.layers, *features))  # as in the network
+    statistics = {layer: training_statistics(features[layer]) for layer in order}
+    sets = {
+        split: _scored(reconstructor, trials, features, statistics, maps)
+        for split, trials in fold.tests.items()
+    }
+    stimulus = {split: trials.stimulus for split, trials in fold.tests.items()}
+    return FoldFeatures(tuple(rois), sets, stimulus, *_recovered(reconstructor, fold.main_test()))
+
+
+def _scored(
+    reconstructor: "FeatureReconstructor",
+    trials: "Trials",
+    features: Features,
+    statistics: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    maps: Maps,
+) -> dict[str, LayerScores]:
+    """Layer -> scores of what each source decodes of one test set."""
+    true, found = _true(reconstructor, trials), {}
+    decoded = reconstructor.decode(jnp.asarray(trials.fmri))
+    for layer, (mean, deviation) in statistics.items():
+        # Of standardised units, as published, those that are rarely active outweigh the others.
+        span = project_features(features[layer], true[layer])
+        sources = _sources(decoded[layer], span, trials.fmri, maps, features[layer], layer, mean)
+        found[layer] = fold_features.score_layer(
+            true[layer], sources, mean, deviation, trials.stimulus
+        )
+    return found
+
+
+def _sources(
+    decoded: Any,
+    span: np.ndarray,
+    fmri: np.ndarray,
+    maps: Maps,
+    features: np.ndarray,
+    layer: str,
+    mean: np.ndarray,
+) -> Iterator[np.ndarray]:
+    """Decoded features (n, ...) of one layer, source by source; those of regions as they come."""
+    yield np.asarray(decoded)
+    yield span
+    flat = features.reshape(len(features), -1)
+    centre = mean.ravel().astype(np.float32)
+    for voxels, fitted in maps:
+        weights = np.asarray(fitted.weights(jnp.asarray(fmri[:, voxels]), layer))
+        # mean + w (F - mean), without a copy of F
+        rest = 1 - weights.sum(axis=1, keepdims=True)
+        yield (weights @ flat + rest * centre).reshape(len(fmri), *features.shape[1:])
+
+
+def _true(reconstructor: "FeatureReconstructor", trials: "Trials") -> Features:
+    """Layer -> (n, ...) features of the image that each trial showed, each image encoded once."""
+    shown, row = np.unique(trials.stimulus, return_inverse=True)
+    found = reconstructor.encoder.of_stimuli(trials.images[shown])
+    return {layer: array[row] for layer, array in found.items()}
+
+
+def _recovered(
+    reconstructor: "FeatureReconstructor", trials: "Trials"
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the renderer makes of true features of one block of test images, and of which images.
+
+    Without the pixels, where these are matched, too: from them rendering starts, and would end.
+    """
+    config = reconstructor.config
+    block, shown = min(config.block, len(trials.fmri)), np.unique(trials.stimulus)
+    shown = shown[np.linspace(0, len(shown) - 1, min(block, len(shown))).round().astype(int)]
+    true = reconstructor.encoder.of_stimuli(trials.images[shown])
+    true = {layer: array for layer, array in true.items() if layer != PIXELS}
+    retrieval = config.renderer == "retrieval"
+    stage = reconstructor.retrieve if retrieval else reconstructor.render
+    return np.asarray(recover(stage, true, block), np.float32), shown

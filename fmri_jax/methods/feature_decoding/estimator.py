@@ -1,0 +1,89 @@
+"""Feature decoding as a scikit-learn estimator."""
+
+from typing import Any, ClassVar
+
+from sklearn.utils import Tags
+
+from fmri_jax.methods.estimator import ImageDecoder
+
+
+class FeatureDecoder(ImageDecoder):
+    """Reconstructs images by decoding a network's features (Shen et al. 2019, PLoS Comput. Biol.).
+
+    Every layer of a pretrained network is decoded from all voxels by ridge regression, whose
+    penalty is chosen for each layer by leaving stimuli out; then an image is found whose layers
+    match. Options are those of the method's `Config`, where each is explained.
+
+    Args:
+        network: the feature network, such as "alexnet" or "vgg16".
+        network_weights: file of its weights; None takes the published ones.
+        network_size: px that images are resized to before the network; None: as they are.
+        layers: the activations that are decoded and matched.
+        dispersion: how the shrinking of decoded features is undone.
+        pixel_weight: weight of decoded pixels as one more layer.
+        renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
+        optimiser: "adam", "momentum" or "lbfgs".
+        n_steps: of the optimiser.
+        learning_rate: of the first step; it falls linearly to zero.
+        total_variation: weight of the image's total variation.
+        generator_weights: file of the deep generator's weights.
+        photographs: folder or zip of photographs to retrieve from.
+        image_shape: (height, width) or (height, width, channels) of flattened images.
+        y_range: (black, white), the values of `y` that mean 0 and 1; None: its own range. Images of
+            uint8 go from 0 to 255.
+
+    Attributes:
+        fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
+        image_shape_: (height, width, channels).
+        y_range_: black and white of `y`.
+        n_features_in_: voxels.
+    """
+
+    method: ClassVar[str] = "feature_decoding"
+    noise_scaling: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        network: str = "alexnet",
+        network_weights: str | None = None,
+        network_size: int | None = None,
+        layers: tuple[str, ...] = ("relu1", "relu2", "relu3", "relu4", "relu5"),
+        dispersion: str = "out_of_fold",
+        pixel_weight: float = 20.0,
+        renderer: str = "pixels",
+        optimiser: str = "adam",
+        n_steps: int = 80,
+        learning_rate: float = 0.02,
+        total_variation: float = 0.1,
+        generator_weights: str | None = None,
+        photographs: str | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        y_range: tuple[float, float] | None = (0, 1),
+    ) -> None:
+        """Keeps the options as they are; `fit` checks them."""
+        self.network = network
+        self.network_weights = network_weights
+        self.network_size = network_size
+        self.layers = layers
+        self.dispersion = dispersion
+        self.pixel_weight = pixel_weight
+        self.renderer = renderer
+        self.optimiser = optimiser
+        self.n_steps = n_steps
+        self.learning_rate = learning_rate
+        self.total_variation = total_variation
+        self.generator_weights = generator_weights
+        self.photographs = photographs
+        self.image_shape = image_shape
+        self.y_range = y_range
+
+    def decode(self, X: Any) -> Any:
+        """Decoded layers: (n, voxels) in the units of `fit` -> layer -> (n, ...)."""
+        reconstructor: Any = self.fitted_.reconstructor
+        return reconstructor.decode(self.fitted_.standardise(X))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Images that match a network's features are no regression on a toy problem."""
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = True
+        return tags

@@ -1,0 +1,112 @@
+"""The linear map from voxels to every unit of every layer, in its dual form.
+
+With all voxels shared by all units, ridge predicts a weighted sum of the training features:
+
+    t = m + w(x) (F - m),    w(x) = (x - x_m) V diag(s / (s^2 + alpha)) U^T
+
+X - x_m = U diag(s) V^T are the responses of the training stimuli (averages over their trials), F
+their features and m the mean of F. The map is n_stimuli wide however many units there are; the
+features themselves are computed from the training images.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.arrays import matmul
+from fmri_jax.linear.penalties import PENALTIES
+
+
+@flax.struct.dataclass
+class LayerMap:
+    """Responses -> weights of the training stimuli, one penalty per layer."""
+
+    voxel_mean: jax.Array  # (voxels,)
+    left: jax.Array  # (stimuli, components) U
+    right: jax.Array  # (voxels, components) V
+    variance: jax.Array  # (components,) s^2
+    alphas: dict[str, jax.Array]  # layer -> ()
+
+    def weights(self, fmri: jax.Array, layer: str) -> jax.Array:
+        """Responses (n, voxels) -> (n, stimuli) weights w(x)."""
+        components = matmul(fmri - self.voxel_mean, self.right)
+        shrunk = jnp.sqrt(self.variance) / (self.variance + self.alphas[layer])
+        return matmul(components * shrunk, self.left.T)
+
+    def left_out_weights(self, layer: str) -> jax.Array:
+        """(stimuli, stimuli): each stimulus from a map that was fitted without it.
+
+        With the hat matrix H, which holds the mean, leaving row i out changes its residual to
+        e_i / (1 - h_i), so that its prediction is that of the weights H_i - h_i I_i over 1 - h_i.
+        """
+        n = len(self.left)
+        share = self.variance / (self.variance + self.alphas[layer])
+        hat = matmul(self.left * share, self.left.T) + 1 / n
+        own = jnp.diag(hat)
+        return (hat - jnp.diag(own)) / jnp.maximum(1 - own, 1e-6)[:, None]
+
+
+def decompose(rows: Any) -> LayerMap:
+    """The map of training responses (stimuli, voxels), without any penalty yet."""
+    return _decompose(jnp.asarray(rows))
+
+
+@jax.jit
+def _decompose(rows: jax.Array) -> LayerMap:
+    mean = jnp.mean(rows, axis=0)
+    x = rows - mean
+    wide = x.shape[0] <= x.shape[1]
+    small = x if wide else x.T
+    variance, vectors = jnp.linalg.eigh(matmul(small, small.T))
+    kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
+    variance = jnp.where(kept, variance, 0)
+    scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
+    others = matmul(small.T, vectors) * scale
+    left, right = (vectors, others) if wide else (others, vectors)
+    return LayerMap(mean, left, right, variance, {})
+
+
+def with_penalties(
+    fitted: LayerMap, grams: Mapping[str, jax.Array], penalties: tuple[float, ...] = PENALTIES
+) -> LayerMap:
+    """Chooses the penalty of each layer by the exact squared error of leaving a stimulus out.
+
+    Args:
+        fitted: of `decompose`.
+        grams: layer -> (stimuli, stimuli), products of the centred features, on which alone the
+            error depends.
+        penalties: to choose from, in units of the mean eigenvalue of the responses' Gram matrix.
+    """
+    n = len(fitted.left)
+    unit = jnp.sum(fitted.variance) / n
+    alphas = jnp.asarray(penalties) * jnp.where(unit > 0, unit, 1)
+    chosen = {}
+    for layer, gram in grams.items():
+        errors = _left_out_errors(fitted, gram, alphas)
+        chosen[layer] = alphas[jnp.argmin(errors)]
+    return fitted.replace(alphas=chosen)  # type: ignore[attr-defined]
+
+
+@jax.jit
+def _left_out_errors(fitted: LayerMap, gram: jax.Array, alphas: jax.Array) -> jax.Array:
+    def error(alpha: jax.Array) -> jax.Array:
+        layer = fitted.replace(alphas={"": alpha})  # type: ignore[attr-defined]
+        residual = jnp.eye(len(gram)) - layer.left_out_weights("")
+        return jnp.sum(matmul(residual, gram) * residual)
+
+    return jax.lax.map(error, alphas)
+
+
+def gram(features: np.ndarray) -> jax.Array:
+    """(stimuli, units) -> (stimuli, stimuli) products of the centred features."""
+    return _gram(jnp.asarray(features.reshape(len(features), -1)))
+
+
+@jax.jit
+def _gram(features: jax.Array) -> jax.Array:
+    centred = features - jnp.mean(features, axis=0)
+    return matmul(centred, centred.T)

@@ -1,0 +1,89 @@
+"""Feature decoding as a method: from prepared trials to a fitted decoder."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.arrays import matmul
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.feature_decoding import canvases, dispersion, layer_map, own_voxels
+from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.feature_decoding.encoder import Encoder
+from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+from fmri_jax.methods.feature_decoding.reconstructor import (
+    FeatureReconstructor,
+    Statistics,
+    represent,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureDecoding:
+    """Deep image reconstruction (Shen et al. 2019); see `Config` for its options."""
+
+    config: Config
+
+    def fit(self, trials: Trials, context: RunContext) -> FeatureReconstructor:
+        """Decodes the layers of the training images by ridge; nothing of rendering is learned.
+
+        Raises:
+            InputError: the images are too small for a layer.
+        """
+        config = self.config
+        encoder = Encoder.of(config)
+        encoder.check(trials.images.shape[1:])
+        rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
+        images = trials.images[seen]
+        canvas = canvases.build(config, images)
+        features = represent(encoder, images)
+        shared = self._shared_map(rows, features)
+        own, left_out = {}, {}
+        if config.n_voxels is not None:
+            folder = context.workdir / "features" / context.fold.replace(" ", "_")
+            for layer in encoder.layers:
+                given = (trials, seen, features[layer], config)
+                own[layer] = own_voxels.solve(*given, folder / layer)
+                if config.dispersion == "out_of_fold":
+                    left_out[layer] = own_voxels.left_out(*given, folder / "inner" / layer)
+        statistics = learn(shared, features, left_out)
+        arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
+        return FeatureReconstructor(
+            shared, images, arrays, statistics, encoder, canvas, config, own
+        )
+
+    def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> LayerMap:
+        """The map from all voxels, with the penalty of each layer and band."""
+        fitted = layer_map.decompose(rows)
+        if self.config.alpha and self.config.n_voxels is None:
+            alpha = jnp.asarray(self.config.alpha, jnp.float32)
+            return dataclasses.replace(fitted, alphas=dict.fromkeys(features, alpha))
+        grams = {layer: layer_map.gram(array) for layer, array in features.items()}
+        return layer_map.with_penalties(fitted, grams)
+
+
+def learn(
+    fitted: LayerMap, features: dict[str, np.ndarray], left_out: dict[str, np.ndarray]
+) -> Statistics:
+    """Means, gains and spreads of the layers, gains from maps that the stimulus was left out of.
+
+    Args:
+        fitted: the map from all voxels.
+        features: layer -> (stimuli, ...) true features.
+        left_out: the same decoded out of fold, of layers that have another map.
+    """
+    means, gains, spreads = {}, {}, {}
+    for layer, true in features.items():
+        mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = true - mean
+        if layer in left_out:
+            decoded = left_out[layer] - mean
+        else:
+            flat = jnp.asarray(centred.reshape(len(true), -1))
+            decoded = np.asarray(matmul(fitted.left_out_weights(layer), flat)).reshape(true.shape)
+        gain = dispersion.gains(centred, decoded)
+        means[layer], gains[layer] = jnp.asarray(mean), jnp.asarray(gain)
+        spreads[layer] = jnp.mean(dispersion.spread(jnp.asarray(true), ddof=1))
+    return Statistics(means, gains, spreads)

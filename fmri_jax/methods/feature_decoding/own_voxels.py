@@ -1,0 +1,104 @@
+"""Units that are decoded from voxels of their own, as published: 500 each, penalty 100.
+
+A layer that is small enough is solved in memory. A larger one, such as VGG19's first with its 3.2
+million units, is solved block by block into the run's folder, where its decoder then stays.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.linear.feature_ridge import FittedRidge, Options, StoredRidge, fit_layer, prepare
+from fmri_jax.linear.feature_ridge import fitted as ridges
+from fmri_jax.methods.feature_decoding.config import Config
+
+LARGEST_IN_MEMORY = 2**19  # units, of 500 coefficients and indices: 2 GB
+N_INNER = 5  # folds of stimuli for predictions of stimuli that were left out
+
+Own = FittedRidge | StoredRidge
+
+
+def solve(
+    trials: Trials, rows: np.ndarray, targets: np.ndarray, config: Config, folder: pathlib.Path
+) -> Own:
+    """Fits one layer on single trials.
+
+    Args:
+        trials: training trials.
+        rows: (stimuli,) the stimuli of `targets`, rising.
+        targets: (stimuli, ...) features.
+        config: voxels and penalty.
+        folder: where blocks of a large layer are kept.
+    """
+    responses = prepare(trials.fmri, np.searchsorted(rows, trials.stimulus), standardise=True)
+    options = Options(config.n_voxels, config.alpha or 100.0)
+    if targets[0].size > LARGEST_IN_MEMORY:
+        return fit_layer(responses, targets, folder, options=options)
+    return ridges.fit(responses, targets, options)
+
+
+def predict(fitted: Own, fmri: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Responses (n, voxels) -> (n, *shape)."""
+    return np.asarray(fitted.predict(np.asarray(fmri, np.float32))).reshape(len(fmri), *shape)
+
+
+def left_out(
+    trials: Trials, rows: np.ndarray, targets: np.ndarray, config: Config, folder: pathlib.Path
+) -> np.ndarray:
+    """Predictions (stimuli, ...) of averaged responses by fits without the fold of the stimulus."""
+    found = np.empty_like(targets)
+    for number, out in enumerate(_folds(len(rows))):
+        kept = ~out
+        inside = np.isin(trials.stimulus, rows[kept])
+        fitted = solve(
+            trials.take(np.flatnonzero(inside)),
+            rows[kept],
+            targets[kept],
+            config,
+            folder / f"{number}",
+        )
+        fmri = np.stack([trials.fmri[trials.stimulus == s].mean(axis=0) for s in rows[out]])
+        found[out] = predict(fitted, fmri, targets.shape[1:])
+    return found
+
+
+def _folds(n: int) -> Iterator[np.ndarray]:
+    fold = np.random.default_rng(0).permutation(n) % min(N_INNER, n)
+    for number in range(fold.max() + 1):
+        yield fold == number
+
+
+def state(own: dict[str, Own]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays "layer/name" of all layers, and what else `restore` needs."""
+    arrays: dict[str, np.ndarray] = {}
+    options: dict[str, Any] = {}
+    for layer, fitted in own.items():
+        if isinstance(fitted, StoredRidge):
+            options[layer] = {"folder": str(fitted.folder.resolve())}
+            continue
+        found, options[layer] = fitted.state()
+        arrays |= {f"{layer}/{name}": array for name, array in found.items()}
+    return arrays, options
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> dict[str, Own]:
+    """The layers whose `state` gave these.
+
+    Raises:
+        InputError: the folder of a large layer is not there any more.
+    """
+    own: dict[str, Own] = {}
+    for layer, known in options.items():
+        if "folder" in known:
+            own[layer] = StoredRidge.open(known["folder"])
+            continue
+        mine = {
+            name.removeprefix(f"{layer}/"): array
+            for name, array in arrays.items()
+            if name.startswith(f"{layer}/")
+        }
+        own[layer] = FittedRidge.restore(mine, known)
+    return own

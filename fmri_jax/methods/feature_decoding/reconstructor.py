@@ -1,0 +1,178 @@
+"""A fitted feature decoder: responses -> decoded layers -> images."""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from fmri_jax.arrays import matmul
+from fmri_jax.config import section
+from fmri_jax.methods.feature_decoding import canvases, own_voxels, pixel_bands
+from fmri_jax.methods.feature_decoding.canvases import Canvas
+from fmri_jax.methods.feature_decoding.config import PIXELS, Config
+from fmri_jax.methods.feature_decoding.dispersion import corrected
+from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
+from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
+from fmri_jax.methods.feature_decoding.own_voxels import Own
+from fmri_jax.methods.feature_decoding.render import render
+
+
+@flax.struct.dataclass
+class Statistics:
+    """What training stimuli say of each layer."""
+
+    mean: Layers  # (...) of true features
+    gain: Layers  # (channels,)
+    spread: Layers  # () mean s(t) of true features
+
+
+@flax.struct.dataclass
+class FeatureReconstructor:
+    """The map, the features that it weighs, and how images are made of what it decodes."""
+
+    map: LayerMap
+    images: Any  # (stimuli, h, w, c) uint8
+    features: Layers  # layer or band of pixels -> (stimuli, ...) of these images
+    statistics: Statistics
+    encoder: Encoder
+    canvas: Canvas
+    config: Config = flax.struct.field(pytree_node=False)
+    own: dict[str, Own] = flax.struct.field(pytree_node=False, default_factory=dict)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def decode(self, fmri: jax.Array) -> Layers:
+        """fMRI (n, voxels), standardised as in training -> layer -> (n, ...), dispersion restored.
+
+        The pixels are among the layers where they are matched, too.
+        """
+        shared = {name: x for name, x in self.features.items() if name not in self.own}
+        found = _weighted_sums(self.map, shared, self.statistics.mean, jnp.asarray(fmri))
+        for layer, fitted in self.own.items():
+            shape = self.statistics.mean[layer].shape
+            found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), shape))
+        decoded = {
+            layer: corrected(
+                found[layer],
+                self.statistics.mean[layer],
+                self.statistics.gain[layer],
+                self.statistics.spread[layer],
+                self.config.dispersion,
+            )
+            for layer in self.encoder.layers
+        }
+        if self.encoder.pixels:
+            height, width, _ = self.image_shape
+            bands = {name: np.asarray(found[name]) for name in pixel_bands.names(height, width)}
+            decoded[PIXELS] = jnp.asarray(pixel_bands.images_of(bands, height, width))
+        return decoded
+
+    def reconstruct(self, fmri: jax.Array) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+        fmri = jnp.asarray(fmri)
+        if self.config.renderer == "retrieval":
+            return self.retrieve(self.decode(fmri))
+        n, block = len(fmri), min(self.config.block, len(fmri))
+        index = jnp.arange(n + -n % block).reshape(-1, block) % n
+        return jnp.concatenate([self.render(self.decode(fmri[rows])) for rows in index])[:n]
+
+    def retrieve(self, decoded: Layers) -> jax.Array:
+        """The photographs (n, h, w, c) in [0, 1] whose layers are nearest to these (n, ...)."""
+        from fmri_jax.methods.feature_decoding.retrieval import nearest_photographs
+
+        assert self.config.photographs  # `Config` has checked it
+        found, _ = nearest_photographs(
+            decoded,
+            self.statistics.mean,
+            self.encoder,
+            self.config.photographs,
+            self.image_shape,
+        )
+        return jnp.asarray(found)
+
+    def render(self, decoded: Layers) -> jax.Array:
+        """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...)."""
+        n = len(next(iter(decoded.values())))
+        weights = layer_weights(decoded, {PIXELS: self.config.pixel_weight})
+        objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
+        start = self.canvas.start(decoded, n)
+        return render(objective, self.canvas, start, self.config, jax.random.key(0))[0]
+
+    def summary(self) -> dict[str, str | float]:
+        """The penalty of each layer that shares all voxels."""
+        alphas = self.map.alphas.items()
+        return {
+            f"penalty of {name}": float(alpha) for name, alpha in alphas if name not in self.own
+        }
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The map, what was learned of the layers, and the training images.
+
+        Features are left out, as large as they are: `restore` computes them from the images.
+        """
+        names = ("voxel_mean", "left", "right", "variance", "alphas")
+        tree = {"map": {name: getattr(self.map, name) for name in names}}
+        tree["statistics"] = vars(self.statistics)
+        arrays = {**flatten_dict(tree, sep="/"), "images": self.images}
+        own, options = own_voxels.state(self.own)
+        arrays |= {f"own/{name}": array for name, array in own.items()}
+        return (
+            {name: np.asarray(array) for name, array in arrays.items()},
+            {"config": dataclasses.asdict(self.config), "own": options},
+        )
+
+    @classmethod
+    def restore(cls, arrays: dict[str, Any], options: dict[str, Any]) -> "FeatureReconstructor":
+        """The decoder whose `state()` gave these.
+
+        Raises:
+            InputError: the network's weights cannot be had.
+        """
+        config, images = section(Config, options["config"], "model"), np.asarray(arrays["images"])
+        tree = unflatten_dict(
+            {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"},
+            sep="/",
+        )
+        encoder = Encoder.of(config)
+        own = {
+            name.removeprefix("own/"): array
+            for name, array in arrays.items()
+            if name.startswith("own/")
+        }
+        return cls(
+            map=LayerMap(**tree["map"]),
+            images=images,
+            features=jax.tree.map(jnp.asarray, represent(encoder, images)),
+            statistics=Statistics(**tree["statistics"]),
+            encoder=encoder,
+            canvas=canvases.build(config, images),
+            config=config,
+            own=own_voxels.restore(own, options["own"]),
+        )
+
+
+def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
+    """What is decoded of images (n, h, w, c) uint8: layers, and the pixels band by band."""
+    features = encoder.of_stimuli(images)
+    pixels = features.pop(PIXELS, None)
+    return features if pixels is None else features | pixel_bands.coefficients(pixels)
+
+
+@jax.jit
+def _weighted_sums(fitted: LayerMap, features: Layers, means: Layers, fmri: jax.Array) -> Layers:
+    """Layers (n, ...) as sums of those of the training stimuli, without any correction."""
+    found = {}
+    for layer, own in features.items():
+        mean = means[layer]
+        flat = own.reshape(len(own), -1) - mean.reshape(-1)
+        found[layer] = matmul(fitted.weights(fmri, layer), flat).reshape(-1, *mean.shape) + mean
+    return found

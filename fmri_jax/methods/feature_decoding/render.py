@@ -1,0 +1,178 @@
+"""Finding the image whose layers match: gradient descent on pixels, latents or a network's weights.
+
+All images of a block are optimised at once, each with an optimiser state of its own, in one jitted
+program per call of a few steps. The image that is returned had the lowest loss.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+
+from fmri_jax.methods.feature_decoding.canvases import Canvas
+from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.feature_decoding.objective import Objective, shift
+
+STEPS_PER_CALL = 20
+
+
+@flax.struct.dataclass
+class Progress:
+    """Where the optimisation stands; every array has the images as its first axis."""
+
+    step: jax.Array
+    variables: Any
+    optimiser: Any
+    best: jax.Array  # images of the lowest loss
+    lowest: jax.Array  # (n,)
+
+
+def optimiser_of(config: Config) -> optax.GradientTransformationExtraArgs:
+    """The optimiser that the options name; it sees one image."""
+    rate = optax.linear_schedule(config.learning_rate, config.final_learning_rate, config.n_steps)
+    if config.optimiser == "adam":
+        return optax.with_extra_args_support(optax.adam(rate))
+    if config.optimiser == "lbfgs":
+        return optax.lbfgs(linesearch=optax.scale_by_zoom_linesearch(max_linesearch_steps=20))
+    return optax.with_extra_args_support(
+        optax.chain(
+            optax.stateless(lambda grads, _: jax.tree.map(_over_mean_magnitude, grads)),
+            optax.trace(decay=0.9),
+            optax.scale_by_learning_rate(rate),
+        )
+    )
+
+
+def _over_mean_magnitude(gradient: jax.Array) -> jax.Array:
+    magnitude = jnp.mean(jnp.abs(gradient))
+    return gradient / jnp.where(magnitude > 0, magnitude, 1)
+
+
+def render(
+    objective: Objective,
+    canvas: Canvas,
+    variables: Any,
+    config: Config,
+    key: jax.Array,
+    report: Callable[[int], object] = lambda step: None,
+) -> tuple[jax.Array, jax.Array]:
+    """Optimises images from where `variables` start.
+
+    Args:
+        objective: with the targets of these n images.
+        canvas: what the variables mean.
+        variables: a pytree, first axis n.
+        config: optimiser and its options.
+        key: of the jitter.
+        report: called with the steps done.
+
+    Returns:
+        (n, h, w, c) images in [0, 1] of the lowest loss of each, and these losses (n,).
+
+    References:
+        Shen, Horikawa, Majima & Kamitani (2019), PLoS Comput. Biol. 15:e1006633.
+    """
+    progress = _start(canvas, variables, config)
+    for step in range(0, config.n_steps, STEPS_PER_CALL):
+        n = min(STEPS_PER_CALL, config.n_steps - step)
+        progress = _advance(progress, objective, canvas, config, key, n)
+        report(step + n)
+    progress = _finish(progress, objective, canvas)
+    return progress.best, progress.lowest
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _start(canvas: Canvas, variables: Any, config: Config) -> Progress:
+    variables = canvas.project(variables)
+    images = jnp.clip(canvas.images(variables), 0, 1)
+    state = jax.vmap(optimiser_of(config).init)(variables)
+    return Progress(jnp.array(0), variables, state, images, jnp.full(len(images), jnp.inf))
+
+
+@functools.partial(jax.jit, static_argnums=(3, 5))
+def _advance(
+    progress: Progress,
+    objective: Objective,
+    canvas: Canvas,
+    config: Config,
+    key: jax.Array,
+    n_steps: int,
+) -> Progress:
+    def step(_: jax.Array, progress: Progress) -> Progress:
+        by = jnp.zeros(2, int)
+        if config.jitter:
+            drawn = jax.random.fold_in(key, progress.step)
+            by = jax.random.randint(drawn, (2,), -config.jitter, config.jitter + 1)
+        return _step(progress, objective, canvas, config, by)
+
+    return jax.lax.fori_loop(0, n_steps, step, progress)
+
+
+def _step(
+    progress: Progress, objective: Objective, canvas: Canvas, config: Config, by: jax.Array
+) -> Progress:
+    def total(variables: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        images = canvas.images(variables)
+        losses = objective(images, shift(images, by) if config.jitter else None)
+        return jnp.sum(losses), (losses, images)
+
+    (_, (losses, images)), gradient = jax.value_and_grad(total, has_aux=True)(progress.variables)
+    if config.optimiser == "lbfgs":
+        updates, state = _lbfgs_updates(progress, objective, canvas, losses, gradient, config)
+    else:
+        update = jax.vmap(optimiser_of(config).update)
+        updates, state = update(gradient, progress.optimiser, progress.variables)
+    best, lowest = _better(progress, images, losses)
+    variables = canvas.project(optax.apply_updates(progress.variables, updates))
+    return Progress(progress.step + 1, variables, state, best, lowest)
+
+
+def _better(
+    progress: Progress, images: jax.Array, losses: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The best images so far and their losses; a loss that is not a number is no better."""
+    better = losses < progress.lowest
+    best = jnp.where(better[:, None, None, None], jnp.clip(images, 0, 1), progress.best)
+    return best, jnp.where(better, losses, progress.lowest)
+
+
+def _lbfgs_updates(
+    progress: Progress,
+    objective: Objective,
+    canvas: Canvas,
+    losses: jax.Array,
+    gradient: Any,
+    config: Config,
+) -> tuple[Any, Any]:
+    """L-BFGS of each image on its own, whose line search evaluates the objective of that image."""
+    optimiser = optimiser_of(config)
+
+    def one(
+        gradient: Any, state: Any, variables: Any, loss: jax.Array, own: Objective
+    ) -> tuple[Any, Any]:
+        single = jax.tree.map(lambda x: x[None], (own.targets, own.weights))
+        alone = own.replace(targets=single[0], weights=single[1])  # type: ignore[attr-defined]
+
+        def value(variables: Any) -> jax.Array:
+            within = canvas.project(jax.tree.map(lambda x: x[None], variables))
+            return alone(canvas.images(within))[0]
+
+        return optimiser.update(
+            gradient, state, variables, value=loss, grad=gradient, value_fn=value
+        )
+
+    each: Any = objective.replace(encoder=None, targets=0, weights=0)  # type: ignore[attr-defined]
+    mapped = jax.vmap(one, in_axes=(0, 0, 0, 0, each))
+    return mapped(gradient, progress.optimiser, progress.variables, losses, objective)
+
+
+@jax.jit
+def _finish(progress: Progress, objective: Objective, canvas: Canvas) -> Progress:
+    """Takes the last step's images into account, too."""
+    images = canvas.images(progress.variables)
+    best, lowest = _better(progress, images, objective(images))
+    return progress.replace(best=best, lowest=lowest)  # type: ignore[attr-defined]

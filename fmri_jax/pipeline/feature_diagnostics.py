@@ -1,0 +1,120 @@
+"""Decoded features of a run: scored fold by fold by the method's package, then over all folds."""
+
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fmri_jax import methods
+from fmri_jax.data.preparation.folds import Fold
+from fmri_jax.data.recording import Recording
+from fmri_jax.evaluation import fold_features
+from fmri_jax.evaluation.feature_results import FeatureResults, summarise
+from fmri_jax.evaluation.fold_features import FoldFeatures
+from fmri_jax.evaluation.notes import Note
+from fmri_jax.evaluation.perceptual import PerceptualWeights
+from fmri_jax.evaluation.scores import EvaluationConfig, score_images
+from fmri_jax.evaluation.scores import summarise as summarise_images
+from fmri_jax.methods import Reconstructor, RunContext
+from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.pipeline.rows import Rows
+
+MOST_REGIONS = 24  # the largest ones: a matrix of more is no longer read
+
+Diagnose = Callable[[Fold, int, Reconstructor, RunContext], None]
+
+
+def of_method(options: Experiment, recording: Recording) -> Diagnose | None:
+    """What scores a fold's decoded features and keeps them; None where the method has none."""
+    package = methods.package(options.method_name)
+    if not hasattr(package, "diagnose"):
+        return None
+    return functools.partial(_keep, package.diagnose, options.preparation.roi, recording)
+
+
+def _keep(
+    diagnose: Callable[..., FoldFeatures],
+    expression: str,
+    recording: Recording,
+    fold: Fold,
+    number: int,
+    reconstructor: Reconstructor,
+    context: RunContext,
+) -> None:
+    found = diagnose(reconstructor, fold, regions(recording, fold, expression), context)
+    fold_features.write(_path(context.workdir, number), found)
+
+
+def regions(recording: Recording, fold: Fold, expression: str) -> dict[str, np.ndarray]:
+    """The chosen voxels under the ROI expression that chose them, then each region's among them.
+
+    Regions without a chosen voxel are left out, and those that are the very voxels that were
+    chosen.
+
+    Returns:
+        Name -> (voxels of the fold,) bool.
+    """
+    chosen = np.ones(int(fold.voxels.sum()), bool)
+    inside = {name: mask[fold.voxels] for name, mask in recording.rois.items()}
+    parts = {name: mask for name, mask in inside.items() if mask.any() and not mask.all()}
+    largest = sorted(parts, key=lambda name: -int(parts[name].sum()))[:MOST_REGIONS]
+    name = expression.strip() or "all"
+    return {name: chosen, **{n: mask for n, mask in parts.items() if n in largest and n != name}}
+
+
+def read(workdir: pathlib.Path, n_folds: int) -> list[FoldFeatures]:
+    """The decoded features of all folds; none where a fold has not kept them.
+
+    Runs of methods that decode none have none, nor have those of earlier versions.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    paths = [_path(workdir, number) for number in range(n_folds)]
+    return [fold_features.read(path) for path in paths] if all(p.exists() for p in paths) else []
+
+
+def results(
+    folds: Sequence[FoldFeatures],
+    rows: Rows,
+    config: EvaluationConfig,
+    weights: PerceptualWeights | None,
+) -> tuple[FeatureResults | None, list[Note]]:
+    """Scores over all folds, those of recovered images among them, and what a reader must know."""
+    if not folds:
+        return None, []
+    found = summarise(folds, config.n_bootstrap, config.seed)
+    images, stimulus = recovered(folds).values()
+    if not len(images) or images.shape[1:] != rows.targets.shape[1:]:
+        return found, []
+    test = rows.main_test_set()
+    first = [np.flatnonzero(test.stimulus == shown)[0] for shown in stimulus]
+    per_image = score_images(test.targets[first], images, None, weights, config)
+    found.recovery.update(summarise_images(per_image, stimulus, config.n_bootstrap, config.seed))
+    if "pixel_correlation" not in found.recovery:
+        return found, []
+    value = found.recovery["pixel_correlation"].value
+    text = (
+        f"Recovery check: rendered from the true features of their layers, without decoded pixels, "
+        f"test images keep a pixel correlation of {value:.3f}: what is missing there the renderer "
+        "has lost, not the recording."
+    )
+    return found, [Note("recovery_check", "info", text, {"pixel_correlation": value})]
+
+
+def recovered(folds: Sequence[FoldFeatures]) -> dict[str, np.ndarray]:
+    """Images rendered from true features, and of which images, as `reconstructions.npz` has them.
+
+    Empty where no fold has any.
+    """
+    if not folds:
+        return {}
+    return {
+        name: np.concatenate([getattr(fold, name) for fold in folds])
+        for name in ("recovered", "recovered_stimulus")
+    }
+
+
+def _path(workdir: pathlib.Path, number: int) -> pathlib.Path:
+    return workdir / "folds" / f"{number:03d}.features.npz"

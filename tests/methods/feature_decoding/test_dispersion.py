@@ -1,0 +1,54 @@
+"""Each correction against its formula in plain NumPy."""
+
+import numpy as np
+import pytest
+
+from fmri_jax.methods.feature_decoding import dispersion
+
+SHAPES = {"map": (5, 4, 3, 6), "dense": (5, 9)}
+
+
+def spatial_deviation(image: np.ndarray, ddof: int) -> float:
+    """s(t) of one image, channel by channel."""
+    if image.ndim == 1:
+        return image.std(ddof=ddof)
+    return float(np.mean([image[..., c].std(ddof=ddof) for c in range(image.shape[-1])]))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_published_variants(shape):
+    rng = np.random.default_rng(0)
+    decoded = rng.standard_normal(shape).astype(np.float32) + 1
+    mean = rng.standard_normal(shape[1:]).astype(np.float32)
+    gain = rng.uniform(1, 3, shape[-1]).astype(np.float32)
+    for how, formula in {
+        "none": lambda t: t,
+        "out_of_fold": lambda t: mean + gain * (t - mean),
+        "spatial": lambda t: t * 2.5 / spatial_deviation(t, 0),
+        "spatial_centred": lambda t: (t - t.mean()) * 2.5 / spatial_deviation(t, 1) + t.mean(),
+        "train_mean_centred": lambda t: (
+            (t - mean - (t - mean).mean()) * 2.5 / spatial_deviation(t - mean, 1)
+            + (t - mean).mean()
+            + mean
+        ),
+    }.items():
+        found = dispersion.corrected(decoded, mean, gain, np.float32(2.5), how)
+        expected = np.stack([formula(t.astype(np.float64)) for t in decoded])
+        np.testing.assert_allclose(found, expected, atol=2e-5, err_msg=how)
+        alone = dispersion.corrected(decoded[2:3], mean, gain, np.float32(2.5), how)
+        np.testing.assert_allclose(alone[0], found[2], atol=1e-6, err_msg=how)
+
+
+def test_an_image_without_any_variation_stays_finite():
+    flat = np.full((2, 3, 3, 4), 0.5, np.float32)
+    for how in ("spatial", "spatial_centred", "train_mean_centred"):
+        found = dispersion.corrected(flat, 0 * flat[0], np.ones(4, np.float32), 1.0, how)
+        np.testing.assert_allclose(found, flat)
+
+
+def test_gains_restore_the_deviation_of_shrunken_features():
+    true = np.random.default_rng(1).standard_normal((50, 4, 4, 3)).astype(np.float32)
+    found = dispersion.gains(true, true * np.float32([0.5, 0.25, 0.0]))
+    np.testing.assert_allclose(found, [2, 4, 1], rtol=1e-5)  # what never varies cannot be enlarged
+    np.testing.assert_allclose(dispersion.gains(true, 0.01 * true), dispersion.LARGEST_GAIN)
+    np.testing.assert_array_equal(dispersion.gains(true, 3 * true), 1)

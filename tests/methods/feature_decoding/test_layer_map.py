@@ -1,0 +1,74 @@
+"""The dual map against scikit-learn's Ridge, and its left-out predictions against fits without."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from fmri_jax.methods.feature_decoding import layer_map
+
+
+@pytest.fixture(params=[(12, 30), (30, 12)], ids=["more voxels", "more stimuli"])
+def data(request):
+    n, voxels = request.param
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, voxels)).astype(np.float32) + 2
+    y = (x[:, :3] @ rng.standard_normal((3, 7)) + rng.standard_normal((n, 7)) + 5).astype(
+        np.float32
+    )
+    return x, y, rng.standard_normal((4, voxels)).astype(np.float32)
+
+
+def fitted_at(x, alpha):
+    return layer_map.decompose(x).replace(alphas={"layer": np.float32(alpha)})
+
+
+@pytest.mark.parametrize("alpha", [0.3, 20.0])
+def test_weights_of_training_features_predict_as_scikit_learn(data, alpha):
+    x, y, new = data
+    weights = np.asarray(fitted_at(x, alpha).weights(new, "layer"))
+    mean = y.mean(axis=0)
+    peer = Ridge(alpha=alpha, solver="svd").fit(x.astype(np.float64), y)
+    np.testing.assert_allclose(weights @ (y - mean) + mean, peer.predict(new), atol=2e-3)
+
+
+def test_left_out_weights_predict_as_a_fit_without_the_stimulus(data):
+    x, y, _ = data
+    found = np.asarray(fitted_at(x, 3.0).left_out_weights("layer")) @ y
+    for i in range(len(x)):
+        rest = np.arange(len(x)) != i
+        peer = Ridge(alpha=3.0, solver="svd").fit(x[rest].astype(np.float64), y[rest])
+        np.testing.assert_allclose(found[i], peer.predict(x[i : i + 1])[0], atol=5e-3)
+
+
+def test_the_penalty_is_that_of_the_smallest_error_of_fits_without_each_stimulus(data):
+    x, y, _ = data
+    penalties = (1e-3, 1e-1, 1.0, 10.0)
+    # Unit and noise alone ask for other penalties.
+    layers = {"signal": y, "noise": np.random.default_rng(1).standard_normal(y.shape)}
+    grams = {name: layer_map.gram(values.astype(np.float32)) for name, values in layers.items()}
+    found = layer_map.with_penalties(layer_map.decompose(x), grams, penalties)
+    centred = x - x.mean(axis=0)
+    unit = np.square(centred.astype(np.float64)).sum() / len(x)
+    for name, values in layers.items():
+        errors = []
+        for penalty in penalties:
+            error = 0.0
+            for i in range(len(x)):
+                rest = np.arange(len(x)) != i
+                peer = Ridge(alpha=penalty * unit, solver="svd").fit(x[rest], values[rest])
+                error += np.square(peer.predict(x[i : i + 1])[0] - values[i]).sum()
+            errors.append(error)
+        expected = penalties[int(np.argmin(errors))] * unit
+        np.testing.assert_allclose(found.alphas[name], expected, rtol=1e-4)
+    assert found.alphas["noise"] > found.alphas["signal"]
+
+
+def test_voxels_that_never_vary_change_nothing(data):
+    x, y, new = data
+    plain = np.asarray(fitted_at(x, 1.0).weights(new, "layer"))
+    wider = np.asarray(
+        fitted_at(np.c_[x, np.full(len(x), 3, np.float32)], 1.0).weights(
+            np.c_[new, np.full(len(new), 3, np.float32)], "layer"
+        )
+    )
+    np.testing.assert_allclose(wider, plain, atol=1e-4)

@@ -1,0 +1,199 @@
+"""Feature decoding as a method: fitted, kept, applied; retrieval; options that cannot be used."""
+
+import dataclasses
+import json
+import zipfile
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import fmri_jax as fj
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.errors import InputError
+from fmri_jax.linear.feature_ridge import FeatureRidge
+from fmri_jax.methods import RunContext, feature_decoding
+from fmri_jax.methods.feature_decoding import own_voxels
+from fmri_jax.methods.feature_decoding.config import PIXELS, Config
+from fmri_jax.training.mesh import make_mesh
+
+OPTIONS = {"n_steps": 3, "layers": ("relu1", "relu3"), "block": 4}
+SIZE = 32
+
+
+@pytest.fixture(scope="module")
+def trials():
+    """24 smooth images shown twice; 40 voxels are noisy linear views of them."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (24, 4, 4, 3), np.uint8)
+    images = np.stack(
+        [np.asarray(Image.fromarray(image).resize((SIZE, SIZE), 3)) for image in small]
+    )
+    stimulus = np.repeat(np.arange(24, dtype=np.int32), 2)
+    views = rng.standard_normal((48, 40)) / 7
+    fmri = (small.reshape(24, -1)[stimulus] / 128 - 1) @ views
+    fmri = (fmri + 0.1 * rng.standard_normal(fmri.shape)).astype(np.float32)
+    run = np.zeros(48, np.int32)
+    return Trials(fmri, stimulus, images, run, tuple(map(str, range(24))))
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return RunContext(folder, "all", jax.random.key(0), make_mesh(1), progress=False)
+
+
+@pytest.fixture(scope="module")
+def fitted(trials, context):
+    method = feature_decoding.build(Config(**OPTIONS))
+    return method.fit(trials.take(np.arange(40)), context)  # of 20 stimuli
+
+
+@pytest.fixture(scope="module")
+def new(trials):
+    return trials.fmri[40:46]  # of three stimuli that training does not show
+
+
+def test_layers_of_unseen_images_are_decoded(fitted, trials, new):
+    decoded = fitted.decode(new)
+    true = fitted.encoder.of_stimuli(trials.images[trials.stimulus[40:46]])
+    assert set(decoded) == {"relu1", "relu3", PIXELS}
+    for layer, found in decoded.items():
+        assert found.shape == true[layer].shape
+        mean = fitted.encoder.of_stimuli(fitted.images)[layer].mean(axis=0)
+        one, other = (np.asarray(x) - mean for x in (found, true[layer]))
+        if layer != "relu3":  # 20 images teach little of what is not linear in the pixels
+            assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.2, layer
+
+
+def test_images_come_nearer_to_what_was_decoded(fitted, new):
+    images = np.asarray(fitted.reconstruct(new))
+    assert images.shape == (6, SIZE, SIZE, 3) and 0 <= images.min() and images.max() <= 1
+    decoded = fitted.decode(new)
+    start = np.clip(np.asarray(decoded[PIXELS]), 0, 1)
+
+    def error(images):
+        layers = fitted.encoder(images)
+        return sum(
+            np.square(np.asarray(layers[layer] - decoded[layer])).sum(axis=(1, 2, 3))
+            / np.square(np.asarray(decoded[layer])).sum(axis=(1, 2, 3))
+            for layer in ("relu1", "relu3")
+        )
+
+    assert (error(images) < error(start)).all()
+
+
+def test_a_trial_is_reconstructed_alike_alone_and_among_others(fitted, new):
+    together = np.asarray(fitted.reconstruct(new))
+    np.testing.assert_allclose(fitted.reconstruct(new[5:6])[0], together[5], atol=1e-4)
+
+
+def test_a_kept_decoder_gives_the_same_bits(fitted, new):
+    arrays, options = fitted.state()
+    options = json.loads(json.dumps(options))
+    again = feature_decoding.restore(arrays, options)
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+    assert again.config == fitted.config and again.image_shape == (SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize("dispersion", ["out_of_fold", "spatial"])
+def test_units_are_decoded_from_voxels_of_their_own(trials, new, context, dispersion):
+    config = Config(**OPTIONS, n_voxels=10, alpha=5.0, dispersion=dispersion)
+    shown = trials.take(np.arange(40))
+    fitted = feature_decoding.build(config).fit(shown, context)
+    features = fitted.encoder.of_stimuli(trials.images[:20])["relu3"]
+    raw = np.asarray(fitted.own["relu3"].predict(new))
+    peer = FeatureRidge(n_voxels=10, alpha=5.0, standardise=True)
+    expected = peer.fit(shown.fmri, features, stimulus=shown.stimulus).predict(new)
+    np.testing.assert_allclose(raw, expected, atol=1e-4)
+    decoded = np.asarray(fitted.decode(new)["relu3"])
+    mean, gain = (np.asarray(x["relu3"]) for x in (fitted.statistics.mean, fitted.statistics.gain))
+    if dispersion == "out_of_fold":
+        assert gain.max() > 1
+        np.testing.assert_allclose(decoded, mean + gain * (raw - mean), atol=1e-4)
+    arrays, options = fitted.state()
+    again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+
+
+def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
+    trials, new, tmp_path, context, monkeypatch
+):
+    config = Config(**OPTIONS, n_voxels=10, dispersion="spatial")
+    expected = feature_decoding.build(config).fit(trials, context)
+    monkeypatch.setattr(own_voxels, "LARGEST_IN_MEMORY", 100)
+    here = dataclasses.replace(context, workdir=tmp_path)
+    fitted = feature_decoding.build(config).fit(trials, here)
+    assert (tmp_path / "features/all/relu1").is_dir()
+    np.testing.assert_allclose(fitted.reconstruct(new), expected.reconstruct(new), atol=1e-3)
+    arrays, options = fitted.state()
+    again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+
+
+def test_the_deep_image_prior_paints_what_was_decoded(trials, new, context):
+    config = Config(**OPTIONS | {"n_steps": 2}, renderer="deep_image_prior", learning_rate=1e-3)
+    fitted = feature_decoding.build(config).fit(trials, context)
+    images = np.asarray(fitted.reconstruct(new[:2]))
+    assert images.shape == (2, SIZE, SIZE, 3) and 0 <= images.min() and images.max() <= 1
+    decoded = fitted.decode(new[:2])
+    start = fitted.canvas.images(fitted.canvas.start(decoded, 2))
+    assert np.abs(images - np.asarray(start)).max() > 1e-4
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_retrieval_finds_the_photograph_that_was_shown(trials, context, tmp_path, channels):
+    photographs = tmp_path / "photographs.zip"
+    images = trials.images if channels == 3 else trials.images[..., :1]
+    with zipfile.ZipFile(photographs, "w") as archive:
+        for i, image in enumerate(images):
+            with archive.open(f"{i:02d}.png", "w") as stream:
+                Image.fromarray(image if channels == 3 else image[..., 0]).save(stream, "PNG")
+    config = Config(**OPTIONS, renderer="retrieval", photographs=str(photographs))
+    shown = dataclasses.replace(trials, images=images).take(np.arange(40))
+    fitted = feature_decoding.build(config).fit(shown, context)
+    true = {layer: array for layer, array in fitted.encoder.of_stimuli(images[20:23]).items()}
+    found = np.asarray(fitted.retrieve(true))
+    np.testing.assert_allclose(found, images[20:23] / np.float32(255), atol=1e-6)
+    assert fitted.reconstruct(trials.fmri[40:42]).shape == (2, SIZE, SIZE, channels)
+    assert feature_decoding.trained_through(config) == ()
+
+
+def test_metrics_through_the_network_are_known_to_be_circular():
+    assert feature_decoding.trained_through(Config()) == ("alexnet",)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"network": "alexnett"}, "did you mean 'alexnet'"),
+        ({"layers": ("relu9",)}, "AlexNet has no layer 'relu9'"),
+        ({"layers": ()}, "expected one or more layers"),
+        ({"layers": ("relu1", "pixels")}, "pixels are matched by config.method.pixel_weight"),
+        ({"n_steps": 0}, "n_steps is 0: expected >= 1"),
+        ({"total_variation": -1.0}, "total_variation is -1.0: expected >= 0"),
+        ({"latent_decay": 0.0}, "latent_decay is 0.0"),
+        ({"renderer": "retrieval"}, "name a folder or zip of photographs"),
+        ({"optimiser": "lbfgs", "jitter": 2}, "jitter"),
+    ],
+)
+def test_options_that_cannot_be_used_are_rejected(options, message):
+    with pytest.raises(InputError, match=message):
+        Config(**options)
+
+
+def test_images_too_small_for_a_layer_are_rejected_before_anything_is_computed(trials, context):
+    tiny = dataclasses.replace(trials, images=trials.images[:, :20, :20])
+    config = Config(**{**OPTIONS, "layers": ("pool5",)})
+    with pytest.raises(InputError, match="AlexNet has no layer 'pool5' at this image size"):
+        feature_decoding.build(config).fit(tiny, context)
+
+
+def test_the_estimator_is_the_method(trials, new):
+    decoder = fj.FeatureDecoder(n_steps=3, layers=("relu1", "relu3"))
+    images = trials.targets()[:40]
+    found = decoder.fit(trials.fmri[:40], images).predict(new)
+    assert found.shape == (6, SIZE, SIZE, 3) and found.dtype == np.float32
+    assert decoder.decode(new)["relu3"].shape[0] == 6
+    assert "penalty of relu1" in decoder.fitted_.summary()
