@@ -65,11 +65,12 @@ def _object2vec(config) -> None:
     """The mean photograph of each of 81 categories; each is decoded without having been seen."""
     config.title = "Deep image reconstruction on real responses to objects, unseen categories"
     config.text = (
-        "The mean photograph of each of 81 object categories, from the visual cortex of subject 1 "
-        "of Bonner & Epstein (2021); every category is unseen in training."
+        "The mean photograph of each of 81 object categories, from 200 voxels of early visual "
+        "cortex of subject 1 of Bonner & Epstein (2021); every category is unseen in training."
     )
     config.data.path = "$FMRI_JAX_DATA/object2vec_subj001.npz"
     config.preparation.split = "run"
+    config.preparation.roi = "EVC"  # as in gan_object2vec.py
 
 
 def _macaque_v4(config) -> None:
@@ -77,8 +78,8 @@ def _macaque_v4(config) -> None:
     config.title = "Deep image reconstruction from spikes of macaque V4"
     config.text = (
         "Recorded, macaque V4 spikes, not fMRI: 89 units, mean counts of 12 repeats of each of "
-        "1,200 photographs (Cowley, Stan, Pillow & Smith 2023), square roots of counts; every test "
-        "photograph is unseen in training."
+        "1,200 photographs (Cowley, Stan, Pillow & Smith 2023); every test photograph is unseen in "
+        "training."
     )
     config.data.path = "$FMRI_JAX_DATA/macaque_v4_pe_201025.npz"
     config.preparation.split = "run"
