@@ -12,7 +12,8 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.released import load_released
 from tests.pretrained.caffe_messages import write_net
-from tests.pretrained.test_released_generator import VOXELS, released_layers
+from tests.pretrained.released_layers import random_layers
+from tests.pretrained.test_released_generator import VOXELS
 
 
 def recording(voxels):
@@ -33,7 +34,7 @@ def recording(voxels):
 @pytest.fixture(scope="module")
 def generator(tmp_path_factory):
     path = tmp_path_factory.mktemp("released") / "generator.caffemodel"
-    path.write_bytes(write_net(released_layers()))
+    path.write_bytes(write_net(random_layers(VOXELS)))
     return str(path)
 
 
