@@ -53,7 +53,6 @@ def python(code: str, *arguments: str, **variables: str | None) -> subprocess.Co
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0",
         **variables,
     }
     kept = {name: value for name, value in environment.items() if value is not None}

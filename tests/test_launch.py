@@ -10,6 +10,8 @@ import time
 import pytest
 
 from fmri_jax.pipeline import executors
+from fmri_jax.pipeline.run import run
+from tests.launching import launch
 
 HEAVY = ("jax", "flax", "optax", "orbax", "grain", "matplotlib", "tensorflow_datasets", "torch")
 
@@ -46,13 +48,9 @@ def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
 
 
 @pytest.mark.parametrize("flag", ["--jobs=4", "--slurm=timeout_min=5"])
-def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag):
-    options = ["--config=experiments/gan_vc.py:tiny", f"--workdir={tmp_path / 'run'}", flag]
-    program = (
-        "import fmri_jax.pipeline.run\nfmri_jax.pipeline.run.run = print\n" + AS_A_COMMAND + RUN
-    )
-    command = [sys.executable, "-c", program, "launch.py", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag, monkeypatch):
+    monkeypatch.setattr(sys.modules[run.__module__], "run", print)
+    done = launch("--config=experiments/gan_vc.py:tiny", f"--workdir={tmp_path / 'run'}", flag)
     assert (done.returncode, done.stdout) == (2, "")
     (said,) = done.stderr.splitlines()
     assert f"fmri_jax: {flag} was given, but experiments/gan_vc.py:tiny is a single run" in said
@@ -63,10 +61,6 @@ def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag):
 AS_A_COMMAND = """
 import os, runpy, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-"""
-RUN = """
-sys.argv.pop(0)
-runpy.run_path("launch.py", run_name="__main__")
 """
 AGAIN = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
 WHILE_MODULES_ARE_IMPORTED = """
@@ -93,8 +87,14 @@ runpy.run_path("launch.py", run_name="__main__")
 STOPPED = "fmri_jax: stopped; the same command resumes where it was\n"
 
 
-@pytest.mark.parametrize("where", [WHILE_MODULES_ARE_IMPORTED, WHERE_EXCEPTIONS_ARE_SWALLOWED])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("where", "number", "code"),
+    [
+        (WHILE_MODULES_ARE_IMPORTED, signal.SIGINT, 130),
+        (WHERE_EXCEPTIONS_ARE_SWALLOWED, signal.SIGTERM, 143),
+    ],
+    ids=["SIGINT", "SIGTERM"],
+)
 def test_a_stopped_run_ends_with_one_line(where, number, code):
     program = AS_A_COMMAND + where.replace("SIGNAL", str(int(number))) + LAUNCH
     command = [sys.executable, "-c", program]

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from fmri_jax.files import replacing
 from fmri_jax.report.figures.theme import LIGHT, Theme, png, stamp
 
 if TYPE_CHECKING:
+    import jinja2
     from matplotlib.figure import Figure
 
 _FOLDER = pathlib.Path(__file__).parent
@@ -46,17 +48,22 @@ def data_address(png_bytes: bytes) -> str:
 
 def render(template: str, values: dict[str, Any]) -> str:
     """Fills a template of this folder; text is escaped, unknown names are an error."""
+    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
+    return _environment().get_template(template).render(style=style, **values)
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    """One for all pages, as it keeps templates that it has read."""
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(style=style, **values)
 
 
 def write_file(path: pathlib.Path, content: str | bytes) -> pathlib.Path:

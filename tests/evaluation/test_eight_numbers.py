@@ -151,8 +151,9 @@ def test_repeated_images_are_no_distractors_and_ties_do_not_count(pictures):
 def test_grey_images_count_as_rgb(pictures):
     grey = [images[..., :1] for images in pictures]
     rgb = [np.repeat(images, 3, axis=-1) for images in grey]
+    expected = eight_numbers(*rgb, {}, block=4)
     for number, values in eight_numbers(*grey, {}, block=4).items():
-        np.testing.assert_allclose(values, eight_numbers(*rgb, {}, block=4)[number], atol=1e-6)
+        np.testing.assert_allclose(values, expected[number], atol=1e-6)
 
 
 def test_there_are_eight_and_one_more_reading_of_ssim():

@@ -63,6 +63,8 @@ def test_a_finished_run_is_scored_again(folder):
             assert new["baselines"][baseline][metric]["value"] == pytest.approx(value, abs=1e-6)
     assert new["diagnostics"] == pytest.approx(old["trust"], abs=1e-6)
     assert {note["kind"] for note in new["notes"]} <= set(notes.KINDS) - {"remark"}
+    # Those that came later are made of old folds, too.
+    assert set(new["baselines"]) == {name for name in BASELINES if BASELINES[name].prepare}
 
 
 def test_a_killed_run_is_resumed(folder):
@@ -86,10 +88,7 @@ def test_an_old_run_is_compared_with_a_new_one(folder, tmp_path):
     assert "differently" not in text  # options that came later are not known to differ
 
 
-def test_baselines_that_came_later_are_made_of_old_folds_too(folder):
-    """Those that need the fitted method are what the folds hold."""
+def test_old_folds_hold_the_baselines_that_need_the_fitted_method():
     found = rows.read(OLD / "killed" / "folds" / "000.npz", "stimulus group 1 of 2")
     assert set(found.predictions) == {rows.METHOD, "ridge", "mean_image", "shuffled_fmri"}
     assert set(found.vs_train) == set(found.predictions)
-    new = scores_of(folder / "local_decoders")
-    assert set(new["baselines"]) == {name for name in BASELINES if BASELINES[name].prepare}

@@ -22,7 +22,7 @@ from fmri_jax.pipeline.sweep import merge, run_sweep, run_task, tasks
 def base_config(miyawaki: pathlib.Path) -> dict:
     """Local decoders of the real recording in two folds: a run takes about a second."""
     config = default_config("local_decoders", "file").to_dict()
-    config["title"] = "Regions"
+    config["title"], config["n_devices"] = "Regions", 1
     config["data"]["path"] = str(miyawaki)
     config["preparation"] |= {"split": "stimulus", "n_folds": 2, "average_repeats": "none"}
     config["method"] |= {"scales": (1,), "decoder": "ridge", "alpha": 100.0}
@@ -331,7 +331,8 @@ def test_the_smoke_run_of_table2_refuses_only_the_row_that_lacks_weights(tmp_pat
     """CaffeNet's row says where its weights are to be had; here it must not look for them."""
     monkeypatch.setattr("fmri_jax.pretrained.sources.fetch", unreachable)
     config = importlib.import_module("experiments.table2").get_config("tiny").to_dict()
-    kept = ("Best model (VC)", "Paper's weights, CaffeNet", "Without image loss")
+    config["n_devices"], config["evaluation"]["perceptual"] = 1, False
+    kept = ("Paper's weights, CaffeNet", "Without image loss")
     rows = [row for row in config["sweep"]["variants"] if row[0] in kept]
     config["sweep"] = {"variants": tuple(rows)}
     with pytest.raises(InputError, match=r"Paper's weights, CaffeNet was not run.*caffemodel"):

@@ -72,11 +72,13 @@ def test_on_several_devices_gradients_alone_are_sent(setting, monkeypatch, enoug
     assert 0.98 * gradients < sent["all-reduce"] < most * gradients
 
 
-@pytest.mark.parametrize("update", ["simultaneous", "alternating"])
-def test_bfloat16_on_a_gpu_stays_near_float32(setting, monkeypatch, update):
-    expected, _ = two_steps(without_dropout(setting(update=update)))
+@pytest.mark.parametrize(
+    "options", [{}, {"update": "alternating", "feature_weight": 0.0}], ids=["all", "alternating"]
+)
+def test_bfloat16_on_a_gpu_stays_near_float32(setting, monkeypatch, options):
+    expected, _ = two_steps(without_dropout(setting(**options)))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    found, program = two_steps(without_dropout(setting(update=update, dtype="bfloat16")))
+    found, program = two_steps(without_dropout(setting(**options, dtype="bfloat16")))
     assert last_doubling(program, "bf16")
     for name, value in expected[0].items():
         np.testing.assert_allclose(found[0][name], value, rtol=0.05, err_msg=name)

@@ -11,6 +11,7 @@ import pytest
 
 from fmri_jax.methods.gan.losses import adversarial_loss
 from fmri_jax.methods.gan.step import TrainStep, jitted
+from fmri_jax.training import compiler
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "goldens" / "gan_step.json"
 OFF = {"image_weight": 0.0, "feature_weight": 0.0, "adversarial_weight": 0.0}
@@ -93,7 +94,11 @@ def test_the_comparator_never_changes(setting):
 def test_steps_share_one_compilation(setting):
     small = setting(feature_weight=0.0)
     chex.clear_trace_counter()
-    counted = jax.jit(chex.assert_max_traces(small.step.__call__, n=1))
+    counted = jax.jit(
+        chex.assert_max_traces(small.step.__call__, n=1),
+        donate_argnums=0,
+        compiler_options=compiler.options(),
+    )
     state, *rest = small.arguments()
     for _ in range(3):
         state, _ = counted(state, *rest)
