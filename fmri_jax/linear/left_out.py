@@ -42,29 +42,28 @@ def left_out_error(
     n, components = left.shape
     along = matmul(left.T, spread)
     complete = n == components  # then nothing is outside
-    outside = None if complete else spread - matmul(left, along)
+    outside = 0 if complete else spread - matmul(left, along)
 
-    def of_group(rows: jax.Array, rest: jax.Array) -> jax.Array:
+    def remaining(rows: jax.Array, rest: jax.Array) -> jax.Array:
+        """I - H_gg of a group."""
         used = rows >= 0
-
-        def take(values: jax.Array) -> jax.Array:
-            return jnp.where(used[:, None], values[rows], 0)
-
-        own, inside = take(left), take(rest)
-        residual = matmul(inside, along)
+        own, inside = (jnp.where(used[:, None], values[rows], 0) for values in (left, rest))
         unit, both = jnp.eye(len(rows), dtype=left.dtype), used[:, None] & used
         # Rounding must not make this singular, nor do the places that a small group leaves empty.
-        remaining = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
-        if outside is not None:
-            residual += take(outside)
-            remaining += jnp.where(both, unit, 0) - matmul(own, own.T)
-        residual = jnp.linalg.solve(remaining, residual)
-        return jnp.sum(matmul(residual, moment) * residual)
+        found = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
+        return found if complete else found + jnp.where(both, unit, 0) - matmul(own, own.T)
 
     def error(alpha: jax.Array) -> jax.Array:
         rest = left * (alpha / (variance + alpha))
+        residual = matmul(rest, along) + outside
+
+        def of_group(rows: jax.Array) -> jax.Array:
+            own = jnp.where(rows[:, None] >= 0, residual[rows], 0)
+            return jnp.linalg.solve(remaining(rows, rest), own)
+
         together = max(1, 256 // groups.shape[1])
-        return jnp.sum(jax.lax.map(lambda g: of_group(g, rest), groups, batch_size=together))
+        left_out = jax.lax.map(of_group, groups, batch_size=together).reshape(-1, len(moment))
+        return jnp.sum(matmul(left_out, moment) * left_out)
 
     return error
 

@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 import threadpoolctl
 from jax.sharding import Mesh
 
 from fmri_jax.arrays import matmul
+from fmri_jax.linear.feature_ridge.lapack import solve_positive
 from fmri_jax.linear.feature_ridge.responses import Centred, Responses
 from fmri_jax.linear.model import SparseLinearModel
 from fmri_jax.linear.selection import select_rows
@@ -168,18 +168,12 @@ def _factorise(
     own: np.ndarray,
     right: np.ndarray,
 ) -> np.ndarray:
-    """Coefficients (k,) by Cholesky's factor, which overwrites `own`."""
+    """Coefficients (k,) by Cholesky's factor, which overwrites `own`, as they do `right`."""
     largest = own.diagonal().max()
-    factor, solution, failed = scipy.linalg.lapack.sposv(
-        own.T,  # symmetric, and in LAPACK's order
-        right,
-        lower=1,
-        overwrite_a=1,
-        overwrite_b=1,
-    )
-    if failed or factor.diagonal().min() ** 2 < NEAR_SINGULAR * largest:
-        return solve_exactly(problem, chosen, targets, unit)
-    return solution
+    solved = solve_positive(own, right)
+    if solved and own.diagonal().min() ** 2 >= NEAR_SINGULAR * largest:
+        return right
+    return solve_exactly(problem, chosen, targets, unit)
 
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
