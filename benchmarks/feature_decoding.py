@@ -57,7 +57,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--stimuli", type=int, default=1200)
     parser.add_argument("--trials", type=int, default=6000)
     parser.add_argument("--voxels", type=int, default=11726)
-    parser.add_argument("--units", type=int, default=2048)
+    parser.add_argument("--units", type=int, default=8192)
     parser.add_argument("--selected", type=int, default=500, help="voxels per unit")
     parser.add_argument("--peer-units", type=int, default=196, help="in a call of fastl2lir")
     parser.add_argument("--rounds", type=int, default=3)
