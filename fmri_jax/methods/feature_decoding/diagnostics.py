@@ -56,8 +56,10 @@ def diagnose(
     ]
     order = dict.fromkeys((*reconstructor.encoder.layers, *features))  # as in the network
     statistics = {layer: training_statistics(features[layer]) for layer in order}
+    true = {split: _true(reconstructor, trials) for split, trials in fold.tests.items()}
+    spans = _spans(features, true)
     sets = {
-        split: _scored(reconstructor, trials, features, statistics, maps)
+        split: _scored(reconstructor, trials, true[split], spans[split], features, statistics, maps)
         for split, trials in fold.tests.items()
     }
     stimulus = {split: trials.stimulus for split, trials in fold.tests.items()}
@@ -67,20 +69,37 @@ def diagnose(
 def _scored(
     reconstructor: "FeatureReconstructor",
     trials: "Trials",
+    true: Features,
+    spans: Features,
     features: Features,
     statistics: Mapping[str, tuple[np.ndarray, np.ndarray]],
     maps: Maps,
 ) -> dict[str, LayerScores]:
     """Layer -> scores of what each source decodes of one test set."""
-    true, found = _true(reconstructor, trials), {}
+    found = {}
     decoded = reconstructor.decode(jnp.asarray(trials.fmri))
     for layer, (mean, deviation) in statistics.items():
-        # Of standardised units, as published, those that are rarely active outweigh the others.
-        span = project_features(features[layer], true[layer])
-        sources = _sources(decoded[layer], span, trials.fmri, maps, features[layer], layer, mean)
+        fmri, own = trials.fmri, features[layer]
+        sources = _sources(decoded[layer], spans[layer], fmri, maps, own, layer, mean)
         found[layer] = fold_features.score_layer(
             true[layer], sources, mean, deviation, trials.stimulus
         )
+    return found
+
+
+def _spans(features: Features, true: Mapping[str, Features]) -> dict[str, dict[str, np.ndarray]]:
+    """Test set -> layer -> (n, ...) projections of true features, of all sets at once.
+
+    Of standardised units, as published, those that are rarely active would outweigh the others.
+    """
+    ends = np.cumsum([len(next(iter(layers.values()))) for layers in true.values()])[:-1]
+    found: dict[str, dict[str, np.ndarray]] = {split: {} for split in true}
+    for layer, array in features.items():
+        together = np.concatenate([layers[layer] for layers in true.values()])
+        for split, part in zip(
+            true, np.split(project_features(array, together), ends), strict=True
+        ):
+            found[split][layer] = part
     return found
 
 

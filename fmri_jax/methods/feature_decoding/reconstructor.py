@@ -1,6 +1,7 @@
 """A fitted feature decoder: responses -> decoded layers -> images."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import flax.struct
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
+from tqdm.auto import tqdm
 
 from fmri_jax.arrays import matmul
 from fmri_jax.config import section
@@ -83,7 +85,10 @@ class FeatureReconstructor:
             return self.retrieve(self.decode(fmri))
         n, block = len(fmri), min(self.config.block, len(fmri))
         index = jnp.arange(n + -n % block).reshape(-1, block) % n
-        return jnp.concatenate([self.render(self.decode(fmri[rows])) for rows in index])[:n]
+        steps = len(index) * self.config.n_steps
+        with tqdm(total=steps, desc="render", unit="step", disable=None, leave=False) as bar:
+            parts = [self.render(self.decode(fmri[rows]), bar.update) for rows in index]
+        return jnp.concatenate(parts)[:n]
 
     def retrieve(self, decoded: Layers) -> jax.Array:
         """The photographs (n, h, w, c) in [0, 1] whose layers are nearest to these (n, ...)."""
@@ -99,13 +104,20 @@ class FeatureReconstructor:
         )
         return jnp.asarray(found)
 
-    def render(self, decoded: Layers) -> jax.Array:
-        """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...)."""
+    def render(
+        self, decoded: Layers, report: Callable[[int], object] = lambda steps: None
+    ) -> jax.Array:
+        """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...).
+
+        Args:
+            decoded: layer -> (n, ...).
+            report: called with how many further steps are done.
+        """
         n = len(next(iter(decoded.values())))
         weights = layer_weights(decoded, {PIXELS: self.config.pixel_weight})
         objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
         start = self.canvas.start(decoded, n)
-        return render(objective, self.canvas, start, self.config, jax.random.key(0))[0]
+        return render(objective, self.canvas, start, self.config, jax.random.key(0), report)[0]
 
     def summary(self) -> dict[str, str | float]:
         """The penalty of each layer that shares all voxels."""

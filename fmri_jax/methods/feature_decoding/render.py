@@ -58,7 +58,7 @@ def render(
     variables: Any,
     config: Config,
     key: jax.Array,
-    report: Callable[[int], object] = lambda step: None,
+    report: Callable[[int], object] = lambda steps: None,
 ) -> tuple[jax.Array, jax.Array]:
     """Optimises images from where `variables` start.
 
@@ -68,7 +68,7 @@ def render(
         variables: a pytree, first axis n.
         config: optimiser and its options.
         key: of the jitter.
-        report: called with the steps done.
+        report: called with how many further steps are done.
 
     Returns:
         (n, h, w, c) images in [0, 1] of the lowest loss of each, and these losses (n,).
@@ -80,7 +80,7 @@ def render(
     for step in range(0, config.n_steps, STEPS_PER_CALL):
         n = min(STEPS_PER_CALL, config.n_steps - step)
         progress = _advance(progress, objective, canvas, config, key, n)
-        report(step + n)
+        report(n)
     progress = _finish(progress, objective, canvas)
     return progress.best, progress.lowest
 
