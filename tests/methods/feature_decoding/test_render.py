@@ -47,7 +47,7 @@ def make(encoder, images, total_variation=0.0):
 
 
 def options(**given) -> Config:
-    return Config(**{"learning_rate": 0.02, "final_learning_rate": 0.02, "n_steps": 30, **given})
+    return Config(**{"learning_rate": 0.02, "final_learning_rate": 0.02, "n_steps": 20, **given})
 
 
 def test_the_loss_is_the_sum_of_relative_errors_and_total_variation(problem):
@@ -100,7 +100,8 @@ def test_descent_is_that_of_pytorch(problem, optimiser):
 @pytest.mark.parametrize("optimiser", ["adam", "momentum", "lbfgs"])
 def test_every_optimiser_finds_images_whose_layer_matches(problem, optimiser):
     encoder, images, start = problem
-    config = options(optimiser=optimiser, n_steps=200, final_learning_rate=0.0)
+    steps = 40 if optimiser == "lbfgs" else 200
+    config = options(optimiser=optimiser, n_steps=steps, final_learning_rate=0.0)
     found, lowest = render(
         make(encoder, images), CANVAS, jnp.asarray(start), config, jax.random.key(0)
     )
@@ -112,18 +113,21 @@ def test_every_optimiser_finds_images_whose_layer_matches(problem, optimiser):
 def test_an_image_does_not_depend_on_the_others(problem, optimiser):
     encoder, images, start = problem
     config, key = options(optimiser=optimiser), jax.random.key(0)
+    others = np.random.default_rng(1).uniform(0, 1, SHAPE).astype(np.float32)
+    others[1] = images[1]
     together, _ = render(make(encoder, images), CANVAS, jnp.asarray(start), config, key)
-    alone, _ = render(make(encoder, images[1:2]), CANVAS, jnp.asarray(start[1:2]), config, key)
-    np.testing.assert_allclose(alone[0], together[1], atol=1e-5)
+    elsewhere, _ = render(make(encoder, others), CANVAS, jnp.asarray(start), config, key)
+    np.testing.assert_allclose(elsewhere[1], together[1], atol=1e-5)
+    assert np.abs(np.asarray(elsewhere[0] - together[0])).max() > 1e-2
 
 
 def test_the_image_of_the_lowest_loss_is_kept(problem):
     encoder, images, start = problem
     objective = make(encoder, images)
-    wild = options(learning_rate=0.5, final_learning_rate=0.5, n_steps=25)
+    wild = options(learning_rate=0.5, final_learning_rate=0.5, n_steps=40)
     found, lowest = render(objective, CANVAS, jnp.asarray(start), wild, jax.random.key(0))
     np.testing.assert_allclose(objective(found), lowest, rtol=1e-5)
-    n_steps = [5, 25]
+    n_steps = [20, 40]
     losses = [
         render(
             objective,
@@ -145,7 +149,7 @@ def test_jitter_moves_what_the_network_sees_and_follows_its_key(problem):
             make(encoder, images),
             CANVAS,
             jnp.asarray(start),
-            options(jitter=1, n_steps=5),
+            options(jitter=1),
             jax.random.key(seed),
         )[0]
         for seed in (0, 0, 1)
