@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.arrays import matmul
+from fmri_jax.linear import left_out
 from fmri_jax.linear.penalties import PENALTIES
 
 
@@ -58,15 +59,7 @@ def decompose(rows: Any) -> LayerMap:
 @jax.jit
 def _decompose(rows: jax.Array) -> LayerMap:
     mean = jnp.mean(rows, axis=0)
-    x = rows - mean
-    wide = x.shape[0] <= x.shape[1]
-    small = x if wide else x.T
-    variance, vectors = jnp.linalg.eigh(matmul(small, small.T))
-    kept = variance > jnp.finfo(x.dtype).eps * max(x.shape) * variance[-1]  # the rest is rounding
-    variance = jnp.where(kept, variance, 0)
-    scale = jnp.where(kept, 1 / jnp.sqrt(jnp.where(kept, variance, 1)), 0)
-    others = matmul(small.T, vectors) * scale
-    left, right = (vectors, others) if wide else (others, vectors)
+    left, variance, right = left_out.decompose(rows - mean)
     return LayerMap(mean, left, right, variance, {})
 
 
