@@ -6,7 +6,7 @@ program per call of a few steps. The image that is returned had the lowest loss.
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.struct
 import jax
@@ -31,7 +31,17 @@ class Progress:
     lowest: jax.Array  # (n,)
 
 
-def optimiser_of(config: Config) -> optax.GradientTransformationExtraArgs:
+class Descent(NamedTuple):
+    """The options that the compiled program depends on; the same names as in `Config`."""
+
+    optimiser: str
+    n_steps: int
+    learning_rate: float
+    final_learning_rate: float
+    jitter: int
+
+
+def optimiser_of(config: Descent) -> optax.GradientTransformationExtraArgs:
     """The optimiser that the options name; it sees one image."""
     rate = optax.linear_schedule(config.learning_rate, config.final_learning_rate, config.n_steps)
     if config.optimiser == "adam":
@@ -76,17 +86,18 @@ def render(
     References:
         Shen, Horikawa, Majima & Kamitani (2019), PLoS Comput. Biol. 15:e1006633.
     """
-    progress = _start(canvas, variables, config)
+    descent = Descent(*(getattr(config, name) for name in Descent._fields))
+    progress = _start(canvas, variables, descent)
     for step in range(0, config.n_steps, STEPS_PER_CALL):
         n = min(STEPS_PER_CALL, config.n_steps - step)
-        progress = _advance(progress, objective, canvas, config, key, n)
+        progress = _advance(progress, objective, canvas, descent, key, n)
         report(n)
     progress = _finish(progress, objective, canvas)
     return progress.best, progress.lowest
 
 
 @functools.partial(jax.jit, static_argnums=2)
-def _start(canvas: Canvas, variables: Any, config: Config) -> Progress:
+def _start(canvas: Canvas, variables: Any, config: Descent) -> Progress:
     variables = canvas.project(variables)
     images = jnp.clip(canvas.images(variables), 0, 1)
     state = jax.vmap(optimiser_of(config).init)(variables)
@@ -98,7 +109,7 @@ def _advance(
     progress: Progress,
     objective: Objective,
     canvas: Canvas,
-    config: Config,
+    config: Descent,
     key: jax.Array,
     n_steps: int,
 ) -> Progress:
@@ -113,7 +124,7 @@ def _advance(
 
 
 def _step(
-    progress: Progress, objective: Objective, canvas: Canvas, config: Config, by: jax.Array
+    progress: Progress, objective: Objective, canvas: Canvas, config: Descent, by: jax.Array
 ) -> Progress:
     def total(variables: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         images = canvas.images(variables)
@@ -146,7 +157,7 @@ def _lbfgs_updates(
     canvas: Canvas,
     losses: jax.Array,
     gradient: Any,
-    config: Config,
+    config: Descent,
 ) -> tuple[Any, Any]:
     """L-BFGS of each image on its own, whose line search evaluates the objective of that image."""
     optimiser = optimiser_of(config)

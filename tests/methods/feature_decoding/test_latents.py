@@ -12,10 +12,22 @@ from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.networks import DeepGenerator
 
 
+@pytest.fixture(scope="module")
+def params():
+    """Random weights of the generator."""
+    shapes = jax.eval_shape(
+        DeepGenerator(image_size=129).init, jax.random.key(0), jnp.zeros((1, 4096))
+    )["params"]
+    rng = np.random.default_rng(0)
+    return jax.tree.map(
+        lambda x: jnp.asarray(rng.standard_normal(x.shape, np.float32) / np.sqrt(x.shape[0])),
+        shapes,
+    )
+
+
 @pytest.fixture
-def weights(monkeypatch):
-    """Random weights of the generator, in the place of published ones."""
-    params = DeepGenerator(image_size=129).init(jax.random.key(0), jnp.zeros((1, 4096)))["params"]
+def weights(params, monkeypatch):
+    """They stand in the place of published ones; and which were asked for."""
     asked = []
 
     def load(name, path=None):

@@ -121,6 +121,7 @@ def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
     trials, new, tmp_path, context, monkeypatch
 ):
     config = Config(**OPTIONS, n_voxels=10, dispersion="spatial")
+    trials = trials.take(np.arange(40))
     expected = feature_decoding.build(config).fit(trials, context)
     monkeypatch.setattr(own_voxels, "LARGEST_IN_MEMORY", 100)
     here = dataclasses.replace(context, workdir=tmp_path)
@@ -130,16 +131,6 @@ def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
     arrays, options = fitted.state()
     again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
     np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
-
-
-def test_the_deep_image_prior_paints_what_was_decoded(trials, new, context):
-    config = Config(**OPTIONS | {"n_steps": 2}, renderer="deep_image_prior", learning_rate=1e-3)
-    fitted = feature_decoding.build(config).fit(trials, context)
-    images = np.asarray(fitted.reconstruct(new[:2]))
-    assert images.shape == (2, SIZE, SIZE, 3) and 0 <= images.min() and images.max() <= 1
-    decoded = fitted.decode(new[:2])
-    start = fitted.canvas.images(fitted.canvas.start(decoded, 2))
-    assert np.abs(images - np.asarray(start)).max() > 1e-4
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -193,7 +184,7 @@ def test_images_too_small_for_a_layer_are_rejected_before_anything_is_computed(t
 def test_the_estimator_is_the_method(trials, new):
     decoder = fj.FeatureDecoder(n_steps=3, layers=("relu1", "relu3"))
     images = trials.targets()[:40]
-    found = decoder.fit(trials.fmri[:40], images).predict(new)
-    assert found.shape == (6, SIZE, SIZE, 3) and found.dtype == np.float32
+    found = decoder.fit(trials.fmri[:40], images).predict(new[:4])  # programs are those of above
+    assert found.shape == (4, SIZE, SIZE, 3) and found.dtype == np.float32
     assert decoder.decode(new)["relu3"].shape[0] == 6
     assert "penalty of relu1" in decoder.fitted_.summary()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fmri_jax.methods.feature_decoding import objective as objectives
-from fmri_jax.methods.feature_decoding.canvases import Pixels
+from fmri_jax.methods.feature_decoding.canvases import ImagePrior, Pixels
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.objective import Objective
 from fmri_jax.methods.feature_decoding.render import render
@@ -119,6 +119,17 @@ def test_an_image_does_not_depend_on_the_others(problem, optimiser):
     elsewhere, _ = render(make(encoder, others), CANVAS, jnp.asarray(start), config, key)
     np.testing.assert_allclose(elsewhere[1], together[1], atol=1e-5)
     assert np.abs(np.asarray(elsewhere[0] - together[0])).max() > 1e-2
+
+
+def test_the_deep_image_prior_paints_what_was_decoded(problem):
+    encoder, images, _ = problem
+    canvas = ImagePrior(jax.random.uniform(jax.random.key(0), (1, 4, 4, 3)), SHAPE[1:])
+    config = options(n_steps=60, learning_rate=3e-3, final_learning_rate=3e-3)
+    objective, start = make(encoder, images), canvas.start({}, 3)
+    before = objective(canvas.images(start))
+    found, lowest = render(objective, canvas, start, config, jax.random.key(0))
+    assert found.shape == SHAPE and (np.asarray(lowest) < 0.8 * np.asarray(before)).all()
+    np.testing.assert_allclose(objective(found), lowest, rtol=1e-4)
 
 
 def test_the_image_of_the_lowest_loss_is_kept(problem):
