@@ -57,7 +57,7 @@ def _tiny(config) -> None:
     subject.n_test, subject.test_repeats = 12, 3
     subject.shape_repeats = subject.letter_repeats = 1
     subject.n_voxels = 200
-    config.method.n_steps = 4
+    config.method.n_steps, config.method.layers = 4, ("relu1", "relu3")
     config.evaluation.n_bootstrap = 100
 
 
