@@ -88,7 +88,7 @@ class Ours:
 
     def __init__(self, params: Any, targets: np.ndarray, start: np.ndarray) -> None:
         encoder = Encoder(jax.tree.map(jnp.asarray, params), "vgg16", LAYERS, None, False)
-        layers = jax.jit(encoder)(jnp.asarray(targets))
+        layers = jax.jit(Encoder.__call__)(encoder, jnp.asarray(targets))
         weights = objectives.layer_weights(layers, {})
         self.objective = objectives.Objective(encoder, layers, weights, SMOOTHNESS)
         self.start = jnp.asarray(start)

@@ -55,7 +55,7 @@ class Config:
     n_voxels: OptionalInt = None
     alpha: OptionalFloat = None
     dispersion: Dispersion = "out_of_fold"
-    pixel_weight: float = 40.0
+    pixel_weight: float = 32.0
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
     optimiser: Literal["adam", "momentum", "lbfgs"] = "adam"
     n_steps: int = 80

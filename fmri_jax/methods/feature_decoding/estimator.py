@@ -49,7 +49,7 @@ class FeatureDecoder(ImageDecoder):
         network_size: int | None = None,
         layers: tuple[str, ...] = ("relu1", "relu2", "relu3", "relu4", "relu5"),
         dispersion: str = "out_of_fold",
-        pixel_weight: float = 40.0,
+        pixel_weight: float = 32.0,
         renderer: str = "pixels",
         optimiser: str = "adam",
         n_steps: int = 80,
