@@ -42,7 +42,8 @@ def main() -> None:
     targets, start = (rng.uniform(0, 1, shape).astype(np.float32) for _ in range(2))
     ours, theirs = Ours(params, targets, start), Theirs(params, targets, start)
     found, peer = ours.run(3), theirs.run(3)
-    print(f"largest difference of a pixel after 3 steps: {np.abs(found - peer).max():.1e}")
+    far = np.mean(np.abs(found - peer) > 1e-3)  # Adam moves pixels without any gradient, too
+    print(f"after 3 steps {far:.2%} of the pixels differ by more than .001")
     begun = time.perf_counter()
     ours.run(STEPS_PER_CALL)
     print(f"compile and first {STEPS_PER_CALL} steps: {time.perf_counter() - begun:.1f} s")
