@@ -5,7 +5,6 @@ import pytest
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import feature_scores as fs
-from fmri_jax.evaluation.recovery import recover
 from fmri_jax.evaluation.training_span import project_features
 from tests.peers import peer
 
@@ -157,17 +156,3 @@ def test_nothing_in_the_span_of_training_comes_nearer_than_the_projection():
     np.testing.assert_allclose(projected, expected, atol=1e-5)
     mixture = np.tensordot(rng.dirichlet(np.ones(12), 2), training, axes=1)
     np.testing.assert_allclose(project_features(training, mixture, scale), mixture, atol=1e-5)
-
-
-def test_recovery_takes_layers_by_name_in_blocks():
-    rng = np.random.default_rng(5)
-    layers = {"half": rng.random((5, 4, 2, 3)), "rest": rng.random((5, 4, 2, 3))}
-    shapes = []
-
-    def stage(found):
-        shapes.append(found["half"].shape)
-        return np.concatenate([found["half"], found["rest"]], axis=2)
-
-    images = recover(stage, layers, block=2)
-    np.testing.assert_allclose(images[:, :, :2], layers["half"], atol=1e-6)
-    assert images.shape == (5, 4, 4, 3) and set(shapes) == {(2, 4, 2, 3)}

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.evaluation import fold_features
 from fmri_jax.evaluation.feature_scores import training_statistics
 from fmri_jax.evaluation.fold_features import FoldFeatures, LayerScores
-from fmri_jax.evaluation.recovery import recover
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.evaluation.training_span import project_features
 from fmri_jax.methods import RunContext
@@ -145,4 +145,4 @@ def _recovered(
     true = {layer: array for layer, array in true.items() if layer != PIXELS}
     retrieval = config.renderer == "retrieval"
     stage = reconstructor.retrieve if retrieval else reconstructor.render
-    return np.asarray(recover(stage, true, block), np.float32), shown
+    return np.asarray(stage(jax.tree.map(jnp.asarray, true)), np.float32), shown
