@@ -86,11 +86,9 @@ def with_penalties(
 
 @jax.jit
 def _left_out_errors(fitted: LayerMap, gram: jax.Array, alphas: jax.Array) -> jax.Array:
-    def error(alpha: jax.Array) -> jax.Array:
-        layer = fitted.replace(alphas={"": alpha})  # type: ignore[attr-defined]
-        residual = jnp.eye(len(gram)) - layer.left_out_weights("")
-        return jnp.sum(matmul(residual, gram) * residual)
-
+    n = len(gram)
+    each, spread = jnp.arange(n)[:, None], jnp.eye(n) - 1 / n
+    error = left_out.left_out_error(fitted.left, fitted.variance, each, spread, gram)
     return jax.lax.map(error, alphas)
 
 
