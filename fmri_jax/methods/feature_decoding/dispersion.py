@@ -48,8 +48,9 @@ def gains(true: np.ndarray, decoded: np.ndarray) -> np.ndarray:
     return np.where(found > 0, np.clip(ratio, 1, LARGEST_GAIN), 1).astype(np.float32)
 
 
-def spread(features: jax.Array, ddof: int) -> jax.Array:
-    """s(t) of each image: (n, height, width, channels) or (n, units) -> (n,)."""
+def spread(features: jax.Array, how: Dispersion) -> jax.Array:
+    """s(t) of each image as `how` has it: (n, height, width, channels) or (n, units) -> (n,)."""
+    ddof = 0 if how == "spatial" else 1
     if features.ndim == 2:
         return jnp.std(features, axis=1, ddof=ddof)
     return jnp.mean(jnp.std(features, axis=(1, 2), ddof=ddof), axis=-1)
@@ -76,7 +77,7 @@ def corrected(
         return mean + gain * (decoded - mean)
     base = mean if how == "train_mean_centred" else jnp.zeros_like(mean)
     deviation = decoded - base
-    found = spread(deviation, ddof=0 if how == "spatial" else 1)
+    found = spread(deviation, how)
     factor = jnp.where(found > 0, expected / jnp.where(found > 0, found, 1), 1)
     factor = factor.reshape(-1, *[1] * (decoded.ndim - 1))
     if how == "spatial":

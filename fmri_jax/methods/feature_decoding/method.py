@@ -10,7 +10,7 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.feature_decoding import canvases, dispersion, layer_map, own_voxels
-from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.feature_decoding.config import Config, Dispersion
 from fmri_jax.methods.feature_decoding.encoder import Encoder
 from fmri_jax.methods.feature_decoding.layer_map import LayerMap
 from fmri_jax.methods.feature_decoding.reconstructor import (
@@ -48,7 +48,7 @@ class FeatureDecoding:
                 own[layer] = own_voxels.solve(*given, folder / layer)
                 if config.dispersion == "out_of_fold":
                     left_out[layer] = own_voxels.left_out(*given, folder / "inner" / layer)
-        statistics = learn(shared, features, left_out)
+        statistics = learn(shared, features, left_out, config.dispersion)
         arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
         return FeatureReconstructor(
             shared, images, arrays, statistics, encoder, canvas, config, own
@@ -65,7 +65,10 @@ class FeatureDecoding:
 
 
 def learn(
-    fitted: LayerMap, features: dict[str, np.ndarray], left_out: dict[str, np.ndarray]
+    fitted: LayerMap,
+    features: dict[str, np.ndarray],
+    left_out: dict[str, np.ndarray],
+    how: Dispersion,
 ) -> Statistics:
     """Means, gains and spreads of the layers, gains from maps that the stimulus was left out of.
 
@@ -73,6 +76,7 @@ def learn(
         fitted: the map from all voxels.
         features: layer -> (stimuli, ...) true features.
         left_out: the same decoded out of fold, of layers that have another map.
+        how: the correction, whose spread is taken.
     """
     means, gains, spreads = {}, {}, {}
     for layer, true in features.items():
@@ -85,5 +89,5 @@ def learn(
             decoded = np.asarray(matmul(fitted.left_out_weights(layer), flat)).reshape(true.shape)
         gain = dispersion.gains(centred, decoded)
         means[layer], gains[layer] = jnp.asarray(mean), jnp.asarray(gain)
-        spreads[layer] = jnp.mean(dispersion.spread(jnp.asarray(true), ddof=1))
+        spreads[layer] = jnp.mean(dispersion.spread(jnp.asarray(true), how))
     return Statistics(means, gains, spreads)

@@ -39,6 +39,17 @@ def test_published_variants(shape):
         np.testing.assert_allclose(alone[0], found[2], atol=1e-6, err_msg=how)
 
 
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize(("how", "ddof"), [("spatial", 0), ("spatial_centred", 1)])
+def test_true_features_are_left_as_they_are(shape, how, ddof):
+    """What is expected is measured as what is found: of one true image both are the same."""
+    true = np.random.default_rng(0).standard_normal((1, *shape[1:])).astype(np.float32)
+    expected = dispersion.spread(true, how)
+    np.testing.assert_allclose(expected[0], spatial_deviation(true[0], ddof), rtol=1e-5)
+    found = dispersion.corrected(true, 0 * true[0], np.ones(shape[-1]), expected[0], how)
+    np.testing.assert_allclose(found, true, atol=1e-5)
+
+
 def test_an_image_without_any_variation_stays_finite():
     flat = np.full((2, 3, 3, 4), 0.5, np.float32)
     for how in ("spatial", "spatial_centred", "train_mean_centred"):
