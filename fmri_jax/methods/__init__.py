@@ -43,6 +43,7 @@ class RunContext:
         key: typed random key of this fold.
         mesh: the devices, one axis named "data".
         progress: whether progress bars are wanted.
+        kept: whether the folder outlives the fit, so that a decoder may use files in it.
     """
 
     workdir: pathlib.Path
@@ -50,6 +51,7 @@ class RunContext:
     key: "jax.Array"
     mesh: "jax.sharding.Mesh"
     progress: bool = True
+    kept: bool = True
 
 
 class Reconstructor(Protocol):

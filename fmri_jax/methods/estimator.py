@@ -57,7 +57,8 @@ class MethodEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         key = methods.fold_key(as_seed(getattr(self, "random_state", 0)))
         mesh = make_mesh(getattr(self, "n_devices", 1))
-        return methods.RunContext(folder, "all", key, mesh, bool(getattr(self, "verbose", False)))
+        progress = bool(getattr(self, "verbose", False))
+        return methods.RunContext(folder, "all", key, mesh, progress, kept=False)
 
     def _repr_html_inner(self) -> str:
         """scikit-learn's own view, followed by what was learned."""

@@ -180,6 +180,29 @@ GAN_CHECKS = {
 }
 
 
+# Its own constructor and tags; `tests/methods/feature_decoding` fits it.
+UNFITTED_CHECKS = {
+    "check_estimator_cloneable",
+    "check_valid_tag_types",
+    "check_estimator_repr",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_mixin_order",
+}
+
+
+def test_feature_decoder_keeps_the_contract_of_scikit_learn():
+    done = set()
+    for estimator, check in estimator_checks_generator(fj.FeatureDecoder()):
+        name = getattr(check, "func", check).__name__
+        if name in UNFITTED_CHECKS:
+            check(estimator)
+            done.add(name)
+    assert done == UNFITTED_CHECKS
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_gan_keeps_the_contract_of_scikit_learn():
     done = set()

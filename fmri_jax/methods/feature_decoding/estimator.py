@@ -19,18 +19,27 @@ class FeatureDecoder(ImageDecoder):
         network_weights: file of its weights; None takes the published ones.
         network_size: px that images are resized to before the network; None: as they are.
         layers: the activations that are decoded and matched.
+        n_voxels: voxels per unit, those that correlate best with it, 500 as published; None: all.
+        alpha: ridge penalty; None: chosen for each layer, or 100 with `n_voxels`.
         dispersion: how the shrinking of decoded features is undone.
         pixel_weight: weight of decoded pixels as one more layer.
         renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
         optimiser: "adam", "momentum" or "lbfgs".
         n_steps: of the optimiser.
-        learning_rate: of the first step; it falls linearly to zero.
+        learning_rate: of the first step.
+        final_learning_rate: of the last step.
         total_variation: weight of the image's total variation.
+        jitter: largest shift in px under which the features have to match.
+        latent_decay: by which a generator's latents are multiplied after each step.
+        generator: "relu7" or "relu6".
         generator_weights: file of the deep generator's weights.
+        generator_bounds: file of upper bounds of its latents.
         photographs: folder or zip of photographs to retrieve from.
+        block: images rendered at a time.
         image_shape: (height, width) or (height, width, channels) of flattened images.
         y_range: (black, white), the values of `y` that mean 0 and 1; None: its own range. Images of
             uint8 go from 0 to 255.
+        verbose: whether to show a progress bar.
 
     Attributes:
         fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
@@ -48,34 +57,52 @@ class FeatureDecoder(ImageDecoder):
         network_weights: str | None = None,
         network_size: int | None = None,
         layers: tuple[str, ...] = ("relu1", "relu2", "relu3", "relu4", "relu5"),
+        n_voxels: int | None = None,
+        alpha: float | None = None,
         dispersion: str = "out_of_fold",
         pixel_weight: float = 32.0,
         renderer: str = "pixels",
         optimiser: str = "adam",
         n_steps: int = 80,
         learning_rate: float = 0.02,
+        final_learning_rate: float = 0.0,
         total_variation: float = 0.1,
+        jitter: int = 0,
+        latent_decay: float = 1.0,
+        generator: str = "relu7",
         generator_weights: str | None = None,
+        generator_bounds: str | None = None,
         photographs: str | None = None,
+        block: int = 16,
         image_shape: tuple[int, ...] | None = None,
         y_range: tuple[float, float] | None = (0, 1),
+        verbose: bool = False,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.network = network
         self.network_weights = network_weights
         self.network_size = network_size
         self.layers = layers
+        self.n_voxels = n_voxels
+        self.alpha = alpha
         self.dispersion = dispersion
         self.pixel_weight = pixel_weight
         self.renderer = renderer
         self.optimiser = optimiser
         self.n_steps = n_steps
         self.learning_rate = learning_rate
+        self.final_learning_rate = final_learning_rate
         self.total_variation = total_variation
+        self.jitter = jitter
+        self.latent_decay = latent_decay
+        self.generator = generator
         self.generator_weights = generator_weights
+        self.generator_bounds = generator_bounds
         self.photographs = photographs
+        self.block = block
         self.image_shape = image_shape
         self.y_range = y_range
+        self.verbose = verbose
 
     def decode(self, X: Any) -> Any:
         """Decoded layers: (n, voxels) in the units of `fit` -> layer -> (n, ...)."""

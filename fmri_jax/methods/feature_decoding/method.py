@@ -42,16 +42,19 @@ class FeatureDecoding:
         shared = self._shared_map(rows, features)
         own, left_out = {}, {}
         if config.n_voxels is not None:
-            folder = context.workdir / "features" / context.fold.replace(" ", "_")
+            place = context.workdir / "features" / context.fold.replace(" ", "_")
+            folder = place if context.kept else None
             for layer in encoder.layers:
                 given = (trials, seen, features[layer], config)
-                own[layer] = own_voxels.solve(*given, folder / layer)
+                own[layer] = own_voxels.solve(*given, folder and folder / layer)
                 if config.dispersion == "out_of_fold":
-                    left_out[layer] = own_voxels.left_out(*given, folder / "inner" / layer)
+                    left_out[layer] = own_voxels.left_out(
+                        *given, folder and folder / "inner" / layer
+                    )
         statistics = learn(shared, features, left_out, config.dispersion)
         arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
         return FeatureReconstructor(
-            shared, images, arrays, statistics, encoder, canvas, config, own
+            shared, images, arrays, statistics, encoder, canvas, config, own, context.progress
         )
 
     def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> LayerMap:

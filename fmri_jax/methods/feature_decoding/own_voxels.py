@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import FittedRidge, Options, StoredRidge, fit_layer, prepare
 from fmri_jax.linear.feature_ridge import fitted as ridges
 from fmri_jax.methods.feature_decoding.config import Config
@@ -22,7 +23,11 @@ Own = FittedRidge | StoredRidge
 
 
 def solve(
-    trials: Trials, rows: np.ndarray, targets: np.ndarray, config: Config, folder: pathlib.Path
+    trials: Trials,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    config: Config,
+    folder: pathlib.Path | None,
 ) -> Own:
     """Fits one layer on single trials.
 
@@ -31,11 +36,20 @@ def solve(
         rows: (stimuli,) the stimuli of `targets`, rising.
         targets: (stimuli, ...) features.
         config: voxels and penalty.
-        folder: where blocks of a large layer are kept.
+        folder: where blocks of a large layer are kept; None where no file outlives the fit.
+
+    Raises:
+        InputError: the layer is large and there is no folder.
     """
     responses = prepare(trials.fmri, np.searchsorted(rows, trials.stimulus), standardise=True)
     options = Options(config.n_voxels, config.alpha or 100.0)
     if targets[0].size > LARGEST_IN_MEMORY:
+        if folder is None:
+            raise InputError(
+                f"a layer has {targets[0].size:,} units with voxels of their own, and an estimator "
+                f"holds {LARGEST_IN_MEMORY:,} at most: leave n_voxels at None, choose smaller "
+                "layers, or run an experiment, which keeps them in its folder."
+            )
         return fit_layer(responses, targets, folder, options=options)
     return ridges.fit(responses, targets, options)
 
@@ -46,7 +60,11 @@ def predict(fitted: Own, fmri: np.ndarray, shape: tuple[int, ...]) -> np.ndarray
 
 
 def left_out(
-    trials: Trials, rows: np.ndarray, targets: np.ndarray, config: Config, folder: pathlib.Path
+    trials: Trials,
+    rows: np.ndarray,
+    targets: np.ndarray,
+    config: Config,
+    folder: pathlib.Path | None,
 ) -> np.ndarray:
     """Predictions (stimuli, ...) of averaged responses by fits without the fold of the stimulus."""
     found = np.empty_like(targets)

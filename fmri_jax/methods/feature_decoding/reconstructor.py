@@ -45,6 +45,7 @@ class FeatureReconstructor:
     canvas: Canvas
     config: Config = flax.struct.field(pytree_node=False)
     own: dict[str, Own] = flax.struct.field(pytree_node=False, default_factory=dict)
+    progress: bool = flax.struct.field(pytree_node=False, default=True)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -86,7 +87,8 @@ class FeatureReconstructor:
         n, block = len(fmri), min(self.config.block, len(fmri))
         index = jnp.arange(n + -n % block).reshape(-1, block) % n
         steps = len(index) * self.config.n_steps
-        with tqdm(total=steps, desc="render", unit="step", disable=None, leave=False) as bar:
+        hidden = None if self.progress else True  # None: where nobody watches
+        with tqdm(total=steps, desc="render", unit="step", disable=hidden, leave=False) as bar:
             parts = [self.render(self.decode(fmri[rows]), bar.update) for rows in index]
         return jnp.concatenate(parts)[:n]
 

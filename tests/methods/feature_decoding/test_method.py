@@ -131,6 +131,9 @@ def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
     arrays, options = fitted.state()
     again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
     np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+    estimator = fj.FeatureDecoder(layers=("relu1", "relu3"), n_voxels=10, dispersion="spatial")
+    with pytest.raises(InputError, match="an estimator holds 100 at most: leave n_voxels at None"):
+        estimator.fit(trials.fmri, trials.targets())
 
 
 @pytest.mark.parametrize("channels", [3, 1])
@@ -182,7 +185,11 @@ def test_images_too_small_for_a_layer_are_rejected_before_anything_is_computed(t
 
 
 def test_the_estimator_is_the_method(trials, new):
-    decoder = fj.FeatureDecoder(n_steps=3, layers=("relu1", "relu3"))
+    decoder = fj.FeatureDecoder(n_steps=3, layers=("relu1", "relu3"), block=4)
+    known = decoder.get_params()
+    for field in dataclasses.fields(Config):  # each option, with the same default
+        given = field.default if field.name not in OPTIONS else OPTIONS[field.name]
+        assert known[field.name] == given, field.name
     images = trials.targets()[:40]
     found = decoder.fit(trials.fmri[:40], images).predict(new[:4])  # programs are those of above
     assert found.shape == (4, SIZE, SIZE, 3) and found.dtype == np.float32
