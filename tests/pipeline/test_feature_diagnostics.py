@@ -48,11 +48,15 @@ class Decoder:
         self.config = types.SimpleNamespace(block=4, renderer="pixels")
         rows, seen = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
         features = self.encoder.of_stimuli(fold.train.images[seen])
+        self.training = {layer: features[layer] for layer in ("mixed", "pixels")}
         self.shapes = {layer: array.shape[1:] for layer, array in features.items()}
         self.fitted = {
             layer: Ridge(float(alphas[layer])).fit(rows, array.reshape(len(rows), -1))
             for layer, array in features.items()
         }
+
+    def training_layers(self):
+        return self.training
 
     def decode(self, fmri):
         return {

@@ -47,15 +47,14 @@ def diagnose(
         features, and of each region; and images rendered from true features of test images.
     """
     del context
-    rows, seen = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
-    features = reconstructor.encoder.of_stimuli(fold.train.images[seen])
+    rows, _ = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
+    features = reconstructor.training_layers()
     grams = {layer: layer_map.gram(array) for layer, array in features.items()}
     maps = [
         (voxels, layer_map.with_penalties(layer_map.decompose(rows[:, voxels]), grams))
         for voxels in rois.values()
     ]
-    order = dict.fromkeys((*reconstructor.encoder.layers, *features))  # as in the network
-    statistics = {layer: training_statistics(features[layer]) for layer in order}
+    statistics = {layer: training_statistics(array) for layer, array in features.items()}
     true = {split: _true(reconstructor, trials) for split, trials in fold.tests.items()}
     spans = _spans(features, true)
     sets = {

@@ -70,14 +70,9 @@ def left_out(
     found = np.empty_like(targets)
     for number, out in enumerate(_folds(len(rows))):
         kept = ~out
-        inside = np.isin(trials.stimulus, rows[kept])
-        fitted = solve(
-            trials.take(np.flatnonzero(inside)),
-            rows[kept],
-            targets[kept],
-            config,
-            folder / f"{number}",
-        )
+        inside = trials.take(np.flatnonzero(np.isin(trials.stimulus, rows[kept])))
+        place = folder and folder / str(number)
+        fitted = solve(inside, rows[kept], targets[kept], config, place)
         fmri = np.stack([trials.fmri[trials.stimulus == s].mean(axis=0) for s in rows[out]])
         found[out] = predict(fitted, fmri, targets.shape[1:])
     return found

@@ -53,6 +53,13 @@ class FeatureReconstructor:
         height, width, channels = self.images.shape[1:]
         return height, width, channels
 
+    def training_layers(self) -> dict[str, np.ndarray]:
+        """Layer, the pixels among them where they are matched -> (stimuli, ...) of training."""
+        found = {layer: np.asarray(self.features[layer]) for layer in self.encoder.layers}
+        if self.encoder.pixels:
+            found[PIXELS] = np.asarray(self.images, np.float32) / 255
+        return found
+
     def decode(self, fmri: jax.Array) -> Layers:
         """fMRI (n, voxels), standardised as in training -> layer -> (n, ...), dispersion restored.
 

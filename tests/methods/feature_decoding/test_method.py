@@ -59,6 +59,9 @@ def test_layers_of_unseen_images_are_decoded(fitted, trials, new):
     decoded = fitted.decode(new)
     true = fitted.encoder.of_stimuli(trials.images[trials.stimulus[40:46]])
     assert set(decoded) == {"relu1", "relu3", PIXELS}
+    training = fitted.encoder.of_stimuli(fitted.images)
+    for layer, array in fitted.training_layers().items():
+        np.testing.assert_allclose(array, training[layer], atol=1e-6)
     for layer, found in decoded.items():
         assert found.shape == true[layer].shape
         mean = fitted.encoder.of_stimuli(fitted.images)[layer].mean(axis=0)
