@@ -11,11 +11,12 @@ python launch.py --config=experiments/feature_decoding.py:paper       # the publ
 
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.experiment_files import load
 
 
 def get_config(arg: str = ""):
     variants = {
-        "": None,
+        "": _simulated,
         "tiny": _tiny,
         "object2vec": _object2vec,
         "macaque_v4": _macaque_v4,
@@ -26,55 +27,47 @@ def get_config(arg: str = ""):
             f"experiments/feature_decoding.py has no variant {arg!r}: choose 'tiny', 'object2vec', "
             "'macaque_v4', 'paper' or none."
         )
-    file = arg in ("object2vec", "macaque_v4")
-    config = default_config(method="feature_decoding", data="file" if file else "virtual_subject")
-    config.title = "Deep image reconstruction, whole visual cortex, simulated subject"
-    config.text = (
-        "Layers of a pretrained network are decoded from the responses of a simulated visual "
-        "cortex, and an image is found that has them, after Shen, Horikawa, Majima & Kamitani "
-        "(2019, PLoS Computational Biology)."
-    )
-    config.preparation.roi = "all" if file else "VC"
-    # As in gan_vc.py, so that both see the same trials.
-    config.preparation.average_repeats = "all"
-    config.preparation.noise_scaling = False
-    if change := variants[arg]:
-        change(config)
-    if not file and config.data.virtual_subject.images == "embedded":
-        config.text += (
-            " Its test images are crops of four photographs that training does not show: the "
-            "intervals hold for further crops of these four."
-        )
+    return variants[arg]()
+
+
+def _instead_of(gan: str):
+    """An experiment of the GAN with this method: both see the same trials."""
+    config = load(gan)
+    config.method = default_config(method="feature_decoding", data="file").method
     return config
 
 
-def _tiny(config) -> None:
-    """Everything that the main job does, at 32 pixels and for a few steps."""
-    config.title += " (smoke run)"
-    subject = config.data.virtual_subject
-    subject.image_size = 32
-    subject.n_training, subject.training_repeats = 48, 2
-    subject.n_test, subject.test_repeats = 12, 3
-    subject.shape_repeats = subject.letter_repeats = 1
-    subject.n_voxels = 200
-    config.method.n_steps, config.method.layers = 4, ("relu1", "relu3")
-    config.evaluation.n_bootstrap = 100
-
-
-def _object2vec(config) -> None:
-    """The mean photograph of each of 81 categories; each is decoded without having been seen."""
-    config.title = "Deep image reconstruction on real responses to objects, unseen categories"
+def _simulated(gan: str = "gan_vc"):
+    """The subject of `gan_vc`."""
+    config = _instead_of(gan)
+    config.title = "Deep image reconstruction, whole visual cortex, simulated subject"
+    about_images = config.text.partition("(2019).")[2]
     config.text = (
-        "The mean photograph of each of 81 object categories, from 200 voxels of early visual "
-        "cortex of subject 1 of Bonner & Epstein (2021); every category is unseen in training."
+        "Layers of a pretrained network are decoded from the responses of a simulated visual "
+        "cortex, and an image is found that has them, after Shen, Horikawa, Majima & Kamitani "
+        f"(2019, PLoS Computational Biology).{about_images}"
     )
-    config.data.path = "$FMRI_JAX_DATA/object2vec_subj001.npz"
-    config.preparation.split = "run"
-    config.preparation.roi = "EVC"  # as in gan_object2vec.py
+    return config
 
 
-def _macaque_v4(config) -> None:
+def _tiny():
+    """Everything that the main job does, at 32 pixels and for a few steps."""
+    config = _simulated("gan_vc:tiny")
+    config.title += " (smoke run)"
+    config.method.n_steps, config.method.layers = 4, ("relu1", "relu3")
+    return config
+
+
+def _object2vec():
+    """The mean photograph of each of 81 categories; each is decoded without having been seen."""
+    config = _instead_of("gan_object2vec")
+    config.title = "Deep image reconstruction on real responses to objects, unseen categories"
+    return config
+
+
+def _macaque_v4():
     """1,200 photographs, ten folds of them left out."""
+    config = default_config(method="feature_decoding", data="file")
     config.title = "Deep image reconstruction from spikes of macaque V4"
     config.text = (
         "Recorded, macaque V4 spikes, not fMRI: 89 units, mean counts of 12 repeats of each of "
@@ -83,16 +76,18 @@ def _macaque_v4(config) -> None:
     )
     config.data.path = "$FMRI_JAX_DATA/macaque_v4_pe_201025.npz"
     config.preparation.split = "run"
+    config.preparation.average_repeats = "all"
+    config.preparation.noise_scaling = False
+    return config
 
 
-def _paper(config) -> None:
+def _paper():
     """As published: 500 voxels per unit, penalty 100, VGG19, descent of a deep generator's latents.
 
     Its weights have to be downloaded: `fmri-jax weights`. The subject is simulated.
     """
+    config = _simulated("gan_vc:paper")
     config.data.virtual_subject.image_size = 224
-    config.data.virtual_subject.images = "$FMRI_JAX_DATA/photos_caltech101_128px.zip"
-    config.preparation.average_repeats, config.preparation.noise_scaling = "test", True
     method = config.method
     method.network = "vgg19"
     method.layers = tuple(
@@ -103,3 +98,4 @@ def _paper(config) -> None:
     method.pixel_weight = method.total_variation = 0.0
     method.renderer, method.optimiser, method.n_steps = "generator", "momentum", 200
     method.learning_rate, method.final_learning_rate, method.latent_decay = 2.0, 1e-10, 0.99
+    return config
