@@ -5,11 +5,13 @@ responses alone (the dual form; Saunders, Gammerman & Vovk 1998), so that no uni
 own: 3 million units of 11,726 voxels would need 150 GB of them.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 
 from fmri_jax.arrays import matmul
 from fmri_jax.linear.closed_form import gram_ridge, svd_ridge
@@ -50,10 +52,13 @@ class StimulusModel(NamedTuple):
     targets: Any
     intercept: Any
 
+    def weights(self, X: Any) -> jax.Array:
+        """Weights (n, stimuli + 1) of the targets from responses (n, voxels)."""
+        return matmul(jnp.asarray(X, self.to_stimuli.dtype) - self.voxel_mean, self.to_stimuli)
+
     def predict(self, X: Any) -> jax.Array:
         """Predictions (n, units) of responses (n, voxels)."""
-        X = jnp.asarray(X, self.to_stimuli.dtype)
-        return matmul(matmul(X - self.voxel_mean, self.to_stimuli), self.targets) + self.intercept
+        return matmul(self.weights(X), self.targets) + self.intercept
 
 
 def penalties(alpha: Any, responses: Responses) -> np.ndarray:
@@ -128,10 +133,27 @@ def _choose(
     return alpha, matmul(shares, matmul(left.T, spread))
 
 
-def second_moment(values: np.ndarray, responses: Responses) -> np.ndarray:
-    """Y @ Y.T (stimuli, stimuli) of a block of targets (stimuli, units), less their means."""
+def second_moment(values: np.ndarray, responses: Responses, mesh: Mesh | None = None) -> np.ndarray:
+    """Y @ Y.T (stimuli, stimuli) of a block of targets (stimuli, units), less their means.
+
+    With a mesh each device sums over its share of the units.
+    """
     centred = responses.centre(values).values
-    return centred @ centred.T
+    if mesh is None:
+        return centred @ centred.T
+    filling = -centred.shape[1] % mesh.shape["data"]
+    return np.asarray(_moment(np.pad(centred, ((0, 0), (0, filling))), mesh))
+
+
+@functools.partial(jax.jit, static_argnames="mesh")
+def _moment(centred: jax.Array, mesh: Mesh) -> jax.Array:
+    def on_one_device(mine: jax.Array) -> jax.Array:
+        return jax.lax.psum(matmul(mine, mine.T), "data")
+
+    split = PartitionSpec(None, "data")
+    return jax.shard_map(on_one_device, mesh=mesh, in_specs=split, out_specs=PartitionSpec())(
+        centred
+    )
 
 
 def model_of(map_: StimulusMap, targets: Centred) -> StimulusModel:

@@ -3,7 +3,9 @@
 import hashlib
 from typing import Any
 
+import jax
 import numpy as np
+from jax.sharding import AxisType, Mesh
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import (
@@ -13,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import fitted
 from fmri_jax.linear.feature_ridge.responses import prepare
 
@@ -37,6 +40,7 @@ class FeatureRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         standardise: whether voxels are divided by their standard deviation over trials (ddof 1),
             and units are counted from their mean over stimuli, as published pipelines do before.
             False takes both as they are.
+        n_devices: devices that the units are split over; None: all that JAX sees.
 
     Attributes:
         fitted_: the map, a pytree with `predict`, `state` and `restore`.
@@ -50,12 +54,17 @@ class FeatureRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """
 
     def __init__(
-        self, n_voxels: int | None = 500, alpha: Any = 100.0, standardise: bool = False
+        self,
+        n_voxels: int | None = 500,
+        alpha: Any = 100.0,
+        standardise: bool = False,
+        n_devices: int | None = 1,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.n_voxels = n_voxels
         self.alpha = alpha
         self.standardise = standardise
+        self.n_devices = n_devices
 
     def fit(self, X: Any, Y: Any, stimulus: Any = None) -> "FeatureRidge":
         """Solves for all units.
@@ -81,7 +90,8 @@ class FeatureRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             check_consistent_length(X, Y)
             first, stimulus = repeats(Y)
             Y = Y if len(first) == len(Y) else Y[first]
-        self.fitted_ = fitted.fit(prepare(X, stimulus, bool(self.standardise)), Y, options)
+        responses = prepare(X, stimulus, bool(self.standardise))
+        self.fitted_ = fitted.fit(responses, Y, options, _mesh(self.n_devices))
         self.alpha_ = self.fitted_.penalty
         return self
 
@@ -96,7 +106,7 @@ class FeatureRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float32, reset=False)
-        return np.asarray(self.fitted_.predict(X))
+        return np.asarray(self.fitted_.predict(X, _mesh(self.n_devices)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R^2, averaged over the units that vary, each weighing as its variance."""
@@ -107,6 +117,21 @@ class FeatureRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             sample_weight=sample_weight,
             multioutput="variance_weighted",
         )
+
+
+def _mesh(n_devices: Any) -> Mesh | None:
+    """The devices that units are split over; None for a single one."""
+    devices = jax.devices()
+    whole = isinstance(n_devices, (int, np.integer)) and not isinstance(n_devices, bool)
+    if n_devices is not None and not (whole and 1 <= n_devices <= len(devices)):
+        raise InputError(
+            f"n_devices is {n_devices!r}: expected 1 to {len(devices)}, the devices that JAX sees, "
+            "or None for all."
+        )
+    chosen = devices[:n_devices]
+    if len(chosen) == 1:
+        return None
+    return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
 
 
 def repeats(Y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Ridge from voxels to units that fit in memory: options, fit, prediction and state."""
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -10,12 +11,14 @@ import numpy as np
 from jax.sharding import Mesh
 from scipy import sparse
 
+from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import all_voxels, selected
 from fmri_jax.linear.feature_ridge.all_voxels import StimulusModel
 from fmri_jax.linear.feature_ridge.responses import Responses, read
 from fmri_jax.linear.feature_ridge.selected import on_host
 from fmri_jax.linear.model import SparseLinearModel
+from fmri_jax.linear.target_batches import map_targets
 
 UNITS = 8192  # units solved and stored together
 MODELS = {"selected": SparseLinearModel, "all": StimulusModel}
@@ -89,9 +92,9 @@ class FittedRidge:
     shape: tuple[int, ...] = flax.struct.field(pytree_node=False, default=())
     penalty: float = flax.struct.field(pytree_node=False, default=100.0)
 
-    def predict(self, X: Any) -> jax.Array:
-        """Predictions (n, *shape) of responses (n, voxels)."""
-        return predict(self.model, X).reshape(len(X), *self.shape)
+    def predict(self, X: Any, mesh: Mesh | None = None) -> jax.Array:
+        """Predictions (n, *shape) of responses (n, voxels); `mesh` as in `fit`."""
+        return predict(self.model, X, mesh).reshape(len(X), *self.shape)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """The arrays by name, and what else `restore` needs, as JSON can hold it."""
@@ -106,8 +109,10 @@ class FittedRidge:
         return cls(model, tuple(options["shape"]), options["penalty"])
 
 
-def predict(model: SparseLinearModel | StimulusModel, X: Any) -> Any:
-    """Predictions (n, units)."""
+def predict(model: SparseLinearModel | StimulusModel, X: Any, mesh: Mesh | None = None) -> Any:
+    """Predictions (n, units); `mesh` as in `fit`."""
+    if mesh is not None:
+        return _predict_split(model, X, mesh)
     if not (isinstance(model, SparseLinearModel) and isinstance(X, np.ndarray) and on_host(None)):
         return _predict(model, X)
     units, k = model.values.shape  # SciPy's product takes a quarter of the time of XLA's gather
@@ -119,6 +124,23 @@ def predict(model: SparseLinearModel | StimulusModel, X: Any) -> Any:
 @jax.jit
 def _predict(model: SparseLinearModel | StimulusModel, X: Any) -> jax.Array:
     return model.predict(X)
+
+
+@functools.partial(jax.jit, static_argnames="mesh")
+def _predict_split(model: SparseLinearModel | StimulusModel, X: Any, mesh: Mesh) -> jax.Array:
+    """Each device predicts its own units."""
+
+    def of_sums(weights: jax.Array, mine: tuple[jax.Array, jax.Array]) -> jax.Array:
+        targets, intercept = mine
+        return matmul(targets, weights.T) + intercept[:, None]
+
+    def of_voxels(X: jax.Array, mine: SparseLinearModel) -> jax.Array:
+        return mine.predict(X).T
+
+    if isinstance(model, StimulusModel):
+        per_unit = (model.targets.T, model.intercept)
+        return map_targets(of_sums, model.weights(X), per_unit, UNITS, mesh).T
+    return map_targets(of_voxels, X, model, UNITS, mesh).T
 
 
 def fit(
@@ -143,7 +165,8 @@ def fit(
         starts = range(0, units, UNITS)
         parts = [selected.solve(problem, values[:, s : s + UNITS], mesh) for s in starts]
         return FittedRidge(selected.joined(parts), shape, problem.alpha)
-    moment = all_voxels.second_moment(values, responses) if options.chooses(responses) else None
+    chooses = options.chooses(responses)
+    moment = all_voxels.second_moment(values, responses, mesh) if chooses else None
     map_ = options.map_of(responses, moment)
     return FittedRidge(
         all_voxels.model_of(map_, responses.centre(values)), shape, float(map_.alpha)

@@ -75,7 +75,7 @@ def fit_layer(
             if options.selects(responses):
                 _fit_blocks(stored, responses, targets, options, mesh)
             else:
-                _fit_map(stored, responses, targets, options)
+                _fit_map(stored, responses, targets, options, mesh)
     except BlockingIOError:
         raise InputError(
             f"{folder} is being written by another process: wait for it, or choose another folder."
@@ -101,7 +101,13 @@ def _fit_blocks(
         save(stored.path(start), arrays)
 
 
-def _fit_map(stored: StoredRidge, responses: Responses, targets: Targets, options: Options) -> None:
+def _fit_map(
+    stored: StoredRidge,
+    responses: Responses,
+    targets: Targets,
+    options: Options,
+    mesh: Mesh | None,
+) -> None:
     if (stored.folder / MAP).exists():
         return
     stimuli, path = len(responses.shown), stored.folder / MOMENT
@@ -112,7 +118,7 @@ def _fit_map(stored: StoredRidge, responses: Responses, targets: Targets, option
     for start, stop in stored.spans() if options.chooses(responses) else ():
         if start >= done:
             values = read(targets, responses.shown, start, stop)
-            moment = moment + all_voxels.second_moment(values, responses)
+            moment = moment + all_voxels.second_moment(values, responses, mesh)
             save(path, {"moment": moment, "units": np.asarray(stop)})
     map_ = options.map_of(responses, moment)
     more = {"shown": responses.shown, "repeats": responses.repeats}

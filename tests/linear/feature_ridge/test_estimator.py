@@ -55,6 +55,16 @@ def test_state_and_copies_predict_the_same(n_voxels):
     assert not hasattr(clone(model), "fitted_")
 
 
+@pytest.mark.parametrize(("n_voxels", "alpha"), [(12, 3.0), (None, 3.0), (None, "loo")])
+def test_units_over_devices_are_those_of_one(n_voxels, alpha):
+    X, Y, stimulus = problem(units=10)  # which four devices cannot share evenly
+    one = FeatureRidge(n_voxels, alpha).fit(X, Y, stimulus)
+    for n_devices in (4, None):
+        several = FeatureRidge(n_voxels, alpha, n_devices=n_devices).fit(X, Y, stimulus)
+        assert several.alpha_ == pytest.approx(one.alpha_, rel=1e-6)
+        np.testing.assert_allclose(several.predict(X), one.predict(X), atol=1e-5)
+
+
 def test_a_grid_search_over_whole_stimuli():
     X, Y, stimulus = problem(stimuli=24)
     grid = {"n_voxels": [5, None], "alpha": [1.0, 1e5]}
@@ -67,6 +77,8 @@ def test_a_grid_search_over_whole_stimuli():
     ("options", "message"),
     [
         ({"n_voxels": 0}, "n_voxels is 0: expected 1 or more"),
+        ({"n_devices": 9}, "n_devices is 9: expected 1 to 4, the devices that JAX sees, or None"),
+        ({"n_devices": 0}, "n_devices is 0: expected 1 to 4"),
         ({"n_voxels": 2.5}, "n_voxels is 2.5: expected 1 or more"),
         ({"alpha": 0}, "alpha is 0: expected a positive number"),
         ({"alpha": "gcv"}, "alpha is 'gcv': expected a positive number, several, or 'loo'"),
