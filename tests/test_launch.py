@@ -48,12 +48,12 @@ def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
 
 
 @pytest.mark.parametrize("flag", ["--jobs=4", "--slurm=timeout_min=5"])
-def test_flags_of_a_sweep_are_refused_for_a_single_run(tmp_path, flag, monkeypatch):
+def test_flags_of_a_sweep_are_rejected_for_a_run_without_parts(tmp_path, flag, monkeypatch):
     monkeypatch.setattr(sys.modules[run.__module__], "run", print)
     done = launch("--config=experiments/gan_vc.py:tiny", f"--workdir={tmp_path / 'run'}", flag)
     assert (done.returncode, done.stdout) == (2, "")
     (said,) = done.stderr.splitlines()
-    assert f"fmri_jax: {flag} was given, but experiments/gan_vc.py:tiny is a single run" in said
+    assert f"fmri_jax: {flag} was given, but this is a single run whose fit has no parts" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -4,7 +4,9 @@ A run that was stopped resumes where it was. Where only its title, text or evalu
 what it has reconstructed is scored again and nothing is trained.
 
 An experiment file that names variants (config.sweep) is run variant by variant: one after another,
-`--jobs` at a time in processes of their own, or as a SLURM array (`--slurm`).
+`--jobs` at a time in processes of their own, or as a SLURM array (`--slurm`). With these flags a
+single run that decodes layers from voxels of each unit's own fits its layers there, and continues
+in this process.
 """
 
 import os
@@ -98,13 +100,16 @@ def _flags() -> flags.FlagValues:
         flag_values=values,
     )
     flags.DEFINE_integer(
-        "jobs", 1, "variants of a sweep that run at the same time", flag_values=values
+        "jobs",
+        1,
+        "variants of a sweep, or layers, that are computed at the same time",
+        flag_values=values,
     )
     flags.DEFINE_string(
         "slurm",
         "",
-        "run the variants of a sweep as a SLURM array, with these options of submitit: "
-        "'slurm_partition=gpu timeout_min=240 gpus_per_node=1'",
+        "run the variants of a sweep, or fit layers, as a SLURM array, with these options of "
+        "submitit: 'slurm_partition=gpu timeout_min=240 gpus_per_node=1'",
         flag_values=values,
     )
     flags.DEFINE_bool(
@@ -173,6 +178,7 @@ def _run(
     command: str,
 ) -> pathlib.Path:
     """Runs an experiment or sweep whose flags are read; returns the path of its page."""
+    from fmri_jax.pipeline.distributed import fit_parts
     from fmri_jax.pipeline.executors import executor, is_elsewhere
     from fmri_jax.pipeline.experiment_config import described
     from fmri_jax.pipeline.run import run
@@ -188,25 +194,15 @@ def _run(
     config = described(config, original, overridden)
     try:
         if "sweep" not in config:
-            _check_single(experiment, values)
+            if values.jobs > 1 or values.slurm:
+                flag = f"--slurm={values.slurm}" if values.slurm else f"--jobs={values.jobs}"
+                fit_parts(config, workdir, executor(values.jobs, values.slurm, workdir), flag)
             return run(config, workdir, values.progress, command, values.rescore)
         execute = executor(values.jobs, values.slurm, workdir)
         options = values.progress, command, values.rescore, is_elsewhere(values.slurm)
         return run_sweep(config, workdir, execute, *options)
     except NotFiniteError as error:
         raise InputError(str(error)) from error
-
-
-def _check_single(experiment: str, values: flags.FlagValues) -> None:
-    """Rejects flags that would have the variants of a sweep run elsewhere, where there is none."""
-    if values.jobs == 1 and not values.slurm:
-        return
-    given = f"--slurm={shlex.quote(values.slurm)}" if values.slurm else f"--jobs={values.jobs}"
-    raise InputError(
-        f"{given} was given, but {experiment} is a single run: expected an experiment with "
-        "variants (config.sweep); leave the flag out, and start a single run on a cluster with "
-        "sbatch."
-    )
 
 
 def _without_rescore(arguments: list[str]) -> list[str]:

@@ -9,6 +9,10 @@ It may also expose what a reader of its scores has to know, as functions of its 
 whose features it was trained to match, which makes metrics that use them circular; and
 `stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
 
+`parts(config) -> tuple[str, ...]` names parts of a fit that can be computed at the same time by
+several processes or computers, such as layers. Its method then has, beside `fit`,
+`fit_part(trials, context, part)`, which leaves the part in the run's folder, where `fit` finds it.
+
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
 
@@ -104,6 +108,16 @@ def trained_through(name: str, config: Any) -> tuple[str, ...]:
         InputError: there is no such method.
     """
     named = getattr(package(name), "trained_through", None)
+    return named(config) if named else ()
+
+
+def parts(name: str, config: Any) -> tuple[str, ...]:
+    """The parts of a fit that can be computed apart; none unless the method names some.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    named = getattr(package(name), "parts", None)
     return named(config) if named else ()
 
 

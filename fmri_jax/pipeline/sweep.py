@@ -26,7 +26,7 @@ from fmri_jax.config import section
 from fmri_jax.data import paths
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
-from fmri_jax.pipeline import experiment_config
+from fmri_jax.pipeline import experiment_config, parts
 from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.workdir import OUTDATED, is_outdated, outdate, writing_to
@@ -57,13 +57,23 @@ class SweepConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One run of a sweep: a variant with one seed."""
+    """One run, such as a variant of a sweep with one seed, or one part of a run.
+
+    Attributes:
+        variant: its name for people.
+        config: of the run.
+        workdir: of the run.
+        command: the command line, for the report.
+        progress: whether progress bars are drawn.
+        part: number of a fold and name of a part of its fit (`pipeline.parts`); None: the run.
+    """
 
     variant: str
     config: dict[str, Any]
     workdir: pathlib.Path
     command: str = ""
     progress: bool = False
+    part: tuple[int, str] | None = None
 
 
 # Runs tasks, and says of each what went wrong ("" if nothing did), in the same order.
@@ -265,7 +275,10 @@ def slug(name: str) -> str:
 def run_task(task: Task, shared: SharedFolds | None = None) -> str:
     """Runs one task, with what earlier ones shared; returns why it was not completed, or ''."""
     try:
-        run(task.config, task.workdir, task.progress, task.command, shared=shared)
+        if task.part:
+            parts.fit(task.config, task.workdir, *task.part)
+        else:
+            run(task.config, task.workdir, task.progress, task.command, shared=shared)
     except (InputError, NotFiniteError) as error:
         return str(error)
     return ""

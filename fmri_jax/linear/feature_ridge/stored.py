@@ -14,11 +14,14 @@ from fmri_jax.errors import InputError
 from fmri_jax.files import place, replacing
 from fmri_jax.linear.feature_ridge import all_voxels
 from fmri_jax.linear.feature_ridge.all_voxels import StimulusMap, StimulusModel
-from fmri_jax.linear.feature_ridge.fitted import predict
+from fmri_jax.linear.feature_ridge.fitted import FittedRidge, predict
 from fmri_jax.linear.feature_ridge.responses import Targets, centre, read
+from fmri_jax.linear.feature_ridge.selected import joined
 from fmri_jax.linear.model import SparseLinearModel
 
 JSON, MAP, MOMENT = "ridge.json", "map.safetensors", "moment.safetensors"
+MEASURED = ("responses", "first targets")  # in the JSON file: recognised up to rounding
+ROUNDING = 1e-4  # of numbers relative to the norm of their array
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +57,11 @@ class StoredRidge:
             )
         return stored
 
+    @staticmethod
+    def is_begun(folder: pathlib.Path) -> bool:
+        """Whether `fit_layer` has begun a fit in a folder."""
+        return (folder / JSON).is_file()
+
     def claim(self, identity: dict[str, Any]) -> None:
         """Writes what the fit is of, or checks that it is what the folder already holds."""
         path = self.folder / JSON
@@ -62,7 +70,7 @@ class StoredRidge:
                 unfinished.write_text(json.dumps(identity, indent=2))
             return
         known = json.loads(path.read_text())
-        if changed := [name for name in identity if known.get(name) != identity[name]]:
+        if changed := [name for name in identity if not _alike(known.get(name), identity, name)]:
             raise InputError(
                 f"{self.folder} holds a fit with other {', '.join(changed)}: choose another folder "
                 "or remove this one."
@@ -99,6 +107,16 @@ class StoredRidge:
             out[:, start:stop] = predict(self.model(start, stop, targets), X)
         return out
 
+    def in_memory(self, shape: tuple[int, ...], penalty: float) -> FittedRidge:
+        """The fit of all units, where they have voxels of their own.
+
+        Args:
+            shape: of the units of one row.
+            penalty: the one used.
+        """
+        models: Any = [self.model(start, stop) for start, stop in self.spans()]
+        return FittedRidge(joined(models), shape, penalty)
+
     def model(
         self, start: int, stop: int, targets: Targets | None = None
     ) -> SparseLinearModel | StimulusModel:
@@ -121,6 +139,14 @@ class StoredRidge:
         more = {name: arrays.pop(name) for name in ("shown", "repeats")}
         known = json.loads((self.folder / JSON).read_text())
         return StimulusMap(**arrays), more, known["standardise"]
+
+
+def _alike(known: Any, identity: dict[str, Any], name: str) -> bool:
+    """Whether an entry is the one that the folder holds, but for rounding of what was measured."""
+    if name not in MEASURED:
+        return known == identity[name]
+    same_form = isinstance(known, list) and len(known) == len(identity[name])
+    return same_form and np.allclose(known, identity[name], rtol=0, atol=ROUNDING)
 
 
 def save(path: pathlib.Path, arrays: dict[str, Any]) -> None:

@@ -39,6 +39,11 @@ def trained_through(config: Config) -> tuple[str, ...]:
     return () if config.renderer == "retrieval" else (config.network,)
 
 
+def parts(config: Config) -> tuple[str, ...]:
+    """The layers, where each unit has voxels of its own; all voxels take one map for all layers."""
+    return config.layers if config.n_voxels is not None else ()
+
+
 def diagnose(
     reconstructor: "FeatureReconstructor", fold: Any, rois: Any, context: Any
 ) -> "FoldFeatures":

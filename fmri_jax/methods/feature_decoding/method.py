@@ -41,21 +41,46 @@ class FeatureDecoding:
         features = represent(encoder, images)
         shared = self._shared_map(rows, features)
         own, left_out = {}, {}
-        if config.n_voxels is not None:
-            place = context.workdir / "features" / context.fold.replace(" ", "_")
-            folder = place if context.kept else None
-            for layer in encoder.layers:
-                given = (trials, seen, features[layer], config)
-                own[layer] = own_voxels.solve(*given, folder and folder / layer)
-                if config.dispersion == "out_of_fold":
-                    left_out[layer] = own_voxels.left_out(
-                        *given, folder and folder / "inner" / layer
-                    )
+        for layer in encoder.layers if config.n_voxels is not None else ():
+            own[layer], found = self._own_voxels(layer, trials, seen, features[layer], context)
+            if found is not None:
+                left_out[layer] = found
         statistics = learn(shared, features, left_out, config.dispersion)
         arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
         return FeatureReconstructor(
             shared, images, arrays, statistics, encoder, canvas, config, own, context.progress
         )
+
+    def fit_part(self, trials: Trials, context: RunContext, part: str) -> None:
+        """Decodes one layer into the run's folder, where `fit` then finds it.
+
+        Raises:
+            InputError: as `fit`.
+        """
+        encoder = Encoder.of(dataclasses.replace(self.config, layers=(part,), pixel_weight=0.0))
+        encoder.check(trials.images.shape[1:])
+        seen = np.unique(trials.stimulus)
+        features = encoder.of_stimuli(trials.images[seen])[part]
+        self._own_voxels(part, trials, seen, features, context, kept=True)
+
+    def _own_voxels(
+        self,
+        layer: str,
+        trials: Trials,
+        seen: np.ndarray,
+        features: np.ndarray,
+        context: RunContext,
+        kept: bool = False,
+    ) -> tuple[own_voxels.Own, np.ndarray | None]:
+        """A layer from voxels of each unit's own, and its predictions out of fold, if needed."""
+        fold = context.workdir / "features" / context.fold.replace(" ", "_")
+        place, inner = (fold / layer, fold / "inner" / layer) if context.kept else (None, None)
+        mesh = context.mesh if context.mesh.size > 1 else None
+        given = (trials, seen, features, self.config)
+        fitted = own_voxels.solve(*given, place, mesh, kept)
+        if self.config.dispersion != "out_of_fold":
+            return fitted, None
+        return fitted, own_voxels.left_out(*given, inner, mesh, kept)
 
     def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> LayerMap:
         """The map from all voxels, with the penalty of each layer and band."""

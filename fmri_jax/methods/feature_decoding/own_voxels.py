@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from jax.sharding import Mesh
 
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
@@ -28,6 +29,8 @@ def solve(
     targets: np.ndarray,
     config: Config,
     folder: pathlib.Path | None,
+    mesh: Mesh | None = None,
+    kept: bool = False,
 ) -> Own:
     """Fits one layer on single trials.
 
@@ -36,27 +39,38 @@ def solve(
         rows: (stimuli,) the stimuli of `targets`, rising.
         targets: (stimuli, ...) features.
         config: voxels and penalty.
-        folder: where blocks of a large layer are kept; None where no file outlives the fit.
+        folder: where blocks of a large layer are kept; None where no file outlives the fit. Blocks
+            that are there already are not computed again, of a small layer neither.
+        mesh: devices that units are split over; None for one.
+        kept: whether a small layer is kept in the folder, too.
 
     Raises:
         InputError: the layer is large and there is no folder.
     """
     responses = prepare(trials.fmri, np.searchsorted(rows, trials.stimulus), standardise=True)
     options = Options(config.n_voxels, config.alpha or 100.0)
-    if targets[0].size > LARGEST_IN_MEMORY:
-        if folder is None:
+    large = targets[0].size > LARGEST_IN_MEMORY
+    if folder is None:
+        if large:
             raise InputError(
                 f"a layer has {targets[0].size:,} units with voxels of their own, and an estimator "
                 f"holds {LARGEST_IN_MEMORY:,} at most: leave n_voxels at None, choose smaller "
                 "layers, or run an experiment, which keeps them in its folder."
             )
-        return fit_layer(responses, targets, folder, options=options)
-    return ridges.fit(responses, targets, options)
+    elif large or (options.selects(responses) and (kept or StoredRidge.is_begun(folder))):
+        stored = fit_layer(responses, targets, folder, options=options, mesh=mesh)
+        return stored if large else stored.in_memory(targets.shape[1:], float(options.alpha))
+    return ridges.fit(responses, targets, options, mesh)
 
 
-def predict(fitted: Own, fmri: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Responses (n, voxels) -> (n, *shape)."""
-    return np.asarray(fitted.predict(np.asarray(fmri, np.float32))).reshape(len(fmri), *shape)
+def predict(fitted: Own, fmri: np.ndarray, targets: Any) -> np.ndarray:
+    """Responses (n, voxels) -> (n, ...), from the fit of `targets` (stimuli, ...)."""
+    fmri = np.asarray(fmri, np.float32)
+    if isinstance(fitted, StoredRidge):
+        found: Any = fitted.predict(fmri, np.asarray(targets))
+    else:
+        found = fitted.predict(fmri)
+    return np.asarray(found).reshape(len(fmri), *targets.shape[1:])
 
 
 def left_out(
@@ -65,16 +79,21 @@ def left_out(
     targets: np.ndarray,
     config: Config,
     folder: pathlib.Path | None,
+    mesh: Mesh | None = None,
+    kept: bool = False,
 ) -> np.ndarray:
-    """Predictions (stimuli, ...) of averaged responses by fits without the fold of the stimulus."""
+    """Predictions (stimuli, ...) of averaged responses by fits without the fold of the stimulus.
+
+    Arguments and errors as `solve`.
+    """
     found = np.empty_like(targets)
     for number, out in enumerate(_folds(len(rows))):
-        kept = ~out
-        inside = trials.take(np.flatnonzero(np.isin(trials.stimulus, rows[kept])))
+        rest = ~out
+        inside = trials.take(np.flatnonzero(np.isin(trials.stimulus, rows[rest])))
         place = folder and folder / str(number)
-        fitted = solve(inside, rows[kept], targets[kept], config, place)
+        fitted = solve(inside, rows[rest], targets[rest], config, place, mesh, kept)
         fmri = np.stack([trials.fmri[trials.stimulus == s].mean(axis=0) for s in rows[out]])
-        found[out] = predict(fitted, fmri, targets.shape[1:])
+        found[out] = predict(fitted, fmri, targets[rest])
     return found
 
 

@@ -68,8 +68,8 @@ class FeatureReconstructor:
         shared = {name: x for name, x in self.features.items() if name not in self.own}
         found = _weighted_sums(self.map, shared, self.statistics.mean, jnp.asarray(fmri))
         for layer, fitted in self.own.items():
-            shape = self.statistics.mean[layer].shape
-            found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), shape))
+            targets = self.features[layer]
+            found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), targets))
         decoded = {
             layer: corrected(
                 found[layer],

@@ -95,6 +95,8 @@ def test_what_cannot_be_done_is_said_before_it_starts(case, tmp_path):
         fit_layer(prepare(X + 1, stimulus), Y + 1, tmp_path / "a", **options)
     with pytest.raises(InputError, match="holds no ridge.json"):
         StoredRidge.open(tmp_path)
+    rounded = prepare(X * (1 + 1e-6), stimulus), Y * (1 - 1e-6)  # as on another computer
+    fit_layer(*rounded, tmp_path / "a", **options)
     every = fit_layer(responses, Y, tmp_path / "b", options=FORMS["all"])
     with pytest.raises(InputError, match="give them as `targets`"):
         every.predict(X)

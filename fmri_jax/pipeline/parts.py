@@ -1,0 +1,65 @@
+"""Parts of a run's fits, such as the layers of a network, computed apart before the run itself."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from fmri_jax import methods
+from fmri_jax.data.preparation.folds import count_folds, folds
+from fmri_jax.methods import RunContext
+from fmri_jax.pipeline import diagnostics, experiment_config, recording_identity
+from fmri_jax.pipeline.run import use_compilation_cache
+from fmri_jax.pipeline.workdir import claim, writing_to
+from fmri_jax.training.mesh import make_mesh
+
+
+def missing(config: Mapping[str, Any], workdir: pathlib.Path) -> list[tuple[int, str]]:
+    """The parts of all folds that are not finished, and takes the folder for this run.
+
+    Returns:
+        Numbers of folds and names of parts.
+
+    Raises:
+        InputError: the config, the folder or the recording cannot be used.
+    """
+    options = experiment_config.read(config)
+    names = methods.parts(options.method_name, options.method_config)
+    if not names:
+        return []
+    with writing_to(workdir):
+        claim(workdir, config)
+        recording = recording_identity.load(options)
+        clusters = diagnostics.clusters(options, recording)
+        numbers = range(count_folds(recording, options.preparation, clusters))
+    unfinished = [n for n in numbers if not (workdir / "folds" / f"{n:03d}.npz").exists()]
+    return [(number, name) for number in unfinished for name in names]
+
+
+def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str) -> None:
+    """Fits one part of one fold into the folder of the run, whose own fit then finds it.
+
+    Args:
+        config: of the run.
+        workdir: of the run; nothing but the part's own files is written.
+        number: of the fold.
+        part: its name, of `methods.parts`.
+
+    Raises:
+        InputError: something given cannot be used.
+    """
+    use_compilation_cache()
+    options = experiment_config.read(config)
+    recording = recording_identity.load(options)
+    clusters = diagnostics.clusters(options, recording)
+    n_folds = count_folds(recording, options.preparation, clusters)
+    others = frozenset(range(n_folds)) - {number}
+    (fold,) = folds(recording, options.preparation, clusters, skip=others)
+    context = RunContext(
+        workdir=workdir,
+        fold=fold.name,
+        key=methods.fold_key(options.seed, number),
+        mesh=make_mesh(options.n_devices),
+        progress=False,
+    )
+    method: Any = methods.package(options.method_name).build(options.method_config)
+    method.fit_part(fold.train, context, part)
