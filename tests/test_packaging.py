@@ -146,7 +146,7 @@ def test_every_import_is_a_dependency_and_those_of_extras_are_lazy():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     core = distributions([line for line in lines if line and not line.startswith("#")])
     named = PROJECT["optional-dependencies"]
-    extras = distributions([*named["nifti"], *named["slurm"]]) | WELCOME
+    extras = distributions([*named["nifti"], *named["slurm"], *named["text"]]) | WELCOME
     for path in SOURCES:
         for package, lazy in imported(ast.parse(path.read_text())):
             if package not in sys.stdlib_module_names and package != "fmri_jax":

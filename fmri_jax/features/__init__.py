@@ -5,6 +5,9 @@
     # images (n, h, w, 3) in [0, 1] -> {'conv1': (n, h', w', channels), 'relu1': ..., ...}
     fj.features.load("alexnet")(images)
 
+    # texts, or several of each image -> {'tokens': (n, tokens, width), 'embedding': (n, width)}
+    fj.features.load_text("minilm")(["a dog on a beach", "two people in a kitchen"])
+
 Everything here that looks at images through a pretrained network takes it from one registry
 (`fmri_jax.features.registry.NETWORKS`): metrics, the GAN's comparator, the simulated subject.
 """
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from fmri_jax.features.extractor import Features, load
     from fmri_jax.features.preprocessing import Preprocessing
     from fmri_jax.features.registry import NETWORKS, FeatureNetwork, find_network
+    from fmri_jax.features.text import TEXT_NETWORKS, TextFeatures, load_text
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -24,6 +28,17 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "extractor": ["Features", "load"],
         "preprocessing": ["Preprocessing"],
         "registry": ["NETWORKS", "FeatureNetwork", "find_network"],
+        "text": ["TEXT_NETWORKS", "TextFeatures", "load_text"],
     },
 )
-__all__ = ["NETWORKS", "FeatureNetwork", "Features", "Preprocessing", "find_network", "load"]
+__all__ = [
+    "NETWORKS",
+    "TEXT_NETWORKS",
+    "FeatureNetwork",
+    "Features",
+    "Preprocessing",
+    "TextFeatures",
+    "find_network",
+    "load",
+    "load_text",
+]

@@ -40,7 +40,7 @@ class Features:
             images: (n, height, width, 1 or 3), in [0, 1] or uint8; one channel counts as grey.
 
         Returns:
-            Layer -> (n, h, w, channels) or (n, features), float32.
+            Layer -> (n, h, w, channels), (n, tokens, width) or (n, features), float32.
 
         Raises:
             InputError: no images, of another kind, or too small for a layer.

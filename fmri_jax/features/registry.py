@@ -174,7 +174,7 @@ NETWORKS = {
         label="CLIP ViT-L/14",
         family="CLIP",
         module_name="CLIPVision",
-        layers=("embedding",),
+        layers=("tokens", "embedding"),
         preprocessing=Preprocessing(224, method="cubic"),
         least=224,
     ),

@@ -2,7 +2,7 @@
 
 from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.caffenet import BVLCAlexNet, CaffeNet
-from fmri_jax.networks.clip import CLIPVision
+from fmri_jax.networks.clip import CLIPText, CLIPVision
 from fmri_jax.networks.deep_generator import DeepGenerator
 from fmri_jax.networks.deep_image_prior import DeepImagePrior
 from fmri_jax.networks.discriminator import Discriminator
@@ -10,6 +10,7 @@ from fmri_jax.networks.efficientnet import EfficientNetB1, EfficientNetLite0
 from fmri_jax.networks.generator import Generator
 from fmri_jax.networks.inception import InceptionV3
 from fmri_jax.networks.resnet import ResNet50
+from fmri_jax.networks.sentence_bert import SentenceBERT
 from fmri_jax.networks.vgg import VGG16, VGG19
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "VGG19",
     "AlexNet",
     "BVLCAlexNet",
+    "CLIPText",
     "CLIPVision",
     "CaffeNet",
     "DeepGenerator",
@@ -27,4 +29,5 @@ __all__ = [
     "Generator",
     "InceptionV3",
     "ResNet50",
+    "SentenceBERT",
 ]

@@ -1,10 +1,11 @@
-"""CLIP's vision transformer (Radford et al. 2021), ViT-L/14 by default."""
+"""CLIP's transformers (Radford et al. 2021): images, and texts in the same space; ViT-L/14."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
+from fmri_jax.networks.tokens import Attention, divided_by_norm
 
 # CLIP's own mean and standard deviation of RGB in [0, 1].
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -17,27 +18,6 @@ def quick_gelu(x: jax.Array) -> jax.Array:
     return x * nn.sigmoid(1.702 * x)
 
 
-class Attention(nn.Module):
-    """Self-attention of all tokens.
-
-    Attributes:
-        heads: parts of the width that attend by themselves.
-    """
-
-    heads: int
-
-    @nn.compact
-    def __call__(self, x_BTF: jax.Array) -> jax.Array:
-        """(n, tokens, width) -> (n, tokens, width)."""
-        n, tokens, width = x_BTF.shape
-        query, key, value = (
-            nn.Dense(width, name=name)(x_BTF).reshape(n, tokens, self.heads, -1)
-            for name in ("query", "key", "value")
-        )
-        attended = nn.dot_product_attention(query, key, value)
-        return nn.Dense(width, name="out")(attended.reshape(n, tokens, width))
-
-
 class Layer(nn.Module):
     """Attention, then a dense layer four times as wide, each beside a shortcut.
 
@@ -48,18 +28,18 @@ class Layer(nn.Module):
     heads: int
 
     @nn.compact
-    def __call__(self, x_BTF: jax.Array) -> jax.Array:
-        """(n, tokens, width) -> (n, tokens, width)."""
+    def __call__(self, x_BTF: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+        """(n, tokens, width) -> (n, tokens, width); the mask is that of `Attention`."""
         width = x_BTF.shape[-1]
         y = nn.LayerNorm(EPSILON, name="norm1")(x_BTF)
-        x_BTF = x_BTF + Attention(self.heads, name="attention")(y)
+        x_BTF = x_BTF + Attention(self.heads, name="attention")(y, mask)
         y = nn.LayerNorm(EPSILON, name="norm2")(x_BTF)
         y = quick_gelu(nn.Dense(4 * width, name="fc1")(y))
         return x_BTF + nn.Dense(width, name="fc2")(y)
 
 
 class CLIPVision(nn.Module):
-    """The image's embedding beside texts, before it is scaled to unit length.
+    """The image's embedding beside texts, and all tokens in the same space.
 
     Attributes:
         image_size: px, the only one that the position embeddings fit.
@@ -80,8 +60,17 @@ class CLIPVision(nn.Module):
     features: int = 768
 
     @nn.compact
-    def __call__(self, x_BHWC: jax.Array) -> jax.Array:
-        """RGB images (n, image_size, image_size, 3) in [0, 1] -> (n, features).
+    def __call__(self, x_BHWC: jax.Array) -> dict[str, jax.Array]:
+        """Embeds RGB images.
+
+        Args:
+            x_BHWC: (n, image_size, image_size, 3) in [0, 1].
+
+        Returns:
+            "tokens", (n, 1 + patches, features): every token normalised and projected as the class
+            token is, which comes first, and divided by that one's norm, as Versatile Diffusion
+            takes them (Xu et al. 2023); only the class token then has unit norm. "embedding",
+            (n, features): the projected class token before this division.
 
         Raises:
             InputError: the images have another size.
@@ -102,5 +91,54 @@ class CLIPVision(nn.Module):
         x = nn.LayerNorm(EPSILON, name="norm_before")(x)
         for i in range(self.layers):
             x = Layer(self.width // 64, name=f"layer{i}")(x)
-        x = nn.LayerNorm(EPSILON, name="norm_after")(x[:, 0])
-        return nn.Dense(self.features, use_bias=False, name="projection")(x)
+        x = nn.LayerNorm(EPSILON, name="norm_after")(x)
+        x = nn.Dense(self.features, use_bias=False, name="projection")(x)
+        return {"tokens": divided_by_norm(x, x[:, 0]), "embedding": x[:, 0]}
+
+
+class CLIPText(nn.Module):
+    """The text's embedding beside images, and all tokens in the same space.
+
+    Attributes:
+        vocabulary: tokens that there are; the last one ends each text.
+        length: tokens of the longest text, with its first and last token.
+        width: features of a token; 64 of them a head.
+        layers: of the transformer.
+        features: of the embedding.
+
+    References:
+        Radford et al. (2021), "Learning transferable visual models from natural language
+        supervision", ICML.
+    """
+
+    vocabulary: int = 49408
+    length: int = 77
+    width: int = 768
+    layers: int = 12
+    features: int = 768
+
+    @nn.compact
+    def __call__(self, ids_BT: jax.Array) -> dict[str, jax.Array]:
+        """Embeds texts.
+
+        Args:
+            ids_BT: (n, up to `length`) int32, each text ended by the token of the highest number;
+                what follows does not act on the embedding, but has tokens of its own.
+
+        Returns:
+            "tokens", (n, tokens, features): the normalised and projected states, divided by the
+            norm of the projected token that ends the text, as Versatile Diffusion takes them (Xu et
+            al. 2023); "embedding", (n, features): that token before this division.
+        """
+        n, tokens = ids_BT.shape
+        normal = nn.initializers.normal(0.02)
+        words = self.param("words", normal, (self.vocabulary, self.width))
+        positions = self.param("positions", normal, (self.length, self.width))
+        x = words[ids_BT] + positions[:tokens]
+        earlier = jnp.tril(jnp.ones((tokens, tokens), bool))
+        for i in range(self.layers):
+            x = Layer(self.width // 64, name=f"layer{i}")(x, earlier)
+        x = nn.LayerNorm(EPSILON, name="norm_after")(x)
+        x = nn.Dense(self.features, use_bias=False, name="projection")(x)
+        embedding = x[jnp.arange(n), ids_BT.argmax(axis=1)]
+        return {"tokens": divided_by_norm(x, embedding), "embedding": embedding}

@@ -17,6 +17,7 @@ from fmri_jax.pretrained.numbered_layers import numbered, vgg_convolutions
 from fmri_jax.pretrained.rules import Rule
 from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.tensors import load_safetensors
+from fmri_jax.pretrained.transformers import TRANSFORMERS
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
 # Convolutions by their place in torchvision's `features`.
@@ -127,5 +128,6 @@ CATALOGUE: dict[str, Weights] = {
     "lpips_alexnet": _lpips_heads("AlexNet", _ALEXNET_SHA256, (64, 192, 384, 256, 256)),
     "lpips_vgg16": _lpips_heads("VGG16", _VGG16_SHA256, (64, 128, 256, 512, 512)),
     **FEATURE_NETWORKS,
+    **TRANSFORMERS,
     **DEEP_GENERATORS,
 }

@@ -7,7 +7,6 @@ from typing import Any
 import flax.linen as nn
 
 from fmri_jax.networks import (
-    CLIPVision,
     EfficientNetB1,
     EfficientNetLite0,
     InceptionV3,
@@ -17,7 +16,6 @@ from fmri_jax.networks.efficientnet import LITE_BLOCKS
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.rules import Rule
 from fmri_jax.pretrained.sources import Publication, Weights
-from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.unpickle import load_torch
 
 # PyTorch's names for the arrays of a batch normalisation -> ours.
@@ -43,18 +41,6 @@ def _conv_norm(conv: str, norm: str, name: str) -> list[Rule]:
         for theirs, ours in _STATISTICS.items()
     ]
     return [Rule(rf"{conv}\.weight", f"{name}/kernel", rules.from_oihw), *arrays]
-
-
-def _dense(theirs: str, ours: str) -> list[Rule]:
-    """Rules for a dense layer, or for a 1 x 1 convolution of single pixels, which is one."""
-    return [
-        Rule(rf"{theirs}\.weight", f"{ours}/kernel", rules.dense),
-        Rule(rf"{theirs}\.bias", f"{ours}/bias"),
-    ]
-
-
-def _norm(theirs: str, ours: str) -> list[Rule]:
-    return [Rule(rf"{theirs}\.weight", f"{ours}/scale"), Rule(rf"{theirs}\.bias", f"{ours}/bias")]
 
 
 INCEPTION_RULES = (
@@ -94,7 +80,7 @@ def _efficientnet_rules() -> tuple[Rule, ...]:
         for number, part in enumerate(parts):
             place = rf"features\.{stage}\.(\d)\.block\.{number}"
             if part == "squeeze":
-                found += _dense(rf"{place}\.fc(\d)", r"stage\1_\2/squeeze/fc\3")
+                found += rules.for_dense(rf"{place}\.fc(\d)", r"stage\1_\2/squeeze/fc\3")
             else:
                 found += _conv_norm(rf"{place}\.0", rf"{place}\.1", rf"stage\1_\2/{part}")
     return tuple(found)
@@ -106,7 +92,7 @@ def _efficientnet_lite_rules() -> tuple[Rule, ...]:
     found = [
         *_conv_norm(r"_conv_stem", r"_bn0", "stem"),
         *_conv_norm(r"_conv_head", r"_bn1", "head"),
-        *_dense(r"_fc", "logits"),
+        *rules.for_dense(r"_fc", "logits"),
     ]
     for number, name in enumerate(names):
         for i, part in enumerate(("expand", "depthwise", "project")):
@@ -115,30 +101,6 @@ def _efficientnet_lite_rules() -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def _clip_rules() -> tuple[Rule, ...]:
-    """Hugging Face's names; the text tower is left out."""
-    layer = r"vision_model\.encoder\.layers\.(\d+)"
-    found = [
-        Rule(r"vision_model\.embeddings\.class_embedding", "class_token", rules.vector),
-        Rule(
-            r"vision_model\.embeddings\.patch_embedding\.weight", "patches/kernel", rules.from_oihw
-        ),
-        Rule(r"vision_model\.embeddings\.position_embedding\.weight", "positions"),
-        *_norm(r"vision_model\.pre_layrnorm", "norm_before"),  # so spelt there
-        *_norm(r"vision_model\.post_layernorm", "norm_after"),
-        Rule(r"visual_projection\.weight", "projection/kernel", rules.dense),
-        Rule(r"(text_model|text_projection)\..*|logit_scale|.*position_ids", None),
-    ]
-    parts = {"q_proj": "query", "k_proj": "key", "v_proj": "value", "out_proj": "out"}
-    for theirs, ours in parts.items():
-        found += _dense(rf"{layer}\.self_attn\.{theirs}", rf"layer\1/attention/{ours}")
-    for i in (1, 2):
-        found += _norm(rf"{layer}\.layer_norm{i}", rf"layer\1/norm{i}")
-        found += _dense(rf"{layer}\.mlp\.fc{i}", rf"layer\1/fc{i}")
-    return tuple(found)
-
-
-CLIP_RULES = _clip_rules()
 EFFICIENTNET_RULES = _efficientnet_rules()
 EFFICIENTNET_LITE_RULES = _efficientnet_lite_rules()
 
@@ -194,15 +156,5 @@ FEATURE_NETWORKS: dict[str, Weights] = {
         origin="https://dl.fbaipublicfiles.com/deepcluster/swav_800ep_pretrain.pth.tar",
         checksum="",
         read=load_torch,
-    ),
-    "clip_vit_l14": _weights(
-        "CLIP's vision transformer ViT-L/14: features for two-way identification",
-        CLIPVision(),
-        224,
-        CLIP_RULES,
-        origin="https://huggingface.co/openai/clip-vit-large-patch14/resolve/main/model.safetensors",
-        checksum="",
-        read=load_safetensors,
-        file_name="clip-vit-large-patch14.safetensors",
     ),
 }

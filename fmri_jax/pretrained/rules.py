@@ -58,6 +58,19 @@ class Rule:
     transform: Transform = keep
 
 
+def for_dense(theirs: str, ours: str) -> list[Rule]:
+    """Rules for a dense layer of PyTorch, or a 1 x 1 convolution of single pixels, which is one."""
+    return [
+        Rule(rf"{theirs}\.weight", f"{ours}/kernel", dense),
+        Rule(rf"{theirs}\.bias", f"{ours}/bias"),
+    ]
+
+
+def for_norm(theirs: str, ours: str) -> list[Rule]:
+    """Rules for a layer normalisation of PyTorch."""
+    return [Rule(rf"{theirs}\.weight", f"{ours}/scale"), Rule(rf"{theirs}\.bias", f"{ours}/bias")]
+
+
 def port(
     source: Mapping[str, np.ndarray], rules: Sequence[Rule], shapes: Shapes, origin: object
 ) -> dict[str, np.ndarray]:
@@ -108,12 +121,11 @@ def _refusal(origin: object, found: str) -> InputError:
     )
 
 
-def shapes(network: "nn.Module", example: tuple[int, ...]) -> Shapes:
+def shapes(network: "nn.Module", example: tuple[int, ...], dtype: str = "float32") -> Shapes:
     """Parameter name -> shape of a network, for inputs (n, *example); nothing is computed."""
     import jax
-    import jax.numpy as jnp
 
-    given = jax.ShapeDtypeStruct((1, *example), jnp.float32)
+    given = jax.ShapeDtypeStruct((1, *example), dtype)
     variables = jax.eval_shape(network.init, jax.random.key(0), given)
     return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
 

@@ -15,16 +15,14 @@ from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.rules import Rule, Shapes
 
 
-@dataclasses.dataclass(frozen=True)
-class Publication:
-    """One file that holds some weights.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PublishedFile:
+    """A file that somebody published.
 
     Attributes:
         origin: where it comes from: a package on PyPI, or an address.
         checksum: of the file, or the start of it that the publisher's file name states; empty
             where none is published.
-        read: file -> name -> array.
-        rules: from the file's names to parameter names.
         package_file: package and path inside it, if it is installed with a package.
         install: what pip installs that package by.
         algorithm: of the checksum, the one that the publisher states.
@@ -34,13 +32,24 @@ class Publication:
 
     origin: str
     checksum: str
-    read: Callable[[pathlib.Path], Mapping[str, Any]]
-    rules: tuple[Rule, ...]
     package_file: tuple[str, str] | None = None
     install: str = ""
     algorithm: Literal["sha256", "sha1", "md5"] = "sha256"
     file_name: str = ""
     member: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Publication(PublishedFile):
+    """One file that holds some weights.
+
+    Attributes:
+        read: file -> name -> array.
+        rules: from the file's names to parameter names.
+    """
+
+    read: Callable[[pathlib.Path], Mapping[str, Any]]
+    rules: tuple[Rule, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Weights:
     finish: Callable[[Mapping[str, Any]], Any] = rules.unflatten
 
 
-def installed_file(publication: Publication) -> pathlib.Path | None:
+def installed_file(publication: PublishedFile) -> pathlib.Path | None:
     """The file inside an installed package, found without importing the package."""
     if publication.package_file is None:
         return None
@@ -72,7 +81,7 @@ def installed_file(publication: Publication) -> pathlib.Path | None:
     return path if path.exists() else None
 
 
-def check(path: pathlib.Path, publication: Publication) -> None:
+def check(path: pathlib.Path, publication: PublishedFile) -> None:
     """Rejects a file whose checksum does not begin as the published one.
 
     Raises:
@@ -103,7 +112,7 @@ def read(publication: Publication, path: pathlib.Path) -> Mapping[str, Any]:
     raise InputError(f"{path} {found}: expected the archive of {publication.origin}; get it again.")
 
 
-def fetch(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
+def fetch(publication: PublishedFile, folder: pathlib.Path) -> pathlib.Path:
     """Fetches the file into `folder`, with a progress bar, and checks it.
 
     Raises:
@@ -114,11 +123,11 @@ def fetch(publication: Publication, folder: pathlib.Path) -> pathlib.Path:
     return download.fetch(publication.origin, path, _checksum(publication))
 
 
-def file_name(publication: Publication) -> str:
+def file_name(publication: PublishedFile) -> str:
     """What a download is kept as."""
     return publication.file_name or pathlib.PurePosixPath(publication.origin).name
 
 
-def _checksum(publication: Publication) -> str:
+def _checksum(publication: PublishedFile) -> str:
     """Algorithm and digits; "" where none is published."""
     return publication.checksum and f"{publication.algorithm}:{publication.checksum}"

@@ -132,7 +132,7 @@ def publication(server, **fields) -> sources.Publication:
     """Ten bytes that the server publishes."""
     server.files["/w.bin"] = b"0123456789"
     fields = {"checksum": "", "read": dict, "rules": ()} | fields
-    return sources.Publication(f"{server.url}w.bin", **fields)
+    return sources.Publication(origin=f"{server.url}w.bin", **fields)
 
 
 def test_a_download_is_checked_before_it_gets_its_name(file_server, tmp_path):

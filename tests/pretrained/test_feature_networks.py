@@ -1,25 +1,18 @@
-"""The feature networks against torchvision's and Hugging Face's, with weights from their files."""
+"""The feature networks against torchvision's, with weights from its files."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
-from fmri_jax.networks import CLIPVision, EfficientNetB1, InceptionV3, ResNet50
-from fmri_jax.pretrained import rules
-from fmri_jax.pretrained.feature_networks import CLIP_RULES, FEATURE_NETWORKS
+from fmri_jax.networks import EfficientNetB1, InceptionV3, ResNet50
 from fmri_jax.pretrained.tensors import load_safetensors
 from tests.peers import peer
 
 torch = peer("torch")
 
 IMAGENET = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
-CLIP = (
-    torch.tensor([0.48145466, 0.4578275, 0.40821073]),
-    torch.tensor([0.26862954, 0.26130258, 0.27577711]),
-)
 
 
 def images(size, seed=0):
@@ -94,67 +87,6 @@ def test_swavs_resnet_equals_torchvisions(torchvision_models, tmp_path):
     x = images(65)
     ours = jax.jit(ResNet50().apply)({"params": params}, x)
     assert_same(ours, average_pool(model, normalised(x, *IMAGENET)))
-
-
-def clip_in_hugging_face(**sizes):
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    return CLIPVisionModelWithProjection(CLIPVisionConfig(**sizes))
-
-
-def test_a_small_clip_equals_hugging_faces(tmp_path):
-    from safetensors.torch import save_file
-
-    torch.manual_seed(0)
-    model = clip_in_hugging_face(
-        image_size=42,
-        patch_size=14,
-        hidden_size=128,
-        intermediate_size=512,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        projection_dim=24,
-    ).eval()
-    generator = torch.Generator().manual_seed(0)
-    for tensor in model.state_dict().values():
-        tensor.copy_(tensor + 0.05 * torch.randn(tensor.shape, generator=generator))
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
-    state |= {"text_model.final_layer_norm.bias": torch.zeros(3), "logit_scale": torch.zeros(())}
-    save_file(state, tmp_path / "clip.safetensors")
-
-    network = CLIPVision(image_size=42, width=128, layers=3, features=24)
-    x = images(42)
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.asarray(x))["params"]
-    flat = {name: leaf.shape for name, leaf in rules.flatten(shapes).items()}
-    arrays = load_safetensors(tmp_path / "clip.safetensors")
-    params = rules.unflatten(rules.port(arrays, CLIP_RULES, flat, "clip"))
-    with torch.no_grad():
-        theirs = model(pixel_values=normalised(x, *CLIP)).image_embeds.numpy()
-    assert_same(jax.jit(network.apply)({"params": params}, x), theirs)
-
-
-def test_every_array_of_the_published_clip_has_its_place():
-    """By names and shapes alone: the network has 304 million parameters."""
-    with torch.device("meta"):
-        model = clip_in_hugging_face(
-            patch_size=14,
-            hidden_size=1024,
-            intermediate_size=4096,
-            num_hidden_layers=24,
-            num_attention_heads=16,
-            projection_dim=768,
-        )
-    state = {
-        name: np.broadcast_to(np.float32(0), tuple(tensor.shape))
-        for name, tensor in model.state_dict().items()
-    }
-    rules.port(state, CLIP_RULES, FEATURE_NETWORKS["clip_vit_l14"].shapes(), "clip")
-
-
-def test_clip_sees_one_size_only():
-    example = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
-    with pytest.raises(InputError, match="expected RGB at 224 x 224; resize them first"):
-        jax.eval_shape(CLIPVision().init, jax.random.key(0), example)
 
 
 def test_damaged_safetensors_are_rejected(tmp_path):
