@@ -129,7 +129,7 @@ def _compute(module_name: str, used: int, params: Any, ids: jax.Array) -> dict[s
 def _group_means(values: np.ndarray, sizes: list[int]) -> np.ndarray:
     """Means over groups of rows that follow each other."""
     sums = np.add.reduceat(values, np.cumsum([0, *sizes[:-1]]))
-    return sums / np.reshape(np.float32(sizes), (-1, *[1] * (values.ndim - 1)))
+    return sums / np.reshape(np.asarray(sizes, np.float32), (-1, *[1] * (values.ndim - 1)))
 
 
 def _groups(sentences: Any) -> list[tuple[str, ...]]:
