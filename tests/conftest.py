@@ -154,3 +154,9 @@ def torchvision_models():
             operators.define(f"{name}(Tensor dets, Tensor scores, float threshold) -> Tensor")
         import torchvision.models
     return torchvision.models
+
+
+@pytest.fixture(scope="session")
+def diffusers(torchvision_models):
+    """The package of diffusion models, which imports torchvision."""
+    return peer("diffusers")

@@ -12,7 +12,7 @@ HE = nn.initializers.he_normal()
 
 
 class Conv(nn.Module):
-    """Convolution with bias and a square kernel; parameters `kernel` (k, k, in, out) and `bias`.
+    """Convolution with a square kernel; parameters `kernel` (k, k, in, out) and `bias`.
 
     With `groups` the channels in and out fall into that many parts that do not see each other, and
     the kernel is (k, k, in / groups, out).
@@ -27,6 +27,7 @@ class Conv(nn.Module):
         fixed_bias: whether gradients do not reach the bias, which stays as it is initialised or
             loaded.
         kernel_init: distribution of the first kernel.
+        use_bias: whether there is a bias.
     """
 
     features: int
@@ -37,13 +38,15 @@ class Conv(nn.Module):
     groups: int = 1
     fixed_bias: bool = False
     kernel_init: Any = HE
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, in) -> (n, h', w', out)."""
         shape = (self.size, self.size, x_BHWC.shape[-1] // self.groups, self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        zeros = nn.initializers.zeros
+        bias = self.param("bias", zeros, (self.features,)) if self.use_bias else None
         bias = jax.lax.stop_gradient(bias) if self.fixed_bias else bias
         x_BHWC, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
         parts = [
@@ -54,7 +57,8 @@ class Conv(nn.Module):
                 strict=True,
             )
         ]
-        return jnp.concatenate(parts, axis=-1) + bias
+        y = jnp.concatenate(parts, axis=-1)
+        return y if bias is None else y + bias
 
 
 class ConvTranspose(nn.Module):

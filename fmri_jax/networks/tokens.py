@@ -1,35 +1,50 @@
 """What the transformers of images and of texts share: attention, and the scale of their tokens."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 
 class Attention(nn.Module):
-    """Self-attention of all tokens.
+    """Attention of all tokens to each other, or to a context's.
 
     Attributes:
         heads: parts of the width that attend by themselves.
+        biases: whether queries, keys and values have them; `out` always has.
+        dtype: of the arithmetic; parameters are float32, and so is the softmax.
     """
 
     heads: int
+    biases: bool = True
+    dtype: Any = None
 
     @nn.compact
-    def __call__(self, x_BTF: jax.Array, mask: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        x_BTF: jax.Array,
+        mask: jax.Array | None = None,
+        context_BSE: jax.Array | None = None,
+    ) -> jax.Array:
         """(n, tokens, width) -> (n, tokens, width).
 
         Args:
             x_BTF: the tokens.
             mask: bool, broadcast to (n, heads, tokens that attend, tokens attended to); None lets
                 every token attend to all.
+            context_BSE: (n, tokens attended to, any width); None attends to the tokens themselves.
         """
-        n, tokens, width = x_BTF.shape
+        n, _, width = x_BTF.shape
+        context = x_BTF if context_BSE is None else context_BSE
         query, key, value = (
-            nn.Dense(width, name=name)(x_BTF).reshape(n, tokens, self.heads, -1)
-            for name in ("query", "key", "value")
+            nn.Dense(width, use_bias=self.biases, dtype=self.dtype, name=name)(tokens).reshape(
+                n, tokens.shape[1], self.heads, -1
+            )
+            for name, tokens in (("query", x_BTF), ("key", context), ("value", context))
         )
-        attended = nn.dot_product_attention(query, key, value, mask=mask)
-        return nn.Dense(width, name="out")(attended.reshape(n, tokens, width))
+        attended = jax.nn.dot_product_attention(query, key, value, mask=mask)
+        return nn.Dense(width, dtype=self.dtype, name="out")(attended.reshape(x_BTF.shape))
 
 
 def divided_by_norm(x_BTF: jax.Array, embedding_BF: jax.Array) -> jax.Array:

@@ -66,8 +66,16 @@ def for_dense(theirs: str, ours: str) -> list[Rule]:
     ]
 
 
+def for_conv(theirs: str, ours: str) -> list[Rule]:
+    """Rules for a convolution of PyTorch."""
+    return [
+        Rule(rf"{theirs}\.weight", f"{ours}/kernel", from_oihw),
+        Rule(rf"{theirs}\.bias", f"{ours}/bias"),
+    ]
+
+
 def for_norm(theirs: str, ours: str) -> list[Rule]:
-    """Rules for a layer normalisation of PyTorch."""
+    """Rules for a layer or group normalisation of PyTorch."""
     return [Rule(rf"{theirs}\.weight", f"{ours}/scale"), Rule(rf"{theirs}\.bias", f"{ours}/bias")]
 
 
@@ -90,8 +98,10 @@ def port(
             is not finite, or a place stays empty.
     """
     ported: dict[str, np.ndarray] = {}
+    patterns = [re.compile(rule.pattern) for rule in rules]  # more than `re` keeps by itself
     for source_name, array in source.items():
-        rule = next((rule for rule in rules if re.fullmatch(rule.pattern, source_name)), None)
+        matching = (i for i, pattern in enumerate(patterns) if pattern.fullmatch(source_name))
+        rule = rules[found] if (found := next(matching, None)) is not None else None
         if rule is None:
             raise _refusal(origin, f"holds {source_name!r}, which no rule maps")
         if rule.name is None:
@@ -125,8 +135,14 @@ def shapes(network: "nn.Module", example: tuple[int, ...], dtype: str = "float32
     """Parameter name -> shape of a network, for inputs (n, *example); nothing is computed."""
     import jax
 
-    given = jax.ShapeDtypeStruct((1, *example), dtype)
-    variables = jax.eval_shape(network.init, jax.random.key(0), given)
+    return traced_shapes(network, jax.ShapeDtypeStruct((1, *example), dtype))
+
+
+def traced_shapes(network: "nn.Module", *given: Any) -> Shapes:
+    """The same for any arguments of the network's call, as `jax.ShapeDtypeStruct`s in trees."""
+    import jax
+
+    variables = jax.eval_shape(network.init, jax.random.key(0), *given)
     return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
 
 
