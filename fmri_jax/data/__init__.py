@@ -7,10 +7,11 @@ import pkgutil
 from typing import Any
 
 from fmri_jax.config import unknown_name
+from fmri_jax.data.captions import captions_of
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 
-__all__ = ["Recording", "known", "load"]
+__all__ = ["Recording", "captions_of", "known", "load"]
 
 
 def load(name_or_path: str, **options: Any) -> Recording:

@@ -9,9 +9,11 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
+from fmri_jax.data import captions as texts
 from fmri_jax.data import roi
 from fmri_jax.data.doubts import Doubt
 from fmri_jax.errors import InputError
@@ -47,6 +49,8 @@ class Recording:
         subject: a name that tells this person from others; "" where it is not known.
         doubts: what its reader found doubtful, such as rows that it dropped; it belongs neither to
             the content nor to the fingerprint.
+        captions: the captions of each image, none or more; empty where the recording has none.
+            `fmri_jax.data.captions.captions_of` falls back to `stimulus_names`.
 
     Raises:
         InputError: an array has another type or shape, `fmri` is not finite, an index is out of
@@ -64,6 +68,7 @@ class Recording:
     description: str = ""
     subject: str = ""
     doubts: tuple[Doubt, ...] = ()
+    captions: texts.Captions = ()
 
     def __post_init__(self) -> None:
         """Checks every field against the others."""
@@ -78,6 +83,7 @@ class Recording:
                 f"stimulus_names holds {len(self.stimulus_names)} names for {len(self.images)} "
                 "images: expected one name per image, in the order of images."
             )
+        texts.check(self.captions, len(self.images))
         _check_split(self)
 
     def roi(self, expression: str) -> np.ndarray:
@@ -129,12 +135,14 @@ class Recording:
     @functools.cached_property
     def _fingerprint(self) -> str:
         digest = hashlib.sha256()
-        labels = {
+        labels: dict[str, Any] = {
             "rois": list(self.rois),
             "stimulus_names": list(self.stimulus_names),
             "split": self.split.tolist(),
             "simulated": self.simulated,
         }
+        if self.captions:  # recordings without keep the fingerprint that they had before
+            labels["captions"] = self.captions
         digest.update(json.dumps(labels).encode())
         arrays = (self.fmri, self.stimulus, self.images, self.run, *self.rois.values())
         for array in arrays:

@@ -121,6 +121,7 @@ def read(folder: pathlib.Path) -> Recording:
         simulated=metadata["simulated"],
         description=metadata["description"],
         subject=metadata.get("subject", ""),
+        captions=tuple(map(tuple, metadata.get("captions", ()))),
     )
 
 
@@ -154,6 +155,7 @@ def _metadata(recording: Recording) -> dict[str, Any]:
         "simulated": recording.simulated,
         "description": recording.description,
         "subject": recording.subject,
+        "captions": recording.captions,
     }
 
 

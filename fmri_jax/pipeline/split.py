@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from fmri_jax.data import images as image_stacks
+from fmri_jax.data.captions import Captions, captions_or_words
 from fmri_jax.data.preparation.folds import average_trials
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.errors import InputError
@@ -26,6 +27,8 @@ class TrialSet:
         repeats: (n,) int, recorded trials that each row is the average of.
         stimulus_images: (stimuli, height, width, channels) uint8, every image of the recording.
         voxels: (voxels of the recording,) bool, those that `fmri` holds.
+        stimulus_names: one per image of the recording.
+        stimulus_captions: the captions of each image of the recording; empty where it has none.
     """
 
     fmri: np.ndarray
@@ -34,6 +37,8 @@ class TrialSet:
     repeats: np.ndarray
     stimulus_images: np.ndarray
     voxels: np.ndarray
+    stimulus_names: tuple[str, ...] = ()
+    stimulus_captions: Captions = ()
 
     @functools.cached_property
     def images(self) -> np.ndarray:
@@ -44,6 +49,15 @@ class TrialSet:
         trials of 64 pixels; a run (`fmri-jax run`) keeps each image once, as 8 bits.
         """
         return self.stimulus_images[self.stimulus].astype(np.float32) / np.float32(255)
+
+    @property
+    def captions(self) -> list[tuple[str, ...]]:
+        """The captions of each trial's image, or the words of its name where it has none.
+
+        Raises:
+            InputError: an image has neither.
+        """
+        return captions_or_words(self.stimulus_captions, self.stimulus_names, self.stimulus)
 
     def __len__(self) -> int:
         return len(self.fmri)
@@ -97,7 +111,8 @@ def train_test_split(
         shown, repeats = stimulus[rows], np.ones(len(rows), int)
         if average:
             fmri, shown, run, repeats = average_trials(fmri, shown, run)
-        return TrialSet(fmri, shown, run, repeats, images, voxels)
+        words = recording.stimulus_names, recording.captions
+        return TrialSet(fmri, shown, run, repeats, images, voxels, *words)
 
     train, test = _rows(recording, stimulus, by, test_size, random_state)
     return trials(train, average_repeats == "all"), trials(test, average_repeats != "none")

@@ -53,6 +53,7 @@ def test_read_back_is_equal(make_recording: MakeSession, tmp_path: Path) -> None
         stimulus_names=("Größe", "b/2", "", "d e", "日本", "f"),
         simulated=True,
         description="Simulated für den Test.",
+        captions=(("Größe", "b"), (), ("c",), (), (), ()),
     )
     folder = tmp_path / "Aufnahmen é"
     first = cache.prepare(lambda: recording, "small", folder, "k1")
@@ -60,6 +61,7 @@ def test_read_back_is_equal(make_recording: MakeSession, tmp_path: Path) -> None
     assert first.fingerprint() == again.fingerprint() == recording.fingerprint()
     assert again.simulated and again.description == recording.description
     assert again.stimulus_names == recording.stimulus_names
+    assert again.captions == recording.captions
     for name, mask in recording.rois.items():
         np.testing.assert_array_equal(again.rois[name], mask)
     assert sorted(p.name for p in folder.iterdir()) == ["small-k1"]

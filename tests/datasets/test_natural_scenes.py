@@ -1,5 +1,6 @@
 """The prepared layout of the Natural Scenes Dataset, small: 40 images, 1,600 trials, 9 voxels."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,3 +119,80 @@ def test_a_subject_that_does_not_exist_is_refused(folder: Path) -> None:
         open_it(folder, subject=9)
     with pytest.raises(InputError, match=r"holds no betas_all_subj01\*.h\*5: expected the resp"):
         open_it(folder, subject=1)
+
+
+SHOWN = range(2, 37)
+TEXTS = {n: [f"caption {i} of {n}" for i in range(1 + n % 3)] for n in range(40)}
+
+
+def with_coco(folder: Path) -> None:
+    """NSD's table in another order than COCO's numbers, and COCO's two files, mixed."""
+    rows = [
+        f"{i},{100 + 7 * n % 40},{'train' if n % 2 else 'val'}2017,{n}"
+        for i, n in enumerate(reversed(range(40)))
+    ]
+    (folder / "nsd_stim_info_merged.csv").write_text("\n".join([",cocoId,cocoSplit,nsdId", *rows]))
+    for odd, name in enumerate(("val", "train")):
+        found = [
+            {"image_id": 100 + 7 * n % 40, "id": 0, "caption": f" {text}\n"}
+            for i in range(3)
+            for n in range(odd, 40, 2)
+            for text in TEXTS[n][i : i + 1]
+        ] + [{"image_id": 5, "id": 1, "caption": "not of NSD"}]
+        (folder / f"captions_{name}2017.json").write_text(json.dumps({"annotations": found}))
+
+
+def curated() -> np.ndarray:
+    return np.asarray([[*TEXTS[n], *[""] * (5 - len(TEXTS[n]))] for n in range(40)])
+
+
+def test_captions_of_coco_meet_their_images(folder: Path) -> None:
+    with_coco(folder)
+    recording = open_it(folder, captions=True)
+    assert recording.captions == tuple(tuple(TEXTS[n]) for n in SHOWN)
+    assert open_it(folder, captions=True).captions == recording.captions  # as it was kept
+    plain = open_it(folder)
+    assert plain.captions == () and plain.fingerprint() != recording.fingerprint()
+    np.save(folder / "COCO_73k_annots_curated.npy", curated())
+    assert open_it(folder, captions=True).fingerprint() == recording.fingerprint()
+
+
+MALFORMED_CAPTIONS: list[tuple[Callable[[Path], object], str]] = [
+    (lambda p: None, "holds no nsd_stim_info_merged.csv: expected the captions of NSD's images"),
+    (
+        lambda p: (with_coco(p), (p / "captions_val2017.json").unlink()),
+        "holds no captions_val2017.json: .* COCO_73k_annots_curated.npy, or .* captions=False",
+    ),
+    (
+        lambda p: (with_coco(p), (p / "captions_val2017.json").write_text('{"annotations": [')),
+        "captions_val2017.json cannot be read .JSONDecodeError",
+    ),
+    (
+        lambda p: (with_coco(p), (p / "captions_val2017.json").write_text('{"annotations": []}')),
+        "no caption of 18 of 35 images, first of nsd00002",
+    ),
+    (
+        lambda p: (with_coco(p), (p / "nsd_stim_info_merged.csv").write_text("nsdId,cocoId\n2,5")),
+        "nsd_stim_info_merged.csv has no row of nsdId 3",
+    ),
+    (
+        lambda p: (with_coco(p), (p / "nsd_stim_info_merged.csv").write_text("nsdId\n2")),
+        "nsd_stim_info_merged.csv cannot be read .KeyError: 'cocoId'",
+    ),
+    (
+        lambda p: np.save(p / "COCO_73k_annots_curated.npy", curated()[:20]),
+        r"of shape \(20, 5\): expected text, one row per image of NSD, of which number 36",
+    ),
+    (
+        lambda p: np.save(p / "COCO_73k_annots_curated.npy", curated().astype(object)),
+        "COCO_73k_annots_curated.npy cannot be read",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", range(len(MALFORMED_CAPTIONS)))
+def test_captions_that_do_not_fit_end_with_a_message(folder: Path, case: int) -> None:
+    change, message = MALFORMED_CAPTIONS[case]
+    change(folder)
+    with pytest.raises(InputError, match=message):
+        open_it(folder, captions=True)

@@ -69,6 +69,9 @@ def test_imagined_and_seen_trials_meet_their_images(session: Path) -> None:
         greys = recording.images[recording.stimulus[rows]][:, 0, 0, 0]
         np.testing.assert_array_equal(greys, [20 * "HRVLPEWKBCDT".index(a) for a in letters])
     assert recording.stimulus_names[-1] == "shared0000_nsd00000"
+    np.save(session / "COCO_73k_annots_curated.npy", np.full((40, 5), "a"))
+    described = open_it(session, imagery=True, captions=True).captions
+    assert described[-13:] == (("a",) * 5, *[()] * 12)
     assert set(recording.run[recording.split == "imagery"]).isdisjoint(
         recording.run[recording.split != "imagery"]
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from fmri_jax.config import OptionalInt
 from fmri_jax.data import images as image_stacks
+from fmri_jax.data.captions import Captions
 from fmri_jax.data.preparation import run_centring, splits
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
@@ -50,6 +51,7 @@ class Trials:
         stimulus_names: one name per image.
         repeats: (n,) recorded trials that each row is the average of, or one number for all.
         gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
+        captions: those of each image of the recording; empty where it has none.
     """
 
     fmri: np.ndarray
@@ -59,6 +61,7 @@ class Trials:
     stimulus_names: tuple[str, ...]
     repeats: np.ndarray | int = 1
     gain: np.ndarray | float = 1.0
+    captions: Captions = ()
     _computed: dict[Hashable, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def once(self, name: Hashable, compute: Callable[[], _T]) -> _T:
@@ -184,7 +187,14 @@ def folds(
         images = image_stacks.resize(images, options.image_size)
     responses = recording.fmri if voxels.all() else recording.fmri[:, voxels]
     stimulus = recording.distinct_images[recording.stimulus]
-    recorded = Trials(responses, stimulus, images, recording.run, recording.stimulus_names)
+    recorded = Trials(
+        responses,
+        stimulus,
+        images,
+        recording.run,
+        recording.stimulus_names,
+        captions=recording.captions,
+    )
     assigned = splits.assign(recording, stimulus, options.split, options.n_folds, clusters)
     for number, split in enumerate(assigned):
         if number not in skip:

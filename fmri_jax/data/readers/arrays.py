@@ -7,6 +7,7 @@
     roi_names       optional (rois,) text, together with
     roi_masks       optional (rois, voxels) bool
     stimulus_names  optional (stimuli,) text; an image without a name gets its number as one
+    captions        optional (stimuli,) or (stimuli, captions) text, "" where there are fewer
     split           optional (trials,) text: "train", "test" or another test set's name; where no
                     trial has one, all are training trials
     simulated       optional bool
@@ -22,6 +23,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fmri_jax.data import captions
+from fmri_jax.data.captions import Captions
 from fmri_jax.data.readers.array_images import as_pixels, check_stack
 from fmri_jax.data.readers.missing import is_missing
 from fmri_jax.data.recording import TRAIN, Recording
@@ -33,6 +36,7 @@ OPTIONAL = (
     "roi_names",
     "roi_masks",
     "stimulus_names",
+    "captions",
     "split",
     "simulated",
     "description",
@@ -77,6 +81,7 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recordi
             simulated=bool(np.all(arrays.get("simulated", False))),
             description=str(arrays.get("description", "")),
             subject=_subject(arrays.get("subject", np.empty(0))),
+            captions=_captions(arrays.get("captions")),
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
@@ -91,7 +96,8 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
             )
     for key in set(arrays) - {*REQUIRED, *OPTIONAL}:
         # "subjects" or "subject_id" may be a lab's own key, and nothing depends on the name.
-        absent = [name for name in OPTIONAL if name not in (*arrays, "subject")]
+        absent = [name for name in OPTIONAL if name not in (*arrays, "subject", "captions")]
+        absent += ["captions"] if key.lower() == "caption" and "captions" not in arrays else []
         for meant in difflib.get_close_matches(key, absent, n=1, cutoff=0.8):
             raise InputError(f"key {key!r} is unknown: rename it to {meant!r}, or to another word.")
         if key.lower() in REGIONS and "roi_masks" in absent:
@@ -172,6 +178,14 @@ def _named(values: np.ndarray) -> np.ndarray:
     names = [name.strip() for name in _texts("stimulus_names", values).tolist()]
     given = [f"image {i}" if is_missing(name) else name for i, name in enumerate(names)]
     return np.asarray(given, np.str_)
+
+
+def _captions(values: np.ndarray | None) -> Captions:
+    if values is None:
+        return ()
+    flat = _texts("captions", values.reshape(-1) if values.ndim == 2 else values)
+    there = [not is_missing(text) for text in flat.tolist()]
+    return captions.from_array(np.where(there, flat, "").reshape(values.shape))
 
 
 def _check_names(names: np.ndarray, images: np.ndarray) -> None:

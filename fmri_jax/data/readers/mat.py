@@ -6,7 +6,7 @@ them, never built, and left alone elsewhere.
 
 What MATLAB cannot say is understood: a vector is a row or a column; an array has no last axis of
 length 1, so images of three axes are grey ones; texts are a cell array or the rows of a character
-array.
+array. Captions are a cell array of texts, (stimuli, captions), or of cell arrays of texts.
 """
 
 import pathlib
@@ -23,7 +23,7 @@ from fmri_jax.errors import InputError
 
 _KEYS = (*REQUIRED, *OPTIONAL)
 _VECTORS = ("stimulus", "run", "simulated")
-_TEXTS = ("roi_names", "stimulus_names", "split", "description")
+_TEXTS = ("roi_names", "stimulus_names", "captions", "split", "description")
 
 
 def load(path: str) -> Recording:
@@ -115,21 +115,34 @@ def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
     if "MATLAB_empty" in stored.attrs and stored.attrs["MATLAB_empty"]:
         return np.zeros(tuple(int(n) for n in stored[()].ravel()))
     if kind == "cell":
-        cells = [file[reference] for reference in stored[()].T.ravel(order="F")]
-        for cell in cells:
-            if _is_nothing(cell):
-                continue
-            if _class_of(cell) == "string":
-                raise _rejected(path, name, "a cell array of strings", f"cellstr(string({name}))")
-            if _class_of(cell) != "char":
-                raise _rejected(path, name, f"a cell array of {_class_of(cell)}")
-        return np.asarray(["" if _is_nothing(cell) else _characters(cell[()]) for cell in cells])
+        table = stored[()].T
+        if name != "captions":
+            return np.asarray(_texts_of(file, path, name, table))
+        found = np.empty(table.shape, object)
+        for place, reference in np.ndenumerate(table):
+            inner = _class_of(file[reference]) == "cell" and not _is_nothing(file[reference])
+            references = file[reference][()] if inner else np.asarray([reference], h5py.ref_dtype)
+            found[place] = np.asarray(_texts_of(file, path, name, references), object)
+        return found
     if kind == "char":
         return np.asarray([_characters(row) for row in np.atleast_2d(stored[()].T)])
     if stored.dtype.kind not in "biuf":
         raise _rejected(path, name, f"a {kind}")
     values = stored[()].T
     return values.astype(bool) if kind == "logical" else values
+
+
+def _texts_of(file: h5py.File, path: str, name: str, references: np.ndarray) -> list[str]:
+    """The texts in the cells that are referred to, column by column."""
+    cells = [file[reference] for reference in references.ravel(order="F")]
+    for cell in cells:
+        if _is_nothing(cell):
+            continue
+        if _class_of(cell) == "string":
+            raise _rejected(path, name, "a cell array of strings", f"cellstr(string({name}))")
+        if _class_of(cell) != "char":
+            raise _rejected(path, name, f"a cell array of {_class_of(cell)}")
+    return ["" if _is_nothing(cell) else _characters(cell[()]) for cell in cells]
 
 
 def _is_nothing(stored: h5py.Dataset | h5py.Group) -> bool:
@@ -162,6 +175,8 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
         raise _rejected(path, key, "an object or a function handle")
     if value.dtype.names:
         raise _rejected(path, key, "a struct")
+    if key == "captions" and value.dtype.kind == "O":
+        return _caption_rows(path, key, value)
     if key in _TEXTS:
         texts = [_text(path, key, item) for item in value.ravel()]
         if key == "description":
@@ -174,6 +189,18 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
     if key == "images" and value.ndim == 3:
         return value[..., None]
     return value
+
+
+def _caption_rows(path: str, key: str, cells: np.ndarray) -> np.ndarray:
+    """(stimuli, captions) text, "" where there are fewer; a vector has one cell per stimulus."""
+    table = cells.reshape(-1, 1) if cells.ndim < 2 or 1 in cells.shape else cells
+    rows = []
+    for row in table:
+        parts = [np.asarray(cell) for cell in row]
+        flat = [item for part in parts for item in (part.ravel() if part.dtype == "O" else [part])]
+        rows.append([_text(path, key, item) for item in flat])
+    most = max(map(len, rows), default=0)
+    return np.asarray([[*row, *[""] * (most - len(row))] for row in rows], np.str_)
 
 
 def _text(path: str, key: str, item: Any) -> str:

@@ -10,6 +10,7 @@ import zlib
 
 import numpy as np
 
+from fmri_jax.data import captions
 from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -54,6 +55,8 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
         "description": np.asarray(recording.description),
         "subject": np.asarray(recording.subject),
     }
+    if recording.captions:
+        arrays["captions"] = captions.to_array(recording.captions)
     if recording.rois:
         arrays["roi_names"] = np.asarray(list(recording.rois), np.str_)
         arrays["roi_masks"] = np.stack(list(recording.rois.values()))

@@ -10,8 +10,9 @@ One folder, as MindEye2 (Scotti et al. 2024, arXiv:2403.11207) publishes it:
     rois_subj01.hdf5                    optional: one (voxels,) mask of 0 and 1 a region
 
 The shared images are the test set. NSD-Imagery's session, if asked for, adds two more; its files
-are listed in `natural_scenes.imagery`. The data are free to use but may not be passed on: each user
-agrees to NSD's terms, at https://naturalscenesdataset.org.
+are listed in `natural_scenes.imagery`, those of COCO's captions in `natural_scenes.captions`. The
+data are free to use but may not be passed on: each user agrees to NSD's terms, at
+https://naturalscenesdataset.org.
 
 Reference:
     Allen et al. (2022), Nat Neurosci 25:116.
@@ -34,6 +35,7 @@ class Config:
     image_size: int = 224  # px, side of the square that every image is resized to
     sessions: OptionalInt = None  # how many of the first sessions of 750 trials; None: all
     imagery: bool = False  # whether NSD-Imagery forms test sets "vision" and "imagery"
+    captions: bool = False  # whether images have COCO's captions
     folder: OptionalStr = None  # of the files; default <cache>/natural_scenes
 
 
@@ -43,6 +45,7 @@ def load(
     sessions: int | None = None,
     folder: str | None = None,
     imagery: bool = False,
+    captions: bool = False,
 ) -> Recording:
     """Loads one subject, preparing the recording the first time.
 
@@ -54,6 +57,7 @@ def load(
         imagery: whether to add NSD-Imagery: images imagined, "imagery", and the same ones seen in
             that session, "vision". Responses of that session have another baseline than those of
             the main experiment: set `preparation.run_centring`.
+        captions: whether to add the captions that COCO has of each image.
 
     Returns:
         A recording with the splits "train" and "test" (the shared images), whose runs are NSD's
@@ -63,6 +67,7 @@ def load(
         InputError: a file is missing or does not fit the others.
     """
     from fmri_jax.datasets import cache, manual_download
+    from fmri_jax.datasets.natural_scenes import captions as texts
     from fmri_jax.datasets.natural_scenes import imagery as session
     from fmri_jax.datasets.natural_scenes import layout
     from fmri_jax.files import cache_folder
@@ -70,7 +75,8 @@ def load(
     place = pathlib.Path(folder) if folder else cache_folder() / "natural_scenes"
     files = layout.find(place, subject)
     imagined = session.find(place, subject) if imagery else None
-    paths = files.paths() + (imagined.paths() if imagined else [])
+    described = texts.find(place) if captions else []
+    paths = files.paths() + (imagined.paths() if imagined else []) + described
     key = cache.options_key(
         layout=LAYOUT,
         image_size=image_size,
@@ -80,11 +86,14 @@ def load(
 
     def convert() -> Recording:
         seen = layout.convert(files, image_size, sessions)
+        if described:
+            shown = [int(name[3:]) for name in seen.stimulus_names]  # "nsd00012"
+            seen = dataclasses.replace(seen, captions=texts.read(described, shown))
         return session.joined(seen, imagined) if imagined else seen
 
     return cache.prepare(
         convert,
-        f"natural_scenes-{subject}{'-imagery' if imagery else ''}",
+        f"natural_scenes-{subject}{'-imagery' if imagery else ''}{'-captions' if captions else ''}",
         cache_folder() / "recordings",
         key,
     )

@@ -116,6 +116,7 @@ def joined(seen: Recording, files: ImageryFiles) -> Recording:
         run=np.concatenate([seen.run, np.array([runs_of[name] for name in split], np.int32)]),
         stimulus_names=(*seen.stimulus_names, *(name[:-4] for name in TARGETS.values())),
         split=np.concatenate([seen.split, split]),
+        captions=seen.captions and (*seen.captions, *[()] * len(TARGETS)),
         description=seen.description.rstrip(".") + ", and NSD-Imagery (Kneeland et al. 2025).",
     )
 
