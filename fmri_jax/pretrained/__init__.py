@@ -3,6 +3,7 @@
 `fmri-jax weights` lists what there is, what is at hand, and where it comes from.
 """
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -97,9 +98,13 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
     """Ports a file that the user names, by the rules for files of its kind."""
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
+    problems = []
     for publication in _fitting(weights, path):
-        return _ported(weights, publication, path)
-    raise _of_another_kind(path, weights)
+        try:
+            return _ported(weights, publication, path)
+        except InputError as error:
+            problems.append(error)
+    raise problems[0] if problems else _of_another_kind(path, weights)
 
 
 def _fitting(weights: sources.Weights, path: pathlib.Path) -> list[sources.Publication]:
@@ -107,7 +112,9 @@ def _fitting(weights: sources.Weights, path: pathlib.Path) -> list[sources.Publi
     if path.suffix == ".zip":
         return [each for each in weights.publications if each.member]
     reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
-    return [each for each in weights.publications if each.read is reader]
+    alike = catalogue.STATE_DICTS if reader in catalogue.STATE_DICTS else (reader,)
+    fitting = [each for each in weights.publications if each.read in alike]
+    return [dataclasses.replace(each, read=reader) for each in fitting]
 
 
 def _ported(

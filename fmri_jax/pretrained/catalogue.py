@@ -13,10 +13,12 @@ from fmri_jax.pretrained.caffe_networks import CAFFE_NETWORKS
 from fmri_jax.pretrained.caffemodel import load_caffemodel
 from fmri_jax.pretrained.deep_generator import DEEP_GENERATORS
 from fmri_jax.pretrained.feature_networks import FEATURE_NETWORKS
+from fmri_jax.pretrained.latent_diffusion import LATENT_DIFFUSION
 from fmri_jax.pretrained.numbered_layers import numbered, vgg_convolutions
 from fmri_jax.pretrained.rules import Rule
 from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.tensors import load_safetensors
+from fmri_jax.pretrained.tiny_autoencoder import TINY_AUTOENCODERS
 from fmri_jax.pretrained.transformers import TRANSFORMERS
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
 
@@ -33,10 +35,13 @@ _VGG16_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9
 READERS: dict[str, Callable[[pathlib.Path], Mapping[str, Any]]] = {
     ".pth": load_torch,
     ".pt": load_torch,
+    ".bin": load_torch,
     ".tar": load_torch,  # .pth.tar, which is no tar
     ".caffemodel": load_caffemodel,
     ".safetensors": load_safetensors,
 }
+# These hold the same arrays by the same names: a file may have been saved again as the other.
+STATE_DICTS = (load_torch, load_safetensors)
 
 
 def read_pickled_tree(path: pathlib.Path) -> Mapping[str, Any]:
@@ -130,4 +135,6 @@ CATALOGUE: dict[str, Weights] = {
     **FEATURE_NETWORKS,
     **TRANSFORMERS,
     **DEEP_GENERATORS,
+    **LATENT_DIFFUSION,
+    **TINY_AUTOENCODERS,
 }

@@ -1,5 +1,7 @@
 """Published weights of latent diffusion: UNets, autoencoders, and folders of `diffusers`."""
 
+import dataclasses
+import functools
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -7,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
-from fmri_jax.networks.unet import UNet, UNetConfig
+from fmri_jax.networks.autoencoder_kl import KL_F8, AutoencoderKL, AutoencoderKLConfig
+from fmri_jax.networks.unet import SD_1, VERSATILE, UNet, UNetConfig
 from fmri_jax.pretrained import autoencoder_rules, rules, unet_rules
 from fmri_jax.pretrained.rules import Rule, Shapes
+from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.unpickle import load_torch
 
@@ -71,8 +74,6 @@ def load_versatile_unet(folder: str | pathlib.Path, config: UNetConfig) -> dict[
     Raises:
         InputError: a file is missing, or not of this network.
     """
-    import dataclasses
-
     one = dataclasses.replace(config, contexts=config.contexts[:1])
     flows = (
         ("image_unet", unet_rules.diffusers_rules(one)),
@@ -127,3 +128,59 @@ def _ported(
     source: Mapping[str, np.ndarray], found: Any, shapes: Shapes, origin: object
 ) -> dict[str, Any]:
     return rules.unflatten(rules.port(source, found, shapes, origin))
+
+
+_SD_1 = "https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5/resolve/main/"
+_VERSATILE = "https://huggingface.co/shi-labs/versatile-diffusion/resolve/main/pretrained_pth/"
+
+
+def _of_diffusers(part: str, found: tuple[Rule, ...]) -> Publication:
+    return Publication(
+        origin=f"{_SD_1}{part}/{FILES[0]}",
+        checksum="",
+        read=load_safetensors,
+        rules=found,
+        file_name=f"stable-diffusion-v1-5-{part}.safetensors",
+    )
+
+
+def _original(file: str, found: tuple[Rule, ...]) -> Publication:
+    read = load_safetensors if file.endswith(".safetensors") else load_torch
+    return Publication(origin=file, checksum="", read=read, rules=found)
+
+
+LATENT_DIFFUSION: dict[str, Weights] = {
+    "sd1_unet": Weights(
+        what="UNet of Stable Diffusion 1.5: latents from texts",
+        shapes=functools.partial(unet_shapes, SD_1),
+        publications=(
+            _of_diffusers("unet", unet_rules.diffusers_rules(SD_1)),
+            _original(f"{_SD_1}v1-5-pruned-emaonly.safetensors", unet_rules.original_rules(SD_1)),
+        ),
+    ),
+    "sd1_autoencoder": Weights(
+        what="autoencoder of Stable Diffusion 1.x and Versatile Diffusion (kl-f8)",
+        shapes=functools.partial(autoencoder_shapes, KL_F8),
+        publications=(
+            _original(f"{_VERSATILE}kl-f8.pth", autoencoder_rules.original_rules()),
+            _of_diffusers("vae", autoencoder_rules.diffusers_rules(KL_F8)),
+            _original(
+                f"{_SD_1}v1-5-pruned-emaonly.safetensors",
+                autoencoder_rules.original_rules("first_stage_model."),
+            ),
+        ),
+    ),
+    "versatile_diffusion_unet": Weights(
+        what="UNet of Versatile Diffusion: latents from an image's and a text's embeddings",
+        shapes=functools.partial(unet_shapes, VERSATILE),
+        publications=(
+            _original(
+                f"{_VERSATILE}vd-four-flow-v1-0-fp16-deprecated.pth",
+                unet_rules.original_rules(VERSATILE),
+            ),
+            _original(
+                f"{_VERSATILE}vd-four-flow-v1-0-fp16.pth", unet_rules.original_rules(VERSATILE)
+            ),
+        ),
+    ),
+}
