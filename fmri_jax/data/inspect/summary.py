@@ -149,7 +149,17 @@ def _summary(recording: Recording, originals: tuple[tuple[int, int], ...]) -> li
         f"runs    {len(np.unique(recording.run))}",
         f"split   {', '.join(f'{name} {count}' for name, count in splits)} trials",
         f"rois    {', '.join(list(sizes)[:_MOST_LINES]) or 'none'}",
+        *_captions(recording),
     ]
+
+
+def _captions(recording: Recording) -> list[str]:
+    """How many captions there are, and the first one, where there are any."""
+    found = [len(texts) for texts in recording.captions]
+    if not any(found):
+        return []
+    first = next(texts[0] for texts in recording.captions if texts)
+    return [f"words   {min(found)} to {max(found)} captions per image, such as {first!r}"]
 
 
 def _resized(originals: tuple[tuple[int, int], ...], side: int) -> str:

@@ -62,7 +62,8 @@ def test_a_usable_file_is_described_and_drawn(
 ) -> None:
     fmri = make_recording().fmri
     fmri[:, 3] = 7
-    save_npz(make_recording(fmri=fmri), tmp_path / "ours.npz")
+    captions = ((), ("a dog", "a dog runs"), *[("a cat",)] * 4)
+    save_npz(make_recording(fmri=fmri, captions=captions), tmp_path / "ours.npz")
     code, out, _ = inspect(capsys, str(tmp_path / "ours.npz"), "--out", str(tmp_path / "look"))
     assert code == 0
     for words in (
@@ -71,6 +72,7 @@ def test_a_usable_file_is_described_and_drawn(
         "6 of 8 x 8 px, colour; shown 4 to 4 times",
         "test 8, train 16 trials",
         "V1 5, V2 5, V1v 2",
+        "0 to 2 captions per image, such as 'a dog'",
         "fmri: 1 voxels never change",
     ):
         assert words in out, out
