@@ -61,6 +61,7 @@ def _tiny(config) -> None:
     method.width, method.hidden, method.batch_size = 0.0625, 32, 16
     method.discriminator_width = 0.125
     config.evaluation.n_bootstrap = 100
+    config.evaluation.perceptual_size = 64  # larger ones show no more of 32 pixels
 
 
 def _photographs(config) -> None:

@@ -65,6 +65,10 @@ KINDS = {
         "values: `metrics`, `network` of the metrics, `trained_through`.",
         "Metrics use features of a network that the method was trained through, or of one like it.",
     ),
+    "no_other_network": Kind(
+        "Metrics through a network are circular, and none uses another network.",
+        "No score uses a network that the method was not trained through.",
+    ),
     "near_duplicates": Kind(
         "Test images nearly equal images shown in training; values: `images`, `correlation`.",
         "Test images nearly equal images shown in training.",

@@ -28,8 +28,8 @@ class Pair:
         reconstructions: the same shape.
         known_vs_train: (n, 2), as `vs_train` returns, where folds have training images of their
             own; None where it is not known.
-        weights: AlexNet and the LPIPS heads; None leaves out what needs them.
-        perceptual_size: px, shorter side for AlexNet; None: as is, at least 64.
+        weights: AlexNet, the LPIPS heads and other networks; None leaves out what needs them.
+        perceptual_size: px, shorter side for networks; None: as is, at least what each needs.
     """
 
     targets: np.ndarray
@@ -53,6 +53,17 @@ class Pair:
         return perceptual_values(
             self.targets, self.reconstructions, self.weights, size=self.perceptual_size
         )
+
+    @functools.cached_property
+    def by_networks(self) -> dict[str, np.ndarray]:
+        """Identification through the other networks whose weights are given."""
+        from fmri_jax.evaluation.network_identification import identification  # imports Flax
+
+        found: dict[str, np.ndarray] = {}
+        for name, params in (self.weights.others if self.weights else {}).items():
+            images = self.targets, self.reconstructions
+            found |= identification(name, params, *images, size=self.perceptual_size)
+        return found
 
     @functools.cached_property
     def counts(self) -> np.ndarray | None:

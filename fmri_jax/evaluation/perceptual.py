@@ -8,6 +8,7 @@ otherwise. Papers on the Natural Scenes Dataset use 256: scores at different siz
 
 import functools
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -28,10 +29,11 @@ IDENTIFICATION_LAYERS = {"alexnet2": "relu2", "alexnet5": "relu5"}
 
 
 class PerceptualWeights(NamedTuple):
-    """What `fmri_jax.pretrained.load` returns for 'alexnet' and 'lpips_alexnet'."""
+    """What `fmri_jax.pretrained.load` returns for 'alexnet', 'lpips_alexnet' and other networks."""
 
     alexnet: Mapping[str, Any]  # parameters of fmri_jax.networks.AlexNet
     lpips_heads: Sequence[Any]  # LPIPS v0.1 heads: channels of relu1..relu5, one weight each
+    others: Mapping[str, Any] = MappingProxyType({})  # those of `network_identification` at hand
 
 
 def prepare(images: jax.Array, size: int | None = None) -> jax.Array:

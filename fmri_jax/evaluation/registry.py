@@ -114,8 +114,12 @@ def _half_of_training(n_stimuli: int, n_train: Any) -> float | None:
     return 0.5 if np.min(n_train) > 0 else None
 
 
-def _by_network(name: str) -> Compute:
+def _by_alexnet(name: str) -> Compute:
     return lambda pair: pair.perceptual.get(name)
+
+
+def _by_network(name: str) -> Compute:
+    return lambda pair: pair.by_networks.get(name)
 
 
 def _counts(pair: Pair) -> np.ndarray | None:
@@ -194,7 +198,7 @@ METRICS = {
         "2-way identification on the second convolution of AlexNet, after ReLU.",
         percent=True,
         network="alexnet",
-        compute=_by_network("alexnet2"),
+        compute=_by_alexnet("alexnet2"),
         chance=_one_of(2),
     ),
     "alexnet5": Metric(
@@ -203,7 +207,7 @@ METRICS = {
         "2-way identification on the fifth convolution of AlexNet, after ReLU.",
         percent=True,
         network="alexnet",
-        compute=_by_network("alexnet5"),
+        compute=_by_alexnet("alexnet5"),
         chance=_one_of(2),
     ),
     "lpips": Metric(
@@ -211,7 +215,46 @@ METRICS = {
         "lower",
         "Learned perceptual distance to the target image, AlexNet heads.",
         network="alexnet",
-        compute=_by_network("lpips"),
+        compute=_by_alexnet("lpips"),
+    ),
+    "efficientnet_block3": Metric(
+        "EfficientNet(3)",
+        "higher",
+        "2-way identification on the third block of EfficientNet-Lite0, images of at least 128 px.",
+        percent=True,
+        network="efficientnet_lite0",
+        compute=_by_network("efficientnet_block3"),
+        chance=_one_of(2),
+    ),
+    "efficientnet_pooled": Metric(
+        "EfficientNet",
+        "higher",
+        "2-way identification on the pooled features of EfficientNet-Lite0, images of at least 128 "
+        "px.",
+        percent=True,
+        network="efficientnet_lite0",
+        compute=_by_network("efficientnet_pooled"),
+        chance=_one_of(2),
+    ),
+    "vgg16_3": Metric(
+        "VGG16(3)",
+        "higher",
+        "2-way identification on the third block of VGG16, after ReLU.",
+        percent=True,
+        network="vgg16",
+        compute=_by_network("vgg16_3"),
+        chance=_one_of(2),
+        by_default=False,
+    ),
+    "vgg16_5": Metric(
+        "VGG16(5)",
+        "higher",
+        "2-way identification on the fifth block of VGG16, after ReLU.",
+        percent=True,
+        network="vgg16",
+        compute=_by_network("vgg16_5"),
+        chance=_one_of(2),
+        by_default=False,
     ),
     "accuracy": Metric(
         "Accuracy",

