@@ -1,5 +1,6 @@
 """Small models of `diffusers` with random weights, and files of them as published."""
 
+import functools
 import pathlib
 from typing import Any
 
@@ -59,3 +60,21 @@ def save(model: Any, folder: pathlib.Path, kind: str = "safetensors") -> pathlib
     else:
         torch.save(model.state_dict(), path)
     return folder
+
+
+def set_mixture(model: Any, of_first: float, lengths: tuple[int, ...]) -> None:
+    """Weight of the first of two contexts, and their tokens, as the pipelines set them.
+
+    Around an argument that blocks hand on and this class does not take.
+    """
+    from diffusers.models.transformers.dual_transformer_2d import DualTransformer2DModel
+
+    for module in model.modules():
+        if isinstance(module, DualTransformer2DModel):
+            module.condition_lengths, module.mix_ratio = lengths, of_first
+            module.forward = functools.partial(_without_mask, module.forward)
+
+
+def _without_mask(forward: Any, *args: Any, encoder_attention_mask: Any = None, **options: Any):
+    assert encoder_attention_mask is None
+    return forward(*args, **options)

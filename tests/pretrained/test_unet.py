@@ -82,24 +82,9 @@ def test_bfloat16():
     assert_same(found, ours(config, params), 0.05)
 
 
-def set_mixture(model, of_text):
-    """As the pipelines do, around an argument that blocks hand on and this class does not take."""
-    from diffusers.models.transformers.dual_transformer_2d import DualTransformer2DModel
-
-    for module in model.modules():
-        if isinstance(module, DualTransformer2DModel):
-            module.condition_lengths, module.mix_ratio = TOKENS[::-1], of_text
-            module.forward = functools.partial(without_mask, module.forward)
-
-
-def without_mask(forward, *args, encoder_attention_mask=None, **kwargs):
-    assert encoder_attention_mask is None
-    return forward(*args, **kwargs)
-
-
 def test_two_contexts_are_mixed_as_by_diffusers(diffusers, tmp_path):
     model = diffusers_models.unet(diffusers, DUAL)
-    set_mixture(model, of_text=0.4)
+    diffusers_models.set_mixture(model, 0.4, TOKENS[::-1])
     params = latent_diffusion.load_unet(diffusers_models.save(model, tmp_path), DUAL)
     expected = theirs(model, DUAL)
     assert_same(ours(DUAL, params, (0.6, 0.4)), expected)
