@@ -50,9 +50,12 @@ def _plain(x_BHWC: jax.Array, kernel_KKCO: jax.Array, stride: int, padding: int)
     """XLA's convolution, with one output row too many, cut off again, if it has no padding.
 
     jaxlib 0.10 hands a convolution to YNNPACK exactly if it has no padding (discriminator conv4:
-    284 -> 93; its kernel gradient 358 -> 197). One whose output is a single pixel is a product.
+    284 -> 93; its kernel gradient 358 -> 197). One whose output is a single pixel is a product,
+    and so is one whose kernel is.
     """
     size = kernel_KKCO.shape[0]
+    if size == stride == 1 and padding == 0:
+        return _pixel_by_pixel(x_BHWC, kernel_KKCO)
     if padding == 0 and all((pixels - size) // stride == 0 for pixels in x_BHWC.shape[1:3]):
         return _single_output(x_BHWC, kernel_KKCO)
     extra = stride if padding == 0 else 0
@@ -75,6 +78,16 @@ def _single_output(x_BHWC: jax.Array, kernel_KKCO: jax.Array) -> jax.Array:
     size, _, channels, features = kernel_KKCO.shape
     patch = x_BHWC[:, :size, :size].reshape(-1, size * size * channels)
     return (patch @ kernel_KKCO.reshape(-1, features))[:, None, None, :]
+
+
+def _pixel_by_pixel(x_BHWC: jax.Array, kernel_11CO: jax.Array) -> jax.Array:
+    """The convolution of single pixels, as one matrix product over all of them.
+
+    Its kernel gradient as a convolution has a kernel of the image's size and one output (32 images
+    of 64 px, 32 channels to 8: 138 -> 5).
+    """
+    y = x_BHWC.reshape(-1, x_BHWC.shape[-1]) @ kernel_11CO[0, 0]
+    return y.reshape(*x_BHWC.shape[:-1], -1)
 
 
 def kernel_gradient(
