@@ -18,7 +18,7 @@ import lazy_loader
 from fmri_jax._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from fmri_jax import data, datasets, errors, features, linear, networks, pretrained
+    from fmri_jax import data, datasets, errors, features, linear, networks, pretrained, priors
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
     from fmri_jax.methods.decoder_files import load_decoder
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 _lazy, *_ = lazy_loader.attach(
     __name__,
-    submodules=["data", "datasets", "errors", "features", "linear", "networks", "pretrained"],
+    submodules=[
+        *("data", "datasets", "errors", "features", "linear", "networks", "pretrained", "priors")
+    ],
     submod_attrs={
         "data": ["load"],
         "methods.decoder_files": ["load_decoder"],
@@ -59,6 +61,7 @@ __all__ = [
     "metrics",
     "networks",
     "pretrained",
+    "priors",
     "train_test_split",
 ]
 

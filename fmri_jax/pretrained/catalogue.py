@@ -21,6 +21,7 @@ from fmri_jax.pretrained.tensors import load_safetensors
 from fmri_jax.pretrained.tiny_autoencoder import TINY_AUTOENCODERS
 from fmri_jax.pretrained.transformers import TRANSFORMERS
 from fmri_jax.pretrained.unpickle import load_arrays, load_torch
+from fmri_jax.pretrained.vdvae import VDVAES
 
 # Convolutions by their place in torchvision's `features`.
 _ALEXNET_PLACES = {0: "conv1", 3: "conv2", 6: "conv3", 8: "conv4", 10: "conv5"}
@@ -35,6 +36,7 @@ _VGG16_SHA256 = "2ecbe4ce01168921c28dfd502e2b74490ef8c4d66b0a0286bc7a6127facccc9
 READERS: dict[str, Callable[[pathlib.Path], Mapping[str, Any]]] = {
     ".pth": load_torch,
     ".pt": load_torch,
+    ".th": load_torch,
     ".bin": load_torch,
     ".tar": load_torch,  # .pth.tar, which is no tar
     ".caffemodel": load_caffemodel,
@@ -137,4 +139,5 @@ CATALOGUE: dict[str, Weights] = {
     **DEEP_GENERATORS,
     **LATENT_DIFFUSION,
     **TINY_AUTOENCODERS,
+    **VDVAES,
 }

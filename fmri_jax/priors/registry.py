@@ -1,0 +1,84 @@
+"""Which priors there are: of the package, published, or trained by a lab."""
+
+import dataclasses
+import importlib
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax.config import unknown_name
+from fmri_jax.errors import InputError
+from fmri_jax.files import place
+from fmri_jax.priors import files
+
+if TYPE_CHECKING:
+    from fmri_jax.priors.vdvae.prior import VDVAEPrior
+
+PACKAGED = pathlib.Path(__file__).parent / "trained"  # one folder for each
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind of prior.
+
+    Attributes:
+        module_name: holds `restore(content, arrays, folder) -> prior`.
+    """
+
+    module_name: str
+
+    def restore(self, about: dict[str, Any], params: Any, folder: pathlib.Path) -> Any:
+        """The prior that `files.save` was given."""
+        return importlib.import_module(self.module_name).restore(about, params, folder)
+
+
+KINDS = {"vdvae": Kind("fmri_jax.priors.vdvae.prior")}
+
+
+def _imagenet64(weights: pathlib.Path | None) -> "VDVAEPrior":
+    from fmri_jax import pretrained
+    from fmri_jax.networks.vdvae import IMAGENET64
+    from fmri_jax.priors.vdvae.prior import VDVAEPrior
+
+    return VDVAEPrior(IMAGENET64, pretrained.load("vdvae_imagenet64", weights))
+
+
+# Published priors, by the name of their weights.
+PUBLISHED: dict[str, Callable[[pathlib.Path | None], Any]] = {"vdvae_imagenet64": _imagenet64}
+
+
+def names() -> list[str]:
+    """What `load` takes beside paths."""
+    packaged = [folder.parent.name for folder in PACKAGED.glob(f"*/{files.JSON}")]
+    return [*sorted(packaged), *PUBLISHED]
+
+
+def load(name: str | pathlib.Path, weights: str | pathlib.Path | None = None) -> Any:
+    """A prior, ready to encode, decode and sample.
+
+    Args:
+        name: of a prior, such as "small_vdvae", or a folder that `fmri-jax prior train` left.
+        weights: a file of a published prior's weights; downloaded by default.
+
+    Returns:
+        Such as `vdvae.prior.VDVAEPrior`.
+
+    Raises:
+        InputError: there is no such prior, or its weights cannot be had.
+    """
+    if name in PUBLISHED:
+        return PUBLISHED[str(name)](None if weights is None else place(weights))
+    folder = PACKAGED / str(name)
+    if str(name) not in names():
+        folder = place(name)
+        if not folder.is_dir():
+            raise InputError(
+                unknown_name(f"{str(name)!r}", str(name), names(), "prior, and no folder of one")
+            )
+    about, params = files.load(folder)
+    if about.get("kind") not in KINDS:
+        raise InputError(
+            f"{folder} holds a prior of kind {about.get('kind')!r}: expected one of "
+            f"{', '.join(KINDS)}; install a newer fmri_jax."
+        )
+    return KINDS[about["kind"]].restore(about, params, folder)

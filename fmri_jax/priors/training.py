@@ -1,0 +1,184 @@
+"""Training of priors on photographs: one loop for all of them."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from fmri_jax.errors import InputError
+from fmri_jax.training import compiler, loop
+from fmri_jax.training.dispatch import several_steps, steps_at_once
+from fmri_jax.training.host_memory import keep_freed_memory
+from fmri_jax.training.mesh import batch_sharding, replicate
+from fmri_jax.training.sampler import Sampler
+
+
+class Objective(Hashable, Protocol):
+    """What a prior minimises; compared by value, so that equal ones share a compiled step."""
+
+    def initial(self, key: jax.Array) -> Any:
+        """Parameters at random."""
+
+    def __call__(
+        self, params: Any, images: jax.Array, key: jax.Array
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """The loss of images (n, h, w, 3) in [0, 1], and scalars worth watching."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How a prior is trained.
+
+    Attributes:
+        n_steps: in all.
+        batch_size: photographs in a step, over all devices.
+        learning_rate: reached after `warm_up` steps, then falling to zero as half a cosine.
+        warm_up: steps.
+        weight_decay: decoupled, of AdamW.
+        moments: decay of AdamW's two averages.
+        largest_gradient: Euclidean norm beyond which a gradient is scaled down.
+        averaging: decay of the average over steps of the parameters, which is what is kept.
+        seed: of first parameters, order of photographs, flips and noise.
+        log_every: steps between two lines of the training curve.
+        checkpoint_every: steps between two checkpoints.
+    """
+
+    n_steps: int = 20_000
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    warm_up: int = 200
+    weight_decay: float = 0.01
+    moments: tuple[float, float] = (0.9, 0.99)
+    largest_gradient: float = 10.0
+    averaging: float = 0.999
+    seed: int = 0
+    log_every: int = 100
+    checkpoint_every: int = 500
+
+    def optimiser(self) -> optax.GradientTransformation:
+        """AdamW (Loshchilov & Hutter 2019) after clipping."""
+        rate = optax.warmup_cosine_decay_schedule(
+            0.0, self.learning_rate, min(self.warm_up, self.n_steps // 2), self.n_steps
+        )
+        b1, b2 = self.moments
+        return optax.chain(
+            optax.clip_by_global_norm(self.largest_gradient),
+            optax.adamw(rate, b1=b1, b2=b2, weight_decay=self.weight_decay),
+        )
+
+
+@flax.struct.dataclass
+class State:
+    """Everything that a killed training needs to resume to the same numbers."""
+
+    step: jax.Array
+    key: jax.Array
+    params: Any
+    average: Any
+    optimiser: Any
+
+
+Batches = Callable[[int], jax.Array]
+
+
+def train(
+    objective: Objective,
+    photographs: np.ndarray,
+    options: Options,
+    mesh: Mesh,
+    workdir: pathlib.Path,
+    progress: bool = True,
+) -> Any:
+    """Trains a prior, resuming from the latest checkpoint in `workdir` if there is one.
+
+    Args:
+        objective: what is minimised.
+        photographs: (n, size, size, 3) uint8.
+        options: see `Options`.
+        mesh: the devices; each takes its share of a batch.
+        workdir: holds checkpoints and training curves.
+        progress: whether to draw a progress bar.
+
+    Returns:
+        The parameters' average over steps.
+
+    Raises:
+        InputError: the batch cannot be divided among the devices.
+        NotFiniteError: training diverged.
+    """
+    devices = mesh.shape["data"]
+    if options.batch_size < 1 or options.batch_size % devices:
+        raise InputError(
+            f"batch_size is {options.batch_size} on {devices} device(s): expected a positive "
+            f"multiple of {devices}."
+        )
+    if mesh.devices.flat[0].platform == "cpu":
+        keep_freed_memory()
+    state = replicate(_start(objective, options), mesh)
+    steps = _steps(objective, options)
+    loop_options = loop.LoopOptions(
+        n_steps=options.n_steps,
+        log_every=options.log_every,
+        checkpoint_every=options.checkpoint_every,
+        show=("loss",),
+        progress=progress,
+        steps_per_dispatch=steps_at_once(10),
+    )
+    batches = _batches(photographs, options, mesh)
+    return loop.train(steps, state, batches, loop_options, workdir).average
+
+
+def _batches(photographs: np.ndarray, options: Options, mesh: Mesh) -> Batches:
+    """The batch of each step, uint8, split over the mesh; the photographs stay on the host."""
+    sampler = Sampler(options.seed, len(photographs), options.batch_size)
+    sharding = batch_sharding(mesh)
+
+    def batch(step: int) -> jax.Array:
+        return jax.device_put(photographs[sampler(step)], sharding)
+
+    return batch
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _start(objective: Objective, options: Options) -> State:
+    first, later = jax.random.split(jax.random.key(options.seed, impl="rbg"))
+    params = objective.initial(first)
+    return State(
+        step=jnp.array(0),
+        key=later,
+        params=params,
+        average=jax.tree.map(jnp.copy, params),
+        optimiser=options.optimiser().init(params),
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _steps(objective: Objective, options: Options) -> loop.Steps[State]:
+    """Jitted steps over a tuple of batches, the state donated."""
+    optimiser = options.optimiser()
+
+    def step(state: State, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+        flips, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
+        images = batch.astype(jnp.float32) / 255
+        mirrored = jax.random.bernoulli(flips, shape=(len(images), 1, 1, 1))
+        images = jnp.where(mirrored, images[:, :, ::-1], images)
+        (loss, terms), gradients = jax.value_and_grad(objective, has_aux=True)(
+            state.params, images, noise
+        )
+        updates, moments = optimiser.update(gradients, state.optimiser, state.params)
+        params: Any = optax.apply_updates(state.params, updates)
+        # Early steps count less: the average of few would hold the random start for long.
+        decay = jnp.minimum(options.averaging, (1 + state.step) / (10 + state.step))
+        average = optax.incremental_update(params, state.average, 1 - decay)
+        terms = {"loss": loss, **terms, "gradient": optax.global_norm(gradients)}
+        return State(state.step + 1, state.key, params, average, moments), terms
+
+    return jax.jit(several_steps(step), donate_argnums=0, compiler_options=compiler.options())
