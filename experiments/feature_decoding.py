@@ -78,6 +78,7 @@ def _macaque_v4():
     config.preparation.split = "run"
     config.preparation.average_repeats = "all"
     config.preparation.noise_scaling = False
+    config.preparation.transform = "sqrt"  # counts are the noisier the larger they are
     return config
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from fmri_jax.data.preparation import run_centring
 from fmri_jax.data.preparation.standardise import VoxelScale
+from fmri_jax.data.preparation.transform import transformed
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
@@ -88,7 +89,8 @@ class Decoder:
         Args:
             fmri: (n, voxels), all voxels of the recording or exactly those of the decoder's ROI, in
                 the order of the recording; or a `Recording`. Where training's runs were centred
-                (`preparation.run_centring`), arrays have to be; a `Recording` is.
+                (`preparation.run_centring`), arrays have to be, after the transform of
+                `preparation.transform`; a `Recording` is.
             repeats: how many trials each row is the average of, one number or (n,): rows are scaled
                 as preparation scales averaged test trials. None takes them as they are, for rows
                 that are as noisy as those of training.
@@ -113,9 +115,10 @@ class Decoder:
         check_subject(self.about.recording, recording)
         how = self.about.preparation.get("run_centring")
         if not how:
-            return recording.fmri
-        everything, none = np.arange(len(recording.fmri)), np.arange(0)
-        return run_centring.centred(recording.fmri, recording.run, none, everything, how)[0]
+            return recording.fmri  # `standardise` transforms them
+        fmri = transformed(recording.fmri, self.about.preparation.get("transform"))
+        everything, none = np.arange(len(fmri)), np.arange(0)
+        return run_centring.centred(fmri, recording.run, none, everything, how)[0]
 
     def reconstruct(self, prepared: np.ndarray) -> np.ndarray:
         """Prepared (standardised) responses (n, n_voxels) -> images, as `predict` returns them."""
@@ -157,7 +160,9 @@ class Decoder:
                 f"{int((~np.isfinite(rows)).sum())} responses are not finite: expected numbers; "
                 "leave those trials out."
             )
-        return rows
+        if self.about.preparation.get("run_centring"):
+            return rows  # transformed before their runs were centred
+        return transformed(rows, self.about.preparation.get("transform"))
 
     def _wrong_voxels(self, found: int) -> str:
         expected = f"{self.n_voxels}"

@@ -14,6 +14,7 @@ from fmri_jax import methods
 from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.preparation.run_centring import centred
+from fmri_jax.data.preparation.transform import transformed
 from fmri_jax.data.recording import IMAGERY, TRAIN, Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
@@ -357,9 +358,10 @@ def _ceiling(
 
 
 def _comparable(options: Experiment, recording: Recording) -> np.ndarray:
-    """(trials, voxels) responses, each run centred as for the method."""
+    """(trials, voxels) responses, transformed and each run centred as for the method."""
     how = options.preparation.run_centring
+    fmri = transformed(recording.fmri, options.preparation.transform)
     if not how:
-        return recording.fmri
-    everything = np.arange(len(recording.fmri))
-    return centred(recording.fmri, recording.run, everything, everything[:0], how)[0]
+        return fmri
+    everything = np.arange(len(fmri))
+    return centred(fmri, recording.run, everything, everything[:0], how)[0]

@@ -15,6 +15,7 @@ from fmri_jax.data import images as image_stacks
 from fmri_jax.data.captions import Captions
 from fmri_jax.data.preparation import run_centring, splits
 from fmri_jax.data.preparation.standardise import VoxelScale
+from fmri_jax.data.preparation.transform import Transform, transformed
 from fmri_jax.data.recording import Recording
 
 _SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
@@ -35,6 +36,7 @@ class PreparationConfig:
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
     run_centring: Literal["centre", "zscore", "percent"] | None = None  # of each voxel in each run
+    transform: Transform | None = None  # "sqrt": square root of each trial's responses, for counts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -186,6 +188,7 @@ def folds(
     if options.image_size:
         images = image_stacks.resize(images, options.image_size)
     responses = recording.fmri if voxels.all() else recording.fmri[:, voxels]
+    responses = transformed(responses, options.transform)
     stimulus = recording.distinct_images[recording.stimulus]
     recorded = Trials(
         responses,
