@@ -30,6 +30,8 @@ class Config:
         dispersion: how the shrinking of decoded features is undone, see `dispersion`.
         pixel_weight: weight of decoded pixels as one more layer, see `pixel_bands`; 0 leaves them
             out.
+        select: "fixed", or "inner": `pixel_weight` is chosen for each fold on training stimuli that
+            were left out, see `selection`.
         renderer: what is optimised: the pixels, the latents of a deep generator, the weights of a
             deep image prior; or "retrieval": nothing, the nearest photograph is taken.
         optimiser: "adam"; "momentum", the published descent along the gradient over its mean
@@ -56,6 +58,7 @@ class Config:
     alpha: OptionalFloat = None
     dispersion: Dispersion = "out_of_fold"
     pixel_weight: float = 32.0
+    select: Literal["fixed", "inner"] = "fixed"
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
     optimiser: Literal["adam", "momentum", "lbfgs"] = "adam"
     n_steps: int = 80
@@ -93,6 +96,12 @@ class Config:
             raise InputError(
                 "config.method.renderer is 'retrieval': name a folder or zip of photographs in "
                 "config.method.photographs."
+            )
+        if self.select == "inner" and (self.renderer == "retrieval" or not self.pixel_weight):
+            raise InputError(
+                "config.method.select is 'inner', which chooses how much decoded pixels weigh in a "
+                "rendered image: expected a renderer other than 'retrieval' and a pixel_weight "
+                "above 0."
             )
         if self.optimiser == "lbfgs" and self.jitter:
             raise InputError(

@@ -23,6 +23,7 @@ class FeatureDecoder(ImageDecoder):
         alpha: ridge penalty; None: chosen for each layer, or 100 with `n_voxels`.
         dispersion: how the shrinking of decoded features is undone.
         pixel_weight: weight of decoded pixels as one more layer.
+        select: "inner" chooses this weight on training stimuli that were left out.
         renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
         optimiser: "adam", "momentum" or "lbfgs".
         n_steps: of the optimiser.
@@ -61,6 +62,7 @@ class FeatureDecoder(ImageDecoder):
         alpha: float | None = None,
         dispersion: str = "out_of_fold",
         pixel_weight: float = 32.0,
+        select: str = "fixed",
         renderer: str = "pixels",
         optimiser: str = "adam",
         n_steps: int = 80,
@@ -87,6 +89,7 @@ class FeatureDecoder(ImageDecoder):
         self.alpha = alpha
         self.dispersion = dispersion
         self.pixel_weight = pixel_weight
+        self.select = select
         self.renderer = renderer
         self.optimiser = optimiser
         self.n_steps = n_steps

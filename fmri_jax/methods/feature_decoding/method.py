@@ -9,7 +9,13 @@ from fmri_jax.arrays import matmul
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.methods import RunContext
-from fmri_jax.methods.feature_decoding import canvases, dispersion, layer_map, own_voxels
+from fmri_jax.methods.feature_decoding import (
+    canvases,
+    dispersion,
+    layer_map,
+    own_voxels,
+    selection,
+)
 from fmri_jax.methods.feature_decoding.config import Config, Dispersion
 from fmri_jax.methods.feature_decoding.encoder import Encoder
 from fmri_jax.methods.feature_decoding.layer_map import LayerMap
@@ -47,9 +53,10 @@ class FeatureDecoding:
                 left_out[layer] = found
         statistics = learn(shared, features, left_out, config.dispersion)
         arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
-        return FeatureReconstructor(
+        fitted = FeatureReconstructor(
             shared, images, arrays, statistics, encoder, canvas, config, own, context.progress
         )
+        return selection.with_pixel_weight(fitted, left_out) if config.select == "inner" else fitted
 
     def fit_part(self, trials: Trials, context: RunContext, part: str) -> None:
         """Decodes one layer into the run's folder, where `fit` then finds it.
@@ -78,7 +85,7 @@ class FeatureDecoding:
         mesh = context.mesh if context.mesh.size > 1 else None
         given = (trials, seen, features, self.config)
         fitted = own_voxels.solve(*given, place, mesh, kept)
-        if self.config.dispersion != "out_of_fold":
+        if self.config.dispersion != "out_of_fold" and self.config.select != "inner":
             return fitted, None
         return fitted, own_voxels.left_out(*given, inner, mesh, kept)
 

@@ -1,7 +1,7 @@
 """A fitted feature decoder: responses -> decoded layers -> images."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.struct
@@ -70,6 +70,17 @@ class FeatureReconstructor:
         for layer, fitted in self.own.items():
             targets = self.features[layer]
             found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), targets))
+        return self.restored(found)
+
+    def restored(self, found: Mapping[str, Any]) -> Layers:
+        """What maps predict -> decoded layers.
+
+        Args:
+            found: layer or band of pixels -> (n, ...).
+
+        Returns:
+            Layer -> (n, ...), dispersion restored, and the pixels where they are matched, too.
+        """
         decoded = {
             layer: corrected(
                 found[layer],
@@ -129,11 +140,14 @@ class FeatureReconstructor:
         return render(objective, self.canvas, start, self.config, jax.random.key(0), report)[0]
 
     def summary(self) -> dict[str, str | float]:
-        """The penalty of each layer that shares all voxels."""
+        """The penalty of each layer that shares all voxels, and the weight that was chosen."""
         alphas = self.map.alphas.items()
-        return {
+        found: dict[str, str | float] = {
             f"penalty of {name}": float(alpha) for name, alpha in alphas if name not in self.own
         }
+        if self.config.select == "inner":
+            found["pixel weight"] = self.config.pixel_weight
+        return found
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The map, what was learned of the layers, and the training images.

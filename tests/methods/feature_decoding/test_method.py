@@ -8,13 +8,14 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.linear_model import Ridge
 
 import fmri_jax as fj
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import FeatureRidge
 from fmri_jax.methods import RunContext, feature_decoding
-from fmri_jax.methods.feature_decoding import own_voxels
+from fmri_jax.methods.feature_decoding import own_voxels, selection
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.training.mesh import make_mesh
 
@@ -120,6 +121,42 @@ def test_units_are_decoded_from_voxels_of_their_own(trials, new, context, disper
     np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
 
 
+def test_training_stimuli_are_decoded_as_by_maps_without_them(fitted, trials):
+    rows = np.array([0, 7, 19])
+    found = selection.without_themselves(fitted, rows, {})
+    fmri = trials.fmri[:40].reshape(20, 2, -1).mean(axis=1)
+    true = fitted.encoder.of_stimuli(trials.images[:20])["relu3"]
+    alpha = float(fitted.map.alphas["relu3"])
+    mean, gain = (np.asarray(x["relu3"]) for x in (fitted.statistics.mean, fitted.statistics.gain))
+    for place, row in enumerate(rows):
+        rest = np.arange(20) != row
+        peer = Ridge(alpha).fit(fmri[rest], true[rest].reshape(19, -1))
+        expected = mean + gain * (peer.predict(fmri[[row]]).reshape(mean.shape) - mean)
+        np.testing.assert_allclose(found["relu3"][place], expected, atol=2e-3)
+    assert found[PIXELS].shape == (3, SIZE, SIZE, 3)
+
+
+def test_the_weight_of_pixels_is_chosen_on_training_stimuli(trials, context, monkeypatch, new):
+    monkeypatch.setattr(selection, "MOST", 4)
+    config = Config(**OPTIONS, select="inner")
+    fitted = feature_decoding.build(config).fit(trials.take(np.arange(40)), context)
+    rows = np.array([0, 6, 13, 19])
+    decoded = selection.without_themselves(fitted, rows, {})
+    true = trials.images[rows] / 255.0
+    scores = {}
+    for weight in selection.WEIGHTS:
+        one = fitted.replace(config=dataclasses.replace(config, pixel_weight=weight))
+        made = np.asarray(one.render(decoded))
+        scores[weight] = np.mean(
+            [np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in zip(true, made, strict=True)]
+        )
+    chosen = fitted.config.pixel_weight
+    assert scores[chosen] == max(scores.values()) > min(scores.values())
+    assert fitted.summary()["pixel weight"] == chosen
+    again = feature_decoding.restore(*fitted.state())
+    assert again.config.pixel_weight == chosen
+
+
 def test_a_large_layer_is_decoded_from_blocks_in_the_folder_of_the_run(
     trials, new, tmp_path, context, monkeypatch
 ):
@@ -168,6 +205,10 @@ def test_metrics_through_the_network_are_known_to_be_circular():
         ({"layers": ("relu9",)}, "AlexNet has no layer 'relu9'"),
         ({"layers": ()}, "expected one or more layers"),
         ({"layers": ("relu1", "pixels")}, "pixels are matched by config.method.pixel_weight"),
+        (
+            {"select": "inner", "pixel_weight": 0.0},
+            "expected a renderer other than 'retrieval' and",
+        ),
         ({"n_steps": 0}, "n_steps is 0: expected >= 1"),
         ({"total_variation": -1.0}, "total_variation is -1.0: expected >= 0"),
         ({"latent_decay": 0.0}, "latent_decay is 0.0"),
