@@ -23,6 +23,7 @@ COMMANDS = {
     "score": ("fmri_jax.commands.score", "score images that any tool reconstructed"),
     "report": ("fmri_jax.commands.report", "write the page of a finished run again"),
     "compare": ("fmri_jax.commands.compare", "put finished runs side by side on one page"),
+    "prior": ("fmri_jax.commands.prior", "list, train and show priors: what images look like"),
     "weights": ("fmri_jax.commands.weights", "list published weights, or get one set of them"),
 }
 

@@ -8,7 +8,8 @@ import io
 import pathlib
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,8 @@ from PIL import Image
 from fmri_jax.data.readers.folders import check_fetched, files_in
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
+
+T = TypeVar("T")
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits per channel, no transparency
@@ -109,7 +112,7 @@ def read_images(
     return read_named(path, names, size), tuple(names)
 
 
-def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
+def read_named(path: str, names: Sequence[str], size: int, progress: bool = False) -> np.ndarray:
     """Reads the named images of a folder or zip.
 
     Grey, palette and CMYK images become RGB. What has no single meaning as eight-bit RGB is
@@ -119,6 +122,7 @@ def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
         path: a folder or a `.zip` file.
         names: as `list_images` gives them, in the order of the result.
         size: px, the side of the square that every image is resized to.
+        progress: whether to draw a progress bar; tens of thousands of photographs take a minute.
 
     Returns:
         (n, size, size, 3) uint8.
@@ -130,9 +134,17 @@ def read_named(path: str, names: Sequence[str], size: int) -> np.ndarray:
     _check_size(size)
     images = np.empty((len(names), size, size, 3), np.uint8)
     with image_files(path) as (_, content_of):
-        for name, image in zip(names, images, strict=True):
+        pairs = zip(names, images, strict=True)
+        for name, image in _shown(pairs, len(names), path) if progress else pairs:
             image[...] = _decode(content_of(name), f"{path}: {name}", size)
     return images
+
+
+def _shown(items: Iterable[T], n: int, path: str) -> Iterable[T]:
+    """The items with a progress bar that bears the name of the folder or zip."""
+    from tqdm.auto import tqdm
+
+    return tqdm(items, pathlib.Path(path).name, n, unit="image", mininterval=0.5)
 
 
 Files = tuple[list[str], Callable[[str], bytes]]

@@ -22,6 +22,10 @@ _CURVES = {
     "discriminator_generated": "Discriminator loss, generated",
     "generator_gradient": "Gradient norm, generator",
     "discriminator_gradient": "Gradient norm, discriminator",
+    "rate": "Rate of the latents, bits per dimension",
+    "distortion": "Distortion of the pixels, bits per dimension",
+    "mse": "Mean squared error of the pixels",
+    "gradient": "Gradient norm",
 }
 
 _POINTS = 300  # a line of more points than this is drawn as means of neighbours
@@ -30,16 +34,21 @@ _LOG_RATIO = 20.0  # a positive metric that spans more than this gets a logarith
 
 def training_curves(run: Workdir, theme: Theme) -> "Figure":
     """One panel per metric; several folds as thin lines under their median."""
-    curves = shown(run.curves)
+    return panels(run.curves, theme)
+
+
+def panels(curves: dict[str, dict[str, Curve]], theme: Theme) -> "Figure":
+    """One panel per metric that changes: metric -> fold -> curve."""
+    curves = shown(curves)
     n_columns = panels_per_row(len(curves))
     n_rows = math.ceil(len(curves) / n_columns)
     drawing = figure(10.5, 2.05 * n_rows + 0.2, theme)
-    panels = drawing.subplots(n_rows, n_columns, squeeze=False, sharex=True)
-    for axes, (metric, folds) in zip(panels.flat, curves.items(), strict=False):
+    grid = drawing.subplots(n_rows, n_columns, squeeze=False, sharex=True)
+    for axes, (metric, folds) in zip(grid.flat, curves.items(), strict=False):
         _panel(axes, metric, folds, theme)
-    for axes in panels.flat[len(curves) :]:
+    for axes in grid.flat[len(curves) :]:
         axes.set_visible(False)
-    for axes in panels[-1]:
+    for axes in grid[-1]:
         axes.set_xlabel("step", fontsize=8, color=theme.muted)
     return drawing
 

@@ -160,7 +160,7 @@ def read(path: pathlib.Path) -> Workdir:
         str(path / "scores.json"),
         _test_sets(arrays["split"])[0],
     )
-    curves = _curves(path / "metrics.jsonl")
+    curves = read_curves(path / "metrics.jsonl")
     return Workdir(path=path, config=config, run=run, curves=curves, scores=scores, **arrays)
 
 
@@ -247,7 +247,7 @@ def _check_range(images: np.ndarray, where: str) -> None:
         raise InputError(f"{where} ranges from {low:g} to {high:g}: expected values in [0, 1].")
 
 
-def _curves(path: pathlib.Path) -> dict[str, dict[str, Curve]]:
+def read_curves(path: pathlib.Path) -> dict[str, dict[str, Curve]]:
     """Metric -> fold -> curve. A step that a resumed run logged again counts once, the later."""
     if not path.exists():
         return {}

@@ -1,0 +1,248 @@
+"""Trains a prior in a folder: photographs, training, scores, files and page; all resumable."""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.errors import InputError
+from fmri_jax.files import locked, remove_unfinished
+from fmri_jax.pipeline import excluded_images, prior_page
+from fmri_jax.pipeline.workdir import LOCK, read_json, write_json, writing_to
+from fmri_jax.priors import files, photographs, recipes, registry, scores, training
+from fmri_jax.priors.photographs import Photographs
+from fmri_jax.report.io.workdir import read_curves
+
+RECORD = "training.json"  # what a training was begun with
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to train, on what, and where.
+
+    Attributes:
+        name: of `recipes.RECIPES`.
+        options: of the training.
+        images: folders and zips of photographs.
+        excluded: recordings, experiments, folders and zips whose images are not learned.
+        licence: of the result, for its card.
+        workdir: holds everything; made if absent.
+        n_devices: None takes all that suit the batch.
+        progress: whether to draw progress bars.
+    """
+
+    name: str
+    options: training.Options
+    images: tuple[str, ...]
+    excluded: tuple[str, ...]
+    licence: str
+    workdir: pathlib.Path
+    n_devices: int | None = None
+    progress: bool = True
+
+
+def train(request: Request) -> pathlib.Path:
+    """Trains a prior, or resumes a training that was stopped; scores it and writes its page.
+
+    Leaves `prior/` (see `priors.files`), `report.html`, `training.json`, `metrics.jsonl` and
+    `checkpoints/` in the folder.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: an input cannot be used, the folder holds another training or is in use, or
+            training diverged.
+    """
+    from fmri_jax.training.loop import NotFiniteError
+
+    recipe = recipes.find(request.name)
+    config = recipe.make_config()
+    with writing_to(request.workdir), _held(request.workdir):
+        record = _record(request, config)
+        _check(request.workdir, record)
+        data, about = _photographs(request, config.image_size)
+        record["photographs"] = about
+        _check(request.workdir, record)
+        write_json(request.workdir / RECORD, record)
+        objective = recipe.objective(config)
+        mesh = _mesh(request)
+        try:
+            average = training.train(
+                objective, data.training, request.options, mesh, request.workdir, request.progress
+            )
+        except NotFiniteError as error:
+            raise InputError(str(error)) from error
+        return _finish(request, record, _as_kept(average), data)
+
+
+def _record(request: Request, config: Any) -> dict[str, Any]:
+    """What tells a training from others, as plain JSON values."""
+    record = {
+        "recipe": request.name,
+        "config": dataclasses.asdict(config),
+        "options": dataclasses.asdict(request.options),
+        "objective": dict(recipes.find(request.name).objective_options),
+    }
+    return json.loads(json.dumps(record))
+
+
+@contextlib.contextmanager
+def _held(workdir: pathlib.Path) -> Iterator[None]:
+    """Keeps the folder for this process.
+
+    Raises:
+        InputError: it cannot be written, another process trains there, or it holds other files.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        names = [path.name for path in workdir.iterdir() if not path.name.startswith(".")]
+    except OSError as error:
+        raise InputError(
+            f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be written."
+        ) from error
+    if names and RECORD not in names:
+        raise InputError(
+            f"{workdir} is not empty and holds no {RECORD} of a training: choose a new or empty "
+            "folder as --workdir."
+        )
+    with contextlib.ExitStack() as stack:
+        try:
+            alone = stack.enter_context(locked(workdir / LOCK))
+        except BlockingIOError:
+            raise InputError(
+                f"{workdir} is in use by another training that has not ended: wait for it or stop "
+                "it, or choose another --workdir."
+            ) from None
+        if alone:
+            remove_unfinished(workdir)
+        yield
+
+
+def _check(workdir: pathlib.Path, record: dict[str, Any]) -> None:
+    """Rejects a folder that another training was begun in.
+
+    Raises:
+        InputError: the first difference is in the message.
+    """
+    path = workdir / RECORD
+    if not path.exists():
+        return
+    try:
+        there = dict(read_json(path))
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path} cannot be read ({error}): choose another --workdir, or remove {workdir}."
+        ) from error
+    for section, values in record.items():
+        if section == "photographs":
+            before = there.get(section, {}).get("sha256")
+            if before not in (None, values["sha256"]):
+                raise _another(workdir, "on other photographs", "give its --images and --exclude")
+        elif there.get(section) != values:
+            difference = _difference(there.get(section), values, section)
+            raise _another(workdir, f"with another {difference}", "give its options")
+
+
+def _difference(there: Any, here: Any, section: str) -> str:
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return f"{section} ({there!r} there, {here!r} here)"
+    name = next(name for name in {**here, **there} if there.get(name) != here.get(name))
+    return f"{section}.{name} ({there.get(name)!r} there, {here.get(name)!r} here)"
+
+
+def _another(workdir: pathlib.Path, how: str, remedy: str) -> InputError:
+    return InputError(
+        f"{workdir} holds a training that was begun {how}: choose another --workdir, or {remedy} "
+        "to resume it."
+    )
+
+
+def _photographs(request: Request, size: int) -> tuple[Photographs, dict[str, Any]]:
+    """The photographs to train on and to score with, and what a card says of them."""
+    found = photographs.read(request.images, size, request.progress)
+    excluded = np.zeros(len(found), bool)
+    for name in request.excluded:
+        images = excluded_images.read(name, size, request.progress)
+        these = photographs.tested(found, [images])
+        print(f"excluded {int(these.sum()):,} photographs that are, or nearly, among {name}")
+        excluded |= these
+    data = photographs.divide(found[~excluded] if excluded.any() else found, request.options.seed)
+    about = {
+        "images": photographs.names_of(request.images),
+        "excluded_from": photographs.names_of(request.excluded),
+        "excluded": int(excluded.sum()),
+        "training": len(data.training),
+        "held_out": len(data.held_out),
+        "sha256": data.fingerprint(),
+    }
+    print(f"{about['training']:,} photographs to train on, {about['held_out']:,} held out")
+    return data, about
+
+
+def _mesh(request: Request) -> Any:
+    """The devices: those asked for, or on CPU as many as suit the batch, elsewhere all."""
+    import jax
+
+    from fmri_jax.training.host_devices import suitable
+    from fmri_jax.training.mesh import make_mesh
+
+    n = request.n_devices
+    if n is None and jax.default_backend() == "cpu":
+        n = suitable(request.options.batch_size, len(jax.devices()))
+    if n is not None and not 0 < n <= len(jax.devices()):
+        raise InputError(
+            f"--devices is {n}, and JAX sees {len(jax.devices())}: ask for 1 to "
+            f"{len(jax.devices())}, or leave it out."
+        )
+    return make_mesh(n)
+
+
+def _as_kept(params: Any) -> Any:
+    """Parameters in the precision of a prior's file, so that what is kept is what is scored."""
+    import jax
+
+    def rounded(array: Any) -> np.ndarray:
+        return np.asarray(array, np.float16).astype(np.float32)
+
+    return jax.tree.map(rounded, jax.device_get(params))
+
+
+def _finish(
+    request: Request, record: dict[str, Any], params: Any, data: Photographs
+) -> pathlib.Path:
+    """Scores and keeps a trained prior; returns the path of its page."""
+    import jax
+
+    recipe, about = recipes.find(request.name), record["photographs"]
+    kept = {"kind": recipe.kind, "config": record["config"], "card": {}}
+    prior = registry.KINDS[recipe.kind].restore(kept, params, request.workdir)
+    card = {
+        "recipe": request.name,
+        "photographs": about["images"],
+        "trained_on": about["training"],
+        "held_out": about["held_out"],
+        "excluded": about["excluded"],
+        "excluded_from": about["excluded_from"],
+        "steps": request.options.n_steps,
+        "batch_size": request.options.batch_size,
+        "seed": request.options.seed,
+        "licence": request.licence,
+    }
+    print("scoring on the photographs held out")
+    objective = recipes.objective(recipe.kind, recipe.make_config())
+    key = jax.random.key(request.options.seed)
+    found = scores.of_prior(prior, data, key)
+    loss = scores.held_out_loss(objective, params, data.held_out, jax.random.fold_in(key, 1))
+    card["scores"] = {recipes.LOSSES[recipe.kind].name: loss, **found}
+    prior = dataclasses.replace(prior, card=card)
+    files.save(request.workdir / "prior", recipe.kind, record["config"], params, card)
+    curves = read_curves(request.workdir / "metrics.jsonl")
+    title = f"{request.name}, {request.options.n_steps:,} steps"
+    return prior_page.write(
+        request.workdir / "report.html", prior, data.held_out, title, key, curves
+    )

@@ -1,0 +1,91 @@
+"""What `fmri-jax prior train` trains: networks, objective and options that have proved themselves.
+
+A new recipe is one entry of `RECIPES`; a new kind of prior also one of `LOSSES`.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from fmri_jax.config import unknown_name
+from fmri_jax.errors import InputError
+from fmri_jax.priors.training import Objective, Options
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a prior is made.
+
+    Attributes:
+        what: one line for people.
+        kind: of `registry.KINDS`.
+        make_config: () -> sizes of the networks, a frozen dataclass with `image_size`, px.
+        options: of the training, which the command line overrides one by one.
+        objective_options: of the kind's objective beside the config.
+    """
+
+    what: str
+    kind: str
+    make_config: Callable[[], Any]
+    options: Options
+    objective_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def objective(self, config: Any) -> Objective:
+        """What its training minimises."""
+        return objective(self.kind, config, **self.objective_options)
+
+
+def _small_vdvae() -> Any:
+    from fmri_jax.networks.vdvae import VDVAEConfig
+
+    return VDVAEConfig(
+        encoder="32d2,16x2,16d2,8x2,8d2,4x1,4d4,1x1",
+        decoder="1x1,4m1,4x1,8m4,8x2,16m8,16x2,32m16",
+        width=192,
+        widths=((32, 64), (16, 128)),
+        mixtures=1,
+        latent_channels=8,
+        patch=2,
+    )
+
+
+RECIPES = {
+    "small_vdvae": Recipe(
+        what="very deep VAE of ten blocks for photographs of 64 px",
+        kind="vdvae",
+        make_config=_small_vdvae,
+        options=Options(n_steps=6000, log_every=25, checkpoint_every=250),
+    ),
+}
+
+
+class Loss(NamedTuple):
+    """What a kind of prior minimises.
+
+    Attributes:
+        module_name: holds `Objective`, a dataclass of the config.
+        name: of the held-out loss in a card.
+    """
+
+    module_name: str
+    name: str
+
+
+LOSSES = {"vdvae": Loss("fmri_jax.priors.vdvae.objective", "bits_per_dimension")}  # by kind
+
+
+def find(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        InputError: there is none; the closest name is in the message.
+    """
+    if name not in RECIPES:
+        raise InputError(unknown_name(f"{name!r}", name, RECIPES, "prior to train"))
+    return RECIPES[name]
+
+
+def objective(kind: str, config: Any, **options: Any) -> Objective:
+    """What priors of that kind minimise; without options, what they are scored by."""
+    return importlib.import_module(LOSSES[kind].module_name).Objective(config, **options)
