@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
 from fmri_jax.networks.group_norm import GroupNorm
-from fmri_jax.networks.modules import Conv
+from fmri_jax.networks.modules import Conv, Dense
 from fmri_jax.networks.resampling import check_sides, doubled, halved
 from fmri_jax.networks.residual_block import ResidualBlock
 from fmri_jax.networks.tokens import Attention
@@ -100,7 +100,7 @@ class Encoder(_Layers):
                 x = halved(self._conv(channels, f"down{level}_half", stride=2, padding=0), x)
         x = nn.silu(self._norm("norm_out")(self._middle(x)))
         moments = self._conv(2 * config.latent_channels, "conv_out")(x)
-        moments = nn.Dense(2 * config.latent_channels, dtype=self.dtype, name="moments")(moments)
+        moments = Dense(2 * config.latent_channels, dtype=self.dtype, name="moments")(moments)
         mean, log_variance = jnp.split(moments.astype(jnp.float32), 2, axis=-1)
         return mean, jnp.clip(log_variance, *LOG_VARIANCES)
 
@@ -117,7 +117,7 @@ class Decoder(_Layers):
     def __call__(self, latents_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, latents) -> (n, reduction h, reduction w, colours), about [-1, 1]."""
         config = self.config
-        x = nn.Dense(config.latent_channels, dtype=self.dtype, name="latents")(latents_BHWC)
+        x = Dense(config.latent_channels, dtype=self.dtype, name="latents")(latents_BHWC)
         x = self._conv(config.channels[-1], "conv_in")(x)
         x = self._middle(x)
         for level, channels in reversed(list(enumerate(config.channels))):

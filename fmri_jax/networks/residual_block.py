@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax
 
 from fmri_jax.networks.group_norm import GroupNorm
-from fmri_jax.networks.modules import HE, Conv
+from fmri_jax.networks.modules import HE, Conv, Dense
 
 ZEROS = nn.initializers.zeros
 
@@ -33,11 +33,11 @@ class ResidualBlock(nn.Module):
         """Images (n, h, w, in), embedded times (n, any) or none -> (n, h, w, features)."""
         y = self._part(1, x_BHWC, HE)
         if time_BF is not None:
-            shift = nn.Dense(self.features, dtype=self.dtype, name="time")(nn.silu(time_BF))
+            shift = Dense(self.features, dtype=self.dtype, name="time")(nn.silu(time_BF))
             y = y + shift[:, None, None, :]
         y = self._part(2, y, ZEROS)
         if x_BHWC.shape[-1] != self.features:
-            x_BHWC = nn.Dense(self.features, dtype=self.dtype, name="shortcut")(x_BHWC)
+            x_BHWC = Dense(self.features, dtype=self.dtype, name="shortcut")(x_BHWC)
         return x_BHWC + y
 
     def _part(self, number: int, x_BHWC: jax.Array, first_kernel: Any) -> jax.Array:

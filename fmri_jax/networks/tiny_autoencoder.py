@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.networks.group_norm import GroupNorm
-from fmri_jax.networks.modules import Conv
+from fmri_jax.networks.modules import Conv, Dense
 from fmri_jax.networks.resampling import check_sides, doubled
 
 CHANNELS = 64
@@ -58,9 +58,9 @@ class Block(nn.Module):
         """(n, h, w, 64) -> (n, h, w, 64)."""
         x = x_BHWC
         if self.normalised:
-            y = nn.Dense(WIDE, use_bias=False, dtype=self.dtype, name="widen")(x)
+            y = Dense(WIDE, use_bias=False, dtype=self.dtype, name="widen")(x)
             y = nn.relu(GroupNorm(NORM_GROUPS, EPSILON, self.dtype, name="norm")(y))
-            x = x + nn.Dense(CHANNELS, use_bias=False, dtype=self.dtype, name="narrow")(y)
+            x = x + Dense(CHANNELS, use_bias=False, dtype=self.dtype, name="narrow")(y)
         y = x
         for i in range(3):
             y = _conv(CHANNELS, f"conv{i}", self.dtype)(y if i == 0 else nn.relu(y))

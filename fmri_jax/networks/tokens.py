@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.networks.modules import Dense
+
 
 class Attention(nn.Module):
     """Attention of all tokens to each other, or to a context's.
@@ -38,13 +40,13 @@ class Attention(nn.Module):
         n, _, width = x_BTF.shape
         context = x_BTF if context_BSE is None else context_BSE
         query, key, value = (
-            nn.Dense(width, use_bias=self.biases, dtype=self.dtype, name=name)(tokens).reshape(
+            Dense(width, use_bias=self.biases, dtype=self.dtype, name=name)(tokens).reshape(
                 n, tokens.shape[1], self.heads, -1
             )
             for name, tokens in (("query", x_BTF), ("key", context), ("value", context))
         )
         attended = jax.nn.dot_product_attention(query, key, value, mask=mask)
-        return nn.Dense(width, dtype=self.dtype, name="out")(attended.reshape(x_BTF.shape))
+        return Dense(width, dtype=self.dtype, name="out")(attended.reshape(x_BTF.shape))
 
 
 def divided_by_norm(x_BTF: jax.Array, embedding_BF: jax.Array) -> jax.Array:

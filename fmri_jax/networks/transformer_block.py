@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 
 from fmri_jax.networks.group_norm import GroupNorm
+from fmri_jax.networks.modules import Dense
 from fmri_jax.networks.tokens import Attention
 
 EPSILON = 1e-6  # of the group normalisation; ten times smaller than that of residual blocks
@@ -28,10 +29,10 @@ class GatedDense(nn.Module):
     def __call__(self, x_BTF: jax.Array) -> jax.Array:
         """(n, tokens, width) -> (n, tokens, width)."""
         width = x_BTF.shape[-1]
-        units = nn.Dense(8 * width, dtype=self.dtype, name="fc1")(x_BTF)
+        units = Dense(8 * width, dtype=self.dtype, name="fc1")(x_BTF)
         values, gates = units[..., : 4 * width], units[..., 4 * width :]
         y = values * nn.gelu(gates, approximate=False)
-        return nn.Dense(width, dtype=self.dtype, name="fc2")(y)
+        return Dense(width, dtype=self.dtype, name="fc2")(y)
 
 
 class TransformerBlock(nn.Module):
@@ -88,8 +89,8 @@ class SpatialTransformer(nn.Module):
         """Images (n, h, w, c), contexts (n, tokens, width) -> (n, h, w, c)."""
         n, *_, channels = x_BHWC.shape
         y = GroupNorm(self.groups, EPSILON, self.dtype, name="norm")(x_BHWC)
-        y = nn.Dense(channels, dtype=self.dtype, name="project_in")(y.reshape(n, -1, channels))
+        y = Dense(channels, dtype=self.dtype, name="project_in")(y.reshape(n, -1, channels))
         y = TransformerBlock(self.heads, self.dtype, name="block")(y, context_BSE)
         zeros = nn.initializers.zeros
-        y = nn.Dense(channels, dtype=self.dtype, kernel_init=zeros, name="project_out")(y)
+        y = Dense(channels, dtype=self.dtype, kernel_init=zeros, name="project_out")(y)
         return y.reshape(x_BHWC.shape)
