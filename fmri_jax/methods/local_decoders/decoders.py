@@ -33,6 +33,7 @@ SHARED = ("linear", "ridge", "bayesian_ridge")  # solve elements that share all 
 # factor, sqrt(rows / n). Most solvers do not notice; the penalty of ridge is enlarged by the square
 # of the factor. Solvers that count trials, or that would find the zeros dependent, get none.
 ROWS = 32
+TARGETS = 64  # elements are solved in multiples, for the same reason
 UNFILLED = ("linear", "bayesian_ridge", "sparse_logistic")
 
 
@@ -78,10 +79,33 @@ def fit_elements(
     if config.decoder == "receptive_fields":
         return _invert_encoding(fmri, images, basis, config)
     targets = analyse(images, basis)
+    pixels = np.repeat(basis.masks.sum(axis=1), images.shape[-1])
+    solved, same = _distinct(targets, pixels)
     if config.decoder == "sparse_logistic":
-        pixels = np.repeat(basis.masks.sum(axis=1), images.shape[-1])
-        return _classify(fmri, targets, pixels, config, mesh)
-    return _regress(fmri, targets, config, mesh)
+        model = _classify(fmri, targets[:, solved], pixels[solved], config, mesh)
+    else:
+        model = _regress(fmri, targets[:, solved], config, mesh)
+    return ElementModel(model.coef[:, same], model.intercept[same], model.logistic)
+
+
+def _distinct(targets: np.ndarray, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Elements that differ in training: those at a dark border, or of a few shapes, do not.
+
+    Args:
+        targets: (n, elements) mean contrasts.
+        pixels: (elements,) of each; logistic models depend on it.
+
+    Returns:
+        Indices (solved,) of elements to solve, filled up to a multiple of `TARGETS`, and for each
+        element (elements,) its place among them.
+    """
+    everything = np.arange(len(pixels))
+    columns = np.concatenate([targets, pixels[None].astype(targets.dtype)]).T
+    _, first, same = np.unique(columns, axis=0, return_index=True, return_inverse=True)
+    size = -(-len(first) // TARGETS) * TARGETS
+    if size >= len(everything):
+        return everything, everything
+    return np.resize(first, size), same.reshape(-1)
 
 
 def analyse(images: np.ndarray, basis: Basis) -> np.ndarray:

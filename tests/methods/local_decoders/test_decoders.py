@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fmri_jax import linear
+from fmri_jax.methods.local_decoders import decoders
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.decoders import analyse, fit_elements
 from fmri_jax.methods.local_decoders.options import Config
@@ -116,3 +117,21 @@ def test_receptive_fields_predict_means_of_their_own_pixels(recorded):
     pixels = np.asarray(fit_elements(fmri, images, fine, config).predict(fmri))
     means = np.asarray(fit_elements(fmri, images, coarse, config).predict(fmri))
     np.testing.assert_allclose(means, pixels @ coarse.analysis, atol=1e-4)
+
+
+@pytest.mark.parametrize("decoder", ["omp", "sparse_logistic"])
+def test_elements_that_do_not_differ_in_training_are_solved_once(recorded, decoder, monkeypatch):
+    fmri, images = recorded[0], recorded[1][:, [0, 0, 0, 0]]  # four equal rows
+    elements = basis(sizes_of(2), 4, 4)
+    config = Config(decoder=decoder, n_voxels=20, n_nonzero=4)
+    solve, counts = decoders._regress, []
+    monkeypatch.setattr(decoders, "_regress", lambda *a: counts.append(a[1].shape[1]) or solve(*a))
+    models = []
+    for multiple in (1000, 8):
+        monkeypatch.setattr(decoders, "TARGETS", multiple)
+        models.append(fit_elements(fmri, images, elements, config))
+    every, distinct = models
+    np.testing.assert_allclose(distinct.coef, every.coef, atol=1e-5)
+    np.testing.assert_allclose(distinct.intercept, every.intercept, atol=1e-4)
+    # Of each size 4 or 3 differ: 14 of 49, filled up to 16.
+    assert counts == ([49, 16] if decoder == "omp" else [])
