@@ -64,10 +64,11 @@ def train(request: Request) -> pathlib.Path:
     config = recipe.make_config()
     with writing_to(request.workdir), _held(request.workdir):
         record = _record(request, config)
-        _check(request.workdir, record)
+        known = {"options": _defaults(request.options), "config": _defaults(config)}
+        _check(request.workdir, record, known)
         data, about = _photographs(request, config.image_size)
         record["photographs"] = about
-        _check(request.workdir, record)
+        _check(request.workdir, record, known)
         write_json(request.workdir / RECORD, record)
         objective = recipe.objective(config)
         mesh = _mesh(request)
@@ -123,8 +124,19 @@ def _held(workdir: pathlib.Path) -> Iterator[None]:
         yield
 
 
-def _check(workdir: pathlib.Path, record: dict[str, Any]) -> None:
+def _defaults(of: Any) -> dict[str, Any]:
+    """The defaults of a dataclass, which stand for what an earlier version did not write down."""
+    fields = [field for field in dataclasses.fields(of) if field.default is not dataclasses.MISSING]
+    return json.loads(json.dumps({field.name: field.default for field in fields}))
+
+
+def _check(workdir: pathlib.Path, record: dict[str, Any], known: dict[str, Any]) -> None:
     """Rejects a folder that another training was begun in.
+
+    Args:
+        workdir: of the training.
+        record: what it is.
+        known: section -> values of what an older record leaves out.
 
     Raises:
         InputError: the first difference is in the message.
@@ -143,8 +155,12 @@ def _check(workdir: pathlib.Path, record: dict[str, Any]) -> None:
             before = there.get(section, {}).get("sha256")
             if before not in (None, values["sha256"]):
                 raise _another(workdir, "on other photographs", "give its --images and --exclude")
-        elif there.get(section) != values:
-            difference = _difference(there.get(section), values, section)
+            continue
+        found = there.get(section, {})
+        if isinstance(found, dict):
+            found = {**known.get(section, {}), **found}
+        if found != values:
+            difference = _difference(found, values, section)
             raise _another(workdir, f"with another {difference}", "give its options")
 
 
