@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmri_jax import data, datasets, errors, features, linear, networks, pretrained, priors
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
+    from fmri_jax.methods.brain_diffuser.estimator import BrainDiffuserDecoder
     from fmri_jax.methods.decoder_files import load_decoder
     from fmri_jax.methods.feature_decoding.estimator import FeatureDecoder
     from fmri_jax.methods.gan.estimator import GANDecoder
@@ -36,6 +37,7 @@ _lazy, *_ = lazy_loader.attach(
     ],
     submod_attrs={
         "data": ["load"],
+        "methods.brain_diffuser.estimator": ["BrainDiffuserDecoder"],
         "methods.decoder_files": ["load_decoder"],
         "methods.feature_decoding.estimator": ["FeatureDecoder"],
         "methods.gan.estimator": ["GANDecoder"],
@@ -46,6 +48,7 @@ _lazy, *_ = lazy_loader.attach(
     },
 )
 __all__ = [
+    "BrainDiffuserDecoder",
     "FeatureDecoder",
     "GANDecoder",
     "MultiScaleDecoder",

@@ -95,6 +95,11 @@ class TextFeatures:
             return {name: value if same else value[index] for name, value in found.items()}
         return self._means(ids, members)
 
+    def of_nothing(self) -> dict[str, np.ndarray]:
+        """The features of an empty text, (1, ...), which `__call__` rejects."""
+        ids = self.tokenizer([""])
+        return jax.tree.map(np.asarray, self._embedder(ids)(ids))
+
     def _embedder(self, ids: np.ndarray) -> Callable[[np.ndarray], dict[str, jax.Array]]:
         """Blocks of these texts -> features, computed up to where the longest text ends."""
         used = ids.shape[1]

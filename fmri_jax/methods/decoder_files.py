@@ -110,7 +110,9 @@ def _arrays(decoder: Decoder) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     for name in ("voxels", "seen"):
         if (value := getattr(decoder, name)) is not None:
             arrays[name] = value
-    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}, options
+    # `ascontiguousarray` alone would give single numbers an axis.
+    whole = {n: np.ascontiguousarray(a).reshape(np.shape(a)) for n, a in arrays.items()}
+    return whole, options
 
 
 def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder:

@@ -58,7 +58,7 @@ def load(folder: pathlib.Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         InputError: there is no prior, it is corrupt, or of a newer version of this package.
     """
-    about = _read_json(folder / JSON)
+    about = read_about(folder)
     if not isinstance(about.get("format"), int) or about["format"] > FORMAT:
         raise InputError(
             f"{folder} has format {about.get('format')!r}, written by fmri_jax "
@@ -97,7 +97,13 @@ def check_parameters(folder: pathlib.Path, params: Any, expected: rules.Shapes) 
         )
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
+def read_about(folder: pathlib.Path) -> dict[str, Any]:
+    """The content of a prior's JSON file.
+
+    Raises:
+        InputError: it is missing or corrupt.
+    """
+    path = folder / JSON
     if not path.is_file():
         raise InputError(
             f"{path.parent} holds no prior: expected a folder with {JSON}, as "

@@ -12,6 +12,7 @@ from fmri_jax.files import place
 from fmri_jax.priors import files
 
 if TYPE_CHECKING:
+    from fmri_jax.priors.diffusion.prior import LatentDiffusionPrior
     from fmri_jax.priors.vdvae.prior import VDVAEPrior
 
 PACKAGED = pathlib.Path(__file__).parent / "trained"  # one folder for each
@@ -32,7 +33,10 @@ class Kind:
         return importlib.import_module(self.module_name).restore(about, params, folder)
 
 
-KINDS = {"vdvae": Kind("fmri_jax.priors.vdvae.prior")}
+KINDS = {
+    "latent_diffusion": Kind("fmri_jax.priors.diffusion.prior"),
+    "vdvae": Kind("fmri_jax.priors.vdvae.prior"),
+}
 
 
 def _imagenet64(weights: pathlib.Path | None) -> "VDVAEPrior":
@@ -43,8 +47,26 @@ def _imagenet64(weights: pathlib.Path | None) -> "VDVAEPrior":
     return VDVAEPrior(IMAGENET64, pretrained.load("vdvae_imagenet64", weights))
 
 
-# Published priors, by the name of their weights.
-PUBLISHED: dict[str, Callable[[pathlib.Path | None], Any]] = {"vdvae_imagenet64": _imagenet64}
+def _versatile(weights: pathlib.Path | None) -> "LatentDiffusionPrior":
+    from fmri_jax import pretrained
+    from fmri_jax.pretrained.latent_diffusion import load_autoencoder, load_versatile_unet
+    from fmri_jax.priors.diffusion.prior import LatentDiffusionPrior
+    from fmri_jax.priors.diffusion.published import VERSATILE_DIFFUSION as config
+
+    if weights is None:
+        unet = pretrained.load("versatile_diffusion_unet")
+        autoencoder = pretrained.load("sd1_autoencoder")
+    else:
+        unet = load_versatile_unet(weights, config.unet)
+        autoencoder = load_autoencoder(weights / "vae", config.autoencoder)
+    return LatentDiffusionPrior(config, {"unet": unet, "autoencoder": autoencoder})
+
+
+# Published priors by name: from a file or folder of weights, or None for downloaded ones.
+PUBLISHED: dict[str, Callable[[pathlib.Path | None], Any]] = {
+    "vdvae_imagenet64": _imagenet64,
+    "versatile_diffusion": _versatile,
+}
 
 
 def names() -> list[str]:
@@ -58,23 +80,18 @@ def load(name: str | pathlib.Path, weights: str | pathlib.Path | None = None) ->
 
     Args:
         name: of a prior, such as "small_vdvae", or a folder that `fmri-jax prior train` left.
-        weights: a file of a published prior's weights; downloaded by default.
+        weights: a file of a published prior's weights, or a folder of `diffusers`; downloaded by
+            default.
 
     Returns:
-        Such as `vdvae.prior.VDVAEPrior`.
+        A `vdvae.prior.VDVAEPrior` or a `diffusion.prior.LatentDiffusionPrior`.
 
     Raises:
         InputError: there is no such prior, or its weights cannot be had.
     """
     if name in PUBLISHED:
         return PUBLISHED[str(name)](None if weights is None else place(weights))
-    folder = PACKAGED / str(name)
-    if str(name) not in names():
-        folder = place(name)
-        if not folder.is_dir():
-            raise InputError(
-                unknown_name(f"{str(name)!r}", str(name), names(), "prior, and no folder of one")
-            )
+    folder = _folder(str(name))
     about, params = files.load(folder)
     if about.get("kind") not in KINDS:
         raise InputError(
@@ -82,3 +99,29 @@ def load(name: str | pathlib.Path, weights: str | pathlib.Path | None = None) ->
             f"{', '.join(KINDS)}; install a newer fmri_jax."
         )
     return KINDS[about["kind"]].restore(about, params, folder)
+
+
+def _folder(name: str) -> pathlib.Path:
+    """Where a prior that is not published is kept.
+
+    Raises:
+        InputError: there is none of that name, and no folder.
+    """
+    if name in names():
+        return PACKAGED / name
+    folder = place(name)
+    if not folder.is_dir():
+        raise InputError(unknown_name(f"{name!r}", name, names(), "prior, and no folder of one"))
+    return folder
+
+
+def image_network(name: str) -> str | None:
+    """The network whose embedding of an image a diffusion model is told, without its weights.
+
+    Raises:
+        InputError: there is no such prior.
+    """
+    if name == "versatile_diffusion":
+        return "clip_vit_l14"
+    conditions = files.read_about(_folder(name)).get("config", {}).get("conditions", ())
+    return next((each["network"] for each in conditions if each.get("kind") == "image"), None)

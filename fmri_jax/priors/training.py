@@ -45,6 +45,8 @@ class Options:
         weight_decay: decoupled, of AdamW.
         moments: decay of AdamW's two averages.
         largest_gradient: Euclidean norm beyond which a gradient is scaled down.
+        skipped_gradient: norm beyond which a step is left out, as Child (2021) does: a very deep
+            VAE that takes one of these steps does not recover.
         averaging: decay of the average over steps of the parameters, which is what is kept.
         seed: of first parameters, order of photographs, flips and noise.
         log_every: steps between two lines of the training curve.
@@ -53,11 +55,12 @@ class Options:
 
     n_steps: int = 20_000
     batch_size: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 6e-4
     warm_up: int = 200
     weight_decay: float = 0.01
     moments: tuple[float, float] = (0.9, 0.99)
     largest_gradient: float = 10.0
+    skipped_gradient: float = 400.0
     averaging: float = 0.999
     seed: int = 0
     log_every: int = 100
@@ -173,12 +176,24 @@ def _steps(objective: Objective, options: Options) -> loop.Steps[State]:
         (loss, terms), gradients = jax.value_and_grad(objective, has_aux=True)(
             state.params, images, noise
         )
-        updates, moments = optimiser.update(gradients, state.optimiser, state.params)
-        params: Any = optax.apply_updates(state.params, updates)
+        norm = optax.global_norm(gradients)
+        taken = norm < options.skipped_gradient  # false of nan, too
+        # Zeros first: a gradient that is not finite would stay in the averages.
+        gradients = jax.tree.map(lambda g: jnp.where(taken, g, 0), gradients)
+        updates, changed = optimiser.update(gradients, state.optimiser, state.params)
+        updated: Any = optax.apply_updates(state.params, updates)
+        params, moments = jax.tree.map(
+            lambda new, old: jnp.where(taken, new, old),
+            (updated, changed),
+            (state.params, state.optimiser),
+        )
         # Early steps count less: the average of few would hold the random start for long.
         decay = jnp.minimum(options.averaging, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params, state.average, 1 - decay)
-        terms = {"loss": loss, **terms, "gradient": optax.global_norm(gradients)}
+        terms = {"loss": loss, **terms, "gradient": norm}
+        # What a skipped step computed is shown as nothing; the share of such steps says it.
+        terms = jax.tree.map(lambda value: jnp.where(taken, value, 0.0), terms)
+        terms["skipped"] = 1.0 - taken
         return State(state.step + 1, state.key, params, average, moments), terms
 
     return jax.jit(several_steps(step), donate_argnums=0, compiler_options=compiler.options())

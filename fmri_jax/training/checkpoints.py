@@ -78,4 +78,6 @@ def _without_keys(tree: Any) -> Any:
 
 
 def _with_key(like: Any, stored: Any) -> Any:
-    return jax.random.wrap_key_data(stored) if _is_key(like) else stored
+    if not _is_key(like):
+        return stored
+    return jax.random.wrap_key_data(stored, impl=jax.random.key_impl(like))

@@ -205,3 +205,13 @@ def test_restored_state_keeps_its_sharding(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         restored = checkpoints.restore(state)
     assert restored.weights["w"].sharding == state.weights["w"].sharding
+
+
+@pytest.mark.parametrize("impl", ["threefry2x32", "rbg"])
+def test_a_key_comes_back_as_the_kind_that_it_was(tmp_path, impl) -> None:
+    key = jax.random.key(3, impl=impl)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, {"key": key})
+    with Checkpoints(tmp_path) as checkpoints:
+        found = checkpoints.restore({"key": jax.random.key(0, impl=impl)})["key"]
+    assert jax.random.bits(found) == jax.random.bits(key)

@@ -1,0 +1,44 @@
+"""Brain-Diffuser: decode a VAE's latents for the layout, then embeddings for the picture.
+
+Two stages, each usable alone: ridge from voxels to the latents of a very deep VAE, whose decoder
+gives layout and colours; and ridge to embeddings of the image and of its captions, under which a
+latent diffusion model turns that layout into a picture.
+
+References:
+    Ozcelik & VanRullen (2023), "Natural scene reconstruction from fMRI signals using generative
+    latent diffusion", Sci. Rep. 13:15666.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax.methods.brain_diffuser.config import Config
+
+if TYPE_CHECKING:
+    from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
+    from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
+
+__all__ = ["Config", "build", "restore", "trained_through"]
+
+
+def build(config: Config) -> "BrainDiffuser":
+    """Returns the method; JAX is imported only here, so that reading options stays fast."""
+    from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
+
+    return BrainDiffuser(config)
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "BrainDiffuserReconstructor":
+    """The fitted decoder whose `state()` gave these."""
+    from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
+
+    return BrainDiffuserReconstructor.restore(arrays, options)
+
+
+def trained_through(config: Config) -> tuple[str, ...]:
+    """The network whose embedding of images the second stage is given; none for the first."""
+    if config.stages == "first":
+        return ()
+    from fmri_jax.priors.registry import image_network
+
+    network = image_network(config.diffusion)
+    return (network,) if network else ()

@@ -1,0 +1,34 @@
+"""What the second stage is told of an image: embeddings of it and of its captions."""
+
+from typing import Any
+
+import numpy as np
+
+from fmri_jax.data.captions import captions_of
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.errors import InputError
+
+
+def of_training(
+    diffusion: Any, trials: Trials, seen: np.ndarray, images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Embeddings of the training images, as the diffusion model takes them.
+
+    Args:
+        diffusion: the prior of the second stage.
+        trials: training trials, for captions.
+        seen: (stimuli,) indices of the images shown in training.
+        images: (stimuli, size, size, 3) those images.
+
+    Returns:
+        Name of the condition -> (stimuli, tokens, width). The text is left out where images have
+        neither captions nor names that say what they show.
+    """
+    captions = None
+    if "text" in diffusion.conditions:
+        try:
+            captions = captions_of(trials, seen)
+        except InputError:
+            captions = None
+    found: dict[str, np.ndarray] = diffusion.embed(images, captions)
+    return found

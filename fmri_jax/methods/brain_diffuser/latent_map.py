@@ -1,0 +1,95 @@
+"""From voxels to the latents of a very deep VAE: ridge in its dual form, and gains."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.arrays import matmul
+from fmri_jax.methods.feature_decoding import dispersion, layer_map
+from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+
+
+@flax.struct.dataclass
+class TargetMap:
+    """A map from voxels to several arrays per image, each with a penalty of its own."""
+
+    map: LayerMap
+    targets: dict[str, jax.Array]  # name -> (stimuli, ...) of the training images
+    means: dict[str, jax.Array]  # name -> (...)
+    gains: dict[str, jax.Array]  # name -> (channels,)
+
+    def decode(self, fmri: jax.Array) -> dict[str, jax.Array]:
+        """fMRI (n, voxels), standardised as in training -> name -> (n, ...)."""
+        return _decode(self, jnp.asarray(fmri))
+
+
+def fit(
+    rows: np.ndarray,
+    targets: dict[str, np.ndarray],
+    alphas: dict[str, float | None],
+    with_gains: bool,
+) -> TargetMap:
+    """Learns from training stimuli.
+
+    Args:
+        rows: (stimuli, voxels) their responses.
+        targets: name -> (stimuli, ..., channels) what is decoded.
+        alphas: the penalty of each; None: by the exact error of leaving a stimulus out.
+        with_gains: whether what is decoded is enlarged to its true dispersion, as
+            `feature_decoding.dispersion` has it, by factors from stimuli that were left out.
+    """
+    fitted = layer_map.decompose(rows)
+    grams = {name: layer_map.gram(targets[name]) for name, a in alphas.items() if a is None}
+    chosen = layer_map.with_penalties(fitted, grams).alphas
+    given = {name: jnp.asarray(a, jnp.float32) for name, a in alphas.items() if a is not None}
+    fitted = layer_map.LayerMap(**{**vars(fitted), "alphas": {**chosen, **given}})
+    means, gains = {}, {}
+    for name, true in targets.items():
+        mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
+        means[name], gains[name] = jnp.asarray(mean), jnp.ones(true.shape[-1])
+        if with_gains:
+            gains[name] = jnp.asarray(_gains(fitted, name, true - mean))
+    arrays = {name: jnp.asarray(array) for name, array in targets.items()}
+    return TargetMap(fitted, arrays, means, gains)
+
+
+def _gains(fitted: LayerMap, name: str, centred: np.ndarray) -> np.ndarray:
+    flat = jnp.asarray(centred.reshape(len(centred), -1))
+    decoded = np.asarray(matmul(fitted.left_out_weights(name), flat)).reshape(centred.shape)
+    return dispersion.gains(centred, decoded)
+
+
+@jax.jit
+def _decode(fitted: TargetMap, fmri: jax.Array) -> dict[str, jax.Array]:
+    found = {}
+    for name, targets in fitted.targets.items():
+        mean = fitted.means[name]
+        flat = (targets - mean).reshape(len(targets), -1)
+        deviation = matmul(fitted.map.weights(fmri, name), flat).reshape(-1, *mean.shape)
+        found[name] = mean + fitted.gains[name] * deviation
+    return found
+
+
+def state(fitted: TargetMap, without: tuple[str, ...]) -> dict[str, Any]:
+    """Arrays by name, as nested dicts; the targets named in `without` are left out."""
+    names = ("voxel_mean", "left", "right", "variance", "alphas")
+    kept = {name: array for name, array in fitted.targets.items() if name not in without}
+    return {
+        "map": {name: getattr(fitted.map, name) for name in names},
+        "targets": kept,
+        "means": fitted.means,
+        "gains": fitted.gains,
+    }
+
+
+def restore(tree: dict[str, Any], targets: dict[str, Any]) -> TargetMap:
+    """The map whose `state` gave these, with the targets that it left out."""
+    return TargetMap(
+        map=LayerMap(**tree["map"]),
+        targets={**tree.get("targets", {}), **targets},
+        means=tree["means"],
+        gains=tree["gains"],
+    )

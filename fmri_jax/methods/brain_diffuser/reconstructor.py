@@ -1,0 +1,196 @@
+"""A fitted Brain-Diffuser: responses -> latents -> layout -> picture."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from fmri_jax import arrays as ops
+from fmri_jax import priors
+from fmri_jax.config import section
+from fmri_jax.data.images import resize
+from fmri_jax.errors import InputError
+from fmri_jax.methods.brain_diffuser import choice, latent_map
+from fmri_jax.methods.brain_diffuser.choice import Encoding
+from fmri_jax.methods.brain_diffuser.config import Config
+from fmri_jax.methods.brain_diffuser.latent_map import TargetMap
+
+
+@flax.struct.dataclass
+class BrainDiffuserReconstructor:
+    """The maps of both stages, and the priors that make images of what they decode."""
+
+    images: Any  # (stimuli, h, w, c) uint8, of training
+    latents: TargetMap | None  # first stage: block of the VAE -> latents
+    conditions: TargetMap | None  # second stage: condition -> embedding
+    encoding: Encoding | None
+    config: Config = flax.struct.field(pytree_node=False)
+    first: Any = flax.struct.field(pytree_node=False, default=None)  # the VAE
+    second: Any = flax.struct.field(pytree_node=False, default=None)  # the diffusion model
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of the images."""
+        height, width, channels = self.images.shape[1:]
+        return height, width, channels
+
+    def reconstruct(self, fmri: Any) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
+        fmri = jnp.asarray(fmri)
+        drawn = self.samples(fmri)
+        if self.config.choice == "mean":
+            return jnp.asarray(drawn.mean(axis=0))
+        if self.config.choice == "responses" and self.encoding is not None and len(drawn) > 1:
+            likeness = np.stack([self.encoding.likeness(images, fmri) for images in drawn])
+            return jnp.asarray(drawn[likeness.argmax(axis=0), np.arange(len(fmri))])
+        return jnp.asarray(drawn[0])
+
+    def samples(self, fmri: Any) -> np.ndarray:
+        """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
+        keys = jax.random.split(jax.random.key(self.config.seed), self.config.n_samples)
+        fmri = jnp.asarray(fmri)
+        latents = None if self.latents is None else self._latents(fmri)
+        embeddings = None if self.conditions is None else self.conditions.decode(fmri)
+        return np.stack([self._sample(latents, embeddings, key) for key in keys])
+
+    def first_stage(self, fmri: Any) -> np.ndarray:
+        """fMRI (n, voxels) -> what the VAE makes of its latents (n, h, w, c) in [0, 1]."""
+        if self.latents is None:
+            raise InputError("config.method.stages is 'second': there is no first stage.")
+        key = jax.random.key(self.config.seed)
+        return self._as_recorded(self._layout(self._latents(jnp.asarray(fmri)), key))
+
+    def _latents(self, fmri: jax.Array) -> tuple[np.ndarray, ...]:
+        assert self.latents is not None
+        found = self.latents.decode(fmri)
+        return tuple(np.asarray(found[block_name(i)]) for i in range(len(found)))
+
+    def _layout(self, latents: tuple[np.ndarray, ...], key: jax.Array) -> np.ndarray:
+        """Images of the VAE's own size."""
+        config = self.config
+        drawn = config.temperature > 0 or config.pixels == "sample"
+        images: np.ndarray = self.first.decode(
+            latents, key if drawn else None, config.temperature, config.pixels
+        )
+        return images
+
+    def _sample(self, latents: Any, embeddings: Any, key: jax.Array) -> np.ndarray:
+        of_first, of_second = jax.random.split(key)
+        layout = None if latents is None else self._layout(latents, of_first)
+        if embeddings is None:
+            assert layout is not None
+            return self._as_recorded(layout)
+        config = self.config
+        pictures = self.second.sample(
+            embeddings,
+            of_second,
+            start=layout,
+            strength=config.strength,
+            n_steps=config.n_steps,
+            guidance=config.guidance,
+            shares={"image": config.image_share, "text": 1 - config.image_share},
+        )
+        return self._as_recorded(pictures)
+
+    def _as_recorded(self, images: np.ndarray) -> np.ndarray:
+        """Images of a prior at the recording's size and with its colours."""
+        height, width, channels = self.image_shape
+        return np.asarray(_resized(jnp.asarray(images), height, width, channels))
+
+    def summary(self) -> dict[str, str | float]:
+        """The penalty of each condition, and of the coarsest and finest block."""
+        found: dict[str, str | float] = {}
+        for fitted in (self.latents, self.conditions):
+            if fitted is not None:
+                alphas = fitted.map.alphas
+                found |= {f"penalty of {name}": float(alpha) for name, alpha in alphas.items()}
+        return found
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The maps and the training images; latents are computed from these again."""
+        tree: dict[str, Any] = {"images": self.images}
+        if self.latents is not None:
+            tree["latents"] = latent_map.state(self.latents, tuple(self.latents.targets))
+        if self.conditions is not None:
+            tree["conditions"] = latent_map.state(self.conditions, ())
+        if self.encoding is not None:
+            tree["encoding"] = choice.state(self.encoding)
+        flat = {name: np.asarray(array) for name, array in flatten_dict(tree, sep="/").items()}
+        return flat, {"config": dataclasses.asdict(self.config)}
+
+    @classmethod
+    def restore(
+        cls, arrays: dict[str, Any], options: dict[str, Any]
+    ) -> "BrainDiffuserReconstructor":
+        """The decoder whose `state()` gave these.
+
+        Raises:
+            InputError: a prior cannot be had.
+        """
+        config = section(Config, options["config"], "model")
+        tree = unflatten_dict(arrays, sep="/")
+        images = np.asarray(tree.pop("images"))
+        tree = jax.tree.map(jnp.asarray, tree)
+        first, second = load_priors(config)
+        latents = conditions = encoding = None
+        if "latents" in tree:
+            targets = latents_of(first, images, config)
+            latents = latent_map.restore(tree["latents"], jax.tree.map(jnp.asarray, targets))
+        if "conditions" in tree:
+            conditions = latent_map.restore(tree["conditions"], {})
+        if "encoding" in tree:
+            encoding = choice.restore(tree["encoding"])
+        return cls(images, latents, conditions, encoding, config, first, second)
+
+
+def load_priors(config: Config) -> tuple[Any, Any]:
+    """The VAE and the diffusion model, None of a stage that is left out.
+
+    Raises:
+        InputError: one cannot be had.
+    """
+    first = second = None
+    if config.stages != "second":
+        first = priors.load(config.prior, config.prior_weights)
+    if config.stages != "first":
+        second = priors.load(config.diffusion, config.diffusion_weights)
+    return first, second
+
+
+def block_name(number: int) -> str:
+    """Of the latents of the VAE's decoder block."""
+    return f"latents {number:02d}"
+
+
+def latents_of(vae: Any, images: np.ndarray, config: Config) -> dict[str, np.ndarray]:
+    """Latents of images (n, h, w, c) uint8, by block, coarse to fine.
+
+    Raises:
+        InputError: the VAE has fewer blocks than are asked for.
+    """
+    total = len(vae.latent_shapes)
+    if (config.n_layers or 0) > total:
+        raise InputError(
+            f"config.method.n_layers is {config.n_layers}: the prior {config.prior} has {total}."
+        )
+    key = jax.random.key(config.seed) if config.latents == "sample" else None
+    found = vae.encode(as_prior_takes(images, vae.image_size), key)[: config.n_layers]
+    return {block_name(i): array for i, array in enumerate(found)}
+
+
+def as_prior_takes(images: np.ndarray, size: int) -> np.ndarray:
+    """Images (n, h, w, 1 or 3) uint8 as RGB of the prior's size."""
+    return np.asarray(ops.as_rgb(jnp.asarray(resize(images, size))))
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _resized(images: jax.Array, height: int, width: int, channels: int) -> jax.Array:
+    images = ops.resize(images, height, width, antialias=True, method="cubic")
+    if channels == 1:
+        images = images.mean(axis=-1, keepdims=True)
+    return jnp.clip(images, 0, 1)

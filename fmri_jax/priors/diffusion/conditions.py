@@ -1,0 +1,104 @@
+"""Conditions of a latent diffusion model: embeddings of an image or of its captions, as tokens."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax import features
+from fmri_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """What a model is told of an image.
+
+    Attributes:
+        kind: whether it is computed from the image or from its captions.
+        network: of `features.registry`, or of `features.load_text`.
+        layer: of that network.
+        shape: (tokens, width) of one embedding.
+        projected: tokens that a linear map of the model's own makes of one token; 0: it is given
+            to the model as it is, as in Versatile Diffusion.
+    """
+
+    kind: Literal["image", "text"]
+    network: str
+    layer: str
+    shape: tuple[int, int]
+    projected: int = 0
+
+    def embed(self, rows: Any) -> np.ndarray:
+        """Embeddings (n, tokens, width) of images (n, h, w, 3), or of n groups of captions."""
+        if self.kind == "text":
+            found = features.load_text(self.network)(rows)[self.layer]
+        else:
+            found = features.load(self.network, (self.layer,))(rows)[self.layer]
+        return np.asarray(found, np.float32).reshape(len(rows), *self.shape)
+
+    def nothing(self) -> np.ndarray:
+        """(1, tokens, width) what stands for anything: a grey image, or an empty text."""
+        if self.kind == "text":
+            return features.load_text(self.network).of_nothing()[self.layer]
+        return self.embed(np.full((1, 224, 224, 3), 0.5, np.float32))
+
+
+Conditions = tuple[Condition, ...]
+Embeddings = Mapping[str, Any]  # kind -> (n, tokens, width)
+
+
+def check(conditions: Conditions, given: Embeddings) -> int:
+    """The number of rows of embeddings; one of several may be left out.
+
+    Raises:
+        InputError: none is given, one is unknown, or one has another shape.
+    """
+    known = {condition.kind: condition for condition in conditions}
+    rows = {len(array) for array in given.values()}
+    for name, array in given.items():
+        if name not in known or np.shape(array)[1:] != known[name].shape:
+            raise InputError(
+                f"condition {name!r} has shape {np.shape(array)}: expected (n, tokens, width) of "
+                + ", ".join(f"{kind} {c.shape}" for kind, c in known.items())
+                + "."
+            )
+    if len(rows) != 1:
+        raise InputError(
+            f"conditions have {sorted(rows)} rows: expected one number for all of them."
+        )
+    return rows.pop()
+
+
+def project(
+    conditions: Conditions, params: Mapping[str, Any], given: Embeddings, n: int
+) -> jax.Array:
+    """Tokens (n, tokens, width) that the model's own maps make of all embeddings together.
+
+    What is left out is all zeros, as in training where it was dropped.
+    """
+    parts = []
+    for condition in conditions:
+        own = params[condition.kind]
+        count = condition.projected
+        if condition.kind not in given:
+            parts.append(jnp.zeros((n, count, own["bias"].shape[0] // count)))
+            continue
+        rows = jnp.asarray(given[condition.kind]).reshape(n, -1)
+        found = (rows - own["mean"]) / own["std"] @ own["kernel"] + own["bias"]
+        parts.append(found.reshape(n, count, -1))
+    return jnp.concatenate(parts, axis=1)
+
+
+def projection_shapes(conditions: Sequence[Condition], width: int) -> dict[str, tuple[int, ...]]:
+    """Parameter name -> shape of the maps to tokens of `width`."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for condition in conditions:
+        if condition.projected:
+            size = condition.shape[0] * condition.shape[1]
+            out, kind = condition.projected * width, condition.kind
+            shapes |= {f"conditions/{kind}/kernel": (size, out), f"conditions/{kind}/bias": (out,)}
+            shapes |= {f"conditions/{kind}/{name}": (size,) for name in ("mean", "std")}
+    return shapes
