@@ -6,6 +6,7 @@ import json
 import re
 import zipfile
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +14,7 @@ from PIL import Image
 import fmri_jax as fj
 from fmri_jax.cli import main
 from fmri_jax.networks.vdvae import VDVAEConfig
-from fmri_jax.priors import recipes, registry
+from fmri_jax.priors import files, recipes, registry
 from fmri_jax.priors.training import Options
 
 CONFIG = VDVAEConfig(
@@ -98,6 +99,14 @@ def test_scores_of_the_card_are_those_of_the_kept_prior_on_the_pictures_held_out
     assert found["psnr"] == pytest.approx(np.mean(10 * np.log10(1 / error)), abs=1e-3)
     expected = fj.metrics.score(held_out, made, perceptual=False)["ssim"]
     assert found["ssim"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_finished_training_is_scored_again_from_its_checkpoint(trained, capsys):
+    before = files.load(trained / "run/prior")[1]
+    assert main(arguments(trained)) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(trained / "run/report.html")
+    after = files.load(trained / "run/prior")[1]
+    assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(after)))
 
 
 def test_other_trainings_in_the_same_folder_are_rejected(trained, capsys):
