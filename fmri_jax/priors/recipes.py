@@ -56,6 +56,7 @@ RECIPES = {
         kind="vdvae",
         make_config=_small_vdvae,
         options=Options(n_steps=6000, log_every=25, checkpoint_every=250),
+        objective_options={"rate_weight": 0.3},
     ),
 }
 

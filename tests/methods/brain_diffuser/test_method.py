@@ -20,7 +20,7 @@ from fmri_jax.training.mesh import make_mesh
 from tests.methods.test_estimators import UNFITTED_CHECKS
 from tests.priors.random_priors import kept_diffusion, kept_vdvae
 
-N, SIZE = 20, 16
+N, SIZE = 8, 16  # all calls have 8 rows, so that each network compiles once
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def priors(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def trials() -> Trials:
-    """20 images shown twice; 40 voxels are noisy linear views of them."""
+    """Images shown twice; 40 voxels are noisy linear views of them."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (N, 4, 4, 3), np.uint8)
     images = small.repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
@@ -63,18 +63,18 @@ def averages(trials) -> np.ndarray:
 def test_latents_are_ridge_from_averages_over_trials(trials, context, priors) -> None:
     """Against scikit-learn, latent by latent; then the VAE decodes them."""
     fitted = fit(trials, context, priors, stages="first", alpha=3.0, gain="none")
-    new = trials.fmri[:5] + 0.1
+    new = trials.fmri[:N] + 0.1
     vae = fj.priors.load(priors["prior"])
     small = resize(trials.images, vae.image_size)
     decoded = []
     for latents in vae.encode(small):
         ridge = Ridge(alpha=3.0).fit(averages(trials), latents.reshape(N, -1))
-        decoded.append(ridge.predict(new).reshape(5, *latents.shape[1:]))
+        decoded.append(ridge.predict(new).reshape(N, *latents.shape[1:]))
     found = fitted.latents.decode(new)
     for ours, theirs in zip(found.values(), decoded, strict=True):
         assert np.allclose(ours, theirs, atol=1e-4)
     images = fitted.reconstruct(new)
-    assert images.shape == (5, SIZE, SIZE, 3)
+    assert images.shape == (N, SIZE, SIZE, 3)
     expected = vae.decode([np.asarray(array) for array in found.values()])
     assert np.allclose(np.asarray(images)[:, ::2, ::2].mean(), expected.mean(), atol=0.02)
     assert np.array_equal(images, fitted.first_stage(new))
@@ -100,11 +100,11 @@ def test_gains_restore_the_spread_of_stimuli_that_were_left_out(trials, context,
 def test_fewer_blocks_leave_the_others_to_the_prior(trials, context, priors) -> None:
     coarse = fit(trials, context, priors, stages="first", n_layers=1)
     assert list(coarse.latents.targets) == ["latents 00"]
-    new = trials.fmri[:3]
+    new = trials.fmri[:N]
     assert np.array_equal(coarse.reconstruct(new), coarse.reconstruct(new))
     drawn = fit(trials, context, priors, stages="first", n_layers=1, temperature=1.0, n_samples=2)
     samples = drawn.samples(new)
-    assert samples.shape == (2, 3, SIZE, SIZE, 3)
+    assert samples.shape == (2, N, SIZE, SIZE, 3)
     assert not np.allclose(samples[0], samples[1], atol=1e-3)
     with pytest.raises(InputError, match="has 3"):
         fit(trials, context, priors, stages="first", n_layers=4)
@@ -113,7 +113,7 @@ def test_fewer_blocks_leave_the_others_to_the_prior(trials, context, priors) -> 
 def test_both_stages_differ_from_each_alone_and_samples_from_each_other(
     trials, context, priors
 ) -> None:
-    new = trials.fmri[:3]
+    new = trials.fmri[:N]
     both = fit(trials, context, priors, n_samples=2, stages="both")
     assert set(both.conditions.targets) == {"image", "text"}
     samples = both.samples(new)
@@ -139,10 +139,10 @@ def test_samples_are_chosen_by_the_responses_they_would_give(trials, context, pr
     fmri = np.float32(responses + 0.1 * rng.standard_normal((2 * N, 40)))
     mixed = dataclasses.replace(trials, images=images, fmri=fmri)
     fitted = fit(mixed, context, priors, n_samples=3, choice="responses", stages="second")
-    samples = fitted.samples(fmri[:6])
-    likeness = np.stack([fitted.encoding.likeness(drawn, fmri[:6]) for drawn in samples])
-    chosen = samples[likeness.argmax(axis=0), np.arange(6)]
-    assert np.array_equal(fitted.reconstruct(fmri[:6]), chosen)
+    samples = fitted.samples(fmri[:N])
+    likeness = np.stack([fitted.encoding.likeness(drawn, fmri[:N]) for drawn in samples])
+    chosen = samples[likeness.argmax(axis=0), np.arange(N)]
+    assert np.array_equal(fitted.reconstruct(fmri[:N]), chosen)
     far = np.roll(np.arange(N), N // 2)
     own = np.asarray(fitted.encoding.likeness(images / np.float32(255), averages(mixed)))
     other = np.asarray(fitted.encoding.likeness(images[far] / np.float32(255), averages(mixed)))
@@ -155,13 +155,13 @@ def test_images_without_words_for_them_are_told_of_by_the_image_alone(
     nameless = dataclasses.replace(trials, stimulus_names=tuple(map(str, range(N))))
     fitted = fit(nameless, context, priors, stages="second")
     assert list(fitted.conditions.targets) == ["image"]
-    assert fitted.reconstruct(trials.fmri[:2]).shape == (2, SIZE, SIZE, 3)
+    assert fitted.reconstruct(trials.fmri[:N]).shape == (N, SIZE, SIZE, 3)
 
 
 def test_grey_images_stay_grey(trials, context, priors) -> None:
     grey = dataclasses.replace(trials, images=np.asarray(trials.images)[..., :1])
     fitted = fit(grey, context, priors, stages="both")
-    assert fitted.reconstruct(trials.fmri[:2]).shape == (2, SIZE, SIZE, 1)
+    assert fitted.reconstruct(trials.fmri[:N]).shape == (N, SIZE, SIZE, 1)
 
 
 def test_a_kept_decoder_reconstructs_to_the_same_bits(trials, context, priors, tmp_path) -> None:
@@ -171,7 +171,7 @@ def test_a_kept_decoder_reconstructs_to_the_same_bits(trials, context, priors, t
     decoder = Decoder(fitted, scale, about)
     decoder.save(tmp_path / "kept")
     loaded = fj.load_decoder(tmp_path / "kept")
-    new = trials.fmri[:4]
+    new = trials.fmri[:N]
     assert np.array_equal(decoder.predict(new), loaded.predict(new))
     assert set(loaded.summary()) == set(decoder.summary()) and len(decoder.summary()) == 5
 
@@ -209,7 +209,7 @@ def test_the_estimator_keeps_the_contract_of_scikit_learn(trials, priors) -> Non
     decoder = fj.BrainDiffuserDecoder(**priors, stages="both", n_steps=3, n_samples=2)
     images = trials.images[trials.stimulus]
     decoder.fit(trials.fmri, images)
-    found = decoder.predict(trials.fmri[:3])
-    assert found.shape == (3, SIZE, SIZE, 3)
-    assert np.array_equal(found, decoder.samples(trials.fmri[:3])[0])
-    assert decoder.first_stage(trials.fmri[:3]).shape == found.shape
+    found = decoder.predict(trials.fmri[:N])
+    assert found.shape == (N, SIZE, SIZE, 3)
+    assert np.array_equal(found, decoder.samples(trials.fmri[:N])[0])
+    assert decoder.first_stage(trials.fmri[:N]).shape == found.shape
