@@ -74,6 +74,7 @@ def test_a_wheel_has_all_that_its_commands_need(installed, tmp_path):
     page = command(installed, tmp_path, "report", "run").strip()
     assert page == "run/report.html" and "<style>" in (tmp_path / page).read_text()
     assert "alexnet: " in command(installed, tmp_path, "weights")
+    assert "small_vdvae" in command(installed, tmp_path, "prior", "list")
 
 
 PLACES = """

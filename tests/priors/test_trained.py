@@ -1,0 +1,36 @@
+"""The priors that come with the package, on photographs that they were not trained on."""
+
+import json
+
+import numpy as np
+import pytest
+
+import fmri_jax as fj
+from fmri_jax.priors import files
+from fmri_jax.priors.registry import PACKAGED
+from fmri_jax.priors.scores import psnr
+
+LARGEST = 6 * 10**6  # bytes
+
+
+@pytest.mark.parametrize("name", sorted(folder.name for folder in PACKAGED.iterdir()))
+def test_a_packaged_prior_is_small_and_says_what_it_is(name) -> None:
+    folder = PACKAGED / name
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= LARGEST
+    card = json.loads((folder / files.JSON).read_text())["card"]
+    assert card["licence"] and card["training"] and card["held_out"]
+
+
+@pytest.mark.real_data
+def test_the_small_vdvae_and_a_decoder_with_it(recordings) -> None:
+    """Photographs of the macaque recording were left out of its training."""
+    held = np.load(recordings / "macaque_v4_pe_201025.npz")
+    prior, images = fj.priors.load("small_vdvae"), held["images"][:16]
+    found = prior.decode(prior.encode(images))
+    mean = np.broadcast_to(images.mean(axis=0) / 255, images.shape)
+    assert psnr(images / 255, found).mean() > psnr(images / 255, mean).mean() + 4
+    decoder = fj.BrainDiffuserDecoder().fit(held["fmri"][:16], images)
+    seen = decoder.predict(held["fmri"][:16])
+    assert seen.shape == (16, 64, 64, 3)
+    own, other = (np.mean((seen - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0)))
+    assert own < other
