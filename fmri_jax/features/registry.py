@@ -71,7 +71,10 @@ class FeatureNetwork:
             InputError: the network cannot take images of this shape.
         """
         import jax
+        import jax.numpy as jnp
 
+        if images.dtype == jnp.float64:  # of JAX_ENABLE_X64; the weights stay float32
+            images = images.astype(jnp.float32)
         with jax.default_matmul_precision("highest"):  # a GPU's features must be a CPU's
             dense = bool(self.dense) and self.dense[0] in params
             found: Any = self.module(dense=dense).apply({"params": params}, images)

@@ -116,7 +116,7 @@ def test_other_trainings_in_the_same_folder_are_rejected(trained, capsys):
     record.write_text(json.dumps(written))
     assert main(arguments(trained, "--options.learning_rate=0.01")) == 2
     said = capsys.readouterr().err
-    assert "options.learning_rate (0.001 there, 0.01 here)" in said
+    assert "options.learning_rate (0.0006 there, 0.01 here)" in said
     pack(trained / "others.zip", NOISE[:50])
     assert main(arguments(trained, "--images", str(trained / "others.zip"))) == 2
     said = capsys.readouterr().err
