@@ -47,7 +47,8 @@ def test_encoding_follows_the_means_and_decoding_repeats_the_forward_pass(prior,
     latents = prior.encode(images)
     assert [z.shape for z in latents] == [(5, 1, 1, 2), (5, 4, 4, 2), (5, 4, 4, 2)]
     zeros = tuple(np.zeros_like(z) for z in latents)
-    parameters, pairs, _ = VDVAE(CONFIG).apply({"params": prior.params}, normalised(images), zeros)
+    forward = jax.jit(VDVAE(CONFIG).apply)
+    parameters, pairs, _ = forward({"params": prior.params}, normalised(images), zeros)
     for (mean, _), z in zip((pair[0] for pair in pairs), latents, strict=True):
         assert np.allclose(z, mean, atol=1e-5)
     expected = np.clip(0.5 + 0.5 * mixture.expected(parameters), 0, 1)
