@@ -18,7 +18,8 @@ from fmri_jax.evaluation.feature_results import summarise
 from fmri_jax.evaluation.feature_scores import identification, pattern_correlation
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.evaluation.scores import score
-from fmri_jax.methods.feature_decoding import diagnostics, layer_map
+from fmri_jax.linear import dual_ridge
+from fmri_jax.methods.feature_decoding import diagnostics
 from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 from fmri_jax.pipeline import feature_diagnostics
 from fmri_jax.pipeline.experiment_config import default_config
@@ -111,8 +112,8 @@ def diagnosed():
     fold = fold_of(recording)
     rows, seen = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
     features = Encoder().of_stimuli(fold.train.images[seen])
-    grams = {layer: layer_map.gram(array) for layer, array in features.items()}
-    alphas = layer_map.with_penalties(layer_map.decompose(rows), grams).alphas
+    grams = {layer: dual_ridge.gram(array) for layer, array in features.items()}
+    alphas = dual_ridge.with_penalties(dual_ridge.decompose(rows), grams).alphas
     rois = feature_diagnostics.regions(recording, fold, "all")
     assert list(rois) == ["all", "A", "B"]
     decoder = Decoder(fold, alphas)

@@ -7,16 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import matmul
-from fmri_jax.methods.feature_decoding import dispersion, layer_map
-from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+from fmri_jax.linear import dual_ridge
+from fmri_jax.linear.dual_ridge import DualRidge
+from fmri_jax.linear.gains import gains
 
 
 @flax.struct.dataclass
 class TargetMap:
     """A map from voxels to several arrays per image, each with a penalty of its own."""
 
-    map: LayerMap
+    map: DualRidge
     targets: dict[str, jax.Array]  # name -> (stimuli, ...) of the training images
     means: dict[str, jax.Array]  # name -> (...)
     gains: dict[str, jax.Array]  # name -> (channels,)
@@ -38,28 +38,24 @@ def fit(
         rows: (stimuli, voxels) their responses.
         targets: name -> (stimuli, ..., channels) what is decoded.
         alphas: the penalty of each; None: by the exact error of leaving a stimulus out.
-        with_gains: whether what is decoded is enlarged to its true dispersion, as
-            `feature_decoding.dispersion` has it, by factors from stimuli that were left out.
+        with_gains: whether what is decoded is enlarged to its true dispersion, by factors
+            learned from stimuli that were left out.
     """
-    fitted = layer_map.decompose(rows)
-    grams = {name: layer_map.gram(targets[name]) for name, a in alphas.items() if a is None}
-    chosen = layer_map.with_penalties(fitted, grams).alphas
+    fitted = dual_ridge.decompose(rows)
+    grams = {name: dual_ridge.gram(targets[name]) for name, a in alphas.items() if a is None}
+    chosen = dual_ridge.with_penalties(fitted, grams).alphas
     given = {name: jnp.asarray(a, jnp.float32) for name, a in alphas.items() if a is not None}
-    fitted = layer_map.LayerMap(**{**vars(fitted), "alphas": {**chosen, **given}})
-    means, gains = {}, {}
+    fitted = dual_ridge.DualRidge(**{**vars(fitted), "alphas": {**chosen, **given}})
+    means, factors = {}, {}
     for name, true in targets.items():
         mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
-        means[name], gains[name] = jnp.asarray(mean), jnp.ones(true.shape[-1])
+        means[name], factors[name] = jnp.asarray(mean), jnp.ones(true.shape[-1])
         if with_gains:
-            gains[name] = jnp.asarray(_gains(fitted, name, true - mean))
+            centred = true - mean
+            decoded = np.asarray(fitted.left_out(name, jnp.asarray(centred)))
+            factors[name] = jnp.asarray(gains(centred, decoded))
     arrays = {name: jnp.asarray(array) for name, array in targets.items()}
-    return TargetMap(fitted, arrays, means, gains)
-
-
-def _gains(fitted: LayerMap, name: str, centred: np.ndarray) -> np.ndarray:
-    flat = jnp.asarray(centred.reshape(len(centred), -1))
-    decoded = np.asarray(matmul(fitted.left_out_weights(name), flat)).reshape(centred.shape)
-    return dispersion.gains(centred, decoded)
+    return TargetMap(fitted, arrays, means, factors)
 
 
 @jax.jit
@@ -67,9 +63,8 @@ def _decode(fitted: TargetMap, fmri: jax.Array) -> dict[str, jax.Array]:
     found = {}
     for name, targets in fitted.targets.items():
         mean = fitted.means[name]
-        flat = (targets - mean).reshape(len(targets), -1)
-        deviation = matmul(fitted.map.weights(fmri, name), flat).reshape(-1, *mean.shape)
-        found[name] = mean + fitted.gains[name] * deviation
+        deviations = fitted.map.deviations(fmri, name, targets - mean)
+        found[name] = mean + fitted.gains[name] * deviations
     return found
 
 
@@ -88,7 +83,7 @@ def state(fitted: TargetMap, without: tuple[str, ...]) -> dict[str, Any]:
 def restore(tree: dict[str, Any], targets: dict[str, Any]) -> TargetMap:
     """The map whose `state` gave these, with the targets that it left out."""
     return TargetMap(
-        map=LayerMap(**tree["map"]),
+        map=DualRidge(**tree["map"]),
         targets={**tree.get("targets", {}), **targets},
         means=tree["means"],
         gains=tree["gains"],

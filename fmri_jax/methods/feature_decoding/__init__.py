@@ -1,8 +1,8 @@
 """Deep image reconstruction: decode a network's features, then find the image that has them.
 
 Three steps, each usable alone: the layers of the training images (`encoder`), a linear map from
-voxels to them (`layer_map`, with gains learned out of fold, `dispersion`), and a renderer that
-finds an image whose layers match (`objective`, `render`).
+voxels to them (`fmri_jax.linear.dual_ridge`, with gains learned out of fold; `dispersion`), and a
+renderer that finds an image whose layers match (`objective`, `render`).
 
 References:
     Shen, Horikawa, Majima & Kamitani (2019), PLoS Comput. Biol. 15:e1006633.

@@ -12,17 +12,17 @@ from fmri_jax.evaluation.feature_scores import training_statistics
 from fmri_jax.evaluation.fold_features import FoldFeatures, LayerScores
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.evaluation.training_span import project_features
+from fmri_jax.linear import dual_ridge
 from fmri_jax.methods import RunContext
-from fmri_jax.methods.feature_decoding import layer_map
 from fmri_jax.methods.feature_decoding.config import PIXELS
 
 if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
-    from fmri_jax.methods.feature_decoding.layer_map import LayerMap
+    from fmri_jax.linear.dual_ridge import DualRidge
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
 Features = Mapping[str, np.ndarray]  # layer -> (n, ...)
-Maps = Sequence[tuple[np.ndarray, "LayerMap"]]  # voxels and map of each region
+Maps = Sequence[tuple[np.ndarray, "DualRidge"]]  # voxels and map of each region
 
 
 def diagnose(
@@ -49,9 +49,9 @@ def diagnose(
     del context
     rows, _ = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
     features = reconstructor.training_layers()
-    grams = {layer: layer_map.gram(array) for layer, array in features.items()}
+    grams = {layer: dual_ridge.gram(array) for layer, array in features.items()}
     maps = [
-        (voxels, layer_map.with_penalties(layer_map.decompose(rows[:, voxels]), grams))
+        (voxels, dual_ridge.with_penalties(dual_ridge.decompose(rows[:, voxels]), grams))
         for voxels in rois.values()
     ]
     statistics = {layer: training_statistics(array) for layer, array in features.items()}

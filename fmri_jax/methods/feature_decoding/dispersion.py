@@ -24,28 +24,8 @@ References:
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fmri_jax.methods.feature_decoding.config import Dispersion
-
-LARGEST_GAIN = 10.0  # of a channel that is hardly decoded: more would be noise
-
-
-def gains(true: np.ndarray, decoded: np.ndarray) -> np.ndarray:
-    """Factor of each channel by which decoded deviations from the mean are enlarged.
-
-    Args:
-        true: (n, ..., channels) features of training stimuli, less their training mean.
-        decoded: the same, each decoded by a map that never met its stimulus.
-
-    Returns:
-        (channels,) float32, from 1 to `LARGEST_GAIN`; 1 where a channel never varies.
-    """
-    axes = tuple(range(true.ndim - 1))
-    wanted = np.mean(np.square(true, dtype=np.float64), axis=axes)
-    found = np.mean(np.square(decoded, dtype=np.float64), axis=axes)
-    ratio = np.sqrt(wanted / np.where(found > 0, found, 1))
-    return np.where(found > 0, np.clip(ratio, 1, LARGEST_GAIN), 1).astype(np.float32)
 
 
 def spread(features: jax.Array, how: Dispersion) -> jax.Array:
@@ -64,7 +44,7 @@ def corrected(
     Args:
         decoded: (n, ..., channels).
         mean: (..., channels) the training mean.
-        gain: (channels,) as `gains` returns it.
+        gain: (channels,) as `fmri_jax.linear.gains` returns it.
         expected: s0, as `spread` of the training images on average.
         how: the variant.
 

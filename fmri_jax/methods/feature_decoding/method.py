@@ -5,20 +5,20 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import matmul
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear import dual_ridge
+from fmri_jax.linear.dual_ridge import DualRidge
+from fmri_jax.linear.gains import gains
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.feature_decoding import (
     canvases,
     dispersion,
-    layer_map,
     own_voxels,
     selection,
 )
 from fmri_jax.methods.feature_decoding.config import Config, Dispersion
 from fmri_jax.methods.feature_decoding.encoder import Encoder
-from fmri_jax.methods.feature_decoding.layer_map import LayerMap
 from fmri_jax.methods.feature_decoding.reconstructor import (
     FeatureReconstructor,
     Statistics,
@@ -89,18 +89,18 @@ class FeatureDecoding:
             return fitted, None
         return fitted, own_voxels.left_out(*given, inner, mesh, kept)
 
-    def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> LayerMap:
+    def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> DualRidge:
         """The map from all voxels, with the penalty of each layer and band."""
-        fitted = layer_map.decompose(rows)
+        fitted = dual_ridge.decompose(rows)
         if self.config.alpha and self.config.n_voxels is None:
             alpha = jnp.asarray(self.config.alpha, jnp.float32)
             return dataclasses.replace(fitted, alphas=dict.fromkeys(features, alpha))
-        grams = {layer: layer_map.gram(array) for layer, array in features.items()}
-        return layer_map.with_penalties(fitted, grams)
+        grams = {layer: dual_ridge.gram(array) for layer, array in features.items()}
+        return dual_ridge.with_penalties(fitted, grams)
 
 
 def learn(
-    fitted: LayerMap,
+    fitted: DualRidge,
     features: dict[str, np.ndarray],
     left_out: dict[str, np.ndarray],
     how: Dispersion,
@@ -113,16 +113,15 @@ def learn(
         left_out: the same decoded out of fold, of layers that have another map.
         how: the correction, whose spread is taken.
     """
-    means, gains, spreads = {}, {}, {}
+    means, factors, spreads = {}, {}, {}
     for layer, true in features.items():
         mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = true - mean
         if layer in left_out:
             decoded = left_out[layer] - mean
         else:
-            flat = jnp.asarray(centred.reshape(len(true), -1))
-            decoded = np.asarray(matmul(fitted.left_out_weights(layer), flat)).reshape(true.shape)
-        gain = dispersion.gains(centred, decoded)
-        means[layer], gains[layer] = jnp.asarray(mean), jnp.asarray(gain)
+            decoded = np.asarray(fitted.left_out(layer, jnp.asarray(centred)))
+        means[layer] = jnp.asarray(mean)
+        factors[layer] = jnp.asarray(gains(centred, decoded))
         spreads[layer] = jnp.mean(dispersion.spread(jnp.asarray(true), how))
-    return Statistics(means, gains, spreads)
+    return Statistics(means, factors, spreads)

@@ -11,14 +11,13 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from tqdm.auto import tqdm
 
-from fmri_jax.arrays import matmul
 from fmri_jax.config import section
+from fmri_jax.linear.dual_ridge import DualRidge
 from fmri_jax.methods.feature_decoding import canvases, own_voxels, pixel_bands
 from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.dispersion import corrected
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
-from fmri_jax.methods.feature_decoding.layer_map import LayerMap
 from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
 from fmri_jax.methods.feature_decoding.own_voxels import Own
 from fmri_jax.methods.feature_decoding.render import render
@@ -37,7 +36,7 @@ class Statistics:
 class FeatureReconstructor:
     """The map, the features that it weighs, and how images are made of what it decodes."""
 
-    map: LayerMap
+    map: DualRidge
     images: Any  # (stimuli, h, w, c) uint8
     features: Layers  # layer or band of pixels -> (stimuli, ...) of these images
     statistics: Statistics
@@ -184,7 +183,7 @@ class FeatureReconstructor:
             if name.startswith("own/")
         }
         return cls(
-            map=LayerMap(**tree["map"]),
+            map=DualRidge(**tree["map"]),
             images=images,
             features=jax.tree.map(jnp.asarray, represent(encoder, images)),
             statistics=Statistics(**tree["statistics"]),
@@ -203,11 +202,10 @@ def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @jax.jit
-def _weighted_sums(fitted: LayerMap, features: Layers, means: Layers, fmri: jax.Array) -> Layers:
+def _weighted_sums(fitted: DualRidge, features: Layers, means: Layers, fmri: jax.Array) -> Layers:
     """Layers (n, ...) as sums of those of the training stimuli, without any correction."""
     found = {}
     for layer, own in features.items():
         mean = means[layer]
-        flat = own.reshape(len(own), -1) - mean.reshape(-1)
-        found[layer] = matmul(fitted.weights(fmri, layer), flat).reshape(-1, *mean.shape) + mean
+        found[layer] = fitted.deviations(fmri, layer, own - mean) + mean
     return found

@@ -2,7 +2,7 @@
 
 Which weight is best depends on what is shown: smooth images are best left to their decoded pixels,
 of photographs with fine structure the layers know more. Training stimuli say which, and nothing has
-to be fitted again: the map predicts each of them without itself (`LayerMap.left_out_weights`), and
+to be fitted again: the map predicts each of them without itself (`DualRidge.left_out`), and
 images are rendered from that with every weight.
 
 The penalties and gains are those of all training stimuli; they are few numbers for many units.
@@ -14,7 +14,6 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import matmul
 from fmri_jax.evaluation.metrics import pixel_correlation
 from fmri_jax.methods.feature_decoding.encoder import Layers
 from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
@@ -68,7 +67,5 @@ def without_themselves(
     for name, true in fitted.features.items():
         if name not in left_out:
             mean = fitted.statistics.mean[name]
-            deviations = (true - mean).reshape(len(true), -1)
-            weights = fitted.map.left_out_weights(name)[rows]
-            found[name] = matmul(weights, deviations).reshape(-1, *mean.shape) + mean
+            found[name] = fitted.map.left_out(name, true - mean, rows) + mean
     return fitted.restored(found)

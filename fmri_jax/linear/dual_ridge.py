@@ -23,7 +23,7 @@ from fmri_jax.linear.penalties import PENALTIES
 
 
 @flax.struct.dataclass
-class LayerMap:
+class DualRidge:
     """Responses -> weights of the training stimuli, one penalty per layer."""
 
     voxel_mean: jax.Array  # (voxels,)
@@ -38,6 +38,23 @@ class LayerMap:
         shrunk = jnp.sqrt(self.variance) / (self.variance + self.alphas[layer])
         return matmul(components * shrunk, self.left.T)
 
+    def deviations(self, fmri: jax.Array, layer: str, centred: jax.Array) -> jax.Array:
+        """Responses (n, voxels) -> (n, ...) deviations from the mean of the features.
+
+        Args:
+            fmri: responses.
+            layer: whose penalty is taken.
+            centred: (stimuli, ...) features of training, less their mean.
+        """
+        flat = centred.reshape(len(centred), -1)
+        return matmul(self.weights(fmri, layer), flat).reshape(-1, *centred.shape[1:])
+
+    def left_out(self, layer: str, centred: jax.Array, rows: Any = slice(None)) -> jax.Array:
+        """The same of some or all training stimuli, each from a map that was fitted without it."""
+        flat = centred.reshape(len(centred), -1)
+        weights = self.left_out_weights(layer)[rows]
+        return matmul(weights, flat).reshape(-1, *centred.shape[1:])
+
     def left_out_weights(self, layer: str) -> jax.Array:
         """(stimuli, stimuli): each stimulus from a map that was fitted without it.
 
@@ -51,21 +68,21 @@ class LayerMap:
         return (hat - jnp.diag(own)) / jnp.maximum(1 - own, 1e-6)[:, None]
 
 
-def decompose(rows: Any) -> LayerMap:
+def decompose(rows: Any) -> DualRidge:
     """The map of training responses (stimuli, voxels), without any penalty yet."""
     return _decompose(jnp.asarray(rows))
 
 
 @jax.jit
-def _decompose(rows: jax.Array) -> LayerMap:
+def _decompose(rows: jax.Array) -> DualRidge:
     mean = jnp.mean(rows, axis=0)
     left, variance, right = left_out.decompose(rows - mean)
-    return LayerMap(mean, left, right, variance, {})
+    return DualRidge(mean, left, right, variance, {})
 
 
 def with_penalties(
-    fitted: LayerMap, grams: Mapping[str, jax.Array], penalties: tuple[float, ...] = PENALTIES
-) -> LayerMap:
+    fitted: DualRidge, grams: Mapping[str, jax.Array], penalties: tuple[float, ...] = PENALTIES
+) -> DualRidge:
     """Chooses the penalty of each layer by the exact squared error of leaving a stimulus out.
 
     Args:
@@ -85,7 +102,7 @@ def with_penalties(
 
 
 @jax.jit
-def _left_out_errors(fitted: LayerMap, gram: jax.Array, alphas: jax.Array) -> jax.Array:
+def _left_out_errors(fitted: DualRidge, gram: jax.Array, alphas: jax.Array) -> jax.Array:
     n = len(gram)
     each, spread = jnp.arange(n)[:, None], jnp.eye(n) - 1 / n
     error = left_out.left_out_error(fitted.left, fitted.variance, each, spread, gram)

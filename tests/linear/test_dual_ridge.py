@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from fmri_jax.methods.feature_decoding import layer_map
+from fmri_jax.linear import dual_ridge
 
 
 @pytest.fixture(params=[(12, 30), (30, 12)], ids=["more voxels", "more stimuli"])
@@ -19,7 +19,7 @@ def data(request):
 
 
 def fitted_at(x, alpha):
-    return layer_map.decompose(x).replace(alphas={"layer": np.float32(alpha)})
+    return dual_ridge.decompose(x).replace(alphas={"layer": np.float32(alpha)})
 
 
 @pytest.mark.parametrize("alpha", [0.3, 20.0])
@@ -45,8 +45,8 @@ def test_the_penalty_is_that_of_the_smallest_error_of_fits_without_each_stimulus
     penalties = (1e-3, 1e-1, 1.0, 10.0)
     # Unit and noise alone ask for other penalties.
     layers = {"signal": y, "noise": np.random.default_rng(1).standard_normal(y.shape)}
-    grams = {name: layer_map.gram(values.astype(np.float32)) for name, values in layers.items()}
-    found = layer_map.with_penalties(layer_map.decompose(x), grams, penalties)
+    grams = {name: dual_ridge.gram(values.astype(np.float32)) for name, values in layers.items()}
+    found = dual_ridge.with_penalties(dual_ridge.decompose(x), grams, penalties)
     centred = x - x.mean(axis=0)
     unit = np.square(centred.astype(np.float64)).sum() / len(x)
     for name, values in layers.items():
