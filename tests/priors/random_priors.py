@@ -46,10 +46,10 @@ DIFFUSION = LatentDiffusionConfig(
 )
 
 
-def random_arrays(shapes) -> dict[str, np.ndarray]:
+def random_arrays(shapes, seed: int = 0) -> dict[str, np.ndarray]:
     """None is 0 or 1; kernels at the scale at which activations keep theirs."""
     found = {}
-    for i, (name, shape) in enumerate(shapes.items()):
+    for i, (name, shape) in enumerate(shapes.items(), start=seed):
         drawn = random(i, *shape)
         size = np.prod(shape[:-1]) if len(shape) > 1 else 4
         found[name] = np.float32(drawn / size**0.5)
@@ -58,8 +58,8 @@ def random_arrays(shapes) -> dict[str, np.ndarray]:
     return unflatten(found)
 
 
-def kept_vdvae(folder: pathlib.Path) -> pathlib.Path:
-    params = random_arrays(vdvae_shapes(VDVAE))
+def kept_vdvae(folder: pathlib.Path, seed: int = 0) -> pathlib.Path:
+    params = random_arrays(vdvae_shapes(VDVAE), seed)
     files.save(folder, "vdvae", dataclasses.asdict(VDVAE), params, {})
     return folder
 

@@ -11,7 +11,7 @@ References:
 
 from typing import TYPE_CHECKING, Any
 
-from fmri_jax.methods.brain_diffuser.config import Config
+from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK, Config
 
 if TYPE_CHECKING:
     from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
@@ -35,10 +35,12 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "BrainDiffuserRe
 
 
 def trained_through(config: Config) -> tuple[str, ...]:
-    """The network whose embedding of images the second stage is given; none for the first."""
-    if config.stages == "first":
-        return ()
-    from fmri_jax.priors.registry import image_network
+    """The networks that had a say: of the second stage's image embedding, and of the choice."""
+    networks: list[str] = []
+    if config.stages != "first":
+        from fmri_jax.priors.registry import image_network
 
-    network = image_network(config.diffusion)
-    return (network,) if network else ()
+        networks += filter(None, [image_network(config.diffusion)])
+    if config.choice == "responses" and config.n_samples > 1:
+        networks.append(CHOOSING_NETWORK)
+    return tuple(dict.fromkeys(networks))

@@ -9,9 +9,10 @@ import numpy as np
 
 from fmri_jax import features
 from fmri_jax.methods.brain_diffuser import latent_map
+from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK
 from fmri_jax.methods.brain_diffuser.latent_map import TargetMap
 
-NETWORK, LAYER = "efficientnet_lite0", "pooled"
+LAYER = "pooled"
 _RESPONSES = "responses"
 
 
@@ -40,8 +41,8 @@ class Encoding:
 
 
 def features_of(images: np.ndarray) -> np.ndarray:
-    """(n, features) of a network that no part of the method was trained through."""
-    return features.load(NETWORK, (LAYER,))(images)[LAYER]
+    """(n, features) of the network that predicts responses."""
+    return features.load(CHOOSING_NETWORK, (LAYER,))(images)[LAYER]
 
 
 def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:

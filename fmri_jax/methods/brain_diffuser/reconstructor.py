@@ -121,7 +121,8 @@ class BrainDiffuserReconstructor:
         if self.encoding is not None:
             tree["encoding"] = choice.state(self.encoding)
         flat = {name: np.asarray(array) for name, array in flatten_dict(tree, sep="/").items()}
-        return flat, {"config": dataclasses.asdict(self.config)}
+        prints = [prior.fingerprint if prior else "" for prior in (self.first, self.second)]
+        return flat, {"config": dataclasses.asdict(self.config), "priors": prints}
 
     @classmethod
     def restore(
@@ -130,13 +131,22 @@ class BrainDiffuserReconstructor:
         """The decoder whose `state()` gave these.
 
         Raises:
-            InputError: a prior cannot be had.
+            InputError: a prior cannot be had, or is no longer the one that was fitted to.
         """
         config = section(Config, options["config"], "model")
         tree = unflatten_dict(arrays, sep="/")
         images = np.asarray(tree.pop("images"))
         tree = jax.tree.map(jnp.asarray, tree)
         first, second = load_priors(config)
+        for prior, name, fitted in zip(
+            (first, second), (config.prior, config.diffusion), options["priors"], strict=True
+        ):
+            if prior is not None and prior.fingerprint != fitted:
+                raise InputError(
+                    f"the decoder was fitted to the latents of another prior than {name} is now "
+                    f"(SHA-256 {fitted[:12]}, now {prior.fingerprint[:12]}): bring the former one "
+                    "back, such as with the version of fmri_jax that fitted it, or fit again."
+                )
         latents = conditions = encoding = None
         if "latents" in tree:
             targets = latents_of(first, images, config)

@@ -73,11 +73,13 @@ class LatentDiffusionPrior:
         config: sizes.
         params: "autoencoder", "unet", and "conditions" where the model has maps of its own.
         card: data, licence, steps and scores.
+        fingerprint: SHA-256 of its file; "" of published weights, which do not change.
     """
 
     config: LatentDiffusionConfig
     params: Any = dataclasses.field(repr=False)
     card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    fingerprint: str = ""
 
     @property
     def image_size(self) -> int:
@@ -262,7 +264,7 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> LatentD
     except TypeError as error:
         raise InputError(f"{folder} has a config that cannot be read ({error}).") from error
     files.check_parameters(folder, params, config.shapes())
-    return LatentDiffusionPrior(config, params, about.get("card", {}))
+    return LatentDiffusionPrior(config, params, about.get("card", {}), about.get("sha256", ""))
 
 
 def _at_size(images: Any, size: int) -> np.ndarray:

@@ -30,11 +30,13 @@ class VDVAEPrior:
         config: sizes.
         params: of `networks.vdvae.VDVAE`.
         card: data, licence, steps and scores.
+        fingerprint: SHA-256 of its file; "" of published weights, which do not change.
     """
 
     config: VDVAEConfig
     params: Any = dataclasses.field(repr=False)
     card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    fingerprint: str = ""
 
     @property
     def image_size(self) -> int:
@@ -135,7 +137,7 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPr
     """
     config = section(VDVAEConfig, about["config"], str(folder))
     files.check_parameters(folder, params, vdvae_shapes(config))
-    return VDVAEPrior(config, params, about.get("card", {}))
+    return VDVAEPrior(config, params, about.get("card", {}), about.get("sha256", ""))
 
 
 def _noise(

@@ -176,10 +176,25 @@ def test_a_kept_decoder_reconstructs_to_the_same_bits(trials, context, priors, t
     assert set(loaded.summary()) == set(decoder.summary()) and len(decoder.summary()) == 5
 
 
+def test_a_decoder_of_another_prior_is_rejected(trials, context, tmp_path) -> None:
+    """Trained anew under the same name, a prior's latents mean something else."""
+    place = tmp_path / "vdvae"
+    kept_vdvae(place)
+    fitted = fit(trials, context, {"prior": str(place)})
+    scale = VoxelScale.fit(trials.fmri, standardise=False)
+    about = About("brain_diffuser", dataclasses.asdict(fitted.config))
+    Decoder(fitted, scale, about).save(tmp_path / "kept")
+    kept_vdvae(place, seed=100)
+    with pytest.raises(InputError, match="another prior"):
+        fj.load_decoder(tmp_path / "kept")
+
+
 def test_scores_through_the_network_of_the_condition_are_circular(priors) -> None:
     given = Config(**priors, stages="both")
     assert trained_through("brain_diffuser", given) == ("efficientnet_lite0",)
     assert trained_through("brain_diffuser", Config(**priors)) == ()
+    chosen = Config(**priors, choice="responses", n_samples=2)
+    assert trained_through("brain_diffuser", chosen) == ("efficientnet_lite0",)
     published = Config(diffusion="versatile_diffusion", stages="second")
     assert trained_through("brain_diffuser", published) == ("clip_vit_l14",)
 
