@@ -78,6 +78,9 @@ class Options:
         )
 
 
+MOST_SKIPPED = 100  # steps in a row: then no step will help
+
+
 @flax.struct.dataclass
 class State:
     """Everything that a killed training needs to resume to the same numbers."""
@@ -87,6 +90,7 @@ class State:
     params: Any
     average: Any
     optimiser: Any
+    skipped: jax.Array  # steps in a row until now
 
 
 Batches = Callable[[int], jax.Array]
@@ -115,7 +119,7 @@ def train(
 
     Raises:
         InputError: the batch cannot be divided among the devices.
-        NotFiniteError: training diverged.
+        NotFiniteError: training diverged, or takes no steps any more.
     """
     devices = mesh.shape["data"]
     if options.batch_size < 1 or options.batch_size % devices:
@@ -160,6 +164,7 @@ def _start(objective: Objective, options: Options) -> State:
         params=params,
         average=jax.tree.map(jnp.copy, params),
         optimiser=options.optimiser().init(params),
+        skipped=jnp.array(0),
     )
 
 
@@ -178,8 +183,6 @@ def _steps(objective: Objective, options: Options) -> loop.Steps[State]:
         )
         norm = optax.global_norm(gradients)
         taken = norm < options.skipped_gradient  # false of nan, too
-        # Zeros first: a gradient that is not finite would stay in the averages.
-        gradients = jax.tree.map(lambda g: jnp.where(taken, g, 0), gradients)
         updates, changed = optimiser.update(gradients, state.optimiser, state.params)
         updated: Any = optax.apply_updates(state.params, updates)
         params, moments = jax.tree.map(
@@ -191,9 +194,12 @@ def _steps(objective: Objective, options: Options) -> loop.Steps[State]:
         decay = jnp.minimum(options.averaging, (1 + state.step) / (10 + state.step))
         average = optax.incremental_update(params, state.average, 1 - decay)
         terms = {"loss": loss, **terms, "gradient": norm}
-        # What a skipped step computed is shown as nothing; the share of such steps says it.
-        terms = jax.tree.map(lambda value: jnp.where(taken, value, 0.0), terms)
+        in_a_row = jnp.where(taken, 0, state.skipped + 1)
+        # What a skipped step computed may be nan, at which the loop would stop: it is shown as
+        # nothing, until so many follow each other that stopping is right.
+        instead = jnp.where(in_a_row > MOST_SKIPPED, jnp.nan, 0.0)
+        terms = jax.tree.map(lambda value: jnp.where(taken, value, instead), terms)
         terms["skipped"] = 1.0 - taken
-        return State(state.step + 1, state.key, params, average, moments), terms
+        return State(state.step + 1, state.key, params, average, moments, in_a_row), terms
 
     return jax.jit(several_steps(step), donate_argnums=0, compiler_options=compiler.options())
