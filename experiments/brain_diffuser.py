@@ -12,7 +12,7 @@ the prepared Natural Scenes Dataset and published weights of gigabytes (`fmri-ja
 
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.experiment_files import load
+from fmri_jax.pipeline.experiment_files import with_method
 
 
 def get_config(arg: str = ""):
@@ -31,16 +31,9 @@ def get_config(arg: str = ""):
     return variants[arg]()
 
 
-def _with_this_method(experiment: str):
-    """Another experiment with this method: both see the same trials."""
-    config = load(experiment)
-    config.method = default_config(method="brain_diffuser", data="file").method
-    return config
-
-
 def _simulated(experiment: str = "feature_decoding"):
     """The subject of `gan_vc`."""
-    config = _with_this_method(experiment)
+    config = with_method(experiment, "brain_diffuser")
     config.title = "Brain-Diffuser, whole visual cortex, simulated subject"
     about_images = config.text.partition("Computational Biology).")[2]
     config.text = (
@@ -60,14 +53,14 @@ def _tiny():
 
 def _object2vec():
     """The mean photograph of each of 81 categories; each is decoded without having been seen."""
-    config = _with_this_method("feature_decoding:object2vec")
+    config = with_method("feature_decoding:object2vec", "brain_diffuser")
     config.title = "Brain-Diffuser on real responses to objects, unseen categories"
     return config
 
 
 def _macaque_v4():
     """1,200 photographs, ten folds of them left out."""
-    config = _with_this_method("feature_decoding:macaque_v4")
+    config = with_method("feature_decoding:macaque_v4", "brain_diffuser")
     config.title = "Brain-Diffuser from spikes of macaque V4"
     return config
 

@@ -11,7 +11,7 @@ python launch.py --config=experiments/feature_decoding.py:paper       # the publ
 
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.experiment_files import load
+from fmri_jax.pipeline.experiment_files import with_method
 
 
 def get_config(arg: str = ""):
@@ -30,16 +30,9 @@ def get_config(arg: str = ""):
     return variants[arg]()
 
 
-def _instead_of(gan: str):
-    """An experiment of the GAN with this method: both see the same trials."""
-    config = load(gan)
-    config.method = default_config(method="feature_decoding", data="file").method
-    return config
-
-
 def _simulated(gan: str = "gan_vc"):
     """The subject of `gan_vc`."""
-    config = _instead_of(gan)
+    config = with_method(gan, "feature_decoding")
     config.title = "Deep image reconstruction, whole visual cortex, simulated subject"
     about_images = config.text.partition("(2019).")[2]
     config.text = (
@@ -60,7 +53,7 @@ def _tiny():
 
 def _object2vec():
     """The mean photograph of each of 81 categories; each is decoded without having been seen."""
-    config = _instead_of("gan_object2vec")
+    config = with_method("gan_object2vec", "feature_decoding")
     config.method.select = "inner"  # means of ten photographs are smooth: pixels may weigh more
     config.title = "Deep image reconstruction on real responses to objects, unseen categories"
     return config

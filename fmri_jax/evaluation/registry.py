@@ -118,8 +118,20 @@ def _by_alexnet(name: str) -> Compute:
     return lambda pair: pair.perceptual.get(name)
 
 
-def _by_network(name: str) -> Compute:
-    return lambda pair: pair.by_networks.get(name)
+def _identified_by(
+    network: str, name: str, label: str, explanation: str, by_default: bool = True
+) -> Metric:
+    """2-way identification on a layer of a network."""
+    return Metric(
+        label,
+        "higher",
+        f"2-way identification on {explanation}.",
+        percent=True,
+        network=network,
+        compute=lambda pair: pair.by_networks.get(name),
+        chance=_one_of(2),
+        by_default=by_default,
+    )
 
 
 def _counts(pair: Pair) -> np.ndarray | None:
@@ -217,44 +229,23 @@ METRICS = {
         network="alexnet",
         compute=_by_alexnet("lpips"),
     ),
-    "efficientnet_block3": Metric(
+    "efficientnet_block3": _identified_by(
+        "efficientnet_lite0",
+        "efficientnet_block3",
         "EfficientNet(3)",
-        "higher",
-        "2-way identification on the third block of EfficientNet-Lite0, images of at least 128 px.",
-        percent=True,
-        network="efficientnet_lite0",
-        compute=_by_network("efficientnet_block3"),
-        chance=_one_of(2),
+        "the third block of EfficientNet-Lite0, images of at least 128 px",
     ),
-    "efficientnet_pooled": Metric(
+    "efficientnet_pooled": _identified_by(
+        "efficientnet_lite0",
+        "efficientnet_pooled",
         "EfficientNet",
-        "higher",
-        "2-way identification on the pooled features of EfficientNet-Lite0, images of at least 128 "
-        "px.",
-        percent=True,
-        network="efficientnet_lite0",
-        compute=_by_network("efficientnet_pooled"),
-        chance=_one_of(2),
+        "the pooled features of EfficientNet-Lite0, images of at least 128 px",
     ),
-    "vgg16_3": Metric(
-        "VGG16(3)",
-        "higher",
-        "2-way identification on the third block of VGG16, after ReLU.",
-        percent=True,
-        network="vgg16",
-        compute=_by_network("vgg16_3"),
-        chance=_one_of(2),
-        by_default=False,
+    "vgg16_3": _identified_by(
+        "vgg16", "vgg16_3", "VGG16(3)", "the third block of VGG16, after ReLU", by_default=False
     ),
-    "vgg16_5": Metric(
-        "VGG16(5)",
-        "higher",
-        "2-way identification on the fifth block of VGG16, after ReLU.",
-        percent=True,
-        network="vgg16",
-        compute=_by_network("vgg16_5"),
-        chance=_one_of(2),
-        by_default=False,
+    "vgg16_5": _identified_by(
+        "vgg16", "vgg16_5", "VGG16(5)", "the fifth block of VGG16, after ReLU", by_default=False
     ),
     "accuracy": Metric(
         "Accuracy",

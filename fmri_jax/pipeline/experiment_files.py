@@ -86,6 +86,23 @@ def load(experiment: str) -> "ConfigDict":
     return config
 
 
+def with_method(experiment: str, method: str) -> "ConfigDict":
+    """The config of an experiment with another method and its default options: the same trials.
+
+    Args:
+        experiment: as for `find`.
+        method: name of a package of `fmri_jax.methods`.
+
+    Raises:
+        InputError: as `load`, or there is no such method.
+    """
+    from fmri_jax.pipeline.experiment_config import default_config
+
+    config = load(experiment)
+    config.method = default_config(method=method, data="file").method
+    return config
+
+
 def _get_config(path: pathlib.Path) -> Callable[..., Any]:
     """The function `get_config` of a file, which is imported anew each time."""
     spec = importlib.util.spec_from_file_location(f"experiment_{path.stem}", path)

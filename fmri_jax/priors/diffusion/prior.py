@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import arrays as ops
-from fmri_jax.arrays import as_images, in_blocks
+from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
@@ -22,6 +22,7 @@ from fmri_jax.priors.diffusion import conditions as told
 from fmri_jax.priors.diffusion.conditions import Condition, Embeddings
 from fmri_jax.priors.diffusion.sampling import sample
 from fmri_jax.priors.diffusion.schedule import Schedule
+from fmri_jax.priors.images import as_taken
 
 BLOCK = 8  # images in the networks at a time
 
@@ -122,12 +123,7 @@ class LatentDiffusionPrior:
         Raises:
             InputError: the images are of another size.
         """
-        rows = as_images(images, "images").astype(np.float32)
-        if rows.shape[1:] != (self.image_size, self.image_size, 3):
-            raise InputError(
-                f"images have shape {rows.shape[1:]}: this prior takes "
-                f"{(self.image_size, self.image_size, 3)}; resize them."
-            )
+        rows = as_taken(images, self.image_size)
         run = functools.partial(_encode, self.config, self.params["autoencoder"])
         return cast(np.ndarray, in_blocks(run, (rows,), min(BLOCK, len(rows))))
 

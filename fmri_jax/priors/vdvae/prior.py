@@ -9,12 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import as_images, in_blocks
+from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.networks.vdvae import VDVAE, VDVAEConfig
 from fmri_jax.pretrained.vdvae import vdvae_shapes
 from fmri_jax.priors import files
+from fmri_jax.priors.images import as_taken
 from fmri_jax.priors.vdvae import mixture
 from fmri_jax.priors.vdvae.objective import draw_noise, normalised
 
@@ -62,12 +63,7 @@ class VDVAEPrior:
         Raises:
             InputError: the images are of another size.
         """
-        rows = as_images(images, "images").astype(np.float32)
-        if rows.shape[1:] != (self.image_size, self.image_size, 3):
-            raise InputError(
-                f"images have shape {rows.shape[1:]}: this prior takes "
-                f"{(self.image_size, self.image_size, 3)}; resize them."
-            )
+        rows = as_taken(images, self.image_size)
         noise = _noise(self.latent_shapes, len(rows), key)
         encode = functools.partial(_encode, self.config, self.params)
         return in_blocks(encode, (rows, *noise), min(BLOCK, len(rows)))
