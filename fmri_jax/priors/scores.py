@@ -123,28 +123,29 @@ def _mean_ssim(targets: np.ndarray, made: np.ndarray) -> float:
     return float(np.mean(rows))
 
 
-def held_out_loss(objective: Objective, params: Any, images: np.ndarray, key: jax.Array) -> float:
-    """The mean loss of images that were not trained on, with a draw of noise for each block.
+def held_out_loss(objective: Objective, params: Any, examples: Any, key: jax.Array) -> float:
+    """The mean loss of what was not trained on, with a draw of noise for each block.
 
     Args:
         objective: of the training: of a VAE, bits per colour of a pixel.
         params: of its networks.
-        images: (n, size, size, 3) uint8.
+        examples: photographs (n, size, size, 3) uint8, or nested dicts of arrays of n rows, as the
+            objective takes them.
         key: of the noise.
     """
-    starts = range(0, len(images), BLOCK)
-    blocks = [as_images(images[start : start + BLOCK], "images") for start in starts]
-    losses = [
-        len(block) * float(_loss(objective, params, block, jax.random.fold_in(key, i)))
-        for i, block in enumerate(blocks)
-    ]
-    return sum(losses) / len(images)
+    n, total = len(jax.tree.leaves(examples)[0]), 0.0
+    for i, start in enumerate(range(0, n, BLOCK)):
+        rows = jax.tree.map(lambda array: array[start : start + BLOCK], examples)  # noqa: B023
+        block = as_images(rows, "images") if isinstance(rows, np.ndarray) else rows
+        loss = _loss(objective, params, block, jax.random.fold_in(key, i))
+        total += min(BLOCK, n - start) * float(loss)
+    return total / n
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _loss(objective: Objective, params: Any, images: jax.Array, key: jax.Array) -> jax.Array:
+def _loss(objective: Objective, params: Any, batch: Any, key: jax.Array) -> jax.Array:
     with jax.default_matmul_precision("highest"):
-        return objective(params, images, key)[0]
+        return objective(params, batch, key)[0]
 
 
 def of_samples(

@@ -1,4 +1,4 @@
-"""Training of priors on photographs: one loop for all of them."""
+"""Training of priors, on photographs or on what was computed of them: one loop for all."""
 
 import dataclasses
 import functools
@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -28,9 +27,15 @@ class Objective(Hashable, Protocol):
         """Parameters at random."""
 
     def __call__(
-        self, params: Any, images: jax.Array, key: jax.Array
+        self, params: Any, batch: Any, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The loss of images (n, h, w, 3) in [0, 1], and scalars worth watching."""
+        """The loss of a batch, and scalars worth watching.
+
+        Args:
+            params: as `initial` makes them.
+            batch: images (n, h, w, 3) in [0, 1], or what else `train` was told to prepare.
+            key: of all that is random.
+        """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,26 +98,37 @@ class State:
     skipped: jax.Array  # steps in a row until now
 
 
-Batches = Callable[[int], jax.Array]
+Batches = Callable[[int], Any]
+Prepare = Callable[[Any, jax.Array], Any]  # rows of the examples, key -> what an objective takes
+
+
+def mirrored(photographs: jax.Array, key: jax.Array) -> jax.Array:
+    """Photographs uint8 -> images in [0, 1], half of them mirrored."""
+    images = photographs.astype(jnp.float32) / 255
+    those = jax.random.bernoulli(key, shape=(len(images), 1, 1, 1))
+    return jnp.where(those, images[:, :, ::-1], images)
 
 
 def train(
     objective: Objective,
-    photographs: np.ndarray,
+    examples: Any,
     options: Options,
     mesh: Mesh,
     workdir: pathlib.Path,
     progress: bool = True,
+    prepare: Prepare = mirrored,
 ) -> Any:
     """Trains a prior, resuming from the latest checkpoint in `workdir` if there is one.
 
     Args:
         objective: what is minimised.
-        photographs: (n, size, size, 3) uint8.
+        examples: photographs (n, size, size, 3) uint8, or nested dicts of arrays of n rows.
         options: see `Options`.
         mesh: the devices; each takes its share of a batch.
         workdir: holds checkpoints and training curves.
         progress: whether to draw a progress bar.
+        prepare: from rows of the examples to a batch, on the devices; a function of a module,
+            since the step is compiled for it.
 
     Returns:
         The parameters' average over steps.
@@ -130,7 +146,7 @@ def train(
     if mesh.devices.flat[0].platform == "cpu":
         keep_freed_memory()
     state = replicate(_start(objective, options), mesh)
-    steps = _steps(objective, options)
+    steps = _steps(objective, options, prepare)
     loop_options = loop.LoopOptions(
         n_steps=options.n_steps,
         log_every=options.log_every,
@@ -139,17 +155,19 @@ def train(
         progress=progress,
         steps_per_dispatch=steps_at_once(10),
     )
-    batches = _batches(photographs, options, mesh)
+    batches = _batches(examples, options, mesh)
     return loop.train(steps, state, batches, loop_options, workdir).average
 
 
-def _batches(photographs: np.ndarray, options: Options, mesh: Mesh) -> Batches:
-    """The batch of each step, uint8, split over the mesh; the photographs stay on the host."""
-    sampler = Sampler(options.seed, len(photographs), options.batch_size)
+def _batches(examples: Any, options: Options, mesh: Mesh) -> Batches:
+    """The rows of each step, split over the mesh; the examples stay on the host."""
+    n = len(jax.tree.leaves(examples)[0])
+    sampler = Sampler(options.seed, n, options.batch_size)
     sharding = batch_sharding(mesh)
 
-    def batch(step: int) -> jax.Array:
-        return jax.device_put(photographs[sampler(step)], sharding)
+    def batch(step: int) -> Any:
+        rows = sampler(step)
+        return jax.device_put(jax.tree.map(lambda array: array[rows], examples), sharding)
 
     return batch
 
@@ -169,17 +187,14 @@ def _start(objective: Objective, options: Options) -> State:
 
 
 @functools.lru_cache(maxsize=4)
-def _steps(objective: Objective, options: Options) -> loop.Steps[State]:
+def _steps(objective: Objective, options: Options, prepare: Prepare) -> loop.Steps[State]:
     """Jitted steps over a tuple of batches, the state donated."""
     optimiser = options.optimiser()
 
-    def step(state: State, batch: jax.Array) -> tuple[State, dict[str, jax.Array]]:
+    def step(state: State, rows: Any) -> tuple[State, dict[str, jax.Array]]:
         flips, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
-        images = batch.astype(jnp.float32) / 255
-        mirrored = jax.random.bernoulli(flips, shape=(len(images), 1, 1, 1))
-        images = jnp.where(mirrored, images[:, :, ::-1], images)
         (loss, terms), gradients = jax.value_and_grad(objective, has_aux=True)(
-            state.params, images, noise
+            state.params, prepare(rows, flips), noise
         )
         norm = optax.global_norm(gradients)
         taken = norm < options.skipped_gradient  # false of nan, too

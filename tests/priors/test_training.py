@@ -58,3 +58,28 @@ def test_parameters_that_are_kept_are_an_average_over_steps(tmp_path) -> None:
         found[averaging] = train(Objective(1.0), DARK, options, mesh, place, progress=False)["w"]
     assert np.allclose(found[0.0], 0.1, atol=1e-4)  # a step of Adam
     assert np.allclose(found[0.99], 9 / 11 * found[0.0], rtol=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Regression:
+    """The squared error of a line through pairs."""
+
+    def initial(self, key):
+        return {"slope": jnp.zeros(())}
+
+    def __call__(self, params, batch, key):
+        return jnp.mean((batch["y"] - params["slope"] * batch["x"]) ** 2), {}
+
+
+def halved(rows, key):
+    """A preparation: both in float32, the target half as large."""
+    return {"x": rows["x"].astype(jnp.float32), "y": 0.5 * rows["y"]}
+
+
+def test_examples_are_dicts_of_arrays_prepared_on_the_device(tmp_path) -> None:
+    x = np.random.default_rng(0).normal(size=32).astype(np.float16)
+    examples = {"x": x, "y": 6 * x.astype(np.float32)}
+    options = dataclasses.replace(OPTIONS, n_steps=150, batch_size=8, averaging=0.5)
+    mesh = make_mesh(2)
+    found = train(Regression(), examples, options, mesh, tmp_path, progress=False, prepare=halved)
+    assert abs(float(found["slope"]) - 3) < 0.02
