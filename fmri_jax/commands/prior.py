@@ -54,6 +54,19 @@ def _add_train(commands: Any) -> None:
         help="recording, experiment (gan_vc:photographs), folder or zip whose images, and "
         "photographs that nearly equal them, are left out; may be given several times",
     )
+    train.add_argument(
+        "--captions",
+        action="append",
+        default=[],
+        metavar="CSV",
+        help="captions of the photographs, for a prior that is told them: two columns, name of a "
+        "photograph or of its folder, and caption; may be given several times",
+    )
+    train.add_argument(
+        "--autoencoder",
+        metavar="NAME_OR_FOLDER",
+        help="prior whose autoencoder is used, for small_latent_diffusion",
+    )
     train.add_argument("--workdir", help="folder of the training, by default runs/NAME")
     train.add_argument("--licence", default="not stated", help="of the result, for its card")
     train.add_argument(
@@ -102,6 +115,8 @@ def _train(given: argparse.Namespace) -> pathlib.Path:
         excluded=tuple(given.exclude),
         licence=given.licence,
         workdir=workdir,
+        captions=tuple(given.captions),
+        autoencoder=given.autoencoder,
         n_devices=given.devices,
         progress=not given.noprogress,
     )

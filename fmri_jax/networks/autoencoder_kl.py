@@ -10,7 +10,13 @@ import jax.numpy as jnp
 from fmri_jax.errors import InputError
 from fmri_jax.networks.group_norm import GroupNorm
 from fmri_jax.networks.modules import Conv, Dense
-from fmri_jax.networks.resampling import check_sides, doubled, halved
+from fmri_jax.networks.resampling import (
+    check_sides,
+    doubled,
+    gather_squares,
+    halved,
+    spread_squares,
+)
 from fmri_jax.networks.residual_block import ResidualBlock
 from fmri_jax.networks.tokens import Attention
 
@@ -30,6 +36,7 @@ class AutoencoderKLConfig:
         latent_channels: of the latents.
         colours: of the images.
         groups: of the group normalisations.
+        patch: px, side of the squares of pixels that the first level sees as one; 1 as published.
     """
 
     channels: tuple[int, ...] = (128, 256, 512, 512)
@@ -38,6 +45,7 @@ class AutoencoderKLConfig:
     latent_channels: int = 4
     colours: int = 3
     groups: int = 32
+    patch: int = 1
 
     def __post_init__(self) -> None:
         """Rejects channels that the groups do not divide."""
@@ -49,7 +57,7 @@ class AutoencoderKLConfig:
     @property
     def reduction(self) -> int:
         """How many times the sides of an image are those of its latents."""
-        return 2 ** (len(self.channels) - 1)
+        return self.patch * 2 ** (len(self.channels) - 1)
 
 
 KL_F8 = AutoencoderKLConfig()
@@ -92,7 +100,7 @@ class Encoder(_Layers):
     def __call__(self, images_BHWC: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(n, h, w, colours) in [-1, 1] -> two (n, h / reduction, w / reduction, latents)."""
         config = self.config
-        x = self._conv(config.channels[0], "conv_in")(images_BHWC)
+        x = self._conv(config.channels[0], "conv_in")(gather_squares(images_BHWC, config.patch))
         for level, channels in enumerate(config.channels):
             for i in range(config.blocks):
                 x = self._block(channels, f"down{level}_residual{i}")(x)
@@ -126,7 +134,8 @@ class Decoder(_Layers):
             if level:
                 x = self._conv(channels, f"up{level}_double")(doubled(x))
         x = nn.silu(self._norm("norm_out")(x))
-        return self._conv(config.colours, "conv_out")(x).astype(jnp.float32)
+        x = self._conv(config.patch**2 * config.colours, "conv_out")(x).astype(jnp.float32)
+        return spread_squares(x, config.patch)
 
 
 class AutoencoderKL(nn.Module):

@@ -1,4 +1,4 @@
-"""Halving and doubling of images between the levels of autoencoders and UNets."""
+"""Halving and doubling of images between the levels of networks, and squares of pixels as one."""
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,20 @@ def halved(conv: Conv, x_BHWC: jax.Array) -> jax.Array:
 def doubled(x_BHWC: jax.Array) -> jax.Array:
     """Each pixel as 2 x 2 of them."""
     return x_BHWC.repeat(2, axis=1).repeat(2, axis=2)
+
+
+def gather_squares(x_BHWC: jax.Array, side: int) -> jax.Array:
+    """Squares of pixels as one: (n, side h, side w, c) -> (n, h, w, side * side * c)."""
+    n, height, width, c = x_BHWC.shape
+    x = x_BHWC.reshape(n, height // side, side, width // side, side, c)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, height // side, width // side, -1)
+
+
+def spread_squares(x_BHWC: jax.Array, side: int) -> jax.Array:
+    """The inverse of `_gather_squares`."""
+    n, height, width, _ = x_BHWC.shape
+    x = x_BHWC.reshape(n, height, width, side, side, -1).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, height * side, width * side, -1)
 
 
 def check_sides(what: str, shape: tuple[int, ...], channels: int, divisor: int) -> None:

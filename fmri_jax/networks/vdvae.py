@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
 from fmri_jax.networks.modules import Conv
+from fmri_jax.networks.resampling import gather_squares, spread_squares
 
 Gaussian = tuple[jax.Array, jax.Array]  # mean and log of the standard deviation, (n, h, w, z)
 
@@ -228,7 +229,7 @@ class VDVAE(nn.Module):
 
     def activations(self, x_BHWC: jax.Array) -> dict[int, jax.Array]:
         """Normalised images (n, size, size, channels) -> the last activations of each size."""
-        x = self.in_conv(_gather_squares(x_BHWC, self.config.patch))
+        x = self.in_conv(gather_squares(x_BHWC, self.config.patch))
         found = {x.shape[1]: x}
         for block, (_, reduction) in zip(self.enc_blocks, self.config.encoder_blocks, strict=True):
             x = block(x)
@@ -304,21 +305,7 @@ class VDVAE(nn.Module):
 
     def _pixels(self, images: dict[int, jax.Array]) -> jax.Array:
         x = self.out_conv(images[self.config.resolution] * self.gain + self.bias)
-        return _spread_squares(x, self.config.patch)
-
-
-def _gather_squares(x_BHWC: jax.Array, side: int) -> jax.Array:
-    """(n, side h, side w, c) -> (n, h, w, side * side * c)."""
-    n, height, width, c = x_BHWC.shape
-    x = x_BHWC.reshape(n, height // side, side, width // side, side, c)
-    return x.transpose(0, 1, 3, 2, 4, 5).reshape(n, height // side, width // side, -1)
-
-
-def _spread_squares(x_BHWC: jax.Array, side: int) -> jax.Array:
-    """The inverse of `_gather_squares`."""
-    n, height, width, _ = x_BHWC.shape
-    x = x_BHWC.reshape(n, height, width, side, side, -1).transpose(0, 1, 3, 2, 4, 5)
-    return x.reshape(n, height * side, width * side, -1)
+        return spread_squares(x, self.config.patch)
 
 
 # Released weights of 64 px ImageNet, 125,005,860 parameters.

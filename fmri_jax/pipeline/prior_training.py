@@ -14,6 +14,7 @@ from fmri_jax.files import locked, remove_unfinished
 from fmri_jax.pipeline import excluded_images, prior_page
 from fmri_jax.pipeline.workdir import LOCK, read_json, write_json, writing_to
 from fmri_jax.priors import files, photographs, recipes, registry, scores, training
+from fmri_jax.priors.examples import Examples, Source
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.report.io.workdir import read_curves
 
@@ -31,6 +32,8 @@ class Request:
         excluded: recordings, experiments, folders and zips whose images are not learned.
         licence: of the result, for its card.
         workdir: holds everything; made if absent.
+        captions: tables of captions of the photographs, see `photographs.read_captions`.
+        autoencoder: name or folder of a prior, for one that needs an autoencoder.
         n_devices: None takes all that suit the batch.
         progress: whether to draw progress bars.
     """
@@ -41,6 +44,8 @@ class Request:
     excluded: tuple[str, ...]
     licence: str
     workdir: pathlib.Path
+    captions: tuple[str, ...] = ()
+    autoencoder: str | None = None
     n_devices: int | None = None
     progress: bool = True
 
@@ -70,15 +75,21 @@ def train(request: Request) -> pathlib.Path:
         record["photographs"] = about
         _check(request.workdir, record, known)
         write_json(request.workdir / RECORD, record)
-        objective = recipe.objective(config)
-        mesh = _mesh(request)
+        source = Source(data, config, request.workdir, request.autoencoder, request.progress)
+        examples = recipes.examples(recipe.kind, source)
         try:
             average = training.train(
-                objective, data.training, request.options, mesh, request.workdir, request.progress
+                recipe.objective(config),
+                examples.training,
+                request.options,
+                _mesh(request),
+                request.workdir,
+                request.progress,
+                examples.prepare,
             )
         except NotFiniteError as error:
             raise InputError(str(error)) from error
-        return _finish(request, record, _as_kept(average), data)
+        return _finish(request, record, _as_kept(average), data, examples)
 
 
 def _record(request: Request, config: Any) -> dict[str, Any]:
@@ -187,13 +198,17 @@ def _photographs(request: Request, size: int) -> tuple[Photographs, dict[str, An
         these = photographs.tested(found, [images])
         print(f"excluded {int(these.sum()):,} photographs that are, or nearly, among {name}")
         excluded |= these
-    data = photographs.divide(found[~excluded] if excluded.any() else found, request.options.seed)
+    words = photographs.read_captions(request.images, request.captions) if request.captions else []
+    words = [word for word, out in zip(words, excluded) if not out]  # noqa: B905, none or as many
+    left = found[~excluded] if excluded.any() else found
+    data = photographs.divide(left, request.options.seed, words)
     about = {
         "images": photographs.names_of(request.images),
         "excluded_from": photographs.names_of(request.excluded),
         "excluded": int(excluded.sum()),
         "training": len(data.training),
         "held_out": len(data.held_out),
+        "captions": photographs.names_of(request.captions),
         "sha256": data.fingerprint(),
     }
     print(f"{about['training']:,} photographs to train on, {about['held_out']:,} held out")
@@ -229,12 +244,14 @@ def _as_kept(params: Any) -> Any:
 
 
 def _finish(
-    request: Request, record: dict[str, Any], params: Any, data: Photographs
+    request: Request, record: dict[str, Any], trained: Any, data: Photographs, examples: Examples
 ) -> pathlib.Path:
     """Scores and keeps a trained prior; returns the path of its page."""
     import jax
 
     recipe, about = recipes.find(request.name), record["photographs"]
+    trained = _as_kept(trained)
+    params = _as_kept(examples.finish(trained))
     kept = {"kind": recipe.kind, "config": record["config"], "card": {}}
     prior = registry.KINDS[recipe.kind].restore(kept, params, request.workdir)
     card = {
@@ -244,6 +261,7 @@ def _finish(
         "held_out": about["held_out"],
         "excluded": about["excluded"],
         "excluded_from": about["excluded_from"],
+        **({"captions": about["captions"]} if about["captions"] else {}),
         "steps": request.options.n_steps,
         "batch_size": request.options.batch_size,
         "seed": request.options.seed,
@@ -253,7 +271,8 @@ def _finish(
     objective = recipes.objective(recipe.kind, recipe.make_config())
     key = jax.random.key(request.options.seed)
     found = scores.of_prior(prior, data, key)
-    loss = scores.held_out_loss(objective, params, data.held_out, jax.random.fold_in(key, 1))
+    of_loss = jax.random.fold_in(key, 1)
+    loss = scores.held_out_loss(objective, trained, examples.held_out, of_loss)
     card["scores"] = {recipes.LOSSES[recipe.kind].name: loss, **found}
     prior = dataclasses.replace(prior, card=card)
     files.save(request.workdir / "prior", recipe.kind, record["config"], params, card)

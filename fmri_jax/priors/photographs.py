@@ -1,5 +1,6 @@
 """Photographs that a prior is trained on, without those that an experiment tests."""
 
+import csv
 import hashlib
 import pathlib
 from collections.abc import Iterable, Sequence
@@ -22,13 +23,17 @@ class Photographs(NamedTuple):
 
     training: np.ndarray  # (n, size, size, 3) uint8
     held_out: np.ndarray  # (m, size, size, 3) uint8
+    captions: tuple[str, ...] = ()  # of those to train on, "" where there is none; or of none
+    held_out_captions: tuple[str, ...] = ()
 
     def fingerprint(self) -> str:
-        """SHA-256 of both stacks, by which a resumed training recognises them."""
+        """SHA-256 of all, by which a resumed training recognises them."""
         digest = hashlib.sha256()
-        for stack in self:
+        for stack in (self.training, self.held_out):
             digest.update(repr(stack.shape).encode())
             digest.update(np.ascontiguousarray(stack).data)
+        if self.captions:
+            digest.update(repr((self.captions, self.held_out_captions)).encode())
         return digest.hexdigest()
 
 
@@ -68,6 +73,50 @@ def read(
     return stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
 
 
+def read_captions(paths: Sequence[str], tables: Sequence[str]) -> list[str]:
+    """Captions of the photographs that `read` decodes, in its order.
+
+    Args:
+        paths: folders or zips of photographs.
+        tables: CSV files with a heading and two columns: name of a photograph, or of the folder
+            that it is in, and its caption or class.
+
+    Returns:
+        A text for each photograph, "" where no table names it.
+
+    Raises:
+        InputError: a table cannot be read, has other columns, or names no photograph.
+    """
+    texts: dict[str, str] = {}
+    for table in tables:
+        texts |= _table(table)
+    names = [name for path in paths for name in list_images(path)]
+    found = []
+    for name in names:
+        place = pathlib.PurePosixPath(name)
+        keys = (name, place.name, place.parent.name)
+        found.append(next((texts[key] for key in keys if key in texts), ""))
+    if tables and not any(found):
+        raise InputError(
+            f"{', '.join(tables)} names none of {len(names):,} photographs, such as "
+            f"{names[0] if names else 'none'}: expected names of files or of their folders in the "
+            "first column."
+        )
+    return found
+
+
+def _table(path: str) -> dict[str, str]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            _, *rows = csv.reader(file)
+        return {name.strip(): text.strip() for name, text in rows}
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path} is no table of captions ({error}): expected a CSV file in UTF-8 with a "
+            "heading and two columns, the name of a photograph or of its folder, and a caption."
+        ) from error
+
+
 def tested(photographs: np.ndarray, excluded: Iterable[np.ndarray]) -> np.ndarray:
     """Which photographs are, or nearly are, among images that must not be learned.
 
@@ -97,12 +146,13 @@ def blocks(stack: np.ndarray) -> list[np.ndarray]:
     return [stack[start : start + BLOCK] for start in range(0, len(stack), BLOCK)]
 
 
-def divide(photographs: np.ndarray, seed: int) -> Photographs:
+def divide(photographs: np.ndarray, seed: int, captions: Sequence[str] = ()) -> Photographs:
     """Holds out a share of the photographs, drawn at random.
 
     Args:
         photographs: (n, size, size, 3) uint8.
         seed: of the draw, and of the order of what is left.
+        captions: of each photograph, or of none.
 
     Returns:
         2,000 held out, or 4 % where that is less, and all others.
@@ -119,7 +169,9 @@ def divide(photographs: np.ndarray, seed: int) -> Photographs:
     # At least 2, so that scores have a mean.
     n_held_out = max(min(MOST_HELD_OUT, int(SHARE_HELD_OUT * n)), 2)
     order = np.random.default_rng(seed).permutation(n)
-    return Photographs(photographs[order[n_held_out:]], photographs[order[:n_held_out]])
+    parts = order[n_held_out:], order[:n_held_out]
+    words = [tuple(captions[row] for row in part) if len(captions) else () for part in parts]
+    return Photographs(photographs[parts[0]], photographs[parts[1]], *words)
 
 
 def names_of(paths: Iterable[str]) -> list[str]:

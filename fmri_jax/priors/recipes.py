@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
+from fmri_jax.priors.examples import Examples, Source
 from fmri_jax.priors.training import Objective, Options
 
 
@@ -50,7 +51,67 @@ def _small_vdvae() -> Any:
     )
 
 
+def _small_autoencoder() -> Any:
+    from fmri_jax.networks.autoencoder_kl import AutoencoderKLConfig
+    from fmri_jax.priors.autoencoder.prior import AutoencoderConfig
+
+    network = AutoencoderKLConfig(
+        channels=(64,), blocks=1, attention=False, latent_channels=8, groups=16, patch=4
+    )
+    return AutoencoderConfig(network, 64)
+
+
+def _small_latent_diffusion() -> Any:
+    from fmri_jax.networks.unet import UNetConfig
+    from fmri_jax.priors.diffusion.conditions import Condition
+    from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
+
+    autoencoder = _small_autoencoder()
+    width = 96
+    return LatentDiffusionConfig(
+        autoencoder=autoencoder.autoencoder,
+        unet=UNetConfig(
+            latent_channels=autoencoder.autoencoder.latent_channels,
+            channels=(64, 128),
+            attention=(False, True),
+            blocks=1,
+            middle="residual",
+            heads=4,
+            contexts=(width,),
+            groups=16,
+        ),
+        conditions=(
+            Condition("image", "efficientnet_lite0", "pooled", (1, 1280), projected=2),
+            Condition("text", "minilm", "embedding", (1, 384), projected=1),
+        ),
+        image_size=autoencoder.image_size,
+        scale=1.0,
+    )
+
+
 RECIPES = {
+    "small_autoencoder": Recipe(
+        what="autoencoder of photographs of 64 px, for small_latent_diffusion",
+        kind="autoencoder",
+        make_config=_small_autoencoder,
+        options=Options(
+            n_steps=2000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
+        ),
+    ),
+    "small_latent_diffusion": Recipe(
+        what="latent diffusion of 64 px, told of an image by EfficientNet-Lite0 and MiniLM",
+        kind="latent_diffusion",
+        make_config=_small_latent_diffusion,
+        options=Options(
+            n_steps=20_000,
+            batch_size=64,
+            learning_rate=1e-3,
+            averaging=0.998,
+            log_every=25,
+            checkpoint_every=250,
+        ),
+        objective_options={"drop_probability": 0.1, "drop_one": 0.15},
+    ),
     "small_vdvae": Recipe(
         what="very deep VAE of ten blocks for photographs of 64 px",
         kind="vdvae",
@@ -67,13 +128,27 @@ class Loss(NamedTuple):
     Attributes:
         module_name: holds `Objective`, a dataclass of the config.
         name: of the held-out loss in a card.
+        examples: module whose `make` gives the objective its examples; by default photographs.
     """
 
     module_name: str
     name: str
+    examples: str = "fmri_jax.priors.examples"
 
 
-LOSSES = {"vdvae": Loss("fmri_jax.priors.vdvae.objective", "bits_per_dimension")}  # by kind
+LOSSES = {  # by kind
+    "autoencoder": Loss(
+        "fmri_jax.priors.autoencoder.objective",
+        "squared_error_and_divergence",
+        "fmri_jax.priors.autoencoder.examples",
+    ),
+    "latent_diffusion": Loss(
+        "fmri_jax.priors.diffusion.objective",
+        "noise_error",
+        "fmri_jax.priors.diffusion.examples",
+    ),
+    "vdvae": Loss("fmri_jax.priors.vdvae.objective", "bits_per_dimension"),
+}
 
 
 def find(name: str) -> Recipe:
@@ -90,3 +165,12 @@ def find(name: str) -> Recipe:
 def objective(kind: str, config: Any, **options: Any) -> Objective:
     """What priors of that kind minimise; without options, what they are scored by."""
     return importlib.import_module(LOSSES[kind].module_name).Objective(config, **options)
+
+
+def examples(kind: str, source: Source) -> Examples:
+    """What priors of that kind are trained on.
+
+    Raises:
+        InputError: something that they need is missing.
+    """
+    return importlib.import_module(LOSSES[kind].examples).make(source)

@@ -34,6 +34,7 @@ class Kind:
 
 
 KINDS = {
+    "autoencoder": Kind("fmri_jax.priors.autoencoder.prior"),
     "latent_diffusion": Kind("fmri_jax.priors.diffusion.prior"),
     "vdvae": Kind("fmri_jax.priors.vdvae.prior"),
 }
@@ -84,7 +85,8 @@ def load(name: str | pathlib.Path, weights: str | pathlib.Path | None = None) ->
             default.
 
     Returns:
-        A `vdvae.prior.VDVAEPrior` or a `diffusion.prior.LatentDiffusionPrior`.
+        An `autoencoder.prior.AutoencoderPrior`, `diffusion.prior.LatentDiffusionPrior` or
+        `vdvae.prior.VDVAEPrior`.
 
     Raises:
         InputError: there is no such prior, or its weights cannot be had.

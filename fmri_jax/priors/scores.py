@@ -21,6 +21,7 @@ from fmri_jax.priors.training import Objective
 
 TEMPERATURES = (1.0, 0.8, 0.6)
 LEAST_FOR_SETS = 50  # photographs; distances of smaller sets say nothing
+STEPS = 25  # of a diffusion model
 BLOCK = 16  # images of the objective at a time
 _LEAST_ERROR = 1e-10  # of an equal image: 100 dB
 
@@ -94,7 +95,9 @@ def samples(
         What sets these samples apart, and (n, size, size, 3) in [0, 1].
     """
     if getattr(prior, "conditions", None):
-        yield "under the photographs' conditions", prior.sample(prior.embed(photographs), key)
+        told = prior.embed(photographs)
+        drawn = prior.sample(told, key, n_steps=STEPS, guidance=1.0)  # a set as wide as photographs
+        yield "under the photographs' conditions", drawn
         return
     for temperature in TEMPERATURES:
         yield f"temperature {temperature}", prior.sample(len(photographs), key, temperature)

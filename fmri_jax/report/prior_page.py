@@ -15,7 +15,10 @@ from fmri_jax.report.rendering import Chart, draw, render, write_file
 _LARGEST = 128  # px of the pictures of the page
 
 _SETS = {"frechet": "Frechet distance ↓", "precision": "Precision ↑", "recall": "Recall ↑"}
-_LOSSES = {"bits_per_dimension": "Bits per dimension (evidence lower bound)"}
+_LOSSES = {
+    "bits_per_dimension": "Bits per dimension (evidence lower bound)",
+    "noise_error": "Squared error of predicted noise",
+}
 
 
 @dataclasses.dataclass(frozen=True)

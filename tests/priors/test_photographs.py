@@ -51,10 +51,10 @@ def test_photographs_are_divided_by_the_seed():
     stack = np.arange(75, dtype=np.uint8).reshape(75, 1, 1, 1).repeat(3, axis=-1)
     first, again, other = (photographs.divide(stack, seed) for seed in (0, 0, 1))
     assert len(first.training) == 72 and len(first.held_out) == 3
-    everything = np.concatenate(first)[:, 0, 0, 0]
+    everything = np.concatenate(first[:2])[:, 0, 0, 0]
     assert sorted(everything.tolist()) == list(range(75))
     assert first.fingerprint() == again.fingerprint() != other.fingerprint()
-    moved = photographs.Photographs(first.training[1:], np.concatenate(first)[71:])
+    moved = photographs.Photographs(first.training[1:], np.concatenate(first[:2])[71:])
     assert moved.fingerprint() != first.fingerprint()
     with pytest.raises(InputError, match="19 photographs are left"):
         photographs.divide(stack[:19], 0)
@@ -73,3 +73,30 @@ def test_images_of_folders_and_experiments_are_left_out(folders, monkeypatch):
     assert found["name"] == "virtual_subject"
     with pytest.raises(InputError, match="gan_vx"):
         excluded_images.read("gan_vx", 40)
+
+
+def test_captions_follow_their_photographs(tmp_path):
+    """By the name of a file or of its folder."""
+    for name in ("cats/0.png", "cats/1.png", "dogs/0.png", "2.png"):
+        path = tmp_path / "all" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(PICTURES[0]).save(path)
+    folders = tmp_path / "folders.csv"
+    folders.write_text('folder,class\ncats,"cat, house cat"\n', encoding="utf-8")
+    names = tmp_path / "files.csv"
+    names.write_text("file,label\n2.png,two\ncats/1.png,a kitten\n", encoding="utf-8")
+    place = str(tmp_path / "all")
+    found = photographs.read_captions([place], [str(folders), str(names)])
+    assert found == ["two", "cat, house cat", "a kitten", ""]
+    stack = np.arange(30, dtype=np.uint8).reshape(30, 1, 1, 1).repeat(3, axis=-1)
+    data = photographs.divide(stack, 0, [str(i) for i in range(30)])
+    for images, words in ((data.training, data.captions), (data.held_out, data.held_out_captions)):
+        assert [int(word) for word in words] == images[:, 0, 0, 0].tolist()
+    assert data.fingerprint() != photographs.divide(stack, 0).fingerprint()
+    other = tmp_path / "other.csv"
+    other.write_text("file,label\nowl.png,owl\n", encoding="utf-8")
+    with pytest.raises(InputError, match="names none of 4 photographs, such as 2.png"):
+        photographs.read_captions([place], [str(other)])
+    other.write_text("file,label,more\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"other.csv is no table of captions \("):
+        photographs.read_captions([place], [str(other)])

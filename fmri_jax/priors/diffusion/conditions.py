@@ -87,9 +87,14 @@ def project(
             parts.append(jnp.zeros((n, count, own["bias"].shape[0] // count)))
             continue
         rows = jnp.asarray(given[condition.kind]).reshape(n, -1)
-        found = (rows - own["mean"]) / own["std"] @ own["kernel"] + own["bias"]
+        found = tokens_of(own, (rows - own["mean"]) / own["std"])
         parts.append(found.reshape(n, count, -1))
     return jnp.concatenate(parts, axis=1)
+
+
+def tokens_of(own: Mapping[str, Any], rows: Any) -> jax.Array:
+    """(n, tokens x width) of embeddings in units of their spread, by a model's own map."""
+    return rows.reshape(len(rows), -1) @ own["kernel"] + own["bias"]
 
 
 def projection_shapes(conditions: Sequence[Condition], width: int) -> dict[str, tuple[int, ...]]:

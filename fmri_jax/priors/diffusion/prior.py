@@ -1,7 +1,6 @@
 """A trained latent diffusion model: embeddings of images and texts -> images."""
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -14,15 +13,15 @@ from fmri_jax import arrays as ops
 from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
-from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
+from fmri_jax.networks.autoencoder_kl import AutoencoderKLConfig
 from fmri_jax.networks.unet import UNet, UNetConfig
 from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes, unet_shapes
 from fmri_jax.priors import files
+from fmri_jax.priors.autoencoder.prior import AutoencoderConfig, AutoencoderPrior, decoded
 from fmri_jax.priors.diffusion import conditions as told
 from fmri_jax.priors.diffusion.conditions import Condition, Embeddings
 from fmri_jax.priors.diffusion.sampling import sample
 from fmri_jax.priors.diffusion.schedule import Schedule
-from fmri_jax.priors.images import as_taken
 
 BLOCK = 8  # images in the networks at a time
 
@@ -92,6 +91,12 @@ class LatentDiffusionPrior:
         """What it is told of an image, by kind."""
         return {condition.kind: condition for condition in self.config.conditions}
 
+    @property
+    def autoencoder(self) -> AutoencoderPrior:
+        """Between images and unscaled latents."""
+        config = AutoencoderConfig(self.config.autoencoder, self.image_size)
+        return AutoencoderPrior(config, self.params["autoencoder"])
+
     def embed(
         self, images: Any, captions: Sequence[tuple[str, ...]] | None = None
     ) -> dict[str, np.ndarray]:
@@ -123,15 +128,11 @@ class LatentDiffusionPrior:
         Raises:
             InputError: the images are of another size.
         """
-        rows = as_taken(images, self.image_size)
-        run = functools.partial(_encode, self.config, self.params["autoencoder"])
-        return cast(np.ndarray, in_blocks(run, (rows,), min(BLOCK, len(rows))))
+        return np.float32(self.config.scale) * self.autoencoder.encode(images)
 
     def decode(self, latents: Any) -> np.ndarray:
         """Latents (n, h, w, channels) -> images (n, size, size, 3) float32 in [0, 1]."""
-        rows = np.asarray(latents, np.float32)
-        run = functools.partial(_decode, self.config, self.params["autoencoder"])
-        return cast(np.ndarray, in_blocks(run, (rows,), min(BLOCK, len(rows))))
+        return self.autoencoder.decode(np.asarray(latents, np.float32) / self.config.scale)
 
     def sample(
         self,
@@ -184,7 +185,8 @@ class LatentDiffusionPrior:
         def of_block(*block: np.ndarray) -> jax.Array:
             given = dict(zip(names, block, strict=True))
             latents = self._drawn(given, trajectory, nothing, weights, guidance, eta)
-            return _decode(config, self.params["autoencoder"], latents)
+            params = self.params["autoencoder"]
+            return decoded(config.autoencoder, params, latents / config.scale)
 
         return cast(np.ndarray, in_blocks(of_block, tuple(rows.values()), min(BLOCK, n)))
 
@@ -267,17 +269,3 @@ def _at_size(images: Any, size: int) -> np.ndarray:
     """Images (n, h, w, c) in [0, 1] at a model's size."""
     resized = ops.resize(jnp.asarray(images), size, size, antialias=True, method="cubic")
     return np.asarray(jnp.clip(resized, 0, 1))
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _encode(config: LatentDiffusionConfig, params: Any, images: jax.Array) -> jax.Array:
-    model = AutoencoderKL(config.autoencoder)
-    found: Any = model.apply({"params": params}, 2 * images - 1, method="encode")
-    return config.scale * found[0]
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _decode(config: LatentDiffusionConfig, params: Any, latents: jax.Array) -> jax.Array:
-    model = AutoencoderKL(config.autoencoder)
-    images: Any = model.apply({"params": params}, latents / config.scale, method="decode")
-    return jnp.clip(0.5 + 0.5 * images, 0, 1)

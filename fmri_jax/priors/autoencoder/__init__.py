@@ -1,0 +1,1 @@
+"""Autoencoders of latent diffusion, trained here."""

@@ -1,0 +1,136 @@
+"""Latents and embeddings of photographs, which a latent diffusion model is trained on.
+
+They are computed once, in blocks that are kept: on a CPU they take as long as a training.
+"""
+
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from fmri_jax.errors import InputError
+from fmri_jax.files import replacing
+from fmri_jax.priors.autoencoder.prior import AutoencoderPrior
+from fmri_jax.priors.diffusion.objective import prepared
+from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
+from fmri_jax.priors.examples import Examples, Source
+from fmri_jax.priors.photographs import Photographs
+
+BLOCK = 1024  # photographs that are kept together
+Arrays = dict[str, np.ndarray]
+
+
+def make(source: Source) -> Examples:
+    """Computes latents and embeddings, or reads those that were kept.
+
+    Raises:
+        InputError: an autoencoder is missing or of other sizes, or a network's weights are.
+    """
+    config, data = source.config, source.data
+    autoencoder = _autoencoder(source)
+    training, held_out = (
+        _arrays(config, autoencoder, part, captions, source, name)
+        for name, part, captions in (
+            ("training", data.training, data.captions),
+            ("held_out", data.held_out, data.held_out_captions),
+        )
+    )
+    statistics = {c.kind: _statistics(training, c.kind) for c in config.conditions}
+    for arrays in (training, held_out):
+        for kind, (mean, std) in statistics.items():
+            arrays[kind] = ((arrays[kind] - mean) / std).astype(np.float16)
+
+    def finish(params: Any) -> Any:
+        maps = {
+            kind: {**params["conditions"][kind], "mean": mean.ravel(), "std": std.ravel()}
+            for kind, (mean, std) in statistics.items()
+        }
+        return {"unet": params["unet"], "conditions": maps, "autoencoder": autoencoder.params}
+
+    first = {**held_out, "latents": held_out["latents"][:, 0]}
+    tested = {name: array.astype(np.float32) for name, array in first.items()}
+    return Examples(training, tested, prepared, finish)
+
+
+def _autoencoder(source: Source) -> AutoencoderPrior:
+    from fmri_jax.priors.registry import load
+
+    if source.autoencoder is None:
+        raise InputError(
+            "this prior needs an autoencoder: train one (fmri-jax prior train small_autoencoder "
+            "--images ...) and name its folder with --autoencoder."
+        )
+    prior = load(source.autoencoder)
+    found = prior if isinstance(prior, AutoencoderPrior) else getattr(prior, "autoencoder", None)
+    expected = source.config.autoencoder, source.config.image_size
+    if found is None or (found.config.autoencoder, found.config.image_size) != expected:
+        raise InputError(
+            f"--autoencoder {source.autoencoder} is no autoencoder of the sizes of this prior: "
+            "train one with `fmri-jax prior train small_autoencoder`."
+        )
+    return found
+
+
+def _arrays(
+    config: LatentDiffusionConfig,
+    autoencoder: AutoencoderPrior,
+    photographs: np.ndarray,
+    captions: tuple[str, ...],
+    source: Source,
+    name: str,
+) -> Arrays:
+    """Latents of photographs and of their mirror images, and embeddings, as float16."""
+    whose = Photographs(photographs, photographs[:0]).fingerprint()[:16]
+    keep = functools.partial(_kept, source.folder / "examples", progress=source.progress)
+    code = autoencoder.fingerprint[:16]
+
+    def latents(rows: slice) -> np.ndarray:
+        both = (photographs[rows], photographs[rows, :, ::-1])
+        return np.stack([autoencoder.encode(images) for images in both], axis=1)
+
+    n = len(photographs)
+    found = {"latents": keep(f"{name}_latents_{code}_{whose}", n, latents)}
+    for condition in config.conditions:
+        if condition.kind == "image":
+            label = f"{name}_{condition.network}_{whose}"
+            found["image"] = keep(label, n, lambda rows: condition.embed(photographs[rows]))  # noqa: B023
+        else:
+            texts, index = np.unique(np.array(captions or ("",) * n), return_inverse=True)
+            rows = np.zeros((len(texts), *condition.shape), np.float32)
+            given = texts != ""
+            if given.any():
+                rows[given] = condition.embed([(text,) for text in texts[given]])
+            found |= {"text": rows[index], "has_text": given[index]}
+    return found
+
+
+def _kept(
+    folder: pathlib.Path,
+    name: str,
+    n: int,
+    compute: Callable[[slice], np.ndarray],
+    progress: bool,
+) -> np.ndarray:
+    """Arrays of n rows, computed in blocks, of which those that are there are read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    starts = range(0, n, BLOCK)
+    for start in tqdm(starts, name.rsplit("_", 1)[0], disable=not progress):
+        path = folder / f"{name}_{start}.npy"
+        if not path.exists():
+            rows = compute(slice(start, start + BLOCK)).astype(np.float16)
+            with replacing(path) as unfinished, unfinished.open("wb") as file:
+                np.save(file, rows)
+        parts.append(np.load(path))
+    return np.concatenate(parts)
+
+
+def _statistics(arrays: Arrays, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation, (1, tokens, width), over photographs that have the condition."""
+    there = arrays.get(f"has_{kind}")
+    rows = arrays[kind] if there is None or not there.any() else arrays[kind][there]
+    rows = rows.astype(np.float32)
+    return rows.mean(axis=0, keepdims=True), rows.std(axis=0, keepdims=True) + np.float32(1e-3)

@@ -1,0 +1,51 @@
+"""What a kind of prior is trained on: photographs, or what is computed of them once."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+from fmri_jax.priors.photographs import Photographs
+from fmri_jax.priors.training import Prepare, mirrored
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What examples are made of.
+
+    Attributes:
+        data: the photographs.
+        config: sizes of the prior's networks.
+        folder: of the training, in which what takes long is kept.
+        autoencoder: name or folder of a prior whose autoencoder is used, where one is needed.
+        progress: whether to draw progress bars.
+    """
+
+    data: Photographs
+    config: Any
+    folder: pathlib.Path
+    autoencoder: str | None = None
+    progress: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Examples:
+    """What the objective of a prior is given.
+
+    Attributes:
+        training: photographs or nested dicts of arrays, for `training.train`.
+        held_out: the same for `scores.held_out_loss`, in the form that the objective takes.
+        prepare: from rows of `training` to what the objective takes.
+        finish: from the parameters that were trained to those of the prior.
+    """
+
+    training: Any
+    held_out: Any
+    prepare: Prepare
+    finish: Callable[[Any], Any]
+
+
+def make(source: Source) -> Examples:
+    """The photographs themselves, half of them mirrored."""
+    data = source.data
+    return Examples(data.training, data.held_out, mirrored, lambda params: params)
