@@ -12,6 +12,7 @@ from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.identification import Ranks, against_all, pairwise, ranks
 from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.without_mean import identification_without_mean
 
 if TYPE_CHECKING:
     from fmri_jax.evaluation.perceptual import PerceptualWeights
@@ -30,6 +31,8 @@ class Pair:
             own; None where it is not known.
         weights: AlexNet, the LPIPS heads and other networks; None leaves out what needs them.
         perceptual_size: px, shorter side for networks; None: as is, at least what each needs.
+        means: (n, h, w, c) in [0, 1], the mean training image of each row's fold; None where it is
+            not known.
     """
 
     targets: np.ndarray
@@ -37,11 +40,19 @@ class Pair:
     known_vs_train: np.ndarray | None = None
     weights: "PerceptualWeights | None" = None
     perceptual_size: int | None = None
+    means: np.ndarray | None = None
 
     @functools.cached_property
     def among_test(self) -> Ranks:
         """Ranks of the own image among the distinct targets."""
         return ranks(self.targets, self.reconstructions)
+
+    @functools.cached_property
+    def without_mean(self) -> np.ndarray | None:
+        """Identification with the mean removed; None where it is unknown or there is one image."""
+        if self.means is None or np.min(self.among_test.distractors) < 1:
+            return None
+        return identification_without_mean(self.targets, self.reconstructions, self.means)
 
     @functools.cached_property
     def perceptual(self) -> dict[str, np.ndarray]:

@@ -1,13 +1,10 @@
-"""Permutation tests: is one method better than another, is identification better than chance?"""
+"""Permutation test of whether one method is better than another."""
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.identification import similarity
-from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.intervals import (
     Statistic,
     mean_of_sums,
@@ -81,41 +78,6 @@ def compare(
     null = statistic(a.sum(axis=0) + swapped) - statistic(b.sum(axis=0) - swapped)
     p = _share_at_least(np.abs(null), abs(observed))
     return Difference(observed, *tails(resampled, len(a)), p)
-
-
-def identification_p(
-    targets: Any, reconstructions: Any, n_permutations: int = 1000, seed: int = 0
-) -> float:
-    """One-sided p-value of pairwise identification against chance.
-
-    Under the null hypothesis the reconstructions do not depend on the targets, so which
-    stimulus belongs to which reconstructions (all trials of a stimulus together) is permuted.
-
-    Args:
-        targets: (n, height, width, channels) in [0, 1]; equal images are one stimulus.
-        reconstructions: the same shape.
-        n_permutations: number of random assignments.
-        seed: of the permutations.
-
-    Returns:
-        The share of assignments, the true one included, with at least the observed score.
-
-    Raises:
-        InputError: shapes do not match, or there is only one stimulus.
-    """
-    targets, reconstructions = as_pair(targets, reconstructions)
-    (ids,) = image_ids(targets)
-    stimuli, first = np.unique(ids, return_index=True)
-    if len(stimuli) < 2:
-        raise InputError("all targets are the same image: expected at least two stimuli.")
-    # share[i, j]: how often reconstruction i would win if stimulus j were its own; a tie is half.
-    ranked = rankdata(similarity(targets[first], reconstructions), axis=1)
-    share = (ranked - 1) / (len(stimuli) - 1)
-    summed = sums_by_stimulus(share, ids)
-    rng = np.random.default_rng(seed)
-    order = rng.permuted(np.tile(np.arange(len(stimuli)), (n_permutations, 1)), axis=1)
-    null = summed[np.arange(len(stimuli)), order].sum(axis=1)
-    return _share_at_least(null, float(np.trace(summed)))
 
 
 def _share_at_least(null: np.ndarray, observed: float) -> float:

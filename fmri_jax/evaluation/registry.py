@@ -177,6 +177,16 @@ METRICS = {
         compute=_identified(2),
         chance=_one_of(2),
     ),
+    "identification_centred": Metric(
+        "Identification without the mean",
+        "higher",
+        "The same in pairs, with the mean training image of each fold removed from both sides: "
+        "1/2 without information, also where images are left out in turn, of which the raw score "
+        "is then below 1/2.",
+        percent=True,
+        compute=lambda pair: pair.without_mean,
+        chance=_one_of(2),
+    ),
     "identification_10way": Metric(
         "Identification, 10-way",
         "higher",

@@ -28,6 +28,9 @@ Significance = Literal["beaten", "open", "not beaten", ""]
 Evidence = Literal["difference", "interval", ""]
 T = TypeVar("T")
 
+UNEVEN = 0.02  # a blind level of pairwise identification further than this from 1/2 is odd
+_RAW_IDENTIFICATION = ("identification_2way", "identification_10way")
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageScores:
@@ -110,15 +113,30 @@ class Results:
             values[row.index] = row.scores.get(metric, math.nan)
         return values
 
+    @property
+    def identification(self) -> str:
+        """The pairwise score to read: without the mean where the raw one has an odd blind level."""
+        odd = self._raw_is_odd and "identification_centred" in self.test
+        return "identification_centred" if odd else "identification_2way"
+
+    @property
+    def _raw_is_odd(self) -> bool:
+        """Whether a decoder without information identifies otherwise than in half of all pairs."""
+        level = self.diagnostics.get("identification_2way_blind", 0.5)
+        return abs(level - 0.5) > UNEVEN
+
     def significance(self, metric: str, baseline: str) -> Significance:
         """Whether the method beats a baseline on one metric of the main test set.
 
         'beaten' means that the whole 95 % interval of the paired difference is on the better
         side; where no difference was stored, that the method's own interval leaves out the
         baseline's value. 'open' means that the method's value is the better one, but not as
-        certainly. '' means that the two cannot be compared.
+        certainly. '' means that the two cannot be compared: raw identification cannot where
+        images are left out, as each decoder's own answer without information decides it.
         """
         name = registry.metric(metric)
+        if self._raw_is_odd and metric in _RAW_IDENTIFICATION:
+            return ""
         ours = self.test[metric]
         theirs = self.baselines[baseline].get(metric, Score(math.nan)).value
         if not (name.better and math.isfinite(ours.value) and math.isfinite(theirs)):

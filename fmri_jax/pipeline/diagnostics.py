@@ -23,8 +23,10 @@ from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.evaluation.metrics import pixel_correlation
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note, Severity
-from fmri_jax.evaluation.permutation import identification_p
+from fmri_jax.evaluation.permutation import compare
+from fmri_jax.evaluation.results import UNEVEN
 from fmri_jax.evaluation.training_span import project_onto_span
+from fmri_jax.evaluation.without_mean import BlindTest, blind_test, identification_without_mean
 from fmri_jax.features.registry import find_network
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
@@ -261,19 +263,66 @@ def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
 
 
 def against_chance(rows: Rows, found: Diagnosis) -> None:
-    """A permutation test of pairwise identification on the test set."""
+    """A permutation test of pairwise identification on the test set.
+
+    With the mean of each fold removed where it is known. Of several folds, each has a decoder of
+    its own, and what it answers without information may tell the fold: then identification must
+    also be above that by the same decoders on shuffled fMRI.
+    """
     test = rows.main_test_set()
     if len(np.unique(test.stimulus)) < 2:
         return
-    p = identification_p(test.targets, test.reconstructions)
-    found.numbers["identification_2way_p"] = p
+    means = test.predictions.get("mean_image")
+    raw = blind_test(test.targets, test.reconstructions, means, centred=False)
+    found.numbers["identification_2way_p"] = raw.p
+    found.numbers["identification_2way_blind"] = raw.level
+    text, p = _raw_text(raw), raw.p
+    if means is not None:
+        centred = blind_test(test.targets, test.reconstructions, means)
+        p = max(centred.p, _above_shuffled(test, means))
+        found.numbers["identification_centred_p"] = p
+        found.numbers["identification_centred_blind"] = centred.level
+        text = _centred_text(centred, raw)
     above = p < 0.05
-    text = (
-        f"2-way identification {'is above' if above else 'is not above'} chance ({p_text(p)}, "
-        "which image belongs to which reconstruction permuted)."
-    )
+    text = f"Identification {'is above' if above else 'is not above'} chance ({p_text(p)}): {text}"
     severity: Severity = "info" if above else "warning"
-    found.notes.append(Note("chance", severity, text, {"p": p, "above": above}))
+    values = {"p": p, "above": above, "images": raw.units}
+    found.notes.append(Note("chance", severity, text, values))
+
+
+def _above_shuffled(test: Rows, means: np.ndarray) -> float:
+    """One-sided p of identification above that on shuffled fMRI; 0 where one fold needs none."""
+    shuffled = test.predictions.get("shuffled_fmri")
+    if shuffled is None or len(np.unique(test.fold)) < 2:
+        return 0.0
+    ours, theirs = (
+        identification_without_mean(test.targets, images, means)
+        for images in (test.reconstructions, shuffled)
+    )
+    gap = compare(ours, theirs, test.stimulus)
+    return gap.p / 2 if gap.value > 0 else 1 - gap.p / 2
+
+
+def _raw_text(raw: BlindTest) -> str:
+    return (
+        f"{raw.value:.1%} in pairs, where a decoder without information reaches {raw.level:.1%} "
+        "(answers exchanged between images)."
+    )
+
+
+def _centred_text(centred: BlindTest, raw: BlindTest) -> str:
+    """The score without the mean, and the raw one where it has another blind level."""
+    text = (
+        f"with the mean of the training images removed, {centred.value:.1%} in pairs, where a "
+        f"decoder without information reaches {centred.level:.1%} (answers exchanged between "
+        "images, each of which keeps its fold)"
+    )
+    if abs(raw.level - 0.5) > UNEVEN:
+        text += (
+            f". As it is, {raw.value:.1%}, and without information {raw.level:.1%}, not 50 %, as "
+            "the mean of each fold lacks the images that it is compared with"
+        )
+    return text + "."
 
 
 def imagined(rows: Rows) -> list[Note]:
@@ -291,7 +340,7 @@ def imagined(rows: Rows) -> list[Note]:
     )
     values: dict[str, object] = {"images": images}
     if images > 1:
-        p = identification_p(part.targets, part.reconstructions)
+        p = blind_test(part.targets, part.reconstructions, centred=False).p
         values |= {"p": p, "above": p < 0.05}
         is_above = "is" if p < 0.05 else "is not"
         text += f": 2-way identification {is_above} above chance ({p_text(p)})"

@@ -119,8 +119,9 @@ def _per_image(
     """Scores one prediction; identification among training images was counted fold by fold."""
     is_test = (rows.split != "train").all()
     known = rows.vs_train.get(prediction) if is_test else None
+    means = rows.predictions.get("mean_image") if is_test else None
     images = rows.predictions[prediction]
-    return score_images(rows.targets, images, None, weights, config, known)
+    return score_images(rows.targets, images, None, weights, config, known, means)
 
 
 def _differences(

@@ -92,7 +92,8 @@ def _mark(run: Workdir) -> str:
 def _headlines(run: Workdir) -> list[dict[str, Any]]:
     """The large figures: value, interval, and what baselines and chance score."""
     found = []
-    for metric in [m for m in _HEADLINES if m in run.scores.test][:_N_HEADLINES]:
+    wanted = [run.scores.identification if m == "identification_2way" else m for m in _HEADLINES]
+    for metric in [m for m in wanted if m in run.scores.test][:_N_HEADLINES]:
         name, shown = registry.metric(metric), tables.cell(metric, run.scores.test[metric])
         beside = [
             f"{baselines.baseline(baseline).label} {name.text(known.value)}"

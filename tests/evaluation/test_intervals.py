@@ -7,7 +7,7 @@ import scipy.stats
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.intervals import bootstrap, mean_interval, resamples
-from fmri_jax.evaluation.permutation import compare, identification_p
+from fmri_jax.evaluation.permutation import compare
 
 
 def test_bootstrap_is_a_loop_over_resampled_rows():
@@ -154,33 +154,3 @@ def test_swaps_without_a_score_do_not_count():
 def test_methods_on_different_rows_are_refused():
     with pytest.raises(InputError, match="same rows for both"):
         compare(np.zeros(4), np.zeros(5), np.arange(4))
-
-
-@pytest.fixture(scope="module")
-def targets() -> np.ndarray:
-    return np.random.default_rng(7).uniform(size=(20, 6, 6, 1))
-
-
-def test_identification_p_of_signal_and_of_noise(targets):
-    rng = np.random.default_rng(8)
-    signal = 0.3 * targets + 0.7 * rng.uniform(size=targets.shape)
-    assert identification_p(targets, signal) == pytest.approx(1 / 1001)
-    assert identification_p(targets, np.zeros_like(targets)) == 1  # all tied: never better
-    noise = [
-        identification_p(targets, rng.uniform(size=targets.shape), 200, seed) for seed in range(100)
-    ]
-    assert scipy.stats.kstest(noise, "uniform").pvalue > 0.001
-
-
-def test_identification_p_permutes_stimuli_not_trials(targets):
-    """The same wrong reconstruction shown 30 times is one piece of evidence, not 30."""
-    rng = np.random.default_rng(9)
-    decoded = rng.uniform(size=targets.shape)
-    once = identification_p(targets, decoded, 500)
-    often = identification_p(np.repeat(targets, 30, axis=0), np.repeat(decoded, 30, axis=0), 500)
-    assert once == often
-
-
-def test_one_stimulus_has_no_p(targets):
-    with pytest.raises(InputError, match="at least two stimuli"):
-        identification_p(targets[[0, 0]], targets[:2])

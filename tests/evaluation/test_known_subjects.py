@@ -10,8 +10,8 @@ from fmri_jax.datasets import simulated
 from fmri_jax.evaluation import EvaluationConfig, baselines, chance, score
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
-from fmri_jax.evaluation.permutation import identification_p
 from fmri_jax.evaluation.training_span import project_onto_span
+from fmri_jax.evaluation.without_mean import blind_test
 
 N_TRAIN, N_TEST = 200, 30
 PIXELS_ONLY = EvaluationConfig(perceptual=False)
@@ -46,7 +46,7 @@ def test_noise_is_at_chance():
     for name, level in chance(N_TEST, N_TRAIN).items():
         if name in found:
             assert found[name] == pytest.approx(level, abs=0.1)
-    assert identification_p(targets, reconstructions) > 0.05
+    assert blind_test(targets, reconstructions).p > 0.05
     trials = recording.split == "test"
     assert (
         noise_ceiling(recording.fmri[trials], recording.stimulus[trials]).explainable().mean() < 0.1
@@ -76,7 +76,7 @@ def test_a_subject_that_tells_only_categories_is_unmasked():
     """Significant, impressive in pairs, and gone against the training images."""
     targets, reconstructions, seen, _ = decoded(noise=0, n_categories=10)
     found = score(targets, reconstructions, seen, config=PIXELS_ONLY)
-    assert identification_p(targets, reconstructions) < 0.01
+    assert blind_test(targets, reconstructions).p < 0.01
     assert found["identification_2way"] > 0.75
     assert found["identification_10way"] < 0.6
     assert found["identification_vs_train"] < 0.1

@@ -18,6 +18,7 @@ RGB = {
     "mse",
     "detail_error",
     "identification_2way",
+    "identification_centred",
     "identification_10way",
     "identification_vs_train",
 }

@@ -10,8 +10,6 @@ from fmri_jax.evaluation.baselines import baseline, by_importance
 from fmri_jax.report.io.workdir import Workdir
 from fmri_jax.report.text.text_format import capitalised, count, joined
 
-_IDENTIFICATION = "identification_2way"
-
 # Where a lead is not certain, by what the significance rests on (`Results.evidence`).
 _OPEN = {
     "difference": "where the 95 % interval of the paired difference holds 0",
@@ -32,8 +30,8 @@ def victories(run: Workdir) -> list[str]:
     counts = [_beaten(run, name) for name in compared if name not in weak]
     sentences = [f"It clearly beats {joined(counts)}."] if counts else []
     for name in weak:
-        value = run.scores.baselines[name][_IDENTIFICATION].value
-        shown = registry.metric(_IDENTIFICATION).text(value)
+        metric = run.scores.identification
+        shown = registry.metric(metric).text(run.scores.baselines[name][metric].value)
         sentences.append(
             f"{capitalised(with_article(name))} is itself below chance in identification "
             f"({shown}): beating it says little."
@@ -99,12 +97,13 @@ def _below_chance(run: Workdir, name: str) -> bool:
     A guess's rank among the images is uniform, with variance 1 / 12: over n of them its mean is
     seldom two standard errors below chance. Answers without fMRI have no luck, but for rounding.
     """
-    score = run.scores.baselines[name].get(_IDENTIFICATION)
+    metric = run.scores.identification
+    score = run.scores.baselines[name].get(metric)
     if score is None:
         return False
     n = len(np.unique(run.stimulus[run.rows(run.main)]))
     luck = 2 / math.sqrt(12 * n) if baseline(name).needs_fmri else 0.005
-    return score.value < run.scores.chance.get(_IDENTIFICATION, 0.5) - luck
+    return score.value < run.scores.chance.get(metric, 0.5) - luck
 
 
 def _shortfall(run: Workdir, baseline: str) -> str:

@@ -72,15 +72,24 @@ def _pixel_correlation(run: Workdir) -> str:
 
 
 def _identification(run: Workdir) -> str:
-    """Pairwise identification beside chance."""
-    name = registry.metric("identification_2way")
-    chance = name.text(run.scores.chance.get("identification_2way", 0.5))
+    """Pairwise identification beside chance; without the mean where the raw score misleads."""
+    metric = run.scores.identification
+    raw, name = registry.metric("identification_2way"), registry.metric(metric)
+    chance = name.text(run.scores.chance.get(metric, 0.5))
+    removed = "" if name is raw else ", with the mean of the training images removed from both"
     sentence = (
-        "Asked which of two images is the target, the reconstruction points to the right one in "
-        f"{score_text(run, 'identification_2way')} of pairs, where guessing gives {chance}"
+        f"Asked which of two images is the target{removed}, the reconstruction points to the right "
+        f"one in {score_text(run, metric)} of pairs, where guessing gives {chance}"
     )
-    others = baseline_text.values(run, "identification_2way", ("shuffled_fmri", "ridge"))
-    return f"{sentence}; {others}." if others else f"{sentence}."
+    others = baseline_text.values(run, metric, ("shuffled_fmri", "ridge"))
+    sentence += f"; {others}." if others else "."
+    if name is raw:
+        return sentence
+    level = raw.text(run.scores.diagnostics["identification_2way_blind"])
+    return (
+        f"{sentence} With the mean it is {score_text(run, 'identification_2way')}, where a decoder "
+        f"without information reaches {level}, as the mean of each fold lacks the images left out."
+    )
 
 
 def _accuracy(run: Workdir) -> str:
