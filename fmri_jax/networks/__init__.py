@@ -2,6 +2,9 @@
 
 from fmri_jax.networks.alexnet import AlexNet
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
+from fmri_jax.networks.biggan import BigGANDiscriminator, BigGANGenerator
+from fmri_jax.networks.biggan_config import BigGANConfig
+from fmri_jax.networks.biggan_deep import BigGANDeepConfig, BigGANDeepGenerator
 from fmri_jax.networks.caffenet import BVLCAlexNet, CaffeNet
 from fmri_jax.networks.clip import CLIPText, CLIPVision
 from fmri_jax.networks.deep_generator import DeepGenerator
@@ -23,6 +26,11 @@ __all__ = [
     "AutoencoderKL",
     "AutoencoderKLConfig",
     "BVLCAlexNet",
+    "BigGANConfig",
+    "BigGANDeepConfig",
+    "BigGANDeepGenerator",
+    "BigGANDiscriminator",
+    "BigGANGenerator",
     "CLIPText",
     "CLIPVision",
     "CaffeNet",

@@ -109,7 +109,7 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
 
 def _fitting(weights: sources.Weights, path: pathlib.Path) -> list[sources.Publication]:
     """The publications in files of this kind, or in archives if it is one."""
-    if path.suffix == ".zip":
+    if sources.is_archive(path):
         return [each for each in weights.publications if each.member]
     reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)
     alike = catalogue.STATE_DICTS if reader in catalogue.STATE_DICTS else (reader,)
@@ -131,7 +131,7 @@ def _found(weights: sources.Weights, download: bool) -> tuple[dict[str, np.ndarr
             sources.check(path, publication)
             return _ported(weights, publication, path), publication.origin
     problems = []
-    elsewhere = [each for each in weights.publications if each.package_file is None]
+    elsewhere = [each for each in weights.publications if each.origin.startswith("http")]
     # Those first that are there already, downloaded or put there by hand.
     elsewhere.sort(key=lambda each: not (cache.folder() / sources.file_name(each)).exists())
     for publication in elsewhere if download else ():

@@ -9,6 +9,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.networks import VGG16, AlexNet
 from fmri_jax.networks.dense import UNITS
 from fmri_jax.pretrained import rules
+from fmri_jax.pretrained.biggan import BIGGANS
 from fmri_jax.pretrained.caffe_networks import CAFFE_NETWORKS
 from fmri_jax.pretrained.caffemodel import load_caffemodel
 from fmri_jax.pretrained.deep_generator import DEEP_GENERATORS
@@ -140,4 +141,5 @@ CATALOGUE: dict[str, Weights] = {
     **LATENT_DIFFUSION,
     **TINY_AUTOENCODERS,
     **VDVAES,
+    **BIGGANS,
 }

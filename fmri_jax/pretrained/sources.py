@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 import re
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -27,7 +28,7 @@ class PublishedFile:
         install: what pip installs that package by.
         algorithm: of the checksum, the one that the publisher states.
         file_name: what a download is kept as, where the address ends in a name that says little.
-        member: pattern of the file's path in the ZIP archive that is published.
+        member: pattern of the file's path in the ZIP or tar archive that is published.
     """
 
     origin: str
@@ -46,10 +47,12 @@ class Publication(PublishedFile):
     Attributes:
         read: file -> name -> array.
         rules: from the file's names to parameter names.
+        prepare: what is done with all arrays together before the rules.
     """
 
     read: Callable[[pathlib.Path], Mapping[str, Any]]
     rules: tuple[Rule, ...]
+    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +92,13 @@ def check(path: pathlib.Path, publication: PublishedFile) -> None:
     """
     if not path.is_file():
         raise InputError(f"{path} is not a file: give the path of downloaded weights.")
-    if not publication.member or path.suffix == ".zip":  # none is published of unpacked files
+    if not publication.member or is_archive(path):  # none is published of unpacked files
         download.check(path, _checksum(publication), "get it again")
+
+
+def is_archive(path: pathlib.Path) -> bool:
+    """Whether a file is a ZIP or a compressed tar archive, by its ending."""
+    return path.suffix in (".zip", ".gz", ".tgz")
 
 
 def read(publication: Publication, path: pathlib.Path) -> Mapping[str, Any]:
@@ -99,17 +107,35 @@ def read(publication: Publication, path: pathlib.Path) -> Mapping[str, Any]:
     Raises:
         InputError: the file cannot be read, or the archive does not hold it.
     """
-    if path.suffix != ".zip":
-        return publication.read(path)
+    if not is_archive(path):
+        return publication.prepare(publication.read(path))
     try:
-        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-            names = [n for n in archive.namelist() if re.fullmatch(publication.member, n)]
+        with tempfile.TemporaryDirectory() as folder:
+            names = _unpack(path, publication.member, pathlib.Path(folder))
             if len(names) == 1:
-                return publication.read(pathlib.Path(archive.extract(names[0], folder)))
+                return publication.prepare(publication.read(pathlib.Path(folder) / names[0]))
             found = f"holds {len(names)} files that match {publication.member!r}"
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
         found = f"cannot be unpacked ({error})"
-    raise InputError(f"{path} {found}: expected the archive of {publication.origin}; get it again.")
+    raise InputError(
+        f"{path} {found}: expected the archive of {publication.origin}; get it again, or unpack it "
+        "and name the file."
+    )
+
+
+def _unpack(path: pathlib.Path, pattern: str, folder: pathlib.Path) -> list[str]:
+    """Names of the files in an archive that match, which are unpacked if there is one only."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            names = [n for n in archive.namelist() if re.fullmatch(pattern, n)]
+            if len(names) == 1:
+                archive.extract(names[0], folder)
+        return names
+    with tarfile.open(path) as tar:
+        members = [m for m in tar.getmembers() if m.isfile() and re.fullmatch(pattern, m.name)]
+        if len(members) == 1:
+            tar.extract(members[0], folder, filter="data")
+    return [member.name for member in members]
 
 
 def fetch(publication: PublishedFile, folder: pathlib.Path) -> pathlib.Path:
