@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import features
-from fmri_jax.methods.brain_diffuser import latent_map
+from fmri_jax.linear import target_map
+from fmri_jax.linear.target_map import TargetMap
 from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK
-from fmri_jax.methods.brain_diffuser.latent_map import TargetMap
 
 LAYER = "pooled"
 _RESPONSES = "responses"
@@ -55,7 +55,7 @@ def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:
     found = features_of(images)
     mean, std = found.mean(axis=0), found.std(axis=0)
     std = np.where(std > 0, std, 1)
-    fitted = latent_map.fit((found - mean) / std, {_RESPONSES: rows}, {_RESPONSES: None}, False)
+    fitted = target_map.fit((found - mean) / std, {_RESPONSES: rows}, {_RESPONSES: None}, False)
     centred = jnp.asarray(rows - rows.mean(axis=0))
     left_out = fitted.map.left_out_weights(_RESPONSES) @ centred
     across = jnp.sqrt((left_out**2).sum(0) * (centred**2).sum(0))
@@ -74,7 +74,7 @@ def _weighted_correlation(a: jax.Array, b: jax.Array, weights: jax.Array) -> jax
 def state(encoding: Encoding) -> dict[str, Any]:
     """Arrays by name, as nested dicts."""
     return {
-        "map": latent_map.state(encoding.map, ()),
+        "map": target_map.state(encoding.map, ()),
         "mean": encoding.mean,
         "std": encoding.std,
         "trust": encoding.trust,
@@ -83,4 +83,4 @@ def state(encoding: Encoding) -> dict[str, Any]:
 
 def restore(tree: dict[str, Any]) -> Encoding:
     """The model whose `state` gave these."""
-    return Encoding(latent_map.restore(tree["map"], {}), tree["mean"], tree["std"], tree["trust"])
+    return Encoding(target_map.restore(tree["map"], {}), tree["mean"], tree["std"], tree["trust"])

@@ -6,8 +6,9 @@ import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear import target_map
 from fmri_jax.methods import RunContext
-from fmri_jax.methods.brain_diffuser import choice, conditions, latent_map
+from fmri_jax.methods.brain_diffuser import choice, conditions
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.reconstructor import (
     BrainDiffuserReconstructor,
@@ -38,13 +39,13 @@ class BrainDiffuser:
         if first is not None:
             targets = latents_of(first, images, config)
             shared: dict[str, float | None] = dict.fromkeys(targets, config.alpha)
-            latents = latent_map.fit(rows, targets, shared, with_gains)
+            latents = target_map.fit(rows, targets, shared, with_gains)
         if second is not None:
             resized = as_prior_takes(images, second.image_size)
             targets = conditions.of_training(second, trials, seen, resized)
             of_each = {"image": config.image_alpha, "text": config.text_alpha}
             own = {name: of_each[name] for name in targets}
-            embeddings = latent_map.fit(rows, targets, own, with_gains)
+            embeddings = target_map.fit(rows, targets, own, with_gains)
         if config.choice == "responses" and config.n_samples > 1:
             encoding = choice.fit(images, np.asarray(rows))
         return BrainDiffuserReconstructor(

@@ -15,10 +15,11 @@ from fmri_jax import priors
 from fmri_jax.config import section
 from fmri_jax.data.images import resize
 from fmri_jax.errors import InputError
-from fmri_jax.methods.brain_diffuser import choice, latent_map
+from fmri_jax.linear import target_map
+from fmri_jax.linear.target_map import TargetMap
+from fmri_jax.methods.brain_diffuser import choice
 from fmri_jax.methods.brain_diffuser.choice import Encoding
 from fmri_jax.methods.brain_diffuser.config import Config
-from fmri_jax.methods.brain_diffuser.latent_map import TargetMap
 
 
 @flax.struct.dataclass
@@ -115,9 +116,9 @@ class BrainDiffuserReconstructor:
         """The maps and the training images; latents are computed from these again."""
         tree: dict[str, Any] = {"images": self.images}
         if self.latents is not None:
-            tree["latents"] = latent_map.state(self.latents, tuple(self.latents.targets))
+            tree["latents"] = target_map.state(self.latents, tuple(self.latents.targets))
         if self.conditions is not None:
-            tree["conditions"] = latent_map.state(self.conditions, ())
+            tree["conditions"] = target_map.state(self.conditions, ())
         if self.encoding is not None:
             tree["encoding"] = choice.state(self.encoding)
         flat = {name: np.asarray(array) for name, array in flatten_dict(tree, sep="/").items()}
@@ -150,9 +151,9 @@ class BrainDiffuserReconstructor:
         latents = conditions = encoding = None
         if "latents" in tree:
             targets = latents_of(first, images, config)
-            latents = latent_map.restore(tree["latents"], jax.tree.map(jnp.asarray, targets))
+            latents = target_map.restore(tree["latents"], jax.tree.map(jnp.asarray, targets))
         if "conditions" in tree:
-            conditions = latent_map.restore(tree["conditions"], {})
+            conditions = target_map.restore(tree["conditions"], {})
         if "encoding" in tree:
             encoding = choice.restore(tree["encoding"])
         return cls(images, latents, conditions, encoding, config, first, second)

@@ -1,4 +1,4 @@
-"""From voxels to the latents of a very deep VAE: ridge in its dual form, and gains."""
+"""From voxels to what a generative model takes: ridge in its dual form, and gains."""
 
 from typing import Any
 
