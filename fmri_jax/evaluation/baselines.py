@@ -60,6 +60,8 @@ class Baseline:
         binary_only: whether it is made only where test images are black and white.
         in_summary: whether the summary of a run says how clearly it is beaten.
         pictured: whether its images are shown beside the method's.
+        blind: whether it knows nothing of the responses to the row's own image: what it has as
+            well as the method has not been decoded.
     """
 
     label: str
@@ -71,6 +73,7 @@ class Baseline:
     binary_only: bool = False
     in_summary: bool = True
     pictured: bool = False
+    blind: bool = False
 
     def applies(self, context: FoldContext) -> bool:
         """Whether it can be made of this fold."""
@@ -170,6 +173,7 @@ BASELINES = {
         _mean,
         in_sentence="the mean image",
         needs_fmri=False,
+        blind=True,
     ),
     "all_black": Baseline(
         "all black",
@@ -179,15 +183,19 @@ BASELINES = {
         needs_fmri=False,
         binary_only=True,
         in_summary=False,
+        blind=True,
     ),
     "shuffled_fmri": Baseline(
         "shuffled fMRI",
         "this method, given each pattern with its voxels in random order",
         _shuffled,
         needs_method=True,
+        blind=True,
     ),
     "shuffled_images": Baseline(
-        "shuffled images", "the reconstructions, each beside the target of another stimulus"
+        "shuffled images",
+        "the reconstructions, each beside the target of another stimulus",
+        blind=True,
     ),
 }
 
@@ -196,6 +204,17 @@ def baseline(name: str) -> Baseline:
     """How the baseline `name` is shown; one that is not known here under its own name."""
     label = name.replace("_", " ").lower()
     return BASELINES.get(name) or Baseline(label, "", in_summary=False)
+
+
+def questions(blind: str, other: str) -> bool:
+    """Whether a lead over `other` says nothing where the blind baseline leads as well.
+
+    The method itself without its fMRI (or its prior alone) questions every lead: what it has as
+    well comes from the look of the images that the method makes. The mean image questions those
+    over baselines that do use the fMRI; its own lead over another blind one is no news.
+    """
+    asked, known = baseline(blind), baseline(other)
+    return asked.blind and blind != other and (asked.needs_fmri or not known.blind)
 
 
 def ordered(names: Collection[str]) -> list[str]:

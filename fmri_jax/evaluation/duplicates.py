@@ -75,6 +75,20 @@ def find_duplicates(
     return sorted(found, key=lambda pair: (pair.test, not pair.exact, -pair.correlation))
 
 
+def nearly_equal(images: np.ndarray, min_correlation: float = 0.95) -> np.ndarray:
+    """Which of the images are copies of one another, exact or near.
+
+    Args:
+        images: (n, height, width, channels) in [0, 1].
+        min_correlation: near copies correlate at least this much, at 32 x 32 pixels.
+
+    Returns:
+        (n, n) bool, true on the diagonal.
+    """
+    small = _shrink(as_images(images, "images"))
+    return (similarity(small, small) >= min_correlation) | np.eye(len(small), dtype=bool)
+
+
 def _shrink(images: np.ndarray) -> np.ndarray:
     """Averages images down to at most 32 x 32 pixels; smaller ones stay."""
     height, width = (min(side, SMALL) for side in images.shape[1:3])

@@ -69,6 +69,10 @@ KINDS = {
         "Metrics through a network are circular, and none uses another network.",
         "No score uses a network that the method was not trained through.",
     ),
+    "few_images": Kind(
+        "Fewer than 20 independent test images; values: `images`, `units`.",
+        "So few test images prove little.",
+    ),
     "near_duplicates": Kind(
         "Test images nearly equal images shown in training; values: `images`, `correlation`.",
         "Test images nearly equal images shown in training.",

@@ -1,27 +1,44 @@
-"""Permutation test of whether one method is better than another."""
+"""Permutation tests of whether one method is better than others, paired by stimulus."""
 
-from typing import Any, NamedTuple
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.intervals import (
+    FEW_STIMULI,
+    LEAST_STIMULI,
     Statistic,
     mean_of_sums,
     resamples,
+    student,
     sums_by_stimulus,
     tails,
     with_ones,
 )
+
+Key = TypeVar("Key")
 
 
 class Difference(NamedTuple):
     """How much the first method scores above the second."""
 
     value: float
-    low: float  # 95 % bootstrap interval over stimuli
+    low: float  # 95 % interval over stimuli
     high: float
     p: float  # two-sided, from swapping the methods stimulus by stimulus; nan if value is
+    # The same over all comparisons that were made together (`together`); nan where it was alone.
+    adjusted: float = float("nan")
+
+
+class Swaps(NamedTuple):
+    """What a paired comparison rests on: its result and the differences of swapped methods."""
+
+    difference: Difference
+    null: np.ndarray  # (swaps,), nan where a score is undefined
+    exact: bool  # whether these are all swaps that there are, the observed one among them
 
 
 def compare(
@@ -34,23 +51,25 @@ def compare(
 ) -> Difference:
     """Paired comparison of two methods on the same stimuli.
 
-    Both methods are resampled together (bootstrap over stimuli) for the interval. For p, which
-    method made which reconstruction is swapped at random for each stimulus; p is the share of
-    swaps, the observed one included, that differ at least as much as observed. Resamples and swaps
-    in which a score is undefined (precision where nothing was decoded as on) are left out.
+    Both methods are resampled together (bootstrap over stimuli) for the interval, which of fewer
+    than `FEW_STIMULI` stimuli is Student's. For p, which method made which reconstruction is
+    swapped for each stimulus: in all ways where there are at most `n_resamples`, else at random; p
+    is the share of swaps, the observed one included, that differ at least as much as observed. The
+    least p of five stimuli is therefore 1/16. Resamples and swaps in which a score is undefined
+    (precision where nothing was decoded as on) are left out.
 
     Args:
         first: (n,) per-image values; or (n, columns) of sums with a `statistic`, such as binary
             counts with `binary.f1`.
         second: the same for the other method, the same rows.
-        stimulus: (n,) which stimulus each row shows.
+        stimulus: (n,) which stimulus each row shows, or which group of dependent ones.
         statistic: maps sums (..., columns) to scores (...); by default the mean.
         n_resamples: of the bootstrap and of the permutation test.
         seed: of both.
 
     Returns:
         The difference first minus second, its interval and its p-value; nan where undefined, and
-        no interval for very few stimuli (`intervals.tails`).
+        no interval for very few stimuli.
 
     Raises:
         InputError: the two methods have different numbers of rows.
@@ -59,6 +78,18 @@ def compare(
         Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3;
         Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 (the observed one included).
     """
+    return swaps(first, second, stimulus, statistic, n_resamples, seed).difference
+
+
+def swaps(
+    first: Any,
+    second: Any,
+    stimulus: Any,
+    statistic: Statistic | None = None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Swaps:
+    """As `compare`, with the differences of all swaps; the same seed swaps the same stimuli."""
     if np.shape(first) != np.shape(second):
         raise InputError(
             f"the methods have values of shape {np.shape(first)} and {np.shape(second)}: "
@@ -67,23 +98,67 @@ def compare(
     if statistic is None:
         first, second, statistic = with_ones(first), with_ones(second), mean_of_sums
     a, b = sums_by_stimulus(first, stimulus), sums_by_stimulus(second, stimulus)
-    observed = float(statistic(a.sum(axis=0)) - statistic(b.sum(axis=0)))
+    total_a, total_b = a.sum(axis=0), b.sum(axis=0)
+    observed = float(statistic(total_a) - statistic(total_b))
+    swapped, exact = _which(len(a), n_resamples, seed)
     if np.isnan(observed):
-        return Difference(observed, observed, observed, observed)
+        undefined = Difference(observed, observed, observed, observed)
+        return Swaps(undefined, np.full(len(swapped), np.nan), exact)
+    ends = (float("nan"), float("nan"))
+    if LEAST_STIMULI <= len(a) < FEW_STIMULI:
+        ends = student(statistic(total_a - a) - statistic(total_b - b), observed)
+    elif len(a) >= FEW_STIMULI:
+        drawn = resamples(len(a), n_resamples, seed)
+        ends = tails(statistic(drawn @ a) - statistic(drawn @ b), len(a))
+    moved = swapped @ (b - a)
+    null = statistic(total_a + moved) - statistic(total_b - moved)
+    p = _share_at_least(np.abs(null), abs(observed), exact)
+    return Swaps(Difference(observed, *ends, p), null, exact)
 
-    drawn = resamples(len(a), n_resamples, seed)
-    resampled = statistic(drawn @ a) - statistic(drawn @ b)
 
-    swapped = np.random.default_rng(seed).integers(0, 2, (n_resamples, len(a))) @ (b - a)
-    null = statistic(a.sum(axis=0) + swapped) - statistic(b.sum(axis=0) - swapped)
-    p = _share_at_least(np.abs(null), abs(observed))
-    return Difference(observed, *tails(resampled, len(a)), p)
+def together(comparisons: Mapping[Key, Swaps]) -> dict[Key, Difference]:
+    """The comparisons with p-values that hold for all of them together.
+
+    Each difference is taken in units of its standard deviation over swaps, and compared with the
+    greatest of all such differences in each swap: scores that go together, such as two networks'
+    identification, count little more than one of them, as no correction for their number alone
+    would have it.
+
+    Args:
+        comparisons: of the same stimuli, with the same seed and number of swaps.
+
+    References:
+        Westfall & Young (1993), Resampling-Based Multiple Testing, chapter 2 (single-step maxT).
+    """
+    scaled = {}
+    for key, found in comparisons.items():
+        null = np.nan_to_num(found.null)
+        spread = float(np.sqrt(np.mean(null**2)))
+        if spread > 0 and np.isfinite(found.difference.value):
+            scaled[key] = (np.abs(null) / spread, abs(found.difference.value) / spread)
+    greatest = np.max([null for null, _ in scaled.values()], axis=0) if scaled else np.empty(0)
+    return {
+        key: found.difference._replace(
+            adjusted=_share_at_least(greatest, scaled[key][1], found.exact) if key in scaled else 1
+        )
+        if np.isfinite(found.difference.value)
+        else found.difference
+        for key, found in comparisons.items()
+    }
 
 
-def _share_at_least(null: np.ndarray, observed: float) -> float:
-    """(1 + how many of null are at least observed) / (1 + how many there are), but for nan."""
+def _which(n_stimuli: int, n_resamples: int, seed: int) -> tuple[np.ndarray, bool]:
+    """(swaps, stimuli) of 0 and 1, which stimuli are swapped, and whether these are all ways."""
+    if 2**n_stimuli <= n_resamples:
+        return np.array(list(itertools.product((0, 1), repeat=n_stimuli))), True
+    return np.random.default_rng(seed).integers(0, 2, (n_resamples, n_stimuli)), False
+
+
+def _share_at_least(null: np.ndarray, observed: float, exact: bool) -> float:
+    """Which share of null is at least observed, but for nan; observed included, if not exact."""
     if np.isnan(observed):
         return float("nan")
     null = null[~np.isnan(null)]
     slack = 1e-9 * max(1.0, abs(observed))  # equal sums may differ by rounding
-    return (1 + int(np.sum(null >= observed - slack))) / (1 + len(null))
+    as_far = int(np.sum(null >= observed - slack))
+    return as_far / len(null) if exact else (1 + as_far) / (1 + len(null))

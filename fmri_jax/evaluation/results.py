@@ -24,8 +24,8 @@ from fmri_jax.evaluation.permutation import Difference
 VERSION = 2
 
 Scores = dict[str, Score]  # metric -> score
-Significance = Literal["beaten", "open", "not beaten", ""]
-Evidence = Literal["difference", "interval", ""]
+Significance = Literal["beaten", "blind lead", "open", "not beaten", ""]
+Evidence = Literal["together", "difference", "interval", ""]
 T = TypeVar("T")
 
 UNEVEN = 0.02  # a blind level of pairwise identification further than this from 1/2 is odd
@@ -43,6 +43,8 @@ class ImageScores:
         stimulus_name: its name; '' if it has none.
         split: the row's test set, or 'train'.
         fold: the cross-validation fold.
+        unit: the number of the independent unit that is resampled as a whole, the stimulus alone
+            or a group of dependent ones; -1 where an earlier version wrote the file.
     """
 
     index: int
@@ -51,6 +53,7 @@ class ImageScores:
     stimulus_name: str = ""
     split: str = ""
     fold: str = ""
+    unit: int = -1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Results:
         baselines: baseline -> metric -> score on the main test set.
         differences: baseline -> metric -> this run minus the baseline, paired over the stimuli of
             the main test set; fewer than five stimuli give no interval.
+        without_brain: baseline -> metric -> the blind baseline that clearly leads over it, too: a
+            lead of this run is then no decoding.
         chance: metric -> score of a guess.
         per_image: one entry per scored row of `reconstructions.npz`.
         notes: what a reader must know before believing the scores.
@@ -74,6 +79,7 @@ class Results:
     sets: dict[str, Scores]
     baselines: dict[str, Scores] = dataclasses.field(default_factory=dict)
     differences: dict[str, dict[str, Difference]] = dataclasses.field(default_factory=dict)
+    without_brain: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
     chance: dict[str, float] = dataclasses.field(default_factory=dict)
     per_image: tuple[ImageScores, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -125,12 +131,22 @@ class Results:
         level = self.diagnostics.get("identification_2way_blind", 0.5)
         return abs(level - 0.5) > UNEVEN
 
+    def units(self, stimulus: np.ndarray) -> np.ndarray:
+        """The independent unit of each row of `reconstructions.npz`, whose stimuli these are."""
+        found = np.asarray(stimulus).copy()
+        for row in self.per_image:
+            if row.unit >= 0:
+                found[row.index] = row.unit
+        return found
+
     def significance(self, metric: str, baseline: str) -> Significance:
         """Whether the method beats a baseline on one metric of the main test set.
 
-        'beaten' means that the whole 95 % interval of the paired difference is on the better
-        side; where no difference was stored, that the method's own interval leaves out the
-        baseline's value. 'open' means that the method's value is the better one, but not as
+        'beaten' means that the method is better and p, over all comparisons of the run together, is
+        below .05. Where an earlier version stored no such p: that the 95 % interval of the paired
+        difference is on the better side; where no difference was stored, that the method's own
+        interval leaves out the baseline's value. 'blind lead' means that it is beaten, but by what
+        needs no brain, as well. 'open' means that the method's value is the better one, but not as
         certainly. '' means that the two cannot be compared: raw identification cannot where
         images are left out, as each decoder's own answer without information decides it.
         """
@@ -144,20 +160,27 @@ class Results:
         if not name.is_better(ours.value, theirs):
             return "not beaten"
         evidence = self.evidence(metric, baseline)
-        if evidence == "difference":
+        if evidence == "together":
+            clear = self.differences[baseline][metric].adjusted < 0.05
+        elif evidence == "difference":
             ends = self.differences[baseline][metric][1:3]
             clear = all(name.is_better(end, 0.0) for end in ends)
         else:
             clear = evidence == "interval" and not ours.low <= theirs <= ours.high
+        if clear and metric in self.without_brain.get(baseline, {}):
+            return "blind lead"
         return "beaten" if clear else "open"
 
     def evidence(self, metric: str, baseline: str) -> Evidence:
-        """Which interval the significance rests on: of the difference, or of the run's own score.
+        """What the significance rests on: p of all comparisons together, or an earlier measure.
 
-        The baseline was made for the same images: on images that are hard for both the difference
-        is surer than either score. '' means that there is no interval.
+        That is the interval of the difference, or that of the run's own score. A baseline was made
+        for the same images: on images that are hard for both the difference is surer than either
+        score. '' means that there is no interval.
         """
         found = self.differences.get(baseline, {}).get(metric)
+        if found is not None and math.isfinite(found.adjusted):
+            return "together"
         if found is not None:
             return "difference" if math.isfinite(found.low) else ""
         return "interval" if self.test[metric].has_interval else ""
@@ -169,6 +192,7 @@ class Results:
             "sets": {name: _plain(scores) for name, scores in self.sets.items()},
             "baselines": {name: _plain(scores) for name, scores in self.baselines.items()},
             "differences": {name: _plain(found) for name, found in self.differences.items()},
+            "without_brain": self.without_brain,
             "chance": self.chance,
             "per_image": [dataclasses.asdict(row) for row in self.per_image],
             "notes": [dataclasses.asdict(note) for note in self.notes],
@@ -213,6 +237,7 @@ def parse(content: Any, n_rows: int, where: str, main: str = "test") -> Results:
         sets=_sets(content, where, main),
         baselines={name: baselines[name] for name in ordered(baselines)},
         differences=_each(content, "differences", where, _differences),
+        without_brain=_each(content, "without_brain", where, _texts),
         chance=_each(content, "chance", where, _number),
         per_image=_per_image(content.get("per_image") or [], n_rows, where),
         notes=_notes(content.get("notes") or [], where),
@@ -278,6 +303,11 @@ def _differences(values: Any, where: str) -> dict[str, Difference]:
     return found
 
 
+def _texts(values: Any, where: str) -> dict[str, str]:
+    """Name -> text."""
+    return {str(k): str(text) for k, text in _mapping(values, where, "names and texts").items()}
+
+
 def _per_image(rows: Any, n_rows: int, where: str) -> tuple[ImageScores, ...]:
     """The entries of `per_image`, each with an index that exists."""
     found = []
@@ -292,10 +322,10 @@ def _per_image(rows: Any, n_rows: int, where: str) -> tuple[ImageScores, ...]:
         scores = _mapping(row.get("scores") or {}, f"{place}.scores", "metric -> number")
         numbers = {metric: _number(value, place) for metric, value in scores.items()}
         texts = {key: str(row.get(key) or "") for key in ("stimulus_name", "split", "fold")}
-        stimulus = row.get("stimulus")
-        found.append(
-            ImageScores(index, numbers, stimulus if isinstance(stimulus, int) else -1, **texts)
+        stimulus, unit = (
+            n if isinstance(n := row.get(k), int) else -1 for k in ("stimulus", "unit")
         )
+        found.append(ImageScores(index, numbers, stimulus, **texts, unit=unit))
     return tuple(found)
 
 

@@ -15,22 +15,20 @@ from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.preparation.run_centring import centred
 from fmri_jax.data.preparation.transform import transformed
-from fmri_jax.data.recording import IMAGERY, TRAIN, Recording
+from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.clusters import cluster_stimuli
 from fmri_jax.evaluation.duplicates import find_duplicates
 from fmri_jax.evaluation.metrics import pixel_correlation
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
-from fmri_jax.evaluation.notes import Note, Severity
-from fmri_jax.evaluation.permutation import compare
-from fmri_jax.evaluation.results import UNEVEN
+from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.training_span import project_onto_span
-from fmri_jax.evaluation.without_mean import BlindTest, blind_test, identification_without_mean
 from fmri_jax.features.registry import find_network
+from fmri_jax.pipeline import chance
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
-from fmri_jax.report.text.text_format import count, joined, p_text
+from fmri_jax.report.text.text_format import count, joined
 
 CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is None; fewer for fewer images
 DUPLICATE = 0.95  # pixel correlation above which two images are nearly the same
@@ -84,8 +82,9 @@ def examine(
             "by the mean image then falls below chance."
         )
         found.notes.append(Note("left_out_mean", "info", text))
-    against_chance(rows, found)
-    found.notes.extend(imagined(rows))
+    numbers, remarks = chance.against_chance(rows)
+    found.numbers.update(numbers)
+    found.notes.extend([*remarks, *chance.imagined(rows)])
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found
@@ -260,93 +259,6 @@ def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
         )
         values = {"images": copies, "correlation": DUPLICATE}
         found.notes.append(Note("near_duplicates", "warning", text, values))
-
-
-def against_chance(rows: Rows, found: Diagnosis) -> None:
-    """A permutation test of pairwise identification on the test set.
-
-    With the mean of each fold removed where it is known. Of several folds, each has a decoder of
-    its own, and what it answers without information may tell the fold: then identification must
-    also be above that by the same decoders on shuffled fMRI.
-    """
-    test = rows.main_test_set()
-    if len(np.unique(test.stimulus)) < 2:
-        return
-    means = test.predictions.get("mean_image")
-    raw = blind_test(test.targets, test.reconstructions, means, centred=False)
-    found.numbers["identification_2way_p"] = raw.p
-    found.numbers["identification_2way_blind"] = raw.level
-    text, p = _raw_text(raw), raw.p
-    if means is not None:
-        centred = blind_test(test.targets, test.reconstructions, means)
-        p = max(centred.p, _above_shuffled(test, means))
-        found.numbers["identification_centred_p"] = p
-        found.numbers["identification_centred_blind"] = centred.level
-        text = _centred_text(centred, raw)
-    above = p < 0.05
-    text = f"Identification {'is above' if above else 'is not above'} chance ({p_text(p)}): {text}"
-    severity: Severity = "info" if above else "warning"
-    values = {"p": p, "above": above, "images": raw.units}
-    found.notes.append(Note("chance", severity, text, values))
-
-
-def _above_shuffled(test: Rows, means: np.ndarray) -> float:
-    """One-sided p of identification above that on shuffled fMRI; 0 where one fold needs none."""
-    shuffled = test.predictions.get("shuffled_fmri")
-    if shuffled is None or len(np.unique(test.fold)) < 2:
-        return 0.0
-    ours, theirs = (
-        identification_without_mean(test.targets, images, means)
-        for images in (test.reconstructions, shuffled)
-    )
-    gap = compare(ours, theirs, test.stimulus)
-    return gap.p / 2 if gap.value > 0 else 1 - gap.p / 2
-
-
-def _raw_text(raw: BlindTest) -> str:
-    return (
-        f"{raw.value:.1%} in pairs, where a decoder without information reaches {raw.level:.1%} "
-        "(answers exchanged between images)."
-    )
-
-
-def _centred_text(centred: BlindTest, raw: BlindTest) -> str:
-    """The score without the mean, and the raw one where it has another blind level."""
-    text = (
-        f"with the mean of the training images removed, {centred.value:.1%} in pairs, where a "
-        f"decoder without information reaches {centred.level:.1%} (answers exchanged between "
-        "images, each of which keeps its fold)"
-    )
-    if abs(raw.level - 0.5) > UNEVEN:
-        text += (
-            f". As it is, {raw.value:.1%}, and without information {raw.level:.1%}, not 50 %, as "
-            "the mean of each fold lacks the images that it is compared with"
-        )
-    return text + "."
-
-
-def imagined(rows: Rows) -> list[Note]:
-    """What a reader must know of imagery: no rank of methods on seen images holds for it.
-
-    After Kneeland et al. (2025), "NSD-Imagery", arXiv:2506.06898.
-    """
-    part = rows.take(rows.split == IMAGERY)
-    images = len(np.unique(part.stimulus))
-    if not images:
-        return []
-    text = (
-        f"{count(images, 'image')} of test set {IMAGERY!r} {'was' if images == 1 else 'were'} "
-        "imagined, with nothing on the screen, and scored apart, among themselves"
-    )
-    values: dict[str, object] = {"images": images}
-    if images > 1:
-        p = blind_test(part.targets, part.reconstructions, centred=False).p
-        values |= {"p": p, "above": p < 0.05}
-        is_above = "is" if p < 0.05 else "is not"
-        text += f": 2-way identification {is_above} above chance ({p_text(p)})"
-    text += ". How methods rank on seen images says little about how they rank on imagined ones."
-    alone = rows.test_sets()[0] == IMAGERY
-    return [Note("imagery", "warning" if alone else "info", text, values)]
 
 
 def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None:

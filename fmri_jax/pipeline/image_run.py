@@ -15,7 +15,7 @@ from fmri_jax.evaluation.pair import vs_train
 from fmri_jax.evaluation.results import Results
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.files import replacing
-from fmri_jax.pipeline.diagnostics import Diagnosis, against_chance
+from fmri_jax.pipeline.chance import against_chance
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.workdir import (
@@ -118,16 +118,15 @@ def _results(
     names = [pairs.names[int(row)] for row in first]
     weights = perceptual_weights(config)
     found = score_run(rows, names, _n_training(pairs, main), config, weights)
-    diagnosis = Diagnosis(notes=list(notes))
-    against_chance(rows, diagnosis)
+    numbers, remarks = against_chance(rows)
     return dataclasses.replace(
         found,
         per_image=tuple(
             dataclasses.replace(entry, stimulus_name=str(pairs.names[entry.index]))
             for entry in found.per_image
         ),
-        notes=tuple(diagnosis.notes),
-        diagnostics=diagnosis.numbers,
+        notes=(*notes, *remarks),
+        diagnostics=numbers,
     )
 
 

@@ -1,7 +1,6 @@
 """From the rows of a run to its results: every test set, every baseline, with intervals."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.eight_numbers import COMPARISONS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.perceptual import PerceptualWeights
-from fmri_jax.evaluation.permutation import Difference, compare
+from fmri_jax.evaluation.permutation import Difference, Swaps, swaps, together
 from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.results import ImageScores, Results, Scores
 from fmri_jax.evaluation.scores import (
@@ -22,6 +21,7 @@ from fmri_jax.evaluation.scores import (
     score_images,
     summarise,
 )
+from fmri_jax.evaluation.units import independent_units
 from fmri_jax.pipeline.rows import METHOD, Rows
 
 
@@ -50,25 +50,24 @@ def score_run(
     for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
+        units = independent_units(part.targets, part.stimulus)
         results[split] = _per_image(part, METHOD, config, weights)
-        sets[split] = _with_intervals(results[split], part, config)
-        per_image += _by_image(index, part, results[split], stimulus_names)
+        sets[split] = summarise(results[split], units, config.n_bootstrap, config.seed)
+        per_image += _by_image(index, part, results[split], stimulus_names, units)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
     weaker = {
         name: _per_image(test, name, config, weights)
         for name in baselines.ordered(set(test.predictions) - {METHOD})
     }
-    numbers, missing = _eight_numbers(test, config) if config.eight_numbers else ({}, {})
+    units = independent_units(test.targets, test.stimulus)
+    numbers, missing = _eight_numbers(test, units, config) if config.eight_numbers else ({}, {})
     return Results(
         sets=sets,
         baselines={
             name: summarise(result, test.stimulus, n_bootstrap=0) for name, result in weaker.items()
         },
-        differences={
-            name: _differences(ours, result, test, config)
-            for name, result in weaker.items()
-            if config.n_bootstrap
-        },
+        differences=_differences(ours, weaker, units, config) if config.n_bootstrap else {},
+        without_brain=_without_brain(weaker, units, config),
         chance=chance(len(np.unique(test.stimulus)), n_train),
         per_image=tuple(sorted(per_image, key=lambda entry: entry.index)),
         eight_numbers=numbers,
@@ -87,11 +86,9 @@ def perceptual_weights(config: EvaluationConfig) -> PerceptualWeights | None:
     return PerceptualWeights(pretrained.load("alexnet"), heads, other_networks(config))
 
 
-def _with_intervals(result: PerImage, rows: Rows, config: EvaluationConfig) -> Scores:
-    return summarise(result, rows.stimulus, config.n_bootstrap, config.seed)
-
-
-def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[str, str]]:
+def _eight_numbers(
+    test: Rows, units: np.ndarray, config: EvaluationConfig
+) -> tuple[Scores, dict[str, str]]:
     """The row of NSD papers on the main test set, and why a number of it is missing."""
     files = {
         "alexnet": None,
@@ -110,7 +107,7 @@ def _eight_numbers(test: Rows, config: EvaluationConfig) -> tuple[Scores, dict[s
     values = eight_numbers(test.targets, test.reconstructions, networks)
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
-    return _with_intervals(PerImage(values), test, config), missing
+    return summarise(PerImage(values), units, config.n_bootstrap, config.seed), missing
 
 
 def _per_image(
@@ -125,25 +122,63 @@ def _per_image(
 
 
 def _differences(
-    ours: PerImage, theirs: PerImage, rows: Rows, config: EvaluationConfig
-) -> dict[str, Difference]:
-    """How far the run scores above a baseline, paired: hard images are hard for both."""
-    paired = functools.partial(
-        compare, stimulus=rows.stimulus, n_resamples=config.n_bootstrap, seed=config.seed
-    )
-    found = {
-        metric: paired(values, theirs.values[metric])
-        for metric, values in ours.values.items()
-        if metric in theirs.values
+    ours: PerImage, weaker: Mapping[str, PerImage], units: np.ndarray, config: EvaluationConfig
+) -> dict[str, dict[str, Difference]]:
+    """How far the run scores above each baseline, paired: hard images are hard for both.
+
+    All metrics and baselines are one family: whatever the page calls beaten is so by a p over all.
+    """
+    made = {
+        (name, metric): gap
+        for name, theirs in weaker.items()
+        for metric in [*ours.values, *ours.columns]
+        if (gap := _gap(ours, theirs, metric, units, config)) is not None
     }
-    for metric, sums in ours.columns.items():
-        statistic = METRICS[metric].statistic
-        found[metric] = paired(sums, theirs.columns[metric], statistic=statistic)
-    return {metric: gap for metric, gap in found.items() if np.isfinite(gap.value)}
+    found: dict[str, dict[str, Difference]] = {name: {} for name in weaker}
+    for (name, metric), difference in together(made).items():
+        if np.isfinite(difference.value):
+            found[name][metric] = difference
+    return found
+
+
+def _gap(
+    ours: PerImage, theirs: PerImage, metric: str, units: np.ndarray, config: EvaluationConfig
+) -> Swaps | None:
+    """One metric of two predictions, paired; None where one of them lacks it."""
+    pair = [result.values.get(metric, result.columns.get(metric)) for result in (ours, theirs)]
+    if pair[0] is None or pair[1] is None:
+        return None
+    statistic = METRICS[metric].statistic
+    return swaps(pair[0], pair[1], units, statistic, config.n_bootstrap, config.seed)
+
+
+def _without_brain(
+    weaker: Mapping[str, PerImage], units: np.ndarray, config: EvaluationConfig
+) -> dict[str, dict[str, str]]:
+    """Baseline -> metric -> the blind baseline that leads over it with p < .05, one-sided."""
+    found: dict[str, dict[str, str]] = {}
+    for name, theirs in weaker.items():
+        for blind, result in weaker.items():
+            if not (config.n_bootstrap and baselines.questions(blind, name)):
+                continue
+            for metric in [*result.values, *result.columns]:
+                gap = _gap(result, theirs, metric, units, config)
+                if gap is not None and _clearly_better(metric, gap.difference):
+                    found.setdefault(name, {}).setdefault(metric, blind)
+    return found
+
+
+def _clearly_better(metric: str, gap: Difference) -> bool:
+    """Whether a score is better than another with p < .05, one-sided."""
+    return METRICS[metric].is_better(gap.value, 0.0) and gap.p < 0.10
 
 
 def _by_image(
-    index: np.ndarray, rows: Rows, result: PerImage, stimulus_names: Sequence[str]
+    index: np.ndarray,
+    rows: Rows,
+    result: PerImage,
+    stimulus_names: Sequence[str],
+    units: np.ndarray,
 ) -> list[ImageScores]:
     """The scores of each row, for tables and for tests between runs."""
     return [
@@ -154,6 +189,7 @@ def _by_image(
             stimulus_name=stimulus_names[rows.stimulus[i]],
             split=str(rows.split[i]),
             fold=str(rows.fold[i]),
+            unit=int(units[i]),
         )
         for i, row in enumerate(index)
     ]

@@ -20,7 +20,7 @@ def table(scores: Results) -> Table | None:
         )
         for number, name in EIGHT_NUMBERS.items()
     ]
-    return Table((("this run", "95 % bootstrap interval over stimuli"),), tuple(rows))
+    return Table((("this run", "95 % interval over stimuli"),), tuple(rows))
 
 
 def missing(scores: Results) -> list[str]:

@@ -140,7 +140,7 @@ def _imagery(run: Workdir, split: str, decoded: SetResults | None, mark: str) ->
     scores, rows = run.scores.of(split), run.rows(split)
     guess = chance(len(np.unique(run.stimulus[rows])))
     columns = (
-        ("imagined", "95 % bootstrap interval over stimuli"),
+        ("imagined", "95 % interval over stimuli"),
         ("chance", "what a guess scores"),
     )
     listed = [

@@ -46,7 +46,7 @@ class Table:
 
 def against_baselines(scores: Results) -> Table:
     """The test set: this run, each baseline, chance. The best of the run and baselines is bold."""
-    interval = "95 % bootstrap interval over stimuli" if scores.has_intervals else ""
+    interval = "95 % interval over stimuli" if scores.has_intervals else ""
     columns = [("this run", interval)]
     columns += [
         (found.label, found.explanation) for found in map(baselines.baseline, scores.baselines)
@@ -87,7 +87,8 @@ def difference_text(metric: str, found: Difference) -> str:
     """`difference 0.012 (−0.003 – 0.027), p = 0.120`."""
     shown = cell(metric, Score(*found[:3]))
     text = f"difference {shown.text}" + (f" ({shown.interval})" if shown.interval else "")
-    return f"{text}, {p_text(found.p)}" if math.isfinite(found.p) else text
+    text += f", {p_text(found.p)}" if math.isfinite(found.p) else ""
+    return text + (f", of all {p_text(found.adjusted)}" if math.isfinite(found.adjusted) else "")
 
 
 def best_of(metric: str, values: list[float]) -> list[bool]:
@@ -118,8 +119,11 @@ def _baseline_row(scores: Results, metric: str) -> Row:
 
 def _note(scores: Results, metric: str, baseline: str) -> str:
     """Why a baseline is not clearly beaten: `open, difference 0.01 (−0.01 – 0.03), p = 0.120`."""
-    significance = scores.significance(metric, baseline)
+    significance: str = scores.significance(metric, baseline)
     if significance in ("", "beaten"):
         return ""
+    if significance == "blind lead":
+        who = baselines.baseline(scores.without_brain[baseline][metric]).label
+        significance = f"no decoding, as {who} leads here as well"
     found = scores.differences.get(baseline, {}).get(metric)
     return f"{significance}, {difference_text(metric, found)}" if found else significance

@@ -1,5 +1,6 @@
 """`scores.json` is read as it was written, by this version and the one before."""
 
+import dataclasses
 import json
 import math
 
@@ -14,9 +15,10 @@ from fmri_jax.evaluation.results import ImageScores, Results, parse
 RESULTS = Results(
     sets={"test": {"ssim": Score(0.5, 0.4, 0.6), "mse": Score(0.25)}, "train": {"ssim": Score(1)}},
     baselines={"ridge": {"ssim": Score(0.25)}},
-    differences={"ridge": {"ssim": Difference(0.25, 0.125, 0.375, 0.01)}},
+    differences={"ridge": {"ssim": Difference(0.25, 0.125, 0.375, 0.01, 0.04)}},
+    without_brain={"mean_image": {"ssim": "shuffled_fmri"}},
     chance={"identification_2way": 0.5},
-    per_image=(ImageScores(0, {"ssim": 0.5}, 3, "owl", "test", "all"), ImageScores(1, {})),
+    per_image=(ImageScores(0, {"ssim": 0.5}, 3, "owl", "test", "all", 2), ImageScores(1, {})),
     notes=(Note("chance", "warning", "Not above.", {"p": 0.5, "above": False}),),
     diagnostics={"noise_ceiling": 0.75},
     eight_numbers={"pixcorr": Score(0.5)},
@@ -34,6 +36,18 @@ def test_what_was_written_is_read():
     assert (found.baselines, found.differences) == (RESULTS.baselines, RESULTS.differences)
     assert found.notes[0].text == "Not above." and found.notes == RESULTS.notes
     assert found.test["ssim"] == RESULTS.test["ssim"] and not found.test["mse"].has_interval
+
+
+def test_a_lead_holds_over_all_comparisons_and_is_no_decoding_where_a_blind_answer_has_it():
+    def significance(p, blind):
+        gap = {"ridge": {"ssim": Difference(0.25, 0.125, 0.375, 0.001, p)}}
+        results = dataclasses.replace(RESULTS, differences=gap, without_brain={"ridge": blind})
+        return results.significance("ssim", "ridge")
+
+    assert significance(0.04, {}) == "beaten"
+    assert significance(0.06, {}) == "open"  # though p alone is .001
+    assert significance(0.04, {"ssim": "shuffled_fmri"}) == "blind lead"
+    assert significance(0.04, {"mse": "shuffled_fmri"}) == "beaten"
 
 
 def test_undefined_scores_are_not_written():

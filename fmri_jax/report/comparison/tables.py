@@ -121,8 +121,7 @@ def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequenc
     tested = any(row.differences for row in rows)
     lines += [
         "",
-        f"Test images, 95 % bootstrap intervals over stimuli. {signs}: baselines."
-        + (star if tested else ""),
+        f"Test images, 95 % intervals over stimuli. {signs}: baselines." + (star if tested else ""),
     ]
     lines += [line for warning in warnings for line in ("", f"**{warning}**")]
     return "\n".join(lines) + "\n"

@@ -49,6 +49,11 @@ class Variant:
         """The stimulus of each of `rows`."""
         return self.first.stimulus[self.rows]
 
+    @functools.cached_property
+    def units(self) -> np.ndarray:
+        """The independent unit of each of `rows`: its stimulus, or a group of dependent ones."""
+        return self.first.scores.units(self.first.stimulus)[self.rows]
+
     @property
     def few_starts(self) -> bool:
         """Whether its models may have come out so by the luck of few random starts.
@@ -95,7 +100,7 @@ class Variant:
         sums = self.sums(metric) if split == "test" else None
         if sums is None:
             return Score(value)
-        interval = bootstrap(*sums, self.stimulus)
+        interval = bootstrap(*sums, self.units)
         return Score(value, interval.low, interval.high)
 
     @functools.cached_property
@@ -183,7 +188,7 @@ def difference(variant: Variant, other: Variant, metric: str) -> Difference | No
     if ours is None or theirs is None:
         return None
     columns, statistic = ours
-    return paired(columns, theirs[0], variant.stimulus, statistic)
+    return paired(columns, theirs[0], variant.units, statistic)
 
 
 def same_images(variant: Variant, other: Variant) -> bool:

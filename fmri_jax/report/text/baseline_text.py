@@ -12,6 +12,7 @@ from fmri_jax.report.text.text_format import capitalised, count, joined
 
 # Where a lead is not certain, by what the significance rests on (`Results.evidence`).
 _OPEN = {
+    "together": "where p over all comparisons of this page is .05 or more",
     "difference": "where the 95 % interval of the paired difference holds 0",
     "interval": "where it lies inside the 95 % interval of this run",
     "": "where there is no interval",
@@ -47,6 +48,7 @@ def shortfalls(run: Workdir) -> list[str]:
         return found
     evidence = {run.scores.evidence(m, name) for name in compared for m in _comparable(run, name)}
     reasons = {
+        "together": "p over all comparisons of this page is below .05",
         "difference": "no 95 % interval of a paired difference holds 0",
         "interval": "none lies inside the 95 % interval of this run",
     }
@@ -110,7 +112,11 @@ def _shortfall(run: Workdir, baseline: str) -> str:
     """On which scores a baseline is not clearly beaten, and why not."""
     lost: list[str] = []
     uncertain: dict[str, list[str]] = {where: [] for where in _OPEN.values()}
+    blind: dict[str, list[str]] = {}
     for metric in _unbeaten(run, baseline):
+        if run.scores.significance(metric, baseline) == "blind lead":
+            blind.setdefault(run.scores.without_brain[baseline][metric], []).append(_listed(metric))
+            continue
         where = _OPEN[run.scores.evidence(metric, baseline)]
         beaten = run.scores.significance(metric, baseline) == "open"
         (uncertain[where] if beaten else lost).append(_listed(metric))
@@ -119,6 +125,11 @@ def _shortfall(run: Workdir, baseline: str) -> str:
         f"lead not certain on {len(names)} ({', '.join(names)}), {where}"
         for where, names in uncertain.items()
         if names
+    ]
+    parts += [
+        f"{with_article(who)} leads over it on {len(names)} as well ({', '.join(names)}), so that "
+        "this run's lead there is no decoding"
+        for who, names in blind.items()
     ]
     total = count(len(_comparable(run, baseline)), "score")
     return f"{capitalised(with_article(baseline))}, {total}: {'; '.join(parts)}."
