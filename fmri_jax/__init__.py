@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.decoder_files import load_decoder
     from fmri_jax.methods.feature_decoding.estimator import FeatureDecoder
     from fmri_jax.methods.gan.estimator import GANDecoder
+    from fmri_jax.methods.ic_gan.estimator import ICGANDecoder
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.methods.ridge.estimator import RidgeDecoder
     from fmri_jax.pipeline.estimators import cross_validate
@@ -41,6 +42,7 @@ _lazy, *_ = lazy_loader.attach(
         "methods.decoder_files": ["load_decoder"],
         "methods.feature_decoding.estimator": ["FeatureDecoder"],
         "methods.gan.estimator": ["GANDecoder"],
+        "methods.ic_gan.estimator": ["ICGANDecoder"],
         "methods.local_decoders.estimator": ["MultiScaleDecoder"],
         "methods.ridge.estimator": ["RidgeDecoder"],
         "pipeline.estimators": ["cross_validate"],
@@ -51,6 +53,7 @@ __all__ = [
     "BrainDiffuserDecoder",
     "FeatureDecoder",
     "GANDecoder",
+    "ICGANDecoder",
     "MultiScaleDecoder",
     "RidgeDecoder",
     "cross_validate",

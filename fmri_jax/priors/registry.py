@@ -1,6 +1,7 @@
 """Which priors there are: of the package, published, or trained by a lab."""
 
 import dataclasses
+import functools
 import importlib
 import pathlib
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from fmri_jax.priors import files
 
 if TYPE_CHECKING:
     from fmri_jax.priors.diffusion.prior import LatentDiffusionPrior
+    from fmri_jax.priors.ic_gan.prior import ICGANPrior
     from fmri_jax.priors.vdvae.prior import VDVAEPrior
 
 PACKAGED = pathlib.Path(__file__).parent / "trained"  # one folder for each
@@ -35,6 +37,7 @@ class Kind:
 
 KINDS = {
     "autoencoder": Kind("fmri_jax.priors.autoencoder.prior"),
+    "ic_gan": Kind("fmri_jax.priors.ic_gan.prior"),
     "latent_diffusion": Kind("fmri_jax.priors.diffusion.prior"),
     "vdvae": Kind("fmri_jax.priors.vdvae.prior"),
 }
@@ -63,10 +66,31 @@ def _versatile(weights: pathlib.Path | None) -> "LatentDiffusionPrior":
     return LatentDiffusionPrior(config, {"unet": unet, "autoencoder": autoencoder})
 
 
+def _ic_gan(name: str, weights: pathlib.Path | None) -> "ICGANPrior":
+    from fmri_jax import pretrained
+    from fmri_jax.priors.ic_gan.config import PUBLISHED as configs
+    from fmri_jax.priors.ic_gan.prior import ICGANPrior
+
+    return ICGANPrior(configs[name], pretrained.load(name, weights))
+
+
+# IC-GAN without classes; under which names `priors.ic_gan.config` has their sizes.
+IC_GANS = tuple(
+    f"icgan_biggan_{name}"
+    for name in (
+        "imagenet_res64",
+        "imagenet_res128",
+        "imagenet_res256",
+        "imagenet_res256_halfcap",
+        "coco_res128",
+        "coco_res256",
+    )
+)
 # Published priors by name: from a file or folder of weights, or None for downloaded ones.
 PUBLISHED: dict[str, Callable[[pathlib.Path | None], Any]] = {
     "vdvae_imagenet64": _imagenet64,
     "versatile_diffusion": _versatile,
+    **{name: functools.partial(_ic_gan, name) for name in IC_GANS},
 }
 
 
@@ -85,8 +109,8 @@ def load(name: str | pathlib.Path, weights: str | pathlib.Path | None = None) ->
             default.
 
     Returns:
-        An `autoencoder.prior.AutoencoderPrior`, `diffusion.prior.LatentDiffusionPrior` or
-        `vdvae.prior.VDVAEPrior`.
+        An `autoencoder.prior.AutoencoderPrior`, `diffusion.prior.LatentDiffusionPrior`,
+        `ic_gan.prior.ICGANPrior` or `vdvae.prior.VDVAEPrior`.
 
     Raises:
         InputError: there is no such prior, or its weights cannot be had.
@@ -118,12 +142,18 @@ def _folder(name: str) -> pathlib.Path:
 
 
 def image_network(name: str) -> str | None:
-    """The network whose embedding of an image a diffusion model is told, without its weights.
+    """The network whose embedding of an image a prior is told, without its weights.
 
     Raises:
         InputError: there is no such prior.
     """
     if name == "versatile_diffusion":
         return "clip_vit_l14"
-    conditions = files.read_about(_folder(name)).get("config", {}).get("conditions", ())
+    if name in IC_GANS:
+        return "swav_resnet50"
+    about = files.read_about(_folder(name))
+    config = about.get("config", {})
+    if about.get("kind") == "ic_gan":
+        return str(config.get("network"))
+    conditions = config.get("conditions", ())
     return next((each["network"] for each in conditions if each.get("kind") == "image"), None)

@@ -5,7 +5,10 @@ import pathlib
 
 import numpy as np
 
+from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.networks.autoencoder_kl import AutoencoderKLConfig
+from fmri_jax.networks.biggan_config import BigGANConfig
+from fmri_jax.networks.latent_generator import LatentGeneratorConfig
 from fmri_jax.networks.unet import UNetConfig
 from fmri_jax.networks.vdvae import VDVAEConfig
 from fmri_jax.pretrained.rules import unflatten
@@ -13,6 +16,8 @@ from fmri_jax.pretrained.vdvae import vdvae_shapes
 from fmri_jax.priors import files
 from fmri_jax.priors.diffusion.conditions import Condition
 from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
+from fmri_jax.priors.ic_gan.config import ICGANConfig
+from fmri_jax.priors.ic_gan.prior import shapes as ic_gan_shapes
 from tests.networks.conv.layer_checks import random
 
 VDVAE = VDVAEConfig(
@@ -44,6 +49,24 @@ DIFFUSION = LatentDiffusionConfig(
     image_size=8,
     scale=1.3,
 )
+# Instances' features are those of a single convolution, which is compiled fast.
+IC_GAN = ICGANConfig(
+    BigGANConfig(32, 1, (), noise=9, features=576, feature_units=6),
+    "alexnet",
+    "pool1",
+    Preprocessing(32),
+    image_size=32,
+)
+LATENT_IC_GAN = ICGANConfig(
+    LatentGeneratorConfig((8, 8, 2), 576, feature_units=6, noise=5, width=8, blocks=1),
+    "alexnet",
+    "pool1",
+    Preprocessing(32),
+    AutoencoderKLConfig(
+        channels=(8,), blocks=1, attention=False, latent_channels=2, groups=4, patch=2
+    ),
+    image_size=16,
+)
 
 
 def random_arrays(shapes, seed: int = 0) -> dict[str, np.ndarray]:
@@ -53,7 +76,7 @@ def random_arrays(shapes, seed: int = 0) -> dict[str, np.ndarray]:
         drawn = random(i, *shape)
         size = np.prod(shape[:-1]) if len(shape) > 1 else 4
         found[name] = np.float32(drawn / size**0.5)
-        if name.endswith(("scale", "std", "gain")):
+        if name.endswith(("scale", "std", "gain", "variance")):
             found[name] = np.abs(found[name]) + np.float32(0.5)
     return unflatten(found)
 
@@ -67,4 +90,10 @@ def kept_vdvae(folder: pathlib.Path, seed: int = 0) -> pathlib.Path:
 def kept_diffusion(folder: pathlib.Path) -> pathlib.Path:
     params = random_arrays(DIFFUSION.shapes())
     files.save(folder, "latent_diffusion", dataclasses.asdict(DIFFUSION), params, {})
+    return folder
+
+
+def kept_ic_gan(folder: pathlib.Path, config: ICGANConfig = IC_GAN, seed: int = 0) -> pathlib.Path:
+    params = random_arrays(ic_gan_shapes(config), seed)
+    files.save(folder, "ic_gan", dataclasses.asdict(config), params, {})
     return folder

@@ -1,0 +1,42 @@
+"""IC-GAN: decode the features of what was seen, then paint an image of their neighbourhood.
+
+Ridge from voxels to the features of one instance, under which a generator that was trained on
+photographs alone makes images. The noise, which the features leave open, is drawn, or decoded from
+the brain as well.
+
+References:
+    Casanova et al. (2021), "Instance-conditioned GAN", NeurIPS. Ozcelik et al. (2022),
+    "Reconstruction of perceived images from fMRI patterns and semantic brain exploration using
+    instance-conditioned GANs", IJCNN.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax.methods.ic_gan.config import Config
+
+if TYPE_CHECKING:
+    from fmri_jax.methods.ic_gan.method import ICGAN
+    from fmri_jax.methods.ic_gan.reconstructor import ICGANReconstructor
+
+__all__ = ["Config", "build", "restore", "trained_through"]
+
+
+def build(config: Config) -> "ICGAN":
+    """Returns the method; JAX is imported only here, so that reading options stays fast."""
+    from fmri_jax.methods.ic_gan.method import ICGAN
+
+    return ICGAN(config)
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "ICGANReconstructor":
+    """The fitted decoder whose `state()` gave these."""
+    from fmri_jax.methods.ic_gan.reconstructor import ICGANReconstructor
+
+    return ICGANReconstructor.restore(arrays, options)
+
+
+def trained_through(config: Config) -> tuple[str, ...]:
+    """The network whose features are decoded."""
+    from fmri_jax.priors.registry import image_network
+
+    return tuple(filter(None, [image_network(config.prior)]))

@@ -1,0 +1,99 @@
+"""IC-GAN as a method: from prepared trials to a fitted decoder."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from fmri_jax import arrays as ops
+from fmri_jax import priors
+from fmri_jax.data.images import list_images, read_named, resize
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear import target_map
+from fmri_jax.methods import RunContext
+from fmri_jax.methods.ic_gan.config import Config
+from fmri_jax.methods.ic_gan.reconstructor import FEATURES, FIRST, NOISE, ICGANReconstructor
+from fmri_jax.priors.ic_gan.inversion import Objective, invert
+from fmri_jax.priors.ic_gan.prior import ICGANPrior
+
+
+@dataclasses.dataclass(frozen=True)
+class ICGAN:
+    """Linear maps to what a pretrained generator takes; see `Config`."""
+
+    config: Config
+
+    def fit(self, trials: Trials, context: RunContext) -> ICGANReconstructor:
+        """Fits the maps by ridge; the generator stays as it is.
+
+        Raises:
+            InputError: the prior cannot be had, or does not fit the options.
+        """
+        config = self.config
+        prior = load_prior(config)
+        rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
+        images = np.asarray(
+            ops.as_rgb(jax.numpy.asarray(resize(trials.images[seen], prior.image_size)))
+        )
+        targets = {FEATURES: prior.embed(images)}
+        if config.decodes_noise:
+            targets |= self._found(prior, images, targets[FEATURES], context)
+        alphas = {FEATURES: config.alpha, NOISE: config.noise_alpha, FIRST: config.first_alpha}
+        fitted = target_map.fit(
+            rows, targets, {name: alphas[name] for name in targets}, config.gain == "out_of_fold"
+        )
+        real = targets[FEATURES] if config.instance == "nearest" else None
+        if real is not None and config.instances is not None:
+            names = list_images(config.instances)
+            if not names:
+                raise InputError(
+                    f"config.method.instances is {config.instances}: expected a folder or zip of "
+                    "photographs."
+                )
+            photographs = read_named(config.instances, names, prior.image_size, context.progress)
+            real = prior.embed(photographs)
+        shape = trials.images.shape[1:]
+        return ICGANReconstructor(fitted, real, config, (shape[0], shape[1], shape[2]), prior)
+
+    def _found(
+        self, prior: ICGANPrior, images: np.ndarray, features: np.ndarray, context: RunContext
+    ) -> dict[str, np.ndarray]:
+        """Noise and activations of the training images, of those that are decoded."""
+        config = self.config
+        if not config.inversion_steps:
+            return {NOISE: prior.encode(images)[1]}
+        key = jax.random.fold_in(context.key, config.seed)
+        found = invert(
+            prior,
+            images,
+            features,
+            key,
+            Objective(first=config.first == "decoded"),
+            n_steps=config.inversion_steps,
+        )
+        targets = {NOISE: found.noise}
+        if found.first is not None:
+            targets[FIRST] = found.first
+        return targets
+
+
+def load_prior(config: Config) -> ICGANPrior:
+    """The generator.
+
+    Raises:
+        InputError: it cannot be had, is of another kind, or has no encoder where one is needed.
+    """
+    prior = priors.load(config.prior, config.prior_weights)
+    if not isinstance(prior, ICGANPrior):
+        raise InputError(
+            f"config.method.prior is {config.prior}, a {type(prior).__name__}: expected a "
+            "generator under instances, such as small_ic_gan."
+        )
+    if config.noise == "decoded" and not config.inversion_steps and not prior.has_encoder:
+        raise InputError(
+            f"config.method.noise is 'decoded', and the prior {config.prior} has no encoder: "
+            "expected inversion_steps, such as 300, that find the noise of the training images."
+        )
+    return prior

@@ -1,0 +1,1 @@
+"""Images from the features of one instance and noise (Casanova et al. 2021)."""
