@@ -8,7 +8,7 @@ report shows them beside the method's.
 """
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
@@ -34,11 +34,13 @@ class FoldContext:
         fold: training and test trials.
         number: of the fold, a seed.
         reconstruct: the fitted method; None where a finished fold is read and it is not at hand.
+        controls: name of a control -> what makes its images; those that the fitted method offers.
     """
 
     fold: Fold
     number: int
     reconstruct: Reconstruct | None = None
+    controls: Mapping[str, Predict] = dataclasses.field(default_factory=dict)
 
     def training_images(self) -> np.ndarray:
         """The distinct training images, uint8."""
@@ -62,6 +64,9 @@ class Baseline:
         pictured: whether its images are shown beside the method's.
         blind: whether it knows nothing of the responses to the row's own image: what it has as
             well as the method has not been decoded.
+        control: its name in `FoldContext.controls`, where the fitted method itself makes it by
+            other means than its reconstructions; '' for all others. Controls are made of the main
+            test set alone.
     """
 
     label: str
@@ -74,10 +79,13 @@ class Baseline:
     in_summary: bool = True
     pictured: bool = False
     blind: bool = False
+    control: str = ""
 
     def applies(self, context: FoldContext) -> bool:
         """Whether it can be made of this fold."""
         if self.prepare is None or self.needs_method and context.reconstruct is None:
+            return False
+        if self.control and self.control not in context.controls:
             return False
         return not self.binary_only or is_binary(context.fold.main_test().targets())
 
@@ -155,8 +163,28 @@ def _shuffled(context: FoldContext) -> Predict:
     return lambda trials: shuffled_fmri(reconstruct, trials.fmri, seed=context.number)
 
 
+def _control(name: str, label: str, explanation: str, **options: Any) -> Baseline:
+    """A baseline that the fitted method makes itself."""
+    return Baseline(
+        label,
+        explanation,
+        lambda context: context.controls[name],
+        needs_method=True,
+        in_summary=False,
+        control=name,
+        **options,
+    )
+
+
 # By their names in `scores.json`, from the strongest to the weakest by design.
 BASELINES = {
+    "first_stage": _control(
+        "first_stage",
+        "first stage",
+        "what the first of this method's two stages alone makes of the same responses",
+        in_sentence="the first stage alone",
+        pictured=True,
+    ),
     "ridge": Baseline(
         "ridge", "linear ridge regression from voxels to pixels", _ridge, pictured=True
     ),
@@ -192,6 +220,20 @@ BASELINES = {
         needs_method=True,
         blind=True,
     ),
+    "shuffled_embeddings": _control(
+        "shuffled_embeddings",
+        "shuffled embeddings",
+        "this method, its second stage given the embeddings decoded for another stimulus",
+    ),
+    "prior_samples": _control(
+        "prior_samples",
+        "prior alone",
+        "samples of this method's prior, without any brain input: what its pictures look like "
+        "whatever was seen",
+        in_sentence="the prior alone",
+        needs_fmri=False,
+        blind=True,
+    ),
     "shuffled_images": Baseline(
         "shuffled images",
         "the reconstructions, each beside the target of another stimulus",
@@ -214,7 +256,8 @@ def questions(blind: str, other: str) -> bool:
     over baselines that do use the fMRI; its own lead over another blind one is no news.
     """
     asked, known = baseline(blind), baseline(other)
-    return asked.blind and blind != other and (asked.needs_fmri or not known.blind)
+    own = asked.needs_fmri or asked.needs_method
+    return asked.blind and blind != other and (own or not known.blind)
 
 
 def ordered(names: Collection[str]) -> list[str]:

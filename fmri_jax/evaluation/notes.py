@@ -93,6 +93,15 @@ KINDS = {
     "recovery_check": Kind(
         "What the renderer makes of true features; values: `pixel_correlation`."
     ),
+    "controls": Kind(
+        "What the method makes without brain input, or with embeddings of other images; values: "
+        "each control's pairwise identification, `chance`.",
+        "Controls say what the prior alone makes.",
+    ),
+    "samples": Kind(
+        "How far several samples of one image differ; values: `standard_deviation` of a pixel.",
+        "Several samples were drawn for each image.",
+    ),
     "imagery": Kind(
         "A test set was imagined, not seen, and is scored apart; values: `images`, `p`, `above`. A "
         "warning where nothing else was tested.",

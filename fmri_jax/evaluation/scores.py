@@ -28,6 +28,10 @@ class EvaluationConfig:
     perceptual_size: OptionalInt = None  # px, shorter side for AlexNet; None: as is, at least 64
     n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
     seed: int = 0  # of the resampling
+    # Whether methods that have controls of their own, such as their prior without brain input, also
+    # make these of the test images; each takes as long as the reconstructions. Finished folds stay
+    # as they are.
+    controls: bool = True
     # The row of NSD papers, beside the other scores; see `evaluation.eight_numbers`. Its networks'
     # weights are read from these files; None looks in the cache, then downloads.
     eight_numbers: bool = False

@@ -16,6 +16,11 @@ several processes or computers, such as layers. Its method then has, beside `fit
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
 
+A reconstructor may have `reconstruct_beside(fmri) -> (images, label: images)`, which the run takes
+instead of `reconstruct` and whose other images its page shows; and `controls(fold, number)`, a dict
+of names in `evaluation.baselines.BASELINES` with functions, trials -> images: what it makes without
+brain input or the like.
+
 `diagnose(reconstructor, fold, rois, context) -> evaluation.fold_features.FoldFeatures` is for
 methods that decode features: it scores those of the fold's test trials, from all voxels and from
 each of `rois`, region -> (voxels of the fold,) bool. The run keeps it beside the fold's rows.

@@ -27,6 +27,9 @@ from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.shared_folds import SharedFolds
 
+# A method's images of trials, and what is shown beside them: label -> images.
+Pictured = tuple[np.ndarray, dict[str, np.ndarray]]
+
 TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed beside the test images
 
 
@@ -65,7 +68,10 @@ def run_folds(
             mesh=mesh,
             progress=progress,
         )
-        parts.append(run_fold(fold, number, n_train, method, context, record, keep, diagnose))
+        controlled = options.evaluation.controls
+        parts.append(
+            run_fold(fold, number, n_train, method, context, record, keep, diagnose, controlled)
+        )
         done.append(fold.without_responses())
         del fold, context
         record.save()
@@ -81,6 +87,7 @@ def run_fold(
     record: RunRecord,
     keep: Callable[[Fold, Reconstructor], object] | None = None,
     diagnose: feature_diagnostics.Diagnose | None = None,
+    controlled: bool = True,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -94,6 +101,7 @@ def run_fold(
             a method `summary`.
         keep: writes the fitted decoder into the run's folder; None keeps none.
         diagnose: writes what the fitted model decodes of features beside the fold's rows.
+        controlled: whether controls that the fitted model offers are made, too.
 
     Returns:
         The fold's rows.
@@ -114,12 +122,21 @@ def run_fold(
     def reconstruct(fmri: Any) -> Any:
         return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
 
-    baselines = FoldContext(fold, number, reconstruct)
+    def pictured(trials: Trials) -> Pictured:
+        if not hasattr(reconstructor, "reconstruct_beside"):
+            return reconstruct(trials.fmri), {}
+        images, beside = reconstructor.reconstruct_beside(jnp.asarray(trials.fmri))
+        return np.asarray(images, np.float32), beside
+
+    offered = reconstructor.controls(fold, number) if hasattr(reconstructor, "controls") else {}
+    baselines = FoldContext(fold, number, reconstruct, offered if controlled else {})
     with record.measure("baselines"):
         predict = _prepared(baselines, tested)
-    predict[METHOD] = lambda trials: reconstruct(trials.fmri)
     with record.measure("reconstruct"):
-        parts = [_predicted(split, trials, baselines, predict) for split, trials in tested.items()]
+        parts = [
+            _predicted(split, trials, baselines, predict, pictured)
+            for split, trials in tested.items()
+        ]
     if diagnose:
         with record.measure("diagnose"):
             diagnose(fold, number, reconstructor, context)
@@ -160,27 +177,36 @@ def _predicted(
     trials: Trials,
     context: FoldContext,
     predict: Mapping[str, Predict],
+    pictured: Callable[[Trials], Pictured] | None = None,
     shape: tuple[int, ...] = (),
 ) -> Rows:
     """What the method and its baselines make of one set of trials.
 
     A method that learns from random crops reconstructs the middle of an image: there all are
-    compared, at its `shape` (height, width, channels).
+    compared, at its `shape` (height, width, channels). Controls take as long as the method itself
+    and are scored on the main test set alone: elsewhere they are NaN.
     """
-    n, images = len(trials.fmri), {name: of(trials) for name, of in predict.items()}
+    n, beside = len(trials.fmri), dict[str, np.ndarray]()
+    main = trials is context.fold.main_test()
+    skipped = [name for name in predict if BASELINES[name].control and not main]
+    images = {name: of(trials) for name, of in predict.items() if name not in skipped}
+    if pictured:
+        images[METHOD], beside = pictured(trials)
     height, width = (shape or images[METHOD].shape[1:])[:2]
     crop = functools.partial(centre_crop, height=height, width=width)
     targets, seen = crop(trials.targets()), crop(context.training_images())
     cropped = {name: crop(stack) for name, stack in images.items()}
+    ranked = {n: _vs_train(n, trials, targets, stack, seen) for n, stack in cropped.items()}
+    cropped |= dict.fromkeys(skipped, np.full(targets.shape, np.nan, np.float32))
+    ranked |= dict.fromkeys(skipped, np.full((n, 2), np.nan))
     return Rows(
         targets=targets,
         predictions=cropped,
-        vs_train={
-            name: _vs_train(name, trials, targets, stack, seen) for name, stack in cropped.items()
-        },
+        vs_train=ranked,
         stimulus=trials.stimulus,
         split=np.full(n, split),
         fold=np.full(n, context.fold.name),
+        beside={label: crop(stack) for label, stack in beside.items()},
     )
 
 
@@ -204,7 +230,10 @@ def _completed(found: Rows, tested: Mapping[str, Trials], context: FoldContext) 
         return found
     shape = found.targets.shape[1:]
     added = rows.concatenate(
-        [_predicted(split, trials, context, predict, shape) for split, trials in tested.items()]
+        [
+            _predicted(split, trials, context, predict, shape=shape)
+            for split, trials in tested.items()
+        ]
     )
     return dataclasses.replace(
         found,

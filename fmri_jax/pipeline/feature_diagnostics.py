@@ -96,9 +96,9 @@ def results(
         return found, []
     value = found.recovery["pixel_correlation"].value
     text = (
-        f"Recovery check: rendered from the true features of their layers, without decoded pixels, "
-        f"test images keep a pixel correlation of {value:.3f}: what is missing there the renderer "
-        "has lost, not the recording."
+        "Recovery check: made of their true features (layers without pixels, latents, embeddings), "
+        f"test images keep a pixel correlation of {value:.3f}: what is missing there the way from "
+        "features to images has lost, not the recording."
     )
     return found, [Note("recovery_check", "info", text, {"pixel_correlation": value})]
 

@@ -12,6 +12,7 @@ from fmri_jax.data.recording import ordered_sets
 from fmri_jax.evaluation.images import image_ids, is_binary
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.pair import vs_train
+from fmri_jax.evaluation.repeats import of_another_stimulus
 from fmri_jax.evaluation.results import Results
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.files import replacing
@@ -137,28 +138,12 @@ def _baselines(pairs: ImagePairs, stimulus: np.ndarray, main: np.ndarray) -> dic
     if pairs.training is not None:
         mean = pairs.training.mean(axis=0, dtype=np.float64).astype(np.float32)
         found["mean_image"] = np.broadcast_to(mean, targets.shape)
-    wrong = _of_another_stimulus(stimulus[main])
+    wrong = of_another_stimulus(stimulus[main])
     if wrong is not None:
         found["shuffled_images"] = pairs.reconstructions[main][wrong]
     if is_binary(targets):
         found["all_black"] = np.zeros_like(targets)
     return found
-
-
-def _of_another_stimulus(stimulus: np.ndarray) -> np.ndarray | None:
-    """(n,) for each row one of another stimulus; each stimulus takes the next in a random order."""
-    stimuli = np.random.default_rng(0).permutation(np.unique(stimulus))
-    if len(stimuli) < 2:
-        return None
-    following = dict(zip(stimuli, np.roll(stimuli, -1), strict=True))
-    rows = {s: np.flatnonzero(stimulus == s) for s in stimuli}
-    taken = dict.fromkeys(stimuli, 0)
-    wrong = np.empty(len(stimulus), int)
-    for row, own in enumerate(stimulus):
-        others = rows[following[own]]
-        wrong[row] = others[taken[own] % len(others)]
-        taken[own] += 1
-    return wrong
 
 
 def _n_training(pairs: ImagePairs, main: np.ndarray) -> Any:

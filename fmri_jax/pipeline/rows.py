@@ -14,7 +14,8 @@ from fmri_jax.evaluation.baselines import BASELINES
 from fmri_jax.files import replacing
 
 METHOD = "reconstructions"  # the method's own images among the predictions of baselines
-_PREDICTION, _VS_TRAIN = "prediction.", "vs_train."  # before the name of each, in a fold's file
+# Before the name of each, in a fold's file.
+_PREDICTION, _VS_TRAIN, _BESIDE = "prediction.", "vs_train.", "beside."
 # Predictions in the files of earlier versions, in the order of the columns of their `vs_train`.
 _EARLIER = {METHOD: METHOD, "ridge": "ridge", "mean_image": "mean_image"} | {
     "shuffled": "shuffled_fmri"
@@ -34,6 +35,8 @@ class Rows:
         stimulus: (n,) int32.
         split: (n,) str, "test", "train" or another test set.
         fold: (n,) str.
+        beside: label -> images (n, h, w, c) in [0, 1] that are shown beside the method's and not
+            scored, such as several samples.
     """
 
     targets: np.ndarray
@@ -42,6 +45,7 @@ class Rows:
     stimulus: np.ndarray
     split: np.ndarray
     fold: np.ndarray
+    beside: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def reconstructions(self) -> np.ndarray:
@@ -112,6 +116,7 @@ def write_reconstructions(
     for name, baseline in BASELINES.items():
         if baseline.pictured and name in rows.predictions:
             arrays[f"baseline_{name}"] = rows.predictions[name]
+    arrays |= {f"beside_{label}": images for label, images in rows.beside.items()}
     _save(path, {**arrays, **(more or {})})
 
 
@@ -126,6 +131,7 @@ def _arrays(rows: Rows) -> dict[str, np.ndarray]:
         **{name: getattr(rows, name) for name in ("targets", "stimulus", "split", "fold")},
         **{_PREDICTION + name: images for name, images in rows.predictions.items()},
         **{_VS_TRAIN + name: ranks for name, ranks in rows.vs_train.items()},
+        **{_BESIDE + label: images for label, images in rows.beside.items()},
     }
 
 
@@ -136,7 +142,8 @@ def _rows(arrays: Mapping[str, np.ndarray]) -> Rows:
         return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
 
     plain = {name: arrays[name] for name in ("targets", "stimulus", "split", "fold")}
-    return Rows(predictions=under(_PREDICTION), vs_train=under(_VS_TRAIN), **plain)
+    predictions, ranks, beside = map(under, (_PREDICTION, _VS_TRAIN, _BESIDE))
+    return Rows(predictions=predictions, vs_train=ranks, beside=beside, **plain)
 
 
 def _upgraded(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

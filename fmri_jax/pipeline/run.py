@@ -17,6 +17,7 @@ from fmri_jax.evaluation.fold_features import FoldFeatures
 from fmri_jax.evaluation.results import Results
 from fmri_jax.files import cache_folder
 from fmri_jax.pipeline import (
+    control_notes,
     cross_validation,
     diagnostics,
     experiment_config,
@@ -150,7 +151,7 @@ def _results(
     scored += [registry.EIGHT_NUMBERS[number] for number in results.eight_numbers]
     found = diagnostics.examine(options, recording, splits, rows, scored)
     features, remarks = feature_diagnostics.results(folds, rows, options.evaluation, weights)
-    notes = (*results.notes, *found.notes, *remarks)
+    notes = (*results.notes, *found.notes, *control_notes.of_run(results, rows), *remarks)
     return dataclasses.replace(results, notes=notes, diagnostics=found.numbers, features=features)
 
 

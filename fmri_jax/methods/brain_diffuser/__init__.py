@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK, Config
 
 if TYPE_CHECKING:
+    from fmri_jax.evaluation.fold_features import FoldFeatures
     from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
     from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 
-__all__ = ["Config", "build", "restore", "trained_through"]
+__all__ = ["Config", "build", "diagnose", "restore", "trained_through"]
 
 
 def build(config: Config) -> "BrainDiffuser":
@@ -44,3 +45,13 @@ def trained_through(config: Config) -> tuple[str, ...]:
     if config.choice == "responses" and config.n_samples > 1:
         networks.append(CHOOSING_NETWORK)
     return tuple(dict.fromkeys(networks))
+
+
+def diagnose(
+    reconstructor: "BrainDiffuserReconstructor", fold: Any, rois: Any, context: Any
+) -> "FoldFeatures":
+    """Decoded latents and embeddings of a fold, scored; see `diagnostics.diagnose`."""
+    from fmri_jax.methods.brain_diffuser import diagnostics
+
+    del context
+    return diagnostics.diagnose(reconstructor, fold, rois)

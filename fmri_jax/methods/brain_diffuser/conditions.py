@@ -24,11 +24,14 @@ def of_training(
         Name of the condition -> (stimuli, tokens, width). The text is left out where images have
         neither captions nor names that say what they show.
     """
-    captions = None
-    if "text" in diffusion.conditions:
-        try:
-            captions = captions_of(trials, seen)
-        except InputError:
-            captions = None
+    captions = words(trials, seen) if "text" in diffusion.conditions else None
     found: dict[str, np.ndarray] = diffusion.embed(images, captions)
     return found
+
+
+def words(trials: Trials, seen: np.ndarray) -> list[tuple[str, ...]] | None:
+    """The captions of images of trials; None where some have none."""
+    try:
+        return captions_of(trials, seen)
+    except InputError:
+        return None

@@ -10,12 +10,8 @@ from fmri_jax.linear import target_map
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.brain_diffuser import choice, conditions
 from fmri_jax.methods.brain_diffuser.config import Config
-from fmri_jax.methods.brain_diffuser.reconstructor import (
-    BrainDiffuserReconstructor,
-    as_prior_takes,
-    latents_of,
-    load_priors,
-)
+from fmri_jax.methods.brain_diffuser.priors import as_prior_takes, latents_of, load_priors
+from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 
 
 @dataclasses.dataclass(frozen=True)

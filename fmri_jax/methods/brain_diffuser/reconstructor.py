@@ -11,15 +11,18 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax import arrays as ops
-from fmri_jax import priors
 from fmri_jax.config import section
-from fmri_jax.data.images import resize
+from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.linear import target_map
 from fmri_jax.linear.target_map import TargetMap
 from fmri_jax.methods.brain_diffuser import choice
 from fmri_jax.methods.brain_diffuser.choice import Encoding
 from fmri_jax.methods.brain_diffuser.config import Config
+from fmri_jax.methods.brain_diffuser.priors import block_name, latents_of, load_priors
+
+SHOWN = 3  # samples of one row on a page
 
 
 @flax.struct.dataclass
@@ -43,28 +46,65 @@ class BrainDiffuserReconstructor:
     def reconstruct(self, fmri: Any) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
         fmri = jnp.asarray(fmri)
+        return jnp.asarray(self._chosen(self.samples(fmri), fmri))
+
+    def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What `reconstruct` returns, and what a page shows beside it: several samples.
+
+        Args:
+            fmri: (n, voxels), standardised as in training.
+
+        Returns:
+            The images, and label -> (n, h, w, c): up to `SHOWN` samples, the mean of all, and twice
+            their standard deviation, which is at most 1. Nothing of a single sample.
+        """
+        fmri = jnp.asarray(fmri)
         drawn = self.samples(fmri)
+        found: dict[str, np.ndarray] = {}
+        if len(drawn) > 1:
+            found = {f"sample {i}": images for i, images in enumerate(drawn[:SHOWN], start=1)}
+            found["mean of samples"] = drawn.mean(axis=0)
+            found["spread of samples"] = np.clip(2 * drawn.std(axis=0), 0, 1)
+        return self._chosen(drawn, fmri), found
+
+    def _chosen(self, drawn: np.ndarray, fmri: jax.Array) -> np.ndarray:
+        """Of samples (samples, n, h, w, c) what `config.choice` makes of them."""
         if self.config.choice == "mean":
-            return jnp.asarray(drawn.mean(axis=0))
+            return np.asarray(drawn.mean(axis=0))
         if self.config.choice == "responses" and self.encoding is not None and len(drawn) > 1:
             likeness = np.stack([self.encoding.likeness(images, fmri) for images in drawn])
-            return jnp.asarray(drawn[likeness.argmax(axis=0), np.arange(len(fmri))])
-        return jnp.asarray(drawn[0])
+            return np.asarray(drawn[likeness.argmax(axis=0), np.arange(len(fmri))])
+        return np.asarray(drawn[0])
+
+    def controls(self, fold: Fold, number: int) -> dict[str, Predict]:
+        """What its critics ask for; see `brain_diffuser.controls`."""
+        from fmri_jax.methods.brain_diffuser import controls
+
+        return controls.offered(self, fold, number)
 
     def samples(self, fmri: Any) -> np.ndarray:
         """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
-        keys = jax.random.split(jax.random.key(self.config.seed), self.config.n_samples)
+        keys = self._keys()
         fmri = jnp.asarray(fmri)
         latents = None if self.latents is None else self._latents(fmri)
         embeddings = None if self.conditions is None else self.conditions.decode(fmri)
-        return np.stack([self._sample(latents, embeddings, key) for key in keys])
+        return np.stack([self.sample_of(latents, embeddings, key) for key in keys])
+
+    def sample_with(self, fmri: jax.Array, others: jax.Array) -> np.ndarray:
+        """The first sample, its layout decoded from `fmri` and its embeddings from `others`."""
+        assert self.conditions is not None
+        latents = None if self.latents is None else self._latents(fmri)
+        return self.sample_of(latents, self.conditions.decode(others), self._keys()[0])
+
+    def _keys(self) -> jax.Array:
+        return jax.random.split(jax.random.key(self.config.seed), self.config.n_samples)
 
     def first_stage(self, fmri: Any) -> np.ndarray:
         """fMRI (n, voxels) -> what the VAE makes of its latents (n, h, w, c) in [0, 1]."""
         if self.latents is None:
             raise InputError("config.method.stages is 'second': there is no first stage.")
         key = jax.random.key(self.config.seed)
-        return self._as_recorded(self._layout(self._latents(jnp.asarray(fmri)), key))
+        return self.as_recorded(self._layout(self._latents(jnp.asarray(fmri)), key))
 
     def _latents(self, fmri: jax.Array) -> tuple[np.ndarray, ...]:
         assert self.latents is not None
@@ -80,25 +120,32 @@ class BrainDiffuserReconstructor:
         )
         return images
 
-    def _sample(self, latents: Any, embeddings: Any, key: jax.Array) -> np.ndarray:
+    def sample_of(self, latents: Any, embeddings: Any, key: jax.Array) -> np.ndarray:
+        """Images (n, h, w, c) of latents and embeddings, each None where its stage is left out."""
         of_first, of_second = jax.random.split(key)
         layout = None if latents is None else self._layout(latents, of_first)
         if embeddings is None:
             assert layout is not None
-            return self._as_recorded(layout)
+            return self.as_recorded(layout)
+        return self.picture(embeddings, layout, of_second, self.config.guidance)
+
+    def picture(
+        self, embeddings: Any, layout: np.ndarray | None, key: jax.Array, guidance: float
+    ) -> np.ndarray:
+        """What the second stage makes of embeddings and a layout (None: of noise alone)."""
         config = self.config
         pictures = self.second.sample(
             embeddings,
-            of_second,
+            key,
             start=layout,
             strength=config.strength,
             n_steps=config.n_steps,
-            guidance=config.guidance,
+            guidance=guidance,
             shares={"image": config.image_share, "text": 1 - config.image_share},
         )
-        return self._as_recorded(pictures)
+        return self.as_recorded(pictures)
 
-    def _as_recorded(self, images: np.ndarray) -> np.ndarray:
+    def as_recorded(self, images: np.ndarray) -> np.ndarray:
         """Images of a prior at the recording's size and with its colours."""
         height, width, channels = self.image_shape
         return np.asarray(_resized(jnp.asarray(images), height, width, channels))
@@ -157,46 +204,6 @@ class BrainDiffuserReconstructor:
         if "encoding" in tree:
             encoding = choice.restore(tree["encoding"])
         return cls(images, latents, conditions, encoding, config, first, second)
-
-
-def load_priors(config: Config) -> tuple[Any, Any]:
-    """The VAE and the diffusion model, None of a stage that is left out.
-
-    Raises:
-        InputError: one cannot be had.
-    """
-    first = second = None
-    if config.stages != "second":
-        first = priors.load(config.prior, config.prior_weights)
-    if config.stages != "first":
-        second = priors.load(config.diffusion, config.diffusion_weights)
-    return first, second
-
-
-def block_name(number: int) -> str:
-    """Of the latents of the VAE's decoder block."""
-    return f"latents {number:02d}"
-
-
-def latents_of(vae: Any, images: np.ndarray, config: Config) -> dict[str, np.ndarray]:
-    """Latents of images (n, h, w, c) uint8, by block, coarse to fine.
-
-    Raises:
-        InputError: the VAE has fewer blocks than are asked for.
-    """
-    total = len(vae.latent_shapes)
-    if (config.n_layers or 0) > total:
-        raise InputError(
-            f"config.method.n_layers is {config.n_layers}: the prior {config.prior} has {total}."
-        )
-    key = jax.random.key(config.seed) if config.latents == "sample" else None
-    found = vae.encode(as_prior_takes(images, vae.image_size), key)[: config.n_layers]
-    return {block_name(i): array for i, array in enumerate(found)}
-
-
-def as_prior_takes(images: np.ndarray, size: int) -> np.ndarray:
-    """Images (n, h, w, 1 or 3) uint8 as RGB of the prior's size."""
-    return np.asarray(ops.as_rgb(jnp.asarray(resize(images, size))))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))

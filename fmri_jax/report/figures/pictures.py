@@ -97,6 +97,7 @@ def layers(run: Workdir) -> dict[str, np.ndarray]:
     found = {"target": run.targets, "reconstructed": run.reconstructions}
     if run.binary:
         found["cut at 0.5"] = (run.reconstructions > 0.5).astype(np.float32)
+    found |= run.beside
     return found | {baseline(name).label: images for name, images in run.baselines.items()}
 
 

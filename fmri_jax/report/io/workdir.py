@@ -15,6 +15,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
 
 _BASELINE = "baseline_"  # before the name of a baseline whose images were kept
+_BESIDE = "beside_"  # before the label of images that are shown and not scored
 # A curve is the steps and values of one metric in one fold.
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -38,6 +39,7 @@ class Workdir:
         scores: the checked `scores.json`.
         recovered: (m, h, w, c) float32, what the method's renderer makes of true features.
         recovered_stimulus: (m,) int, of which images.
+        beside: label -> (n, h, w, c) float32, shown beside the reconstructions and not scored.
     """
 
     path: pathlib.Path
@@ -53,6 +55,7 @@ class Workdir:
     scores: results.Results
     recovered: np.ndarray = dataclasses.field(default_factory=lambda: np.empty((0, 0, 0, 0)))
     recovered_stimulus: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0, int))
+    beside: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def simulated(self) -> bool:
@@ -205,9 +208,10 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         )
     n = len(targets)
     kept = [key for key in found if key.startswith(_BASELINE)]
+    shown = [key for key in found if key.startswith(_BESIDE)]
     for key, shape in {
         "reconstructions": targets.shape,
-        **dict.fromkeys(kept, targets.shape),
+        **dict.fromkeys([*kept, *shown], targets.shape),
         "stimulus": (n,),
         "split": (n,),
         "fold": (n,),
@@ -227,6 +231,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         "targets": targets,
         "reconstructions": found["reconstructions"],
         "baselines": {key.removeprefix(_BASELINE): found[key] for key in kept},
+        "beside": {key.removeprefix(_BESIDE): found[key] for key in shown},
         "stimulus": found["stimulus"],
         "split": found["split"].astype(str),
         "fold": found.get("fold", np.full(n, "all")).astype(str),
