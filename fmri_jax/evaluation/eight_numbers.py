@@ -102,14 +102,10 @@ def eight_numbers(
         InputError: shapes do not match, images are neither grey nor RGB, or a network is unknown.
     """
     targets, reconstructions = as_pair(targets, reconstructions)
-    if targets.shape[-1] not in (1, 3):
-        raise InputError(
-            f"images have {targets.shape[-1]} channels: the eight numbers expect 1 (grey) or 3."
-        )
+    values = pixel_numbers(targets, reconstructions, block)
     if unknown := set(weights) - set(COMPARISONS):
         raise InputError(f"weights of {unknown}: expected some of {', '.join(COMPARISONS)}.")
     block = min(block, len(targets))
-    values = in_blocks(_pixel_numbers, (targets, reconstructions), block)
     for name, comparison in COMPARISONS.items():
         if name not in weights:
             continue
@@ -122,6 +118,23 @@ def eight_numbers(
         )
         values |= dict(zip(comparison.numbers, found, strict=bool(found)))
     return values
+
+
+def pixel_numbers(
+    targets: np.ndarray, reconstructions: np.ndarray, block: int = BLOCK
+) -> dict[str, np.ndarray]:
+    """Those of `PIXEL_NUMBERS`, (n,) each, of images (n, height, width, 1 or 3) in [0, 1].
+
+    Raises:
+        InputError: images are neither grey nor RGB.
+    """
+    if targets.shape[-1] not in (1, 3):
+        raise InputError(
+            f"images have {targets.shape[-1]} channels: the eight numbers expect 1 (grey) or 3."
+        )
+    rows = (targets, reconstructions)
+    found: dict[str, np.ndarray] = in_blocks(_pixel_numbers, rows, min(block, len(targets)))
+    return found
 
 
 def resized(images: jax.Array, size: int) -> jax.Array:

@@ -77,6 +77,15 @@ class Pair:
         return found
 
     @functools.cached_property
+    def at_425_px(self) -> dict[str, np.ndarray]:
+        """PixCorr and both kinds of SSIM of NSD papers; none of images of other channels."""
+        from fmri_jax.evaluation.eight_numbers import pixel_numbers  # imports Flax
+
+        if self.targets.shape[-1] not in (1, 3):
+            return {}
+        return pixel_numbers(self.targets, self.reconstructions)
+
+    @functools.cached_property
     def counts(self) -> np.ndarray | None:
         """(n, 4) how many pixels are rightly on, and so on; None unless targets are binary."""
         if not is_binary(self.targets):

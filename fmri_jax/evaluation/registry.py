@@ -153,6 +153,22 @@ METRICS = {
         "colour channels and images.",
         compute=_pixels(metrics.ssim),
     ),
+    "ssim_425": Metric(
+        "SSIM, 425 px",
+        "higher",
+        "Structural similarity of luminance at 425 px, as NSD papers with scikit-image of 0.20 or "
+        "later compute it.",
+        compute=lambda pair: pair.at_425_px.get("ssim"),
+        by_default=False,
+    ),
+    "ssim_425_columns": Metric(
+        "SSIM of columns, 425 px",
+        "higher",
+        "The same by single columns of pixels, which scikit-image before 0.20 made of the papers' "
+        "call (Ozcelik & VanRullen 2023).",
+        compute=lambda pair: pair.at_425_px.get("ssim_columns"),
+        by_default=False,
+    ),
     "mse": Metric(
         "Squared error",
         "lower",

@@ -18,6 +18,7 @@ from skimage.metrics import structural_similarity
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.eight_numbers import COMPARISONS, NUMBERS, eight_numbers
+from fmri_jax.evaluation.scores import EvaluationConfig, score_images
 from fmri_jax.features.registry import NETWORKS
 from tests.peers import peer
 
@@ -66,6 +67,16 @@ def test_pixcorr_and_ssim_equal_the_scripts(pictures):
             for b, a in grey
         ]
         np.testing.assert_allclose(found[number], expected, atol=2e-5)
+
+
+def test_both_kinds_of_ssim_are_metrics_by_name(pictures):
+    names = {"ssim_425": "ssim", "ssim_425_columns": "ssim_columns"}
+    config = EvaluationConfig(metrics=tuple(names))
+    found = score_images(*pictures, config=config).values
+    expected = eight_numbers(*pictures, {}, block=16)
+    assert set(found) == set(names)
+    for metric, number in names.items():
+        np.testing.assert_allclose(found[metric], expected[number], atol=1e-6)
 
 
 def alexnet_in_pytorch(params, x):
