@@ -12,7 +12,7 @@ QUICK := tests/test_config.py tests/test_cli.py tests/test_download.py tests/tes
 
 .PHONY: demo test pytest test-second ready-for-second lint docs gallery clean
 demo: .venv/ready
-	$(BIN)/python launch.py --config=experiments/gan_vc.py --workdir=runs/demo
+	$(BIN)/python launch.py --config=experiments/demo.py --workdir=runs/demo
 
 test: lint pytest
 

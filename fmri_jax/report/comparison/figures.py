@@ -112,7 +112,10 @@ def _images(
     for variant in shown:
         label = variant.name + simulated_mark(variant, variants)
         found.append((label, _made(reference, variant, split, rows)))
+    methods = {variant.first.run.get("method") for variant in shown}
     for name, stack in reference.baselines.items():
+        if name in methods:  # as "ridge": shown already
+            continue
         chosen = [stack[row] for row in rows]
         made = [image if np.isfinite(image).all() else None for image in chosen]
         found.append((distinguished(baseline(name).label, variants, "baseline"), made))

@@ -1,0 +1,39 @@
+"""Every method on the same simulated subject, on one page: what `make demo` runs.
+
+python launch.py --config=experiments/demo.py        # minutes on two cores
+python launch.py --config=experiments/demo.py:tiny   # does every row run?
+"""
+
+from fmri_jax.errors import InputError
+from fmri_jax.pipeline.experiment_files import load, with_method
+
+# Rows of the page: name, the experiment whose method it is ({} is ":tiny" or nothing), and options
+# that differ. A further method is one more line.
+METHODS = (
+    ("Ridge", "ridge", {}),
+    # Finer elements of a photograph are decoded too badly one by one.
+    ("Local decoders", "local_decoders", {"scales": ((8, 8),), "weights": "equal"}),
+    ("GAN", "gan_vc{}", {}),
+    ("Feature decoding", "feature_decoding{}", {}),
+    ("Brain-Diffuser", "brain_diffuser{}", {}),
+)
+
+
+def get_config(arg: str = ""):
+    if arg not in ("", "tiny"):
+        raise InputError(f"experiments/demo.py has no variant {arg!r}: choose 'tiny' or none.")
+    variant = f":{arg}" if arg else ""
+    config = with_method("gan_vc" + variant, "ridge")
+    config.title = "Every method on one simulated subject" + (" (smoke run)" if arg else "")
+    config.text = (
+        "The responses come from a model of visual cortex that views photographs: no brain was "
+        "scanned. All methods learn from the same trials and reconstruct the same images, crops of "
+        "four photographs that training does not show."
+    )
+    config.sweep = {
+        "variants": tuple(
+            (name, {"method": {**load(experiment.format(variant)).method.to_dict(), **options}})
+            for name, experiment, options in METHODS
+        )
+    }
+    return config
