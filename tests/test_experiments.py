@@ -5,7 +5,9 @@ import pathlib
 
 import pytest
 
+from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import Config
+from fmri_jax.pipeline import experiment_files
 from fmri_jax.pipeline.sweep import tasks
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
@@ -32,3 +34,42 @@ def test_the_table_s_first_variant_is_nilearn_s_example(table):
     first = next(iter(table.values()))
     assert (first.scales, first.decoder, first.weights) == ((2,), "omp", "equal")
     assert (first.n_voxels, first.n_nonzero, first.select) == (500, 10, "fixed")
+
+
+def tasks_of(experiment: str) -> dict[str, dict]:
+    """Variant -> config, each checked."""
+    config = experiment_files.load(experiment).to_dict()
+    return {task.variant: task.config for task in tasks(config, pathlib.Path("nowhere"))}
+
+
+@pytest.mark.parametrize("variant", ["", ":tiny"])
+def test_the_demo_runs_different_methods_on_the_same_trials(variant):
+    found = tasks_of("demo" + variant)
+    methods = [config["method"]["name"] for config in found.values()]
+    assert methods[0] == "ridge" and len(set(methods)) == len(methods) >= 5
+    shared = experiment_files.load("gan_vc" + variant).to_dict()
+    for config in found.values():
+        assert config["data"]["virtual_subject"] == shared["data"]["virtual_subject"]
+        assert config["preparation"] == shared["preparation"]
+
+
+def test_a_bottleneck_narrows_any_experiment():
+    for experiment in ("", ":gan_vc:tiny", ":ridge"):
+        first, *others = tasks_of("bottleneck" + experiment).values()
+        assert first["preparation"]["bottleneck"] is None
+        widths = [config["preparation"]["bottleneck"] for config in others]
+        assert widths == sorted(widths) and widths[0] == 1 and len(widths) >= 4
+        assert all(config["method"] == first["method"] for config in others)
+
+
+def test_regions_are_left_out_of_all_and_stand_alone():
+    for experiment in ("brain_diffuser", "gan_object2vec", "feature_decoding:tiny"):
+        found = tasks_of(f"regions:{experiment}")
+        whole = found["All voxels"]["preparation"]["roi"]
+        without = {name.removeprefix("Without ") for name in found if name.startswith("Without ")}
+        assert {"LOC", "FFA", "PPA"} < without < set(found)
+        for name in without:
+            assert found[name]["preparation"]["roi"] == name
+            assert found[f"Without {name}"]["preparation"]["roi"] == f"{whole} - {name}"
+    with pytest.raises(InputError, match="does not know the regions"):
+        experiment_files.load("regions:ridge")

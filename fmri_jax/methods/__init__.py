@@ -9,6 +9,9 @@ It may also expose what a reader of its scores has to know, as functions of its 
 whose features it was trained to match, which makes metrics that use them circular; and
 `stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
 
+`decoded_targets(config, trials, seen)` -> name: (stimuli, ...), what it decodes of the training
+images `seen`, for a bottleneck in front of it (`config.preparation.bottleneck`); pixels by default.
+
 `parts(config) -> tuple[str, ...]` names parts of a fit that can be computed at the same time by
 several processes or computers, such as layers. Its method then has, beside `fit`,
 `fit_part(trials, context, part)`, which leaves the part in the run's folder, where `fit` finds it.
@@ -38,6 +41,7 @@ from fmri_jax.errors import InputError
 
 if TYPE_CHECKING:
     import jax
+    import numpy as np
 
     from fmri_jax.data.preparation.folds import Trials
 
@@ -124,6 +128,18 @@ def parts(name: str, config: Any) -> tuple[str, ...]:
     """
     named = getattr(package(name), "parts", None)
     return named(config) if named else ()
+
+
+def decoded_targets(
+    name: str, config: Any, trials: "Trials", seen: "np.ndarray"
+) -> dict[str, "np.ndarray"]:
+    """What the method called `name` decodes of training images `seen`; pixels by default.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    named = getattr(package(name), "decoded_targets", None)
+    return named(config, trials, seen) if named else {"pixels": trials.images[seen]}
 
 
 def stays_in_span(name: str, config: Any) -> bool:

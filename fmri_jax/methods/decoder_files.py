@@ -16,6 +16,7 @@ from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
+from fmri_jax.linear.bottleneck import Bottleneck
 from fmri_jax.methods.decoder import About, Decoder, check_subject
 
 FORMAT = 1  # version of the layout; a reader takes this and earlier ones
@@ -110,6 +111,8 @@ def _arrays(decoder: Decoder) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     for name in ("voxels", "seen"):
         if (value := getattr(decoder, name)) is not None:
             arrays[name] = value
+    if decoder.bottleneck is not None:
+        arrays |= {f"bottleneck_{name}": a for name, a in vars(decoder.bottleneck).items()}
     # `ascontiguousarray` alone would give single numbers an axis.
     whole = {n: np.ascontiguousarray(a).reshape(np.shape(a)) for n, a in arrays.items()}
     return whole, options
@@ -123,6 +126,9 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
     }
     about = About(**{field.name: content[field.name] for field in dataclasses.fields(About)})
     mean, std, constant = (arrays[f"voxel_{name}"] for name in ("mean", "std", "constant"))
+    narrow = None
+    if "bottleneck_directions" in arrays:
+        narrow = Bottleneck(arrays["bottleneck_mean"], arrays["bottleneck_directions"])
     return Decoder(
         reconstructor=methods.package(about.method).restore(model, content["model"]),
         scale=VoxelScale(mean, std, constant, keep_offset=content["keep_offset"]),
@@ -131,6 +137,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
         training_repeats=content["training_repeats"],
         noise_scaling=content["noise_scaling"],
         seen=arrays.get("seen"),
+        bottleneck=narrow,
     )
 
 

@@ -21,7 +21,14 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
 from fmri_jax.evaluation.pair import vs_train
 from fmri_jax.methods import Method, Reconstructor, RunContext
-from fmri_jax.pipeline import decoders, diagnostics, experiment_config, feature_diagnostics, rows
+from fmri_jax.pipeline import (
+    bottleneck,
+    decoders,
+    diagnostics,
+    experiment_config,
+    feature_diagnostics,
+    rows,
+)
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.run_record import RunRecord
@@ -58,7 +65,7 @@ def run_folds(
     parts, done = [], []
     for number in range(n_folds):
         with record.measure("prepare"):
-            fold = next(prepared)
+            fold = bottleneck.narrowed(options, next(prepared))
         if number == 0:
             experiment_config.check_images(options.evaluation, fold, n_folds)
         context = RunContext(

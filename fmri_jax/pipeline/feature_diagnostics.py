@@ -55,7 +55,9 @@ def regions(recording: Recording, fold: Fold, expression: str) -> dict[str, np.n
     Returns:
         Name -> (voxels of the fold,) bool.
     """
-    chosen = np.ones(int(fold.voxels.sum()), bool)
+    chosen = np.ones(fold.train.fmri.shape[1], bool)
+    if fold.bottleneck is not None:  # no number belongs to a region
+        return {f"bottleneck of {len(chosen)}": chosen}
     inside = {name: mask[fold.voxels] for name, mask in recording.rois.items()}
     parts = {name: mask for name, mask in inside.items() if mask.any() and not mask.all()}
     largest = sorted(parts, key=lambda name: -int(parts[name].sum()))[:MOST_REGIONS]

@@ -7,7 +7,7 @@ from typing import Any
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import count_folds, folds
 from fmri_jax.methods import RunContext
-from fmri_jax.pipeline import diagnostics, experiment_config, recording_identity
+from fmri_jax.pipeline import bottleneck, diagnostics, experiment_config, recording_identity
 from fmri_jax.pipeline.run import use_compilation_cache
 from fmri_jax.pipeline.workdir import claim, writing_to
 from fmri_jax.training.mesh import make_mesh
@@ -53,7 +53,8 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
     clusters = diagnostics.clusters(options, recording)
     n_folds = count_folds(recording, options.preparation, clusters)
     others = frozenset(range(n_folds)) - {number}
-    (fold,) = folds(recording, options.preparation, clusters, skip=others)
+    (prepared,) = folds(recording, options.preparation, clusters, skip=others)
+    fold = bottleneck.narrowed(options, prepared)
     context = RunContext(
         workdir=workdir,
         fold=fold.name,

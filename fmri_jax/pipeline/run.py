@@ -24,6 +24,7 @@ from fmri_jax.pipeline import (
     feature_diagnostics,
     method_figures,
     recording_identity,
+    roi_activation,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows, write_reconstructions
@@ -113,9 +114,12 @@ def _run(
     record.figures = method_figures.draw(
         options, workdir, [fold.name for fold in splits], recording.simulated
     )
-    write_reconstructions(
-        workdir / "reconstructions.npz", rows, feature_diagnostics.recovered(features)
+    captions, activation = roi_activation.draw(
+        options, workdir, [fold.name for fold in splits], recording
     )
+    record.figures |= captions
+    more = feature_diagnostics.recovered(features) | activation
+    write_reconstructions(workdir / "reconstructions.npz", rows, more)
     write_json(workdir / "config.json", plain)
     record.save()
     write_json(workdir / "scores.json", results.to_json())

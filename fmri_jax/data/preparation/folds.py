@@ -17,6 +17,7 @@ from fmri_jax.data.preparation import run_centring, splits
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.preparation.transform import Transform, transformed
 from fmri_jax.data.recording import Recording
+from fmri_jax.errors import InputError
 
 _SEVERAL_RUNS = -1  # the run of an average over trials of more than one run
 _T = TypeVar("_T")
@@ -37,6 +38,14 @@ class PreparationConfig:
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
     run_centring: Literal["centre", "zscore", "percent"] | None = None  # of each voxel in each run
     transform: Transform | None = None  # "sqrt": square root of each trial's responses, for counts
+    # Numbers that responses are reduced to, by a linear map that training has learned for what the
+    # method decodes; None: the voxels themselves.
+    bottleneck: OptionalInt = None
+
+    def __post_init__(self) -> None:
+        """Rejects a bottleneck that nothing passes."""
+        if self.bottleneck is not None and self.bottleneck < 1:
+            raise InputError(f"config.preparation.bottleneck is {self.bottleneck}: expected >= 1.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -110,6 +119,8 @@ class Fold:
         training_repeats: trials that a training row averages, their harmonic mean.
         runs_centred_by_test: how many runs `run_centring` estimated from test trials, for want of
             training trials in these runs: a leak among the test images.
+        bottleneck: standardised responses (n, voxels) -> the numbers (n, k) that trials hold in
+            their place; None: they hold responses.
     """
 
     name: str
@@ -120,6 +131,7 @@ class Fold:
     scale: VoxelScale | None = None
     training_repeats: float = 1.0
     runs_centred_by_test: int = 0
+    bottleneck: Any = None
 
     @property
     def is_only(self) -> bool:

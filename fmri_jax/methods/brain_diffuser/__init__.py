@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
     from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 
-__all__ = ["Config", "build", "diagnose", "restore", "trained_through"]
+__all__ = ["Config", "build", "decoded_targets", "diagnose", "restore", "trained_through"]
 
 
 def build(config: Config) -> "BrainDiffuser":
@@ -55,3 +55,11 @@ def diagnose(
 
     del context
     return diagnostics.diagnose(reconstructor, fold, rois)
+
+
+def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
+    """Latents and embeddings of the training images `seen`; see `method.targets`."""
+    from fmri_jax.methods.brain_diffuser import method, priors
+
+    first, second = method.targets(config, *priors.load_priors(config), trials, seen)
+    return {**(first or {}), **(second or {})}

@@ -9,8 +9,7 @@ import numpy as np
 
 from fmri_jax.evaluation.fold_features import FoldFeatures
 from fmri_jax.methods import decoded_features
-from fmri_jax.methods.brain_diffuser import conditions
-from fmri_jax.methods.brain_diffuser.priors import as_prior_takes, latents_of
+from fmri_jax.methods.brain_diffuser import conditions, method
 
 if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
@@ -87,15 +86,10 @@ def true_targets(
 
     Without the text of images that have neither captions nor names that say what they show.
     """
-    images = trials.images[shown]
-    latents = embeddings = None
-    if fitted.latents is not None:
-        latents = latents_of(fitted.first, images, fitted.config)
-    if fitted.conditions is not None:
-        resized = as_prior_takes(images, fitted.second.image_size)
-        found = conditions.of_training(fitted.second, trials, shown, resized)
-        embeddings = {name: found[name] for name in fitted.conditions.targets if name in found}
-    return latents, embeddings
+    latents, found = method.targets(fitted.config, fitted.first, fitted.second, trials, shown)
+    if found is None or fitted.conditions is None:
+        return latents, None
+    return latents, {name: found[name] for name in fitted.conditions.targets if name in found}
 
 
 def _recovered(

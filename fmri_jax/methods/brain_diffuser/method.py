@@ -1,6 +1,7 @@
 """Brain-Diffuser as a method: from prepared trials to a fitted decoder."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -32,18 +33,42 @@ class BrainDiffuser:
         images = trials.images[seen]
         with_gains = config.gain == "out_of_fold"
         latents = embeddings = encoding = None
-        if first is not None:
-            targets = latents_of(first, images, config)
-            shared: dict[str, float | None] = dict.fromkeys(targets, config.alpha)
-            latents = target_map.fit(rows, targets, shared, with_gains)
-        if second is not None:
-            resized = as_prior_takes(images, second.image_size)
-            targets = conditions.of_training(second, trials, seen, resized)
+        of_first, of_second = targets(config, first, second, trials, seen)
+        if of_first is not None:
+            shared: dict[str, float | None] = dict.fromkeys(of_first, config.alpha)
+            latents = target_map.fit(rows, of_first, shared, with_gains)
+        if of_second is not None:
             of_each = {"image": config.image_alpha, "text": config.text_alpha}
-            own = {name: of_each[name] for name in targets}
-            embeddings = target_map.fit(rows, targets, own, with_gains)
+            own = {name: of_each[name] for name in of_second}
+            embeddings = target_map.fit(rows, of_second, own, with_gains)
         if config.choice == "responses" and config.n_samples > 1:
             encoding = choice.fit(images, np.asarray(rows))
         return BrainDiffuserReconstructor(
             images, latents, embeddings, encoding, config, first, second
         )
+
+
+Targets = dict[str, np.ndarray]  # block or condition -> (stimuli, ...)
+
+
+def targets(
+    config: Config, first: Any, second: Any, trials: Trials, seen: np.ndarray
+) -> tuple[Targets | None, Targets | None]:
+    """What is decoded of images: latents, and embeddings; None of a stage that is left out.
+
+    Args:
+        config: the options.
+        first: the VAE, or None.
+        second: the diffusion model, or None.
+        trials: that show the images, for captions.
+        seen: (stimuli,) indices of the images.
+
+    Raises:
+        InputError: a prior does not fit the options.
+    """
+    images = trials.images[seen]
+    latents = None if first is None else latents_of(first, images, config)
+    if second is None:
+        return latents, None
+    resized = as_prior_takes(images, second.image_size)
+    return latents, conditions.of_training(second, trials, seen, resized)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.feature_decoding.method import FeatureDecoding
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
-__all__ = ["Config", "build", "diagnose", "restore", "trained_through"]
+__all__ = ["Config", "build", "decoded_targets", "diagnose", "restore", "trained_through"]
 
 
 def build(config: Config) -> "FeatureDecoding":
@@ -51,3 +51,10 @@ def diagnose(
     from fmri_jax.methods.feature_decoding import diagnostics
 
     return diagnostics.diagnose(reconstructor, fold, rois, context)
+
+
+def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
+    """Layers of the training images `seen`."""
+    from fmri_jax.methods.feature_decoding.encoder import Encoder
+
+    return Encoder.of(config).of_stimuli(trials.images[seen])

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fmri_jax.evaluation import registry
-from fmri_jax.report.comparison import comparability, tables
+from fmri_jax.report.comparison import comparability, tables, widths
 from fmri_jax.report.comparison import figures as comparison_pictures
 from fmri_jax.report.comparison.entries import Entry, best_runs, entries
 from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_remark
@@ -68,6 +68,7 @@ def write_comparison(
         "findings": found,
         "tables": tables.page_tables(rows, metrics, _MAIN),
         "chart_of_scores": _chart(variants, rows, main, figures / "scores.png"),
+        "chart_of_widths": widths.chart(variants, main, figures / "widths.png", _mark(variants)),
         "galleries": galleries,
         "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
         "runs": [_run(variant, out) for variant in variants],
@@ -152,8 +153,13 @@ def _chart(
     panels = {m: [entry.score("test", m) for entry in rows] for m in metrics}
     chance, colours = variants[0].first.scores.chance, [entry.colour for entry in rows]
     chart = functools.partial(charts.bar_panels, labels, panels, chance, colours=colours)
-    mark = "Simulated data" if all(variant.first.simulated for variant in variants) else ""
-    return draw(path, "Bars of the main scores of every variant and baseline.", chart, mark)
+    text = "Bars of the main scores of every variant and baseline."
+    return draw(path, text, chart, _mark(variants))
+
+
+def _mark(variants: Sequence[Variant]) -> str:
+    """What each figure says in a corner."""
+    return "Simulated data" if all(variant.first.simulated for variant in variants) else ""
 
 
 def _run(variant: Variant, out: pathlib.Path) -> dict[str, Any]:
