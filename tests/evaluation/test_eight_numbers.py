@@ -72,8 +72,9 @@ def test_pixcorr_and_ssim_equal_the_scripts(pictures):
 def test_both_kinds_of_ssim_are_metrics_by_name(pictures):
     names = {"ssim_425": "ssim", "ssim_425_columns": "ssim_columns"}
     config = EvaluationConfig(metrics=tuple(names))
-    found = score_images(*pictures, config=config).values
-    expected = eight_numbers(*pictures, {}, block=16)
+    four = [images[:4] for images in pictures]
+    found = score_images(*four, config=config).values
+    expected = eight_numbers(*four, {}, block=4)
     assert set(found) == set(names)
     for metric, number in names.items():
         np.testing.assert_allclose(found[metric], expected[number], atol=1e-6)
