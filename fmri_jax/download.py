@@ -4,7 +4,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.errors import InputError
-from fmri_jax.files import locked
+from fmri_jax.files import locked, put
 
 if TYPE_CHECKING:
     import requests
@@ -47,7 +47,7 @@ def fetch(url: str, path: pathlib.Path, checksum: str = "", progress: bool = Tru
                 return fetch(url, path, checksum, progress)
             _complete(url, unfinished, path.name, progress)
             check(unfinished, checksum, "start again to download it anew")
-            unfinished.replace(path)
+            put(unfinished, path)
     except requests.RequestException as error:
         raise InputError(
             f"{url} cannot be reached ({error}): start again to resume, or download it elsewhere "

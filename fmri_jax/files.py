@@ -80,10 +80,50 @@ def replacing(path: pathlib.Path) -> Iterator[pathlib.Path]:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         yield unfinished
-        os.replace(unfinished, path)
+        put(unfinished, path)
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def put(complete: pathlib.Path, path: pathlib.Path) -> None:
+    """Renames a file or folder that is complete, so that a power cut leaves all of it or nothing.
+
+    A system may carry out a rename before it has written what the file holds: both are waited for.
+
+    Args:
+        complete: what was written, on the same file system.
+        path: its name from now on; a file there is replaced.
+    """
+    make_durable(complete)
+    os.replace(complete, path)
+    _synchronise(path.parent)
+
+
+def make_durable(path: pathlib.Path) -> None:
+    """Waits until a file, or a folder with all that it holds, is on the disk."""
+    inside = [] if path.is_file() else sorted(path.rglob("*"), reverse=True)
+    for place in (*inside, path):
+        _synchronise(place)
+
+
+def _synchronise(path: pathlib.Path) -> None:
+    """Waits until the disk holds a file's content, or which files a folder has.
+
+    File systems that know no such request, as some over a network, are taken as they are.
+    """
+    flags = os.O_RDONLY if os.name == "posix" else os.O_RDWR
+    try:
+        descriptor = os.open(path, flags)
+    except OSError:  # a folder on Windows
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ENOSPC, errno.EDQUOT):  # it is not on the disk
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def remove_unfinished(folder: pathlib.Path) -> None:
@@ -93,6 +133,22 @@ def remove_unfinished(folder: pathlib.Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def set_aside(path: pathlib.Path) -> pathlib.Path:
+    """Renames a damaged file or folder, if it is there, to `.<name>.damaged`.
+
+    One that was set aside earlier is replaced.
+
+    Returns:
+        Where it is now.
+    """
+    place = path.with_name(f".{path.name}.damaged")
+    if path.exists():
+        if place.is_dir():
+            shutil.rmtree(place, ignore_errors=True)
+        os.replace(path, place)
+    return place
 
 
 @contextlib.contextmanager

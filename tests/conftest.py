@@ -30,6 +30,8 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):  # XLA ends at a fl
     FLAGS += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", FLAGS)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# Files are read in the process of the tests, but for those of tests/test_apart.py.
+os.environ.setdefault("FMRI_JAX_READ_APART", "0")
 
 
 def share_compiled_programs() -> None:
@@ -109,6 +111,14 @@ def figures_not_drawn(request):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FigureCanvasAgg, "print_png", print_png)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk():
+    """No power is cut while tests run (tests/test_digests.py has the order of the calls)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fmri_jax.files.os.fsync", lambda descriptor: None)
         yield
 
 

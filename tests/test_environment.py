@@ -18,7 +18,12 @@ from fmri_jax.data.readers import npz
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods.decoder_files import load_decoder
-from fmri_jax.pipeline import experiment_config, experiment_files, recording_identity, run
+from fmri_jax.pipeline import (
+    compiled_programs,
+    experiment_config,
+    experiment_files,
+    recording_identity,
+)
 from fmri_jax.pretrained import cache as weights
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -85,11 +90,11 @@ def test_compiled_programs_are_kept_in_the_cache_unless_jax_has_a_folder(
     compilation_cache: None, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "first"))
-    run.use_compilation_cache()
+    compiled_programs.keep()
     assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "first" / "xla")
     assert (tmp_path / "first" / "xla").is_dir()
     monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "second"))
-    run.use_compilation_cache()
+    compiled_programs.keep()
     assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "first" / "xla")
 
 
@@ -102,7 +107,7 @@ def test_a_cache_that_cannot_be_had_is_done_without(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("FMRI_JAX_CACHE", cache.format(file=tmp_path / "file"))
-    run.use_compilation_cache()
+    compiled_programs.keep()
     assert jax.config.values["jax_compilation_cache_dir"] is None
     weights.save("any", {"a": np.ones(2, np.float32)}, "here")
     assert weights.load("any") is None and weights.describe("any") is None

@@ -1,8 +1,9 @@
 """Prepare a recording once, read it back ever after.
 
-A prepared recording is a folder of ArrayRecords, `<name>-<key>`, that appears under this name only
-when it is complete. Whoever prepares holds a lock; a process that dies while it prepares leaves a
-`.partial` folder, which nobody reads and the next one removes.
+A prepared recording is a folder of ArrayRecords with their digests, `<name>-<key>`, that appears
+under this name only when it is complete; one that is damaged is set aside and prepared again.
+Whoever prepares holds a lock; a process that dies while it prepares leaves a `.partial` folder,
+which nobody reads and the next one removes.
 """
 
 import hashlib
@@ -13,9 +14,12 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+from absl import logging
+
+from fmri_jax import digests
 from fmri_jax.data.recording import Recording
-from fmri_jax.errors import InputError
-from fmri_jax.files import locked
+from fmri_jax.errors import InputError, one_line
+from fmri_jax.files import locked, put, set_aside
 
 
 def options_key(**options: Any) -> str:
@@ -45,15 +49,18 @@ def prepare(
         The recording; its fingerprint is the same from the first call on.
 
     Raises:
-        InputError: `folder` cannot be written, or the prepared records are damaged.
+        InputError: `folder` cannot be written.
     """
     place = pathlib.Path(folder) / f"{name}-{key}"
-    if not place.is_dir():
+    found = _read(place)
+    if found is None:
         _make(place.parent)
         with locked(place.with_name(place.name + ".lock"), wait=True):
-            if not place.is_dir():  # another process may have prepared it while this one waited
-                return _write(session_factory(), place)
-    return _read(place)
+            found = _read(place)  # another process may have prepared it while this one waited
+            if found is None:
+                set_aside(place)
+                found = _write(session_factory(), place)
+    return found
 
 
 def _make(folder: pathlib.Path) -> None:
@@ -74,7 +81,8 @@ def _write(recording: Recording, place: pathlib.Path) -> Recording:
     shutil.rmtree(partial, ignore_errors=True)  # what a killed process left
     try:
         array_record.write(recording, partial)
-        partial.rename(place)
+        digests.seal(partial)
+        put(partial, place)
     except (OSError, RuntimeError) as error:  # a full disk is ArrayRecord's RuntimeError
         needed = -(-(recording.fmri.nbytes + recording.images.nbytes) // 2**20)
         raise InputError(
@@ -86,13 +94,18 @@ def _write(recording: Recording, place: pathlib.Path) -> Recording:
     return recording
 
 
-def _read(place: pathlib.Path) -> Recording:
+def _read(place: pathlib.Path) -> Recording | None:
+    """The recording that was prepared, or None where there is none, or a damaged one."""
     from fmri_jax.datasets import array_record
 
+    if not place.is_dir():
+        return None
     try:
+        if found := digests.damaged(place):
+            raise ValueError(f"{found[0]} differs from what was written")
         return array_record.read(place)
     except Exception as error:  # whatever TFDS, protobuf or ArrayRecord raise on damaged files
-        raise InputError(
-            f"{place} cannot be read ({type(error).__name__}): the prepared recording is damaged; "
-            "delete this folder and start again."
-        ) from error
+        logging.warning(
+            "%s is damaged (%s): the recording is prepared again.", place, one_line(error)
+        )
+        return None

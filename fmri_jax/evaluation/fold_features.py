@@ -3,14 +3,13 @@
 import dataclasses
 import json
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from fmri_jax.errors import InputError
+from fmri_jax.archives import CorruptError, read_npz
+from fmri_jax.errors import one_line
 from fmri_jax.evaluation.feature_scores import identification, pattern_correlation, varies
 from fmri_jax.files import replacing
 
@@ -115,12 +114,11 @@ def read(path: pathlib.Path) -> FoldFeatures:
     """Reads what `write` wrote.
 
     Raises:
-        InputError: the file cannot be read.
+        CorruptError: the file cannot be read.
     """
     fields = [field.name for field in dataclasses.fields(LayerScores)]
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = dict(stored)
+        arrays = read_npz(path)
         names = json.loads(str(arrays["names"]))
         sets = {
             split: {
@@ -132,9 +130,5 @@ def read(path: pathlib.Path) -> FoldFeatures:
         stimulus = {split: arrays[f"{i}.stimulus"] for i, split in enumerate(names["sets"])}
         images = arrays["recovered"], arrays["recovered_stimulus"]
         return FoldFeatures(tuple(names["regions"]), sets, stimulus, *images)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): expected the decoded features of a finished fold; "
-            f"delete it and {path.name.split('.')[0]}.npz beside it, and the fold is computed "
-            "again."
-        ) from error
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise CorruptError(one_line(error)) from error

@@ -1,7 +1,6 @@
 """Decoders on disk: `decoder.json` says what it is, `decoder.safetensors` holds its arrays."""
 
 import dataclasses
-import hashlib
 import json
 import os
 import pathlib
@@ -10,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import methods
+from fmri_jax import digests, methods
 from fmri_jax._version import __version__
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
-from fmri_jax.files import place
+from fmri_jax.files import place, put
 from fmri_jax.linear.bottleneck import Bottleneck
 from fmri_jax.methods.decoder import About, Decoder, check_subject
 
@@ -42,9 +41,14 @@ def save(decoder: Decoder, folder: pathlib.Path) -> pathlib.Path:
         unfinished.mkdir(parents=True, exist_ok=True)
         arrays, options = _arrays(decoder)
         save_file(arrays, unfinished / ARRAYS)
-        content = {**_content(decoder), "model": options, "sha256": _hash(unfinished / ARRAYS)}
+        content = {
+            **_content(decoder),
+            "model": options,
+            "sha256": digests.digest(unfinished / ARRAYS),
+        }
         text = json.dumps(content, indent=2, ensure_ascii=False)
         (unfinished / JSON).write_text(text, encoding="utf-8")
+        digests.seal(unfinished)
         _replace(folder, unfinished)
     except OSError as error:
         raise InputError(
@@ -71,6 +75,8 @@ def load_decoder(path: str | pathlib.Path, recording: Recording | None = None) -
             the recording is of another subject.
     """
     folder = _folder(place(path))
+    if found := digests.damaged(folder):
+        raise _corrupt(folder / found[0], "its content is not what was written")
     content = _read_json(folder / JSON)
     if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
         raise InputError(
@@ -174,7 +180,7 @@ def _read_arrays(path: pathlib.Path, expected: Any) -> dict[str, np.ndarray]:
     from safetensors.numpy import load_file
 
     try:
-        if _hash(path) != expected:
+        if digests.digest(path) != expected:
             raise _corrupt(path, "its content is not what was written")
         return load_file(path)
     except (OSError, SafetensorError) as error:
@@ -188,18 +194,13 @@ def _corrupt(path: pathlib.Path, why: str) -> InputError:
     )
 
 
-def _hash(path: pathlib.Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _replace(folder: pathlib.Path, complete: pathlib.Path) -> None:
     """Renames `complete` to `folder`; a decoder that was there is gone only afterwards."""
     earlier = folder.with_name(f".{folder.name}.{os.getpid()}.replaced.unfinished")
     if folder.exists():
         folder.rename(earlier)
     try:
-        complete.rename(folder)
+        put(complete, folder)
     except OSError:
         if earlier.exists():
             earlier.rename(folder)

@@ -18,8 +18,9 @@ from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.files import replacing
 from fmri_jax.methods.decoder import Decoder, check_subject, digests
 from fmri_jax.pipeline.image_run import ImagePairs, score_pairs
+from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.pipeline.new_responses import NewResponses
-from fmri_jax.pipeline.workdir import claim, write_json, writing_to
+from fmri_jax.pipeline.workdir import claim, writing_to
 from fmri_jax.report import images_page
 
 Average = Literal["as trained", "yes", "no"]

@@ -7,6 +7,7 @@ rows of a finished fold lie in `folds/<number>.npz`: a killed run resumes with t
 import dataclasses
 import functools
 import math
+import pathlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from fmri_jax.data.preparation.folds import Fold, Trials, count_folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
 from fmri_jax.evaluation.pair import vs_train
+from fmri_jax.files import set_aside
 from fmri_jax.methods import Method, Reconstructor, RunContext
 from fmri_jax.pipeline import (
     bottleneck,
@@ -113,11 +115,11 @@ def run_fold(
     Returns:
         The fold's rows.
     """
-    path = context.workdir / "folds" / f"{number:03d}.npz"
     sample = fold.train.once(("sample", n_train), lambda: _sample(fold, number, n_train))
     tested = {**fold.tests, "train": sample}
-    if path.exists():
-        return _completed(rows.read(path, fold.name), tested, FoldContext(fold, number))
+    finished = _finished(context.workdir, number, fold.name)
+    if finished is not None:
+        return _completed(finished, tested, FoldContext(fold, number))
     with record.measure("fit"):
         reconstructor = method.fit(fold.train, context)
     if keep:
@@ -148,8 +150,23 @@ def run_fold(
         with record.measure("diagnose"):
             diagnose(fold, number, reconstructor, context)
     made = rows.concatenate(parts)
-    rows.write(path, made)  # last: a fold that has its rows has everything
+    rows.write(
+        _path(context.workdir, number), made
+    )  # last: a fold that has its rows has everything
     return made
+
+
+def _path(workdir: pathlib.Path, number: int) -> pathlib.Path:
+    return workdir / "folds" / f"{number:03d}.npz"
+
+
+def _finished(workdir: pathlib.Path, number: int, fold: str) -> Rows | None:
+    """The rows of a fold whose files are all as they were written, or None."""
+    path = _path(workdir, number)
+    intact = feature_diagnostics.is_intact(workdir, number) and decoders.is_intact(workdir, fold)
+    if path.exists() and not intact:
+        set_aside(path)
+    return rows.read(path, fold)
 
 
 def _prepared(

@@ -4,11 +4,15 @@ import dataclasses
 import pathlib
 
 import numpy as np
+from absl import logging
 
+from fmri_jax import digests
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
+from fmri_jax.files import set_aside
 from fmri_jax.methods import Reconstructor
-from fmri_jax.methods.decoder import About, Decoder, digests, identity
+from fmri_jax.methods.decoder import About, Decoder, identity
+from fmri_jax.methods.decoder import digests as image_digests
 from fmri_jax.pipeline.experiment_config import Experiment
 
 
@@ -35,6 +39,20 @@ def keep(
     if hasattr(reconstructor, "state"):
         decoder.save(folder(workdir, fold.name))
     return decoder
+
+
+def is_intact(workdir: pathlib.Path, fold: str) -> bool:
+    """Whether a fold's decoder is as it was written, or not there; a damaged one is set aside."""
+    place = folder(workdir, fold)
+    if found := digests.damaged(place):
+        logging.warning(
+            "%s is damaged (%s differs from what was written): set aside; the fold is computed "
+            "again.",
+            place,
+            found[0],
+        )
+        set_aside(place)
+    return not found
 
 
 def folder(workdir: pathlib.Path, fold: str) -> pathlib.Path:
@@ -66,7 +84,7 @@ def assemble(
         training_repeats=fold.training_repeats,
         noise_scaling=preparation.noise_scaling,
         bottleneck=fold.bottleneck,
-        seen=digests(fold.train.images[np.unique(fold.train.stimulus)]),
+        seen=image_digests(fold.train.images[np.unique(fold.train.stimulus)]),
     )
 
 

@@ -5,8 +5,10 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from absl import logging
 
 from fmri_jax import methods
+from fmri_jax.archives import CorruptError
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation import fold_features
@@ -16,6 +18,7 @@ from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images
 from fmri_jax.evaluation.scores import summarise as summarise_images
+from fmri_jax.files import set_aside
 from fmri_jax.methods import Reconstructor, RunContext
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
@@ -69,12 +72,27 @@ def read(workdir: pathlib.Path, n_folds: int) -> list[FoldFeatures]:
     """The decoded features of all folds; none where a fold has not kept them.
 
     Runs of methods that decode none have none, nor have those of earlier versions.
-
-    Raises:
-        InputError: a file cannot be read.
     """
     paths = [_path(workdir, number) for number in range(n_folds)]
     return [fold_features.read(path) for path in paths] if all(p.exists() for p in paths) else []
+
+
+def is_intact(workdir: pathlib.Path, number: int) -> bool:
+    """Whether what a fold decoded can be read, or is not there; a corrupt file is set aside."""
+    path = _path(workdir, number)
+    try:
+        if path.exists():
+            fold_features.read(path)
+    except CorruptError as error:
+        place = set_aside(path)
+        logging.warning(
+            "%s is corrupt (%s): set aside as %s; the fold is computed again.",
+            path,
+            error,
+            place.name,
+        )
+        return False
+    return True
 
 
 def results(

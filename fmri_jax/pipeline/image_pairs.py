@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
+from fmri_jax.archives import CorruptError, read_npy, read_npz
 from fmri_jax.data.images import image_files, list_images, read_named
 from fmri_jax.data.recording import IMAGERY, TRAIN
 from fmri_jax.errors import InputError
@@ -82,14 +83,12 @@ def _array(path: pathlib.Path, keys: tuple[str, ...]) -> np.ndarray:
 def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The arrays of an `.npz`, or that of an `.npy` under the name "images"."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"images": loaded}
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        if zipfile.is_zipfile(path):
+            return read_npz(path)
+        return {"images": read_npy(path)}
     except FileNotFoundError:
         raise InputError(f"{path} does not exist: give an .npz, an .npy or a folder.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, CorruptError) as error:
         raise InputError(
             f"{path} cannot be read ({error}): expected .npz or .npy with plain arrays."
         ) from error

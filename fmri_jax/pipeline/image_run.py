@@ -16,14 +16,15 @@ from fmri_jax.evaluation.repeats import of_another_stimulus
 from fmri_jax.evaluation.results import Results
 from fmri_jax.evaluation.scores import EvaluationConfig
 from fmri_jax.files import replacing
+from fmri_jax.pipeline import integrity
 from fmri_jax.pipeline.chance import against_chance
+from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.workdir import (
     claim,
     provenance,
     take_back_results,
-    write_json,
     writing_to,
 )
 
@@ -91,7 +92,9 @@ def score_pairs(
         write_json(folder / "config.json", content)
         write_json(folder / "run.json", {"text": "", "method": "", **about, **provenance()})
         write_json(folder / "scores.json", results.to_json())
-        return report.write(folder)
+        page = report.write(folder)
+        integrity.seal(folder)
+        return page
 
 
 def _results(

@@ -6,6 +6,7 @@ import pathlib
 import numpy as np
 
 from fmri_jax import data
+from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import expanded
@@ -50,9 +51,8 @@ def read(path: str) -> NewResponses:
 
 def _keys(path: str) -> set[str]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return set(arrays.files)
-    except Exception:  # the reader of recordings says what is wrong
+        return set(read_npz(path, used=()))
+    except (OSError, CorruptError):  # the reader of recordings says what is wrong
         return set()
 
 
@@ -61,11 +61,11 @@ def _responses_alone(path: str) -> NewResponses:
 
     optional = ("run", "roi_names", "roi_masks", "subject", "simulated", "description")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {key: arrays[key] for key in arrays.files if key in ("fmri", *optional)}
-            extra = {key: arrays[key] for key in ("names", "repeats") if key in arrays.files}
-    except (OSError, ValueError, EOFError) as error:
+        arrays = read_npz(path, used=("fmri", *optional, "names", "repeats"))
+    except (OSError, CorruptError) as error:
         raise InputError(f"{path} cannot be read ({error}): expected plain arrays.") from error
+    found = {key: arrays[key] for key in arrays if key in ("fmri", *optional)}
+    extra = {key: arrays[key] for key in ("names", "repeats") if key in arrays}
     n = len(np.atleast_1d(found["fmri"]))
     recording = session_from_arrays(
         {

@@ -7,8 +7,13 @@ from typing import Any
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import count_folds, folds
 from fmri_jax.methods import RunContext
-from fmri_jax.pipeline import bottleneck, diagnostics, experiment_config, recording_identity
-from fmri_jax.pipeline.run import use_compilation_cache
+from fmri_jax.pipeline import (
+    bottleneck,
+    compiled_programs,
+    diagnostics,
+    experiment_config,
+    recording_identity,
+)
 from fmri_jax.pipeline.workdir import claim, writing_to
 from fmri_jax.training.mesh import make_mesh
 
@@ -47,7 +52,7 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
     Raises:
         InputError: something given cannot be used.
     """
-    use_compilation_cache()
+    compiled_programs.keep()
     options = experiment_config.read(config)
     recording = recording_identity.load(options)
     clusters = diagnostics.clusters(options, recording)

@@ -12,11 +12,13 @@ import numpy as np
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, remove_unfinished
 from fmri_jax.pipeline import excluded_images, prior_page
-from fmri_jax.pipeline.workdir import LOCK, read_json, write_json, writing_to
+from fmri_jax.pipeline.json_files import read_json, write_json
+from fmri_jax.pipeline.workdir import LOCK, writing_to
 from fmri_jax.priors import files, photographs, recipes, registry, scores, training
 from fmri_jax.priors.examples import Examples, Source
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.report.io.workdir import read_curves
+from fmri_jax.training.logs import drop_damaged
 
 RECORD = "training.json"  # what a training was begun with
 
@@ -276,6 +278,7 @@ def _finish(
     card["scores"] = {recipes.LOSSES[recipe.kind].name: loss, **found}
     prior = dataclasses.replace(prior, card=card)
     files.save(request.workdir / "prior", recipe.kind, record["config"], params, card)
+    drop_damaged(request.workdir / "metrics.jsonl")
     curves = read_curves(request.workdir / "metrics.jsonl")
     title = f"{request.name}, {request.options.n_steps:,} steps"
     return prior_page.write(

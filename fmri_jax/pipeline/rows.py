@@ -2,16 +2,16 @@
 
 import dataclasses
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from absl import logging
 
+from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.data.recording import ordered_sets
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, one_line
 from fmri_jax.evaluation.baselines import BASELINES
-from fmri_jax.files import replacing
+from fmri_jax.files import replacing, set_aside
 
 METHOD = "reconstructions"  # the method's own images among the predictions of baselines
 # Before the name of each, in a fold's file.
@@ -78,20 +78,28 @@ def write(path: pathlib.Path, rows: Rows) -> None:
     _save(path, _arrays(rows))
 
 
-def read(path: pathlib.Path, fold: str) -> Rows:
+def read(path: pathlib.Path, fold: str) -> Rows | None:
     """Reads the rows of the finished fold called `fold`, of this version or an earlier one.
 
+    Returns:
+        The rows; None where there are none, or the file is corrupt: it is then set aside.
+
     Raises:
-        InputError: the file cannot be read, or holds another fold.
+        InputError: the file holds another fold.
     """
+    if not path.exists():
+        return None
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            rows = _rows(_upgraded(dict(stored)))
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): expected a finished fold of this run; delete the "
-            "file and the fold is computed again."
-        ) from error
+        rows = _rows(_upgraded(read_npz(path)))
+    except (CorruptError, KeyError, IndexError) as error:
+        place = set_aside(path)
+        logging.warning(
+            "%s is corrupt (%s): set aside as %s; the fold is computed again.",
+            path,
+            one_line(error),
+            place.name,
+        )
+        return None
     found = np.unique(rows.fold).tolist()
     if found != [fold]:
         raise InputError(

@@ -5,38 +5,39 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 
 from fmri_jax import report
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
-from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.fold_features import FoldFeatures
 from fmri_jax.evaluation.results import Results
-from fmri_jax.files import cache_folder
 from fmri_jax.pipeline import (
+    compiled_programs,
     control_notes,
     cross_validation,
     diagnostics,
     experiment_config,
     feature_diagnostics,
+    integrity,
     method_figures,
     recording_identity,
     roi_activation,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.pipeline.rows import Rows, write_reconstructions
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.workdir import (
+    FOLDS_OF,
     claim,
+    folds_of,
     is_outdated,
     provenance,
     take_back_results,
-    write_json,
     writing_to,
 )
 from fmri_jax.training.mesh import make_mesh
@@ -73,7 +74,7 @@ def run(
             disk is full, in which case what was finished is kept.
         NotFiniteError: training diverged; the last good checkpoint was kept.
     """
-    use_compilation_cache()
+    compiled_programs.keep()
     with writing_to(workdir):
         shared = shared or SharedFolds(limit=0)
         return _run(config, workdir, progress, command, rescore, recording, shared)
@@ -94,6 +95,8 @@ def _run(
     page = workdir / "report.html"
     record = RunRecord.read(workdir) if claim(workdir, plain) else RunRecord(workdir)
     finished = page.exists() and not (rescore or is_outdated(workdir, plain))
+    if integrity.mend(workdir):
+        finished = False
     if finished and recording is None and _files_unchanged(record.about, options):
         return page
     mesh = make_mesh(options.n_devices)
@@ -104,7 +107,9 @@ def _run(
     same = recording_identity.go_on_with(workdir, record.about, identity)
     if finished:
         return page
-    record.about = _about(options, recording, same) | ({"command": command} if command else {})
+    record.about = _about(options, recording, same, plain) | (
+        {"command": command} if command else {}
+    )
     record.save()
     rows, splits = cross_validation.run_folds(options, recording, shared, record, mesh, progress)
     with record.measure("score"):
@@ -123,22 +128,9 @@ def _run(
     write_json(workdir / "config.json", plain)
     record.save()
     write_json(workdir / "scores.json", results.to_json())
-    return report.write(workdir)
-
-
-def use_compilation_cache() -> None:
-    """Keeps compiled programs in the user's cache folder, so that only a first run compiles.
-
-    Without a folder that can be written each run compiles.
-    """
-    if not jax.config.values["jax_compilation_cache_dir"]:
-        try:
-            folder = cache_folder() / "xla"
-            folder.mkdir(parents=True, exist_ok=True)
-        except (InputError, OSError):
-            return
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    page = report.write(workdir)
+    integrity.seal(workdir)
+    return page
 
 
 def _results(
@@ -160,7 +152,10 @@ def _results(
 
 
 def _about(
-    options: Experiment, recording: Recording, identity: Mapping[str, Any]
+    options: Experiment,
+    recording: Recording,
+    identity: Mapping[str, Any],
+    config: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What `run.json` holds of where everything came from."""
     return {
@@ -168,6 +163,7 @@ def _about(
         "text": options.text,
         "seed": options.seed,
         "method": options.method_name,
+        FOLDS_OF: folds_of(config),
         **provenance(),
         "data": {
             "name": options.data_name,

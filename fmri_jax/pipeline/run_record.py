@@ -7,8 +7,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from fmri_jax.errors import InputError
-from fmri_jax.pipeline.workdir import is_scored, read_json, write_json
+from absl import logging
+
+from fmri_jax.pipeline.json_files import read_sealed, write_sealed
+from fmri_jax.pipeline.workdir import is_scored
 
 
 @dataclasses.dataclass
@@ -33,27 +35,18 @@ class RunRecord:
     def read(cls, workdir: pathlib.Path) -> "RunRecord":
         """The record that an earlier start has left, or an empty one.
 
-        Without the time that earlier scores took, which says nothing of those that replace them.
-
-        Raises:
-            InputError: `run.json` cannot be read.
+        Without the time that earlier scores took, which says nothing of those that replace them. A
+        record that is missing or damaged is begun anew: only what it said is lost.
         """
         path = workdir / "run.json"
-        if not path.exists():
+        content = read_sealed(path)
+        if content is None or not _is_record(content):
+            logging.warning(
+                "%s is missing or damaged: it is written again; the times of finished folds, and "
+                "what their models have learned, are lost.",
+                path,
+            )
             return cls(workdir)
-        try:
-            content = read_json(path)
-            parts = {"data": dict, "phases": list, "learned": dict}
-            if not isinstance(content, dict) or any(
-                not isinstance(content.get(name, kind()), kind) for name, kind in parts.items()
-            ):
-                raise ValueError("it is not what a run writes")
-        except (OSError, ValueError) as error:  # ValueError: neither JSON nor text, too
-            raise InputError(
-                f"{path} cannot be read ({error}): expected what this run has written of itself; "
-                "delete it, and report.html where there is one, and the run resumes from its "
-                "finished folds."
-            ) from error
         learned, phases = content.pop("learned", {}), content.pop("phases", [])
         content.pop("figures", None)  # drawn again with the scores
         phases = [phase for phase in phases if phase["name"] != "score"]
@@ -78,4 +71,18 @@ class RunRecord:
         own = {"learned": self.learned, "figures": self.figures}
         found = {name: content for name, content in own.items() if content}
         content = {**self.about, **found, "phases": self.phases}
-        write_json(self.workdir / "run.json", content)
+        write_sealed(self.workdir / "run.json", content)
+
+
+def _is_record(content: dict[str, Any]) -> bool:
+    """Whether it has the form that a run writes."""
+    parts = {"data": dict, "phases": list, "learned": dict}
+    if any(not isinstance(content.get(name, kind()), kind) for name, kind in parts.items()):
+        return False
+    numbers = (int, float)
+    return all(
+        isinstance(phase, dict)
+        and isinstance(phase.get("name"), str)
+        and all(isinstance(phase.get(of), numbers) for of in ("wall_s", "cpu_s"))
+        for phase in content.get("phases", [])
+    )

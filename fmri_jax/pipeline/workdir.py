@@ -11,9 +11,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from absl import logging
+
+from fmri_jax.digests import SUMS
 from fmri_jax.errors import InputError
-from fmri_jax.files import locked, remove_unfinished, replacing
+from fmri_jax.files import locked, remove_unfinished
 from fmri_jax.pipeline import experiment_config
+from fmri_jax.pipeline.json_files import digest, read_json, read_sealed, write_json
 
 # Files that a run writes before it computes anything.
 BEFORE = ("config.json", "run.json")
@@ -21,6 +25,7 @@ BEFORE = ("config.json", "run.json")
 SCORING = ("title", "text", "evaluation")
 RESULTS = ("report.html", "scores.json")  # what shows that a run was scored, the page first
 OUTDATED = ".outdated"  # a file that has these scores made again
+FOLDS_OF = "folds_of"  # in `run.json`: see `folds_of`
 LOCK = ".lock"  # there while a run holds its folder, and after one that was killed
 # The messages of the system for a disk that takes no more.
 UNWRITABLE = tuple(
@@ -61,7 +66,7 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
         return begun
     except BaseException as error:
         _let_go(workdir)
-        if isinstance(error, OSError | json.JSONDecodeError):
+        if isinstance(error, OSError):
             raise InputError(
                 f"{workdir} cannot be used as --workdir ({error}): choose a folder that can be "
                 "written."
@@ -72,27 +77,68 @@ def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
 def _begun(workdir: pathlib.Path, wanted: dict[str, Any]) -> bool:
     """Writes `config.json`; whether this very run has computed something; errors as `claim`."""
     path = workdir / "config.json"
-    ours = (LOCK, ".*.unfinished")
+    ours = (LOCK, ".*.unfinished", ".*.damaged")
     names = [entry.name for entry in workdir.iterdir() if not any(map(entry.match, ours))]
-    begun = False
-    if path.exists():
-        found = read_json(path)
-        begun = any(name not in BEFORE and not name.startswith(".") for name in names)
-        there, here = _of_folds(found), _of_folds(wanted)
-        if there != here and begun:
-            raise InputError(
-                f"{workdir} holds another run ({_first_difference(there, here)}): choose "
-                "another --workdir, or give the config of that run to resume it."
-            )
-        if is_scored(workdir):
-            wanted = found  # written anyway: that shows at once if the folder cannot be
-    elif names:
+    begun = any(name not in BEFORE and not name.startswith(".") for name in names)
+    if names and not any(name in BEFORE for name in names):
         raise InputError(
             f"{workdir} is not empty and holds no config.json of a run: choose a new or empty "
             "folder as --workdir."
         )
+    found = _config(path)
+    if begun and not (found and _of_folds(found) == _of_folds(wanted)):
+        _check_record(workdir, found, wanted)
+        logging.warning("%s is missing or damaged: it is written again.", path)
+    elif is_scored(workdir) and found:
+        wanted = found  # written anyway: that shows at once if the folder cannot be
     write_json(path, wanted)
     return begun
+
+
+def _config(path: pathlib.Path) -> dict[str, Any] | None:
+    """The config in a folder, or None where it is missing or cannot be read."""
+    try:
+        found = read_json(path)
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _check_record(
+    workdir: pathlib.Path, found: dict[str, Any] | None, wanted: dict[str, Any]
+) -> None:
+    """Whether a folder whose `config.json` is of no use was begun with the wanted config.
+
+    `run.json` knows: it has a digest of the config's part that folds depend on. One of an earlier
+    version has method and seed.
+
+    Raises:
+        InputError: it was begun with another one, or nothing tells.
+    """
+    record = read_sealed(workdir / "run.json") or {}
+    known = record.get(FOLDS_OF)
+    if known == folds_of(wanted):
+        return
+    if found is not None:
+        there, here = _of_folds(found), _of_folds(wanted)
+        raise InputError(
+            f"{workdir} holds another run ({_first_difference(there, here)}): choose "
+            "another --workdir, or give the config of that run to resume it."
+        )
+    method = wanted.get("method")
+    ours = (method.get("name") if isinstance(method, dict) else None, wanted.get("seed"))
+    if known is not None or (record.get("method"), record.get("seed")) != ours:
+        raise InputError(
+            f"{workdir} holds a run whose config.json is missing or damaged, and run.json "
+            f"{'is of another config' if record else 'cannot be read either'}: choose another "
+            "--workdir, give the config of that run, or delete folds, checkpoints and decoders "
+            "there to compute them again."
+        )
+
+
+def folds_of(config: Mapping[str, Any]) -> str:
+    """A digest of the part of a config that folds depend on, for `run.json`."""
+    return digest(_of_folds(json.loads(json.dumps(config))))
 
 
 def _hold(workdir: pathlib.Path) -> bool:
@@ -150,7 +196,7 @@ def take_back_results(workdir: pathlib.Path) -> None:
     The page goes first: a run that is killed from here on is one that has not finished, and never
     one with old results beside new ones.
     """
-    for name in RESULTS:
+    for name in (*RESULTS, SUMS):
         (workdir / name).unlink(missing_ok=True)
     for path in [*(workdir / "figures").glob("*.png"), workdir / OUTDATED]:
         path.unlink(missing_ok=True)
@@ -194,17 +240,6 @@ def writing_to(workdir: pathlib.Path) -> Iterator[None]:
         ) from error
     finally:
         _let_go(workdir)
-
-
-def write_json(path: pathlib.Path, content: Any) -> None:
-    """Writes JSON so that a reader sees either the complete file or none."""
-    with replacing(path) as unfinished:
-        unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
-
-
-def read_json(path: pathlib.Path) -> Any:
-    """Reads what `write_json` wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def provenance() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax import digests
 from fmri_jax.errors import InputError
 from fmri_jax.files import cache_folder, replacing
 
@@ -24,6 +25,7 @@ def save(name: str, arrays: Mapping[str, np.ndarray], origin: str) -> None:
 
     content = to_bytes(dict(arrays), metadata={"origin": origin})
     record = {"origin": origin, "sha256": hashlib.sha256(content).hexdigest()}
+    record["check"] = _check(record)
     try:
         folder().mkdir(parents=True, exist_ok=True)
         _replace(_record(name), json.dumps(record).encode())
@@ -50,13 +52,29 @@ def load(name: str) -> dict[str, np.ndarray] | None:
         return None
 
 
+def is_intact(name: str) -> bool:
+    """Whether kept weights are as they were written."""
+    record = describe(name)
+    if record is None:
+        return False
+    return digests.digest(_file(name)) == record["sha256"]
+
+
 def describe(name: str) -> dict[str, Any] | None:
-    """Origin and checksum of kept weights, or None."""
+    """Origin and checksum of kept weights, or None without an intact record of them."""
     try:
         record = json.loads(_record(name).read_text(encoding="utf-8"))
-    except (OSError, InputError, json.JSONDecodeError):
+        if not all(isinstance(record[key], str) for key in ("origin", "sha256")):
+            return None
+    except (OSError, ValueError, TypeError, KeyError):  # ValueError: neither JSON nor text, too
         return None
-    return record if _file(name).exists() else None
+    as_written = record.get("check", _check(record)) == _check(record)  # earlier versions have none
+    return record if as_written and _file(name).exists() else None
+
+
+def _check(record: Mapping[str, str]) -> str:
+    """A digest of the record itself."""
+    return hashlib.sha256(f"{record['origin']}\n{record['sha256']}".encode()).hexdigest()
 
 
 def _file(name: str) -> pathlib.Path:

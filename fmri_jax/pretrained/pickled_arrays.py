@@ -5,11 +5,13 @@ any memory, or change the byte order of every float in this process. These take 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
 
+MOST_PATHS = 1_000_000  # to arrays, counting those in a part that is held twice two times
+MOST_TIMES = 4  # the file's size, that arrays may take: some files share tied weights
 KINDS = "biuf"  # of NumPy's types: truth values, whole numbers with and without sign, fractions
 
 
@@ -69,20 +71,64 @@ class Array:
         if not isinstance(content, bytes) or len(content) != math.prod(shape) * dtype.itemsize:
             raise ValueError("an array has another size than its shape and type say")
         flat = np.frombuffer(content, dtype) if content else np.zeros(0, dtype)
-        self.values = flat.reshape(shape, order="F" if fortran else "C").copy("K")
+        self.values = flat.reshape(shape, order="F" if fortran else "C")  # copied by `finished`
 
 
-def finished(tree: Any, known: dict[int, Any] | None = None) -> Any:
+def finished(tree: Any, size: int) -> Any:
     """What was read, with arrays in place of their descriptions.
 
     Args:
         tree: descriptions of arrays in dicts, lists and tuples.
-        known: id of a part -> what became of it, because a pickle may hold one part many times.
+        size: bytes of the file, which bounds what its arrays may take.
 
     Raises:
-        ValueError: an array has no content, or something stands alone that only describes arrays.
+        ValueError: an array has no content, something stands alone that only describes arrays, or
+            parts that are held many times would make far more of the file than it is.
     """
-    known = {} if known is None else known
+    if _paths(tree, {}) > MOST_PATHS:
+        raise ValueError(f"it holds more than {MOST_PATHS} entries")
+    known: dict[int, Any] = {}
+    found = _described(tree, {})
+    check_total(sum(array.values.nbytes for array in found if array.values is not None), size)
+    return _finished(tree, known)
+
+
+def check_total(total: int, size: int) -> None:
+    """Rejects arrays that take far more than their file, as many views of the same numbers do.
+
+    Raises:
+        ValueError: they do.
+    """
+    if total > MOST_TIMES * size + 2**20:
+        raise ValueError(
+            f"its arrays would take {total / 2**20:.0f} MiB, {total / max(size, 1):.0f} times the "
+            "file"
+        )
+
+
+def _parts(tree: Any) -> Collection[Any]:
+    return tree.values() if isinstance(tree, dict) else tree if type(tree) in (list, tuple) else ()
+
+
+def _paths(tree: Any, known: dict[int, int]) -> int:
+    """How many ways lead to something that is no container; each part is looked at once."""
+    if id(tree) not in known:
+        known[id(tree)] = max(1, sum(_paths(part, known) for part in _parts(tree)))
+    return known[id(tree)]
+
+
+def _described(tree: Any, known: dict[int, Any]) -> list[Array]:
+    """The arrays that a tree describes, each once."""
+    if id(tree) in known:
+        return []
+    known[id(tree)] = tree
+    if isinstance(tree, Array):
+        return [tree]
+    return [array for part in _parts(tree) for array in _described(part, known)]
+
+
+def _finished(tree: Any, known: dict[int, Any]) -> Any:
+    """Each part once, because a pickle may hold one many times."""
     if id(tree) not in known:
         known[id(tree)] = _made(tree, known)
     return known[id(tree)]
@@ -92,11 +138,11 @@ def _made(part: Any, known: dict[int, Any]) -> Any:
     if isinstance(part, Array):
         if part.values is None:
             raise ValueError("an array has no content")
-        return part.values
+        return part.values.copy("K")
     if isinstance(part, dict):
-        return type(part)((key, finished(value, known)) for key, value in part.items())
+        return type(part)((key, _finished(value, known)) for key, value in part.items())
     if isinstance(part, (list, tuple)):
-        return type(part)(finished(value, known) for value in part)
+        return type(part)(_finished(value, known) for value in part)
     if isinstance(part, (Type, Call)):
         raise ValueError("it holds a type or a function, where arrays are expected")
     return part

@@ -5,10 +5,12 @@ every other one before it is looked up. Not even NumPy's `ndarray` and `dtype` s
 these names, but notes of what the file says (see `pickled_arrays`).
 """
 
+import functools
 import io
 import math
 import pathlib
 import pickle
+import pickletools
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.pretrained.pickled_arrays import Array, Call, Type, finished
+from fmri_jax.pretrained.pickled_arrays import Array, Call, Type, check_total, finished
 
 _TORCH_TYPES = {
     "FloatStorage": "<f4",
@@ -25,6 +27,7 @@ _TORCH_TYPES = {
     "HalfStorage": "<f2",
     "LongStorage": "<i8",
 }
+_NUMBERING = ("PUT", "BINPUT", "LONG_BINPUT")  # instructions that number a part
 _MAGIC = 0x1950A86A20F9469CFC6C  # begins PyTorch's files without a zip
 
 
@@ -63,7 +66,7 @@ def load_arrays(path: pathlib.Path) -> Any:
     """
     try:
         with path.open("rb") as stream:
-            return finished(_Unpickler(stream, _ARRAYS, path).load())
+            return finished(_load(stream, _ARRAYS, path), path.stat().st_size)
     except InputError:
         raise
     except Exception as error:  # a corrupt pickle can raise anything
@@ -86,6 +89,7 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
         else:
             with path.open("rb") as stream:
                 state = _read_row_of_pickles(stream, path)
+        check_total(sum(array.nbytes for array in state.values()), path.stat().st_size)
         return {str(name): np.array(array) for name, array in state.items()}
     except InputError:
         raise
@@ -96,16 +100,40 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
         ) from error
 
 
+def _load(
+    stream: IO[bytes],
+    allowed: dict[tuple[str, str], Any],
+    source: Any,
+    persistent_load: Callable[[Any], Any] | None = None,
+) -> Any:
+    """The next pickle of a stream, after a look at its instructions.
+
+    A pickle numbers the parts that it comes back to, and the unpickler makes room for the largest
+    number: nine bytes can ask for all memory.
+    """
+    begin = stream.tell()
+    for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+        if instruction.name in _NUMBERING and int(argument or 0) > count:
+            raise ValueError(f"its part {count} has the number {argument}")
+    stream.seek(begin)
+    unpickler = _Unpickler(stream, allowed, source)
+    if persistent_load:
+        unpickler.persistent_load = persistent_load  # type: ignore[method-assign]
+    return unpickler.load()
+
+
 def _read_zip(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndarray]:
     """The tensors' numbers lie beside the pickle, one member of the archive a storage."""
     (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     folder = index.removesuffix("data.pkl")
+    check_total(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
+    content = functools.cache(archive.read)  # many tensors may be of one storage
 
     def storage(reference: tuple[Any, ...]) -> np.ndarray:
         """PyTorch's ("storage", type, key, device, size)."""
         _, dtype, key, _, _ = reference
         _check_numbers(dtype)
-        return np.frombuffer(archive.read(f"{folder}data/{key}"), dtype)
+        return np.frombuffer(content(f"{folder}data/{key}"), dtype)
 
     return _load_state(io.BytesIO(archive.read(index)), storage, path)
 
@@ -115,10 +143,10 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
 
     Tensors are views of storages that are filled afterwards.
     """
-    if _Unpickler(stream, {}, path).load() != _MAGIC:
+    if _load(stream, {}, path) != _MAGIC:
         raise ValueError("its first pickle is not PyTorch's")
     for _ in ("format", "machine"):
-        _Unpickler(stream, {}, path).load()
+        _load(stream, {}, path)
     size = path.stat().st_size
     storages: dict[str, np.ndarray] = {}
 
@@ -131,7 +159,7 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
         return storages.setdefault(key, np.zeros(length, dtype))
 
     state = _load_state(stream, storage, path)
-    for key in _Unpickler(stream, {}, path).load():
+    for key in _load(stream, {}, path):
         array = storages[key]
         (length,) = np.frombuffer(stream.read(8), "<i8")
         content = stream.read(array.nbytes)
@@ -151,9 +179,7 @@ def _load_state(
         ("torch._utils", "_rebuild_tensor_v2"): Call(_tensor),
         **{("torch", name): dtype for name, dtype in _TORCH_TYPES.items()},
     }
-    unpickler = _Unpickler(stream, allowed, path)
-    unpickler.persistent_load = storage  # type: ignore[method-assign]
-    return dict(unpickler.load())
+    return dict(_load(stream, allowed, path, storage))
 
 
 def _check_numbers(dtype: Any) -> None:

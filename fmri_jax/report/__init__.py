@@ -8,6 +8,7 @@ import pathlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from fmri_jax import digests
 from fmri_jax.files import place
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def write(workdir: pathlib.Path) -> pathlib.Path:
     """
     from fmri_jax.report.page import write_page  # Matplotlib and Jinja only when they are needed
 
-    return write_page(place(workdir))
+    page = write_page(place(workdir))
+    digests.reseal(page.parent, ("report.html", "figures"))
+    return page
 
 
 def compare(

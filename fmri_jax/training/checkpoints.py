@@ -1,5 +1,8 @@
 """Orbax checkpoints of a complete training state. The only file that imports Orbax.
 
+Each has digests of its files (`digests`), written and on the disk before it gets its name. One that
+is damaged is set aside as `.<step>.damaged`, and the one before it serves.
+
 A checkpoint holds every leaf of the state: parameters, optimiser moments, random key and step. The
 position in the data is a function of seed and step (`data.batches`), so the step is the position.
 """
@@ -9,10 +12,15 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+from absl import logging
 
+from fmri_jax import digests
 from fmri_jax.errors import InputError
+from fmri_jax.files import make_durable, set_aside
 
 State = TypeVar("State")
+# Written by Orbax once more while it gives the checkpoint its name; restoring needs none of it.
+_TIMES = "_CHECKPOINT_METADATA"
 
 
 class Checkpoints:
@@ -28,7 +36,11 @@ class Checkpoints:
 
         self._ocp = ocp
         self._folder = folder.absolute()
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+        self._set_aside_damaged()
+        finishing = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, create=True, async_options=finishing
+        )
         self._manager = ocp.CheckpointManager(self._folder, options=options)
 
     def __enter__(self) -> "Checkpoints":
@@ -42,6 +54,31 @@ class Checkpoints:
     def latest_step(self) -> int | None:
         """The step of the latest complete checkpoint, or None."""
         return self._manager.latest_step()
+
+    def _seal(self) -> None:
+        """Adds the digests to a checkpoint that is written, before Orbax gives it its name."""
+        if jax.process_index() == 0:
+            for unfinished in self._folder.glob("*.orbax-checkpoint-tmp*"):
+                digests.seal(unfinished, leave_out=(_TIMES,))
+                make_durable(unfinished)
+
+    def _set_aside_damaged(self) -> None:
+        """Moves latest checkpoints that are not as they were written out of the way.
+
+        Those of earlier versions have no digests and are taken as they are.
+        """
+        steps = [path for path in self._folder.glob("[0-9]*") if path.name.isdecimal()]
+        for path in sorted(steps, key=lambda path: int(path.name), reverse=True):
+            if not (found := digests.damaged(path)):
+                return
+            place = set_aside(path)
+            logging.warning(
+                "%s is damaged (%s differs from what was written): set aside as %s; training "
+                "resumes from the checkpoint before it, or from the start.",
+                path,
+                found[0],
+                place,
+            )
 
     def save(self, step: int, state: Any) -> None:
         """Writes the state after `step` steps, in the background, unless it is there already."""

@@ -1,8 +1,12 @@
-"""Training curves: one JSON object a line, TensorBoard event files, and a progress bar."""
+"""Training curves: one JSON object a line, TensorBoard event files, and a progress bar.
+
+The last entry of a line, `crc32`, is a checksum of the others, so that a damaged line is found.
+"""
 
 import json
 import pathlib
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fmri_jax.files import replacing
@@ -54,7 +58,7 @@ class MetricLog:
 
     def write(self, step: int, metrics: Mapping[str, float], show: Mapping[str, float]) -> None:
         """Writes the metrics of one step; `show` are those that the progress bar displays."""
-        self._lines.write(json.dumps({"step": step, "fold": self._fold, **metrics}) + "\n")
+        self._lines.write(_line({"step": step, "fold": self._fold, **metrics}) + "\n")
         self._lines.flush()
         for name, value in metrics.items():
             self._events.add_scalar(name, value, step)
@@ -67,16 +71,49 @@ class MetricLog:
 
 
 def drop_after(path: pathlib.Path, fold: str, step: int) -> None:
-    """Drops the lines of `fold` that are later than `step`, and a last line that broke off."""
+    """Drops the lines of `fold` that are later than `step`, and lines that are damaged."""
+    if path.exists():
+        _keep(path, lambda entry: entry["fold"] != fold or entry["step"] <= step)
+
+
+def drop_damaged(path: pathlib.Path) -> int:
+    """Drops lines that are not as they were written; returns how many there were."""
     if not path.exists():
-        return
-    kept = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            line = json.loads(text)
-        except json.JSONDecodeError:
-            continue  # the process was killed while it wrote this line
-        if line["fold"] != fold or line["step"] <= step:
-            kept.append(text)
+        return 0
+    lines = path.read_bytes().splitlines()
+    n_damaged = sum(parse(line) is None for line in lines)
+    if n_damaged:
+        _keep(path, lambda entry: True)
+    return n_damaged
+
+
+def parse(line: bytes | str) -> dict[str, Any] | None:
+    """The step, fold and metrics of a line, or None if it is damaged or broke off.
+
+    Lines of earlier versions have no checksum.
+    """
+    try:
+        entry = dict(json.loads(line))
+        expected = entry.pop("crc32", None)
+        if expected is not None and expected != _checksum(json.dumps(entry)):
+            return None
+        return {**entry, "step": int(entry["step"]), "fold": str(entry.get("fold", "all"))}
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        return None  # ValueError: neither JSON nor text, too
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    text = json.dumps(entry)
+    return f'{text[:-1]}, "crc32": "{_checksum(text)}"}}'
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def _keep(path: pathlib.Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
+    """Rewrites the file with the intact lines that are wanted."""
+    lines = [(line, parse(line)) for line in path.read_bytes().splitlines()]
+    kept = [line for line, entry in lines if entry is not None and wanted(entry)]
     with replacing(path) as unfinished:  # other folds are in it, too
-        unfinished.write_text("".join(text + "\n" for text in kept), encoding="utf-8")
+        unfinished.write_bytes(b"".join(line + b"\n" for line in kept))

@@ -14,13 +14,15 @@ import pytest
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, replacing
 from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.json_files import write_json, write_sealed
 from fmri_jax.pipeline.workdir import (
+    FOLDS_OF,
     claim,
+    folds_of,
     is_outdated,
     outdate,
     provenance,
     take_back_results,
-    write_json,
     writing_to,
 )
 
@@ -124,10 +126,35 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_a_damaged_config_and_a_file_in_the_way_are_refused(tmp_path):
-    (tmp_path / "config.json").write_text("{")
-    with pytest.raises(InputError, match="cannot be used as --workdir"):
-        claim(tmp_path, CONFIG)
+@pytest.mark.parametrize("damage", [None, b"{", b"[]", b"\xff\xfe{", b'{"seed": 3}'])
+def test_a_damaged_config_is_written_again_where_the_record_knows_the_run(tmp_path, damage):
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    write_sealed(tmp_path / "run.json", {FOLDS_OF: folds_of(CONFIG)})
+    path = tmp_path / "config.json"
+    whole = path.read_bytes()
+    for record_too in (False, True):
+        path.unlink() if damage is None else path.write_bytes(damage)
+        if record_too:
+            (tmp_path / "run.json").write_bytes(b"\0")
+        with pytest.raises(InputError, match="holds another run|holds a run whose config.json"):
+            claim(tmp_path, {**CONFIG, "seed": 1})
+        if not record_too:
+            assert claim(tmp_path, CONFIG) is True
+            assert path.read_bytes() == whole
+
+
+def test_a_damaged_config_of_an_earlier_version_is_written_again_for_its_method_and_seed(tmp_path):
+    claim(tmp_path, CONFIG)
+    compute_something(tmp_path)
+    (tmp_path / "config.json").unlink()
+    write_json(tmp_path / "run.json", {"method": "gan", "seed": 0})
+    with pytest.raises(InputError, match="run.json is of another config"):
+        claim(tmp_path, {**CONFIG, "seed": 1})
+    assert claim(tmp_path, CONFIG) is True
+
+
+def test_a_file_in_the_way_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be used as --workdir"):
         claim(tmp_path / "file" / "run", CONFIG)

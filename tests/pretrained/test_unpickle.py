@@ -231,3 +231,46 @@ def test_a_stride_that_is_no_python_integer_is_rejected():
     for step in (np.int64(2**61 + 3), np.asarray(2**61 + 3)):
         with pytest.raises(ValueError, match="a storage and integers"):
             unpickle._tensor(np.arange(5.0), 0, (5,), (step,))
+
+
+def test_nine_bytes_that_number_a_part_a_thousand_million_are_refused(tmp_path):
+    """The unpickler would make room for as many parts, of 8 bytes each."""
+    path = tmp_path / "w.ckpt"
+    path.write_bytes(b"\x80\x02Nr\x00\x00\x00\x40.")
+    for load in (load_arrays, load_torch):
+        with pytest.raises(InputError, match=r"its part 2 has the number 1073741824"):
+            load(path)
+
+
+def test_parts_that_are_held_twice_forty_times_over_are_refused(tmp_path):
+    content = {"kernel": np.ones(3, np.float32)}
+    for _ in range(40):
+        content = {"a": content, "b": content}
+    with pytest.raises(InputError, match="it holds more than 1000000 entries"):
+        load_arrays(write_pickle(tmp_path / "w.ckpt", content))
+
+
+def test_one_array_under_two_names_is_one_array_and_the_same_numbers_in_many_are_refused(tmp_path):
+    array = np.ones(100_000, np.float32)
+    found = load_arrays(write_pickle(tmp_path / "w.ckpt", [array, {"again": array}]))
+    assert found[0] is found[1]["again"]
+    tied = torch.ones(100_000)
+    torch.save({"a": tied, "b": tied}, tmp_path / "w.pth")
+    assert load_torch(tmp_path / "w.pth").keys() == {"a", "b"}
+    for zipped in (True, False):
+        many = {str(number): tied for number in range(200)}
+        torch.save(many, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+        with pytest.raises(InputError, match="its arrays would take 76 MiB, [0-9]+ times the file"):
+            load_torch(tmp_path / "w.pth")
+
+
+def test_members_of_an_archive_that_unpack_to_far_more_are_refused(tmp_path):
+    torch.save({"a": torch.zeros(4_000_000)}, tmp_path / "w.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as stored,
+        zipfile.ZipFile(tmp_path / "packed.pth", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in stored.namelist():
+            packed.writestr(name, stored.read(name))
+    with pytest.raises(InputError, match="its arrays would take 15 MiB"):
+        load_torch(tmp_path / "packed.pth")

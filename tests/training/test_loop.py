@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fmri_jax import digests
 from fmri_jax.errors import InputError
 from fmri_jax.training import mesh as meshes
 from fmri_jax.training.checkpoints import Checkpoints
 from fmri_jax.training.dispatch import several_steps
-from fmri_jax.training.logs import drop_after
+from fmri_jax.training.logs import drop_after, drop_damaged
 from fmri_jax.training.loop import LoopOptions, NotFiniteError, train
 
 
@@ -160,36 +161,87 @@ def test_drop_after_keeps_other_folds_and_drops_a_broken_line(tmp_path):
     assert path.read_text() == '{"step": 5, "fold": "a"}\n{"step": 9, "fold": "b"}\n'
 
 
+def test_damaged_lines_of_the_curves_are_dropped_and_no_others(tmp_path):
+    train(step, start(), batch_at, options(6), tmp_path)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert drop_damaged(path) == 0 and path.read_bytes() == b"".join(lines)
+    damaged = bytearray(lines[1])
+    place = lines[1].index(b'"loss": ') + len(b'"loss": ')
+    damaged[place] = ord("7") if damaged[place] != ord("7") else ord("8")
+    path.write_bytes(lines[0] + damaged + lines[2] + b"\xff\xfe\n[3]\n" + lines[3])
+    assert drop_damaged(path) == 3
+    assert path.read_bytes() == lines[0] + lines[2] + lines[3]
+
+
 def test_a_run_killed_while_it_drops_lines_loses_none_of_other_folds(tmp_path, monkeypatch):
     path = tmp_path / "metrics.jsonl"
     lines = '{"step": 9, "fold": "a"}\n{"step": 9, "fold": "b"}\n'
     path.write_text(lines)
 
-    def killed_halfway(file, text, encoding):
-        file.open("w").write(text[: len(text) // 2])
+    def killed_halfway(file, content):
+        file.open("wb").write(content[: len(content) // 2])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(type(path), "write_text", killed_halfway)
+    monkeypatch.setattr(type(path), "write_bytes", killed_halfway)
     with pytest.raises(KeyboardInterrupt):
         drop_after(path, "a", 5)
     assert path.read_text() == lines
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty"])
-def test_a_corrupt_checkpoint_is_named_and_the_one_before_it_serves(tmp_path, damage):
-    whole = train(step, start(), batch_at, options(13), tmp_path / "whole")
-    train(step, start(), batch_at, options(10), tmp_path / "cut")
-    folder = tmp_path / "cut/checkpoints/all/10"
-    for file in (path for path in folder.rglob("*") if path.is_file()):
-        if damage == "cut":
-            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-        else:
-            file.unlink()
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A training that was stopped after its second checkpoint, and how it would end."""
+    folder = tmp_path_factory.mktemp("stopped")
+    train(step, start(), batch_at, options(10), folder)
+    whole = shutil.copytree(folder, tmp_path_factory.mktemp("whole") / "run")
+    return folder, train(step, start(), batch_at, options(13), whole)
+
+
+def files(folder):
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_no_damage_of_a_checkpoint_goes_unnoticed(stopped, tmp_path):
+    """Whichever of its files is cut, emptied, gone or has one bit flipped."""
+    folder = shutil.copytree(stopped[0] / "checkpoints/all/10", tmp_path / "10")
+    assert digests.damaged(folder) == []
+    rng = np.random.default_rng(0)
+    named = ("_CHECKPOINT_METADATA", "commit_success.txt")  # by Orbax, after the digests
+    counted = [path for path in files(folder) if path not in [folder / name for name in named]]
+    counted = [path for path in counted if path.stat().st_size]
+    for path in counted:
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        flipped[rng.integers(len(whole))] ^= 1 << rng.integers(8)
+        for content in (b"", whole[: len(whole) // 2], bytes(flipped)):
+            path.write_bytes(content)
+            assert digests.damaged(folder), path
+        path.unlink()
+        assert digests.damaged(folder) or path.name == digests.SUMS
+        path.write_bytes(whole)
+    assert len(counted) > 6
+
+
+def test_a_training_whose_latest_checkpoint_is_damaged_ends_the_same(stopped, tmp_path):
+    folder = shutil.copytree(stopped[0], tmp_path / "run")
+    flipped = max(files(folder / "checkpoints/all/10"), key=lambda path: path.stat().st_size)
+    content = bytearray(flipped.read_bytes())
+    content[len(content) // 2] ^= 1
+    flipped.write_bytes(content)
+    again = train(step, start(), batch_at, options(13), folder)
+    chex.assert_trees_all_equal(stopped[1].weights, again.weights)
+    assert (folder / "checkpoints/all/.10.damaged").is_dir()
+
+
+def test_a_corrupt_checkpoint_of_an_earlier_version_is_named(stopped, tmp_path):
+    """It has no digests."""
+    shutil.copytree(stopped[0], tmp_path / "run")
+    folder = tmp_path / "run/checkpoints/all/10"
+    for path in files(folder):
+        path.unlink()
     with pytest.raises(InputError, match=f"{folder} cannot be restored .* delete that folder"):
-        train(step, start(), batch_at, options(13), tmp_path / "cut")
-    shutil.rmtree(folder)
-    again = train(step, start(), batch_at, options(13), tmp_path / "cut")
-    chex.assert_trees_all_equal(whole.weights, again.weights)
+        train(step, start(), batch_at, options(13), tmp_path / "run")
 
 
 def test_more_devices_than_there_are_is_rejected():

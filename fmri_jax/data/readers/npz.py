@@ -6,10 +6,10 @@
 import os
 import pathlib
 import zipfile
-import zlib
 
 import numpy as np
 
+from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.data import captions
 from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
 from fmri_jax.data.recording import Recording
@@ -74,22 +74,14 @@ def _read(path: str) -> dict[str, np.ndarray]:
             " copy or write it again."
         )
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            used = {key for key in arrays.files if key in (*REQUIRED, *OPTIONAL)}
-            read = {key: arrays[key] if key in used else np.empty(0) for key in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return read_npz(path, used=(*REQUIRED, *OPTIONAL))
+    except (OSError, CorruptError) as error:
         if "pickle" in str(error).lower():
             raise InputError(
                 f"{path} holds Python objects: expected plain arrays of numbers or text; write "
                 "them without dtype=object."
             ) from None
         raise InputError(
-            f"{path} cannot be read ({error}): the file is corrupt; copy or write it again."
+            f"{path} cannot be read ({error}): the file is corrupt or was not written by "
+            "numpy.savez; copy or write it again."
         ) from None
-    for key, value in read.items():
-        if not isinstance(value, np.ndarray):  # NumPy gives the bytes of a file that is no .npy
-            raise InputError(
-                f"{path} holds a file {key!r} that is no array: expected what numpy.savez writes; "
-                "write it again."
-            )
-    return read

@@ -7,6 +7,8 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+from fmri_jax import apart
+from fmri_jax.data.doubts import Doubt
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 
@@ -77,7 +79,26 @@ def load(path: str = "", **options: Any) -> Recording:
     given = {key: value for key, value in options.items() if value != unset.get(key)}
     reader = importlib.import_module(reader_of(path)).load
     _check_options(path, given, list(inspect.signature(reader).parameters)[1:])
-    return call(reader, path, {"path": path, **given})
+    options = {"path": path, **given}
+    found = apart.call(f"{__name__}:read", path, _size(options), options=options)
+    doubts = tuple(Doubt(**doubt) for doubt in found.pop("doubts"))
+    names, captions = tuple(found.pop("stimulus_names")), tuple(map(tuple, found.pop("captions")))
+    return Recording(**found, stimulus_names=names, captions=captions, doubts=doubts)
+
+
+def read(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields of the recording that a reader makes of these options, its path among them."""
+    path = options["path"]
+    recording = call(importlib.import_module(reader_of(path)).load, path, options)
+    fields = {each.name: getattr(recording, each.name) for each in dataclasses.fields(recording)}
+    return {**fields, "doubts": [dataclasses.asdict(doubt) for doubt in recording.doubts]}
+
+
+def _size(options: dict[str, Any]) -> int:
+    """Bytes of the files and folders that the options name."""
+    places = [pathlib.Path(value) for value in options.values() if isinstance(value, str) and value]
+    inside = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
+    return sum(path.stat().st_size for path in inside if path.is_file())
 
 
 def _check_options(path: str, given: Iterable[str], taken: list[str]) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fmri_jax.archives import CorruptError, read_npy
 from fmri_jax.data import captions
 from fmri_jax.data.captions import Captions
 from fmri_jax.errors import InputError
@@ -69,8 +70,8 @@ def read(files: Sequence[pathlib.Path], shown: Sequence[int]) -> Captions:
 
 def _curated(path: pathlib.Path, shown: Sequence[int]) -> Captions:
     try:
-        texts = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        texts = read_npy(path)
+    except (OSError, CorruptError) as error:
         raise InputError(f"{path} cannot be read ({error}): copy it again.") from None
     if texts.dtype.kind != "U" or texts.ndim != 2 or len(texts) <= max(shown):
         raise InputError(

@@ -6,6 +6,7 @@ import pathlib
 import h5py
 import numpy as np
 
+from fmri_jax.archives import CorruptError, read_npy
 from fmri_jax.data.images import resize
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
@@ -104,8 +105,8 @@ def convert(files: Files, image_size: int, sessions: int | None) -> Recording:
 
 def _shared(path: pathlib.Path) -> np.ndarray:
     try:
-        shared = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        shared = read_npy(path)
+    except (OSError, CorruptError) as error:
         raise InputError(f"{path} cannot be read ({error}): copy it again.") from None
     if shared.ndim != 1 or shared.dtype != bool:
         raise InputError(

@@ -4,16 +4,20 @@ import dataclasses
 import functools
 import json
 import pathlib
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 
+from fmri_jax import digests
+from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.data.recording import IMAGERY, ordered_sets
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
+from fmri_jax.training import logs
 
+# The files that a page is made of.
+READ = ("config.json", "run.json", "scores.json", "reconstructions.npz", "metrics.jsonl")
 _BASELINE = "baseline_"  # before the name of a baseline whose images were kept
 _BESIDE = "beside_"  # before the label of images that are shown and not scored
 # A curve is the steps and values of one metric in one fold.
@@ -149,6 +153,7 @@ def read(path: pathlib.Path) -> Workdir:
     """
     if not path.is_dir():
         raise InputError(f"{path} is not a folder: give the workdir of a finished run.")
+    _check_digests(path, READ)
     config = _json_object(path / "config.json")
     run = _json_object(path / "run.json")
     if not isinstance(run.get("data"), dict):
@@ -156,6 +161,8 @@ def read(path: pathlib.Path) -> Workdir:
             f"{path / 'run.json'} has no object under 'data': expected the name, description, "
             "simulated, trials, voxels and rois of the data; run the experiment again."
         )
+    if isinstance(run.get("figures"), dict):
+        _check_digests(path, [f"figures/{name}.png" for name in run["figures"]])
     arrays = _arrays(path / "reconstructions.npz")
     scores = results.parse(
         _json(path / "scores.json"),
@@ -167,6 +174,14 @@ def read(path: pathlib.Path) -> Workdir:
     return Workdir(path=path, config=config, run=run, curves=curves, scores=scores, **arrays)
 
 
+def _check_digests(path: pathlib.Path, names: Collection[str]) -> None:
+    if found := digests.damaged(path, names):
+        raise InputError(
+            f"{path / found[0]} is not as the run wrote it: the command of the run writes it "
+            f"again; if it was changed on purpose, delete {digests.SUMS} there."
+        )
+
+
 def _json(path: pathlib.Path) -> Any:
     """The content of a JSON file."""
     try:
@@ -175,7 +190,7 @@ def _json(path: pathlib.Path) -> Any:
         raise InputError(
             f"{path} does not exist: the run has not finished, or this is not its workdir."
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: neither JSON nor text
         raise InputError(f"{path} is not JSON ({error}): let the run write it again.") from None
 
 
@@ -190,13 +205,12 @@ def _json_object(path: pathlib.Path) -> dict[str, Any]:
 def _arrays(path: pathlib.Path) -> dict[str, Any]:
     """The checked arrays of `reconstructions.npz`, by attribute of `Workdir`."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files}
+        found = read_npz(path)
     except FileNotFoundError:
         raise InputError(
             f"{path} does not exist: the run has not finished, or this is not its workdir."
         ) from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except CorruptError as error:
         raise InputError(f"{path} cannot be read ({error}): let the run write it again.") from None
     for key in ("targets", "reconstructions", "stimulus", "split"):
         if key not in found:
@@ -226,8 +240,7 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
     for key in ("targets", "reconstructions"):
         _check_range(found[key], f"{path}: {key}")
     recovered = {key: found[key] for key in ("recovered", "recovered_stimulus") if key in found}
-    return {
-        **recovered,
+    return recovered | {
         "targets": targets,
         "reconstructions": found["reconstructions"],
         "baselines": {key.removeprefix(_BASELINE): found[key] for key in kept},
@@ -257,19 +270,19 @@ def read_curves(path: pathlib.Path) -> dict[str, dict[str, Curve]]:
     if not path.exists():
         return {}
     values: dict[str, dict[str, dict[int, float]]] = {}
-    text = path.read_text(encoding="utf-8")
-    lines = text.splitlines()
+    content = path.read_bytes()
+    lines = content.splitlines()
     for number, line in enumerate(lines, start=1):
-        try:
-            entry = dict(json.loads(line))
-            step = int(entry.pop("step"))
-        except (ValueError, TypeError, KeyError):
-            if number == len(lines) and not text.endswith("\n"):
+        entry = logs.parse(line)
+        if entry is None:
+            if number == len(lines) and not content.endswith(b"\n"):
                 break  # the process was killed while it wrote this line
             raise InputError(
-                f"{path}, line {number} is {line[:60]!r}: expected a JSON object with a step."
-            ) from None
-        fold = str(entry.pop("fold", "all"))
+                f"{path}, line {number} is {line[:60].decode('utf-8', 'replace')!r}: expected a "
+                "JSON object with a step, as it was written; the command of the run drops such "
+                "lines and writes the page again."
+            )
+        step, fold = entry.pop("step"), entry.pop("fold")
         for metric, value in entry.items():
             if isinstance(value, (int, float)):
                 values.setdefault(metric, {}).setdefault(fold, {})[step] = float(value)

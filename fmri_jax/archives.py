@@ -1,0 +1,60 @@
+"""Reads `.npz` and `.npy` files, whatever is in them: arrays, or one error that says why not."""
+
+import os
+from collections.abc import Collection
+
+import numpy as np
+
+from fmri_jax.errors import one_line
+
+
+class CorruptError(Exception):
+    """A file is not what it should be; the message says why in one line."""
+
+
+def read_npz(
+    path: str | os.PathLike[str], used: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of an archive. Nothing is unpickled.
+
+    Args:
+        path: of the file.
+        used: names of arrays that are read, of others only the names; None reads all.
+
+    Returns:
+        Name -> array, empty where it was not read.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorruptError: the archive, or an array in it, is corrupt or holds Python objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise CorruptError("it is no .npz archive")
+            found = {
+                name: archive[name] if used is None or name in used else np.empty(0)
+                for name in archive.files
+            }
+    except (FileNotFoundError, CorruptError):
+        raise
+    except Exception as error:  # NumPy, zipfile and zlib have a dozen kinds for a corrupt file
+        raise CorruptError(one_line(error)) from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is no .npy
+            raise CorruptError(f"its member {name!r} is no array")
+    return found
+
+
+def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of an `.npy` file; errors as `read_npz`."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise CorruptError(one_line(error)) from error
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise CorruptError("it is an archive of arrays")
+    return found

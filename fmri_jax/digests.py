@@ -1,0 +1,97 @@
+"""Digests of the files of a folder, by which damage is found before anything is believed.
+
+`SHA256SUMS` lies in the folder itself, one line per file in the format of the command `sha256sum`
+(`sha256sum --check SHA256SUMS` compares them too). It is written last, so that a folder that has it
+is complete. A folder within that has a `SHA256SUMS` of its own is represented by that file.
+"""
+
+import hashlib
+import pathlib
+from collections.abc import Collection
+
+from fmri_jax.files import replacing
+
+SUMS = "SHA256SUMS"
+
+
+def seal(folder: pathlib.Path, leave_out: Collection[str] = ()) -> None:
+    """Writes the digests of all files of a folder but hidden ones.
+
+    Args:
+        folder: it is complete.
+        leave_out: names of files and folders in it that may change later.
+    """
+    lines = [f"{digest(folder / name)}  {name}\n" for name in _names(folder, leave_out)]
+    with replacing(folder / SUMS) as unfinished:
+        unfinished.write_text("".join(lines), encoding="utf-8")
+
+
+def reseal(folder: pathlib.Path, written: Collection[str]) -> None:
+    """Replaces the digests of files that were written again; those of others stay as they are.
+
+    Args:
+        folder: one without digests stays without.
+        written: names of files, or of folders whose files were all written.
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return
+    new = {name for name in _names(folder, ()) if name.split("/")[0] in written}
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    kept = [line for line in lines if line.partition("  ")[2].split("/")[0] not in written]
+    kept += [f"{digest(folder / name)}  {name}" for name in sorted(new)]
+    with replacing(path) as unfinished:
+        unfinished.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def damaged(folder: pathlib.Path, only: Collection[str] = ()) -> list[str] | None:
+    """The files of a sealed folder that are not as they were, or not there; None if not sealed.
+
+    Files that have come since count for nothing. A damaged `SHA256SUMS` names itself.
+
+    Args:
+        folder: that `seal` was called with.
+        only: names of files that are compared; all if empty.
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    parts = [line.partition("  ") for line in content.decode("utf-8", "replace").splitlines()]
+    lines = [(expected, name) for expected, _, name in parts if not only or name in only]
+    found = [name for expected, name in lines if not _is(folder / name, expected)]
+    return found or ([] if content.endswith(b"\n") else [SUMS])
+
+
+def _is(path: pathlib.Path, expected: str) -> bool:
+    """Whether a file is there and has this digest."""
+    try:
+        return digest(path) == expected
+    except (OSError, ValueError):  # ValueError: a name with a null byte, of damaged digests
+        return False
+
+
+def digest(path: pathlib.Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sealed_folders(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The folders below and including `folder` that have digests, in order."""
+    return sorted(path.parent for path in folder.rglob(SUMS))
+
+
+def _names(folder: pathlib.Path, leave_out: Collection[str]) -> list[str]:
+    """The files that count, as paths in the folder."""
+    names = []
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in leave_out or path.name == SUMS:
+            continue
+        if path.is_file():
+            names.append(path.name)
+        elif (path / SUMS).is_file():
+            names.append(f"{path.name}/{SUMS}")
+        else:
+            names += [f"{path.name}/{name}" for name in _names(path, ())]
+    return names

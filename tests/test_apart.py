@@ -1,0 +1,80 @@
+"""Files of strangers are read in a child: what ends it becomes a message, and nothing else."""
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from fmri_jax import apart, data
+from fmri_jax.errors import InputError
+
+HERE = "tests.test_apart"
+
+
+def found():
+    return {"a": np.arange(6.0).reshape(2, 3), "b": [np.array(["x", "yz"]), 3, None], "c": "d"}
+
+
+def ends(how):
+    if how == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "memory":
+        np.ones(10**9)
+    if how == "error":
+        raise InputError("a message of its own")
+    while how == "never":
+        sum(range(1000))
+    raise RuntimeError("of a library\nwith two lines and \x1b[31m colours")
+
+
+@pytest.fixture
+def reading_apart(monkeypatch):
+    monkeypatch.setenv("FMRI_JAX_READ_APART", "1")
+
+
+def test_what_a_child_returns_comes_back(reading_apart):
+    answer = apart.call(f"{HERE}:found", "a file", 0)
+    np.testing.assert_array_equal(answer["a"], found()["a"])
+    assert answer["b"][0].tolist() == ["x", "yz"] and answer["b"][1:] == [3, None]
+    answer["a"][0, 0] = 7  # it is the caller's own
+    assert answer["c"] == "d"
+
+
+@pytest.mark.parametrize(
+    "how, message",
+    [
+        ("crash", "a.mat cannot be read: its library ended with Segmentation fault"),
+        ("memory", "a.mat takes more than 1.0 GiB of memory to read: .*FMRI_JAX_READER_MEMORY"),
+        ("never", "a.mat was not read within 1 s of the processor's time"),
+        ("error", "^a message of its own$"),
+        ("", r"a.mat cannot be read \(RuntimeError: of a library with two lines and .x1b.31m"),
+    ],
+)
+def test_whatever_ends_the_child_is_one_message(reading_apart, monkeypatch, how, message):
+    monkeypatch.setenv("FMRI_JAX_READER_MEMORY", "1")
+    monkeypatch.setenv("FMRI_JAX_READER_SECONDS", "1")
+    with pytest.raises(InputError, match=message) as raised:
+        apart.call(f"{HERE}:ends", "a.mat", 0, how=how)
+    assert str(raised.value).isprintable()
+
+
+def test_a_recording_is_the_same_read_apart(reading_apart, make_recording, tmp_path, monkeypatch):
+    from fmri_jax.data.readers import npz
+
+    path = tmp_path / "mine.npz"
+    npz.save_npz(make_recording(captions=(("one", "two"), *((),) * 5)), path)
+    begun = time.perf_counter()
+    there = data.load(str(path))
+    print(f"{time.perf_counter() - begun:.2f} s")
+    monkeypatch.setenv("FMRI_JAX_READ_APART", "0")
+    here = data.load(str(path))
+    assert there.fingerprint() == here.fingerprint() and there.captions == here.captions
+    assert there.doubts == here.doubts and there.rois.keys() == here.rois.keys()
+
+
+def test_limits_that_are_no_numbers_are_rejected(monkeypatch):
+    monkeypatch.setenv("FMRI_JAX_READER_MEMORY", "much")
+    with pytest.raises(InputError, match="FMRI_JAX_READER_MEMORY is 'much': expected a number"):
+        apart.limits(0)
