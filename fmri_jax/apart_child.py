@@ -22,7 +22,10 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, and ends this process
     request = json.loads(sys.stdin.buffer.read())
     end_with_parent(request["parent"])
-    with os.fdopen(descriptor, "wb", buffering=0) as stream, warnings.catch_warnings(record=True) as caught:
+    with (
+        os.fdopen(descriptor, "wb", buffering=0) as stream,
+        warnings.catch_warnings(record=True) as caught,
+    ):
         warnings.simplefilter("default")
         arrays: list[np.ndarray] = []
         answer = _answer(request, arrays)

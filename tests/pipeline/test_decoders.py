@@ -165,13 +165,23 @@ def test_saving_replaces_a_decoder_and_nothing_else(runs, tmp_path):
 
 @pytest.fixture
 def damaged(runs, tmp_path):
-    """A copy of a decoder whose files a test then changes."""
-    return fj.load_decoder(runs / "gan/decoders/all").save(tmp_path / "decoder")
+    """A copy of a decoder that a test then changes; like one of an earlier version, unsealed."""
+    folder = fj.load_decoder(runs / "gan/decoders/all").save(tmp_path / "decoder")
+    (folder / "SHA256SUMS").unlink()
+    return folder
 
 
 def _edit(folder, **changes):
     content = json.loads((folder / "decoder.json").read_text())
     (folder / "decoder.json").write_text(json.dumps({**content, **changes}))
+
+
+def test_one_changed_letter_of_a_decoder_is_noticed(runs, tmp_path):
+    folder = fj.load_decoder(runs / "gan/decoders/all").save(tmp_path / "decoder")
+    path = folder / "decoder.json"
+    path.write_text(path.read_text().replace("0", "1", 1))
+    with pytest.raises(InputError, match="decoder.json is missing or corrupt .its content is not"):
+        fj.load_decoder(folder)
 
 
 @pytest.mark.parametrize(
