@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from fmri_jax import stopping
+from fmri_jax.commands import signals
 from fmri_jax.pipeline import executors
 from fmri_jax.pipeline.run import run
 from tests.launching import launch
@@ -84,7 +86,7 @@ LAUNCH = """
 sys.argv[:] = ["launch.py", "--config=experiments/gan_vc.py:tiny"]
 runpy.run_path("launch.py", run_name="__main__")
 """
-STOPPED = "fmri_jax: stopped; the same command resumes where it was\n"
+STOPPED = "fmri_jax: stopped; this resumes where it was: python launch.py {}\n"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,25 @@ def test_a_stopped_run_ends_with_one_line(where, number, code):
     program = AS_A_COMMAND + where.replace("SIGNAL", str(int(number))) + LAUNCH
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", STOPPED)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr == STOPPED.format("--config=experiments/gan_vc.py:tiny")
+
+
+def test_a_signal_while_steps_are_taken_lets_them_save_and_a_second_one_does_not(
+    monkeypatch, capfd
+):
+    ended = []
+    monkeypatch.setattr(stopping._Requests, "asked", False)
+    monkeypatch.setattr(signals.os, "_exit", ended.append)
+    with stopping.listening() as asked:
+        signals._end("stopped", signal.SIGTERM, None)
+        assert asked() and not ended
+        assert signals.saved() == 143
+        signals._end("stopped", signal.SIGTERM, None)
+    assert ended == [143]
+    first, second, third = capfd.readouterr().err.splitlines()
+    assert "a checkpoint is saved after this step" in first
+    assert second == third == "fmri_jax: stopped"
 
 
 SWEEP = """
@@ -127,7 +147,7 @@ def test_ctrl_c_ends_the_processes_of_a_sweep_too(tmp_path):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate(timeout=60)  # ends only when no process holds the pipes
-    assert (process.returncode, *said) == (130, "", STOPPED)
+    assert (process.returncode, *said) == (130, "", STOPPED.format(" ".join(options)))
 
 
 @pytest.mark.parametrize(

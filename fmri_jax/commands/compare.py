@@ -5,6 +5,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from fmri_jax import report
+from fmri_jax.commands.report import of_a_run
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 
@@ -26,7 +27,8 @@ def main(arguments: list[str]) -> int:
             raise InputError(f"Two workdirs are called {name!r}: name them as NAME=WORKDIR.")
         variants[name] = place(path)
     try:
-        print(report.compare(variants, given.out).page)
+        with of_a_run(*variants.values()):
+            print(report.compare(variants, given.out).page)
     except OSError as error:
         raise InputError(
             f"The page was not written ({error}): expected room in a folder that can be written."

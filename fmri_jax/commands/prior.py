@@ -8,8 +8,10 @@ import argparse
 import ast
 import dataclasses
 import pathlib
+import shlex
 from typing import Any
 
+from fmri_jax import stopping
 from fmri_jax.commands import prior_list, signals
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
@@ -17,7 +19,7 @@ from fmri_jax.files import place
 from fmri_jax.priors import recipes
 from fmri_jax.priors.training import Options
 
-STOPPED = "stopped; the same command resumes from the latest checkpoint"
+STOPPED = "stopped; this resumes from the latest checkpoint: {command}"
 SHOWN = 100  # photographs that `show` scores by default
 
 
@@ -33,10 +35,15 @@ def main(arguments: list[str]) -> int:
     _add_train(commands)
     _add_show(commands)
     given = parser.parse_args(arguments)
+    command = shlex.join(["fmri-jax", "prior", *arguments])
     if given.command == "list":
         print(prior_list.text())
     elif given.command == "train":
-        print(_train(given))
+        signals.answer(STOPPED.format(command=command))
+        try:
+            print(_train(given))
+        except stopping.Stopped:
+            return signals.saved()
     else:
         print(_show(given))
     return 0
@@ -100,7 +107,6 @@ def _train(given: argparse.Namespace) -> pathlib.Path:
     """Trains; returns the path of the page."""
     options = _options(given)
     workdir = place(given.workdir or f"runs/{given.name}")
-    signals.answer(STOPPED)
     from absl import logging
 
     from fmri_jax.pipeline import prior_training

@@ -18,6 +18,7 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from fmri_jax import stopping
 from fmri_jax.commands import signals
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
@@ -31,7 +32,7 @@ The experiment is a .py file or one of these names, with an argument of its afte
 (gan_vc:tiny): {names}.
 
 {options}"""
-STOPPED = "stopped; the same command resumes where it was"
+STOPPED = "stopped; this resumes where it was: {command}"
 SUBMITTED = "stopped waiting; when the submitted runs have ended, the same command compares them"
 
 
@@ -67,7 +68,7 @@ def _launch(arguments: list[str], command: str, usage: str) -> int:
     Raises:
         InputError: the flags, the experiment or its recording cannot be used.
     """
-    signals.answer(STOPPED)
+    signals.answer(STOPPED.format(command=command))
     values = _flags()
     if any(word in ("-h", "--help", "-help", "--helpfull") for word in arguments):
         print(_help(values, usage))
@@ -85,7 +86,10 @@ def _launch(arguments: list[str], command: str, usage: str) -> int:
     config, overridden = _parse(values, original, rest)
     if values.slurm:
         signals.answer(SUBMITTED)
-    print(_run(experiment, config, as_written, overridden, values, command))
+    try:
+        print(_run(experiment, config, as_written, overridden, values, command))
+    except stopping.Stopped:
+        return signals.saved()
     return 0
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import connection
 
+from fmri_jax import processes, stopping
 from fmri_jax.errors import InputError, not_installed
 from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.sweep import Execute, Task, run_task
@@ -92,7 +93,9 @@ def _in_processes(tasks: list[Task], jobs: int) -> list[str]:
             for answer in [known for known in running if known in ready]:
                 worker = running.pop(answer)
                 problems[worker.number] = _reported(tasks[worker.number], _ended(worker, answer))
-    except BaseException:  # as upon Ctrl-C
+    except SystemExit:  # upon a signal, which has told the workers
+        raise
+    except BaseException:
         for worker in running.values():
             worker.process.terminate()
         raise
@@ -117,7 +120,9 @@ def _started(
     context = multiprocessing.get_context("spawn")
     answer, sender = context.Pipe(duplex=False)
     with sender:  # the process has it alone from here on, so that its end is seen
-        process = context.Process(target=_run_and_answer, args=(sender, task, card, shared))
+        process = context.Process(
+            target=_run_and_answer, args=(sender, task, card, shared, os.getpid())
+        )
         with _interrupts_held_back():
             process.start()
     return answer, process
@@ -156,19 +161,26 @@ def _ended(worker: _Worker, answer: connection.Connection) -> str:
     )
 
 
-def _run_and_answer(sender: connection.Connection, task: Task, card: str, shared: bool) -> None:
+def _run_and_answer(
+    sender: connection.Connection, task: Task, card: str, shared: bool, parent: int
+) -> None:
     """Runs a task in a process of its own and sends what came of it."""
-    sender.send(_outcome(functools.partial(_in_new_process, task, card, shared)))
+    with contextlib.suppress(stopping.Stopped):  # no answer: nobody waits for it any more
+        sender.send(_outcome(functools.partial(_in_new_process, task, card, shared, parent)))
 
 
-def _in_new_process(task: Task, card: str = "", shared: bool = False) -> str:
+def _in_new_process(task: Task, card: str = "", shared: bool = False, parent: int = 0) -> str:
     """Runs a task as the launcher would, in a process that has not touched a device yet.
 
     Args:
         task: the task.
         card: the GPU to use; "" for those that the process sees.
         shared: whether other processes may use the same GPU.
+        parent: the process that this one ends with; 0 where there is none, as on a cluster.
     """
+    if parent:
+        processes.end_with_parent(parent)
+        stopping.answer_in_worker()
     if card:
         os.environ["CUDA_VISIBLE_DEVICES"] = card
     if shared:  # they must not each take most of its memory

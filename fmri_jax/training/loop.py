@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 
+from fmri_jax import stopping
 from fmri_jax.training.checkpoints import Checkpoints
 from fmri_jax.training.logs import MetricLog
 
@@ -75,8 +76,10 @@ def train(
 
     Raises:
         NotFiniteError: a metric was not finite; nothing after the last good checkpoint is kept.
+        Stopped: this process was asked to stop; there is a checkpoint of the last step.
     """
-    with Checkpoints(workdir / "checkpoints" / fold.replace(" ", "_")) as checkpoints:
+    folder = workdir / "checkpoints" / fold.replace(" ", "_")
+    with Checkpoints(folder) as checkpoints, stopping.listening() as asked_to_stop:
         start = checkpoints.latest_step() or 0
         if start:
             state = checkpoints.restore(state)
@@ -91,10 +94,14 @@ def train(
                 ahead = range(done, done + options.dispatch(done))
                 state, pending[done + 1] = steps(state, tuple(batch_at(t) for t in ahead))
                 done = ahead.stop
-                if any(logged(t + 1) for t in ahead):
+                stops = asked_to_stop() and done < options.n_steps
+                if stops or any(logged(t + 1) for t in ahead):
                     _look(pending, log, options, logged)
-                if options.saved(done):  # only after every metric up to here was seen to be finite
+                # Only after every metric up to here was seen to be finite.
+                if stops or options.saved(done):
                     checkpoints.save(done, state)
+                if stops:
+                    raise stopping.Stopped(f"stopped after step {done} of {options.n_steps}")
     return state
 
 

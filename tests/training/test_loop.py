@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fmri_jax import digests
+from fmri_jax import digests, stopping
 from fmri_jax.errors import InputError
 from fmri_jax.training import mesh as meshes
 from fmri_jax.training.checkpoints import Checkpoints
@@ -232,6 +232,26 @@ def test_a_training_whose_latest_checkpoint_is_damaged_ends_the_same(stopped, tm
     again = train(step, start(), batch_at, options(13), folder)
     chex.assert_trees_all_equal(stopped[1].weights, again.weights)
     assert (folder / "checkpoints/all/.10.damaged").is_dir()
+
+
+def test_who_is_asked_to_stop_saves_after_this_step_and_resumes_to_the_same_bits(
+    stopped, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(stopping._Requests, "asked", False)
+    folder = shutil.copytree(stopped[0], tmp_path / "run")
+
+    def batch(t):
+        assert t == 10 and stopping.ask() and not stopping.ask()
+        return batch_at(t)
+
+    assert not stopping.ask()  # nobody listens yet
+    with pytest.raises(stopping.Stopped, match="stopped after step 11 of 13"):
+        train(step, start(), batch, options(13), folder)
+    monkeypatch.setattr(stopping._Requests, "asked", False)
+    with Checkpoints(folder / "checkpoints/all") as checkpoints:
+        assert checkpoints.latest_step() == 11
+    again = train(step, start(), batch_at, options(13), folder)
+    chex.assert_trees_all_equal(stopped[1].weights, again.weights)
 
 
 def test_a_corrupt_checkpoint_of_an_earlier_version_is_named(stopped, tmp_path):

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from fmri_jax.data import roi
+from fmri_jax.data.readers.hdf5_files import own
 from fmri_jax.errors import InputError
 
 _PREFIX = "ROI_"
@@ -129,7 +130,7 @@ class BData:
                 for start in range(0, self.shape[0], rows):
                     these = chosen[start : start + rows]
                     if these.any():
-                        block = file[self._table][start : start + rows, low:high]
+                        block = own(file[self._table], file)[start : start + rows, low:high]
                         at = place[start]
                         selected[at : at + these.sum()] = block[these][:, wanted - low]
         except OSError as error:
@@ -197,7 +198,7 @@ class BData:
         """The group or dataset of the first of these spellings that is there."""
         for name in names:
             if name in group:
-                found = group[name]
+                found = own(group[name], group.file)
                 if isinstance(found, kind):
                     return found
                 raise InputError(

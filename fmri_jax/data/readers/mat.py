@@ -18,6 +18,7 @@ import numpy as np
 
 from fmri_jax.data.readers import mat_variables
 from fmri_jax.data.readers.arrays import OPTIONAL, REQUIRED, session_from_arrays
+from fmri_jax.data.readers.hdf5_files import own
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 
@@ -97,7 +98,9 @@ def _read_hdf5(path: str) -> dict[str, Any]:
         with h5py.File(path) as file:
             names = [name for name in file if not name.startswith("#")]
             return {n: _from_hdf5(file, path, n) if n in _KEYS else np.empty(0) for n in names}
-    except (OSError, RuntimeError, KeyError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # h5py raises half a dozen kinds on corrupt files
         raise InputError(
             f"{path} cannot be read as a .mat file ({error}): it is corrupt; write it again with "
             "save -v7.3."
@@ -106,7 +109,7 @@ def _read_hdf5(path: str) -> dict[str, Any]:
 
 def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
     """One variable with the axes that it has in MATLAB, which HDF5 holds in reverse."""
-    stored = file[name]
+    stored = own(file[name], file)
     kind = _class_of(stored)
     if "MATLAB_sparse" in stored.attrs:
         raise _sparse(path, name)
@@ -120,8 +123,9 @@ def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
             return np.asarray(_texts_of(file, path, name, table))
         found = np.empty(table.shape, object)
         for place, reference in np.ndenumerate(table):
-            inner = _class_of(file[reference]) == "cell" and not _is_nothing(file[reference])
-            references = file[reference][()] if inner else np.asarray([reference], h5py.ref_dtype)
+            cell = own(file[reference], file)
+            inner = _class_of(cell) == "cell" and not _is_nothing(cell)
+            references = cell[()] if inner else np.asarray([reference], h5py.ref_dtype)
             found[place] = np.asarray(_texts_of(file, path, name, references), object)
         return found
     if kind == "char":
@@ -134,7 +138,7 @@ def _from_hdf5(file: h5py.File, path: str, name: str) -> np.ndarray:
 
 def _texts_of(file: h5py.File, path: str, name: str, references: np.ndarray) -> list[str]:
     """The texts in the cells that are referred to, column by column."""
-    cells = [file[reference] for reference in references.ravel(order="F")]
+    cells = [own(file[reference], file) for reference in references.ravel(order="F")]
     for cell in cells:
         if _is_nothing(cell):
             continue

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from fmri_jax.data.images import list_images, read_named
+from fmri_jax.data.readers.hdf5_files import own
 from fmri_jax.data.recording import IMAGERY, Recording
 from fmri_jax.datasets.natural_scenes.layout import h5_file
 from fmri_jax.errors import InputError
@@ -140,7 +141,7 @@ def _betas(path: pathlib.Path, voxels: int) -> np.ndarray:
                 f"{path} holds {'no betas' if betas is None else f'betas of {betas.shape}'}: "
                 f"expected `betas` of ({expected}, {voxels}), the voxels of the main experiment."
             )
-        return betas[:].astype(np.float32)
+        return own(betas, file)[:].astype(np.float32)
 
 
 def _letters(path: pathlib.Path, run: str) -> list[str]:

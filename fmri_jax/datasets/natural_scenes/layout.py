@@ -8,6 +8,7 @@ import numpy as np
 
 from fmri_jax.archives import CorruptError, read_npy
 from fmri_jax.data.images import resize
+from fmri_jax.data.readers.hdf5_files import own
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
 
@@ -119,7 +120,7 @@ def _read_images(files: Files, shown: np.ndarray, total: int, size: int) -> np.n
     """(shown, size, size, 3) uint8, the images of these numbers."""
     with h5_file(files.images) as file:
         brick = file.get("imgBrick")
-        stored = brick if brick is not None else _dataset(file, files.images, "images")
+        stored = own(brick, file) if brick is not None else _dataset(file, files.images, "images")
         first = brick is None  # channels come first
         if stored.ndim != 4 or stored.shape[1 if first else 3] != 3 or len(stored) != total:
             raise InputError(
@@ -185,4 +186,4 @@ def _dataset(file: h5py.File, path: pathlib.Path, name: str) -> h5py.Dataset:
         raise InputError(
             f"{path} holds {', '.join(file) or 'nothing'}: expected the dataset {name!r}."
         )
-    return file[name]
+    return own(file[name], file)

@@ -2,10 +2,12 @@
 
 import csv
 import dataclasses
+import html
 import io
 import math
 from collections.abc import Collection, Sequence
 
+from fmri_jax.errors import plain
 from fmri_jax.evaluation import registry
 from fmri_jax.report import tables
 from fmri_jax.report.comparison.entries import Entry, best_runs
@@ -98,10 +100,15 @@ def as_csv(rows: Sequence[Entry]) -> str:
                     numbers += row.differences.get(metric, ())
                 texts = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
                 kind = "baseline" if row.baseline else "run"
-                line = [row.name, kind, split, metric, *texts]
+                line = [*map(_plain_cell, (row.name, kind, split, metric)), *texts]
                 line += [""] * (len(_CSV_HEADER) - 1 - len(line))
                 writer.writerow([*line, "yes" if row.simulated else "no"])
     return stream.getvalue()
+
+
+def _plain_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as one that begins with = may be."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else plain(text)
 
 
 def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:
@@ -110,21 +117,26 @@ def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequenc
     best = {metric: best_runs(rows, metric) for metric in metrics}
     lines = ["| variant | " + " | ".join(heads) + " |", "|---" + "|---:" * len(metrics) + "|"]
     for i, row in enumerate(rows):
-        name = row.label.replace("|", "/")
+        name = _escaped(row.label).replace("|", "/")
         cells = [_markdown_cell(row, metric, best[metric][i]) for metric in metrics]
         lines.append(f"| {f'*{name}*' if row.baseline else name} | " + " | ".join(cells) + " |")
     signs = "Bold: best run; italic" if any(map(any, best.values())) else "Italic"
     star = (
-        f" Star: differs from {rows[0].name}, p < .05, paired permutation over stimuli, not "
-        "corrected for the number of rows."
+        f" Star: differs from {_escaped(rows[0].name)}, p < .05, paired permutation over stimuli, "
+        "not corrected for the number of rows."
     )
     tested = any(row.differences for row in rows)
     lines += [
         "",
         f"Test images, 95 % intervals over stimuli. {signs}: baselines." + (star if tested else ""),
     ]
-    lines += [line for warning in warnings for line in ("", f"**{warning}**")]
+    lines += [line for warning in warnings for line in ("", f"**{_escaped(warning)}**")]
     return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """A text of a user's in Markdown, which takes HTML as it is: one line without tags."""
+    return html.escape(plain(text), quote=False)
 
 
 def _markdown_cell(row: Entry, metric: str, best: bool) -> str:

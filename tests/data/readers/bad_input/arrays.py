@@ -295,7 +295,7 @@ CASES = [
     file("half an npz", "half.npz", lambda b: b[: len(b) // 2], "or a part of it is missing"),
     file("a corrupt npz", "damaged.npz", zeroed_inside, "the file is corrupt"),
     file("an empty npz", "empty.npz", lambda b: b"", "is no .npz file"),
-    file("raw bytes in a zip", "z.npz", raw_bytes, "holds a file 'fmri' that is no array"),
+    file("raw bytes in a zip", "z.npz", raw_bytes, "its member 'fmri' is no array"),
     file("a pickle", "p.npz", lambda b: pickle.dumps({"fmri": 1}), "is no .npz file"),
     file("an npz without its start", "one.npz", lambda b: b[30:], "is no .npz file"),
     file("half a mat", "a.mat", lambda b: b"MATLAB 5.0 MAT-file".ljust(200), "cannot be read as a"),
