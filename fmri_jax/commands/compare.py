@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
             raise InputError(f"Two workdirs are called {name!r}: name them as NAME=WORKDIR.")
         variants[name] = place(path)
     try:
-        with of_a_run(*variants.values()):
+        with of_a_run(*map(str, variants.values())):
             print(report.compare(variants, given.out).page)
     except OSError as error:
         raise InputError(
