@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from fmri_jax.networks.biggan_config import FIRST, BigGANConfig
 from fmri_jax.networks.biggan_layers import (
-    ORTHOGONAL,
+    NORMAL,
     Attention,
     ConditionalNorm,
     Resampled,
@@ -18,8 +18,7 @@ from fmri_jax.networks.biggan_layers import (
 from fmri_jax.networks.modules import Dense
 from fmri_jax.networks.resampling import doubled
 
-# A class embedding is drawn as PyTorch draws it before the orthogonal start.
-_EMBEDDING = nn.initializers.orthogonal()
+_EMBEDDING = nn.initializers.normal(1.0)
 
 
 class GeneratorBlock(nn.Module):
@@ -43,7 +42,7 @@ class GeneratorBlock(nn.Module):
         y = nn.relu(ConditionalNorm(dtype=self.dtype, name="norm2")(y, condition_BF, train))
         y = conv3(self.features, self.dtype, "conv2")(y)
         # A 1 x 1 convolution before the doubling, of equal numbers, costs a quarter.
-        shortcut = Dense(self.features, dtype=self.dtype, kernel_init=ORTHOGONAL, name="shortcut")
+        shortcut = Dense(self.features, dtype=self.dtype, kernel_init=NORMAL, name="shortcut")
         return y + doubled(shortcut(x_BHWC))
 
 
@@ -113,7 +112,7 @@ class BigGANGenerator(nn.Module):
         return found
 
     def _dense(self, units: int, name: str) -> Dense:
-        return Dense(units, dtype=self.dtype, kernel_init=ORTHOGONAL, name=name)
+        return Dense(units, dtype=self.dtype, kernel_init=NORMAL, name=name)
 
 
 class DiscriminatorBlock(nn.Module):
@@ -143,9 +142,7 @@ class DiscriminatorBlock(nn.Module):
         else:
             y = conv3(self.features, self.dtype, "conv2")(y)
         if self.halve or x_BHWC.shape[-1] != self.features:
-            shortcut = Dense(
-                self.features, dtype=self.dtype, kernel_init=ORTHOGONAL, name="shortcut"
-            )
+            shortcut = Dense(self.features, dtype=self.dtype, kernel_init=NORMAL, name="shortcut")
             x_BHWC = shortcut(x_BHWC)
         return y + x_BHWC
 
@@ -175,7 +172,7 @@ class BigGANDiscriminator(nn.Module):
             if x.shape[1] in config.attention:
                 x = Attention(self.dtype, name=f"attention{i}")(x)
         x_BF = nn.relu(x).astype(jnp.float32).sum(axis=(1, 2))
-        logits = Dense(1, kernel_init=ORTHOGONAL, name="logit")(x_BF)[:, 0]
+        logits = Dense(1, kernel_init=NORMAL, name="logit")(x_BF)[:, 0]
         both = bool(config.classes and config.features)
         units = x_BF.shape[1] // (2 if both else 1)
         conditions = []
@@ -185,7 +182,7 @@ class BigGANDiscriminator(nn.Module):
             conditions.append(self.param("embedding", _EMBEDDING, shape)[classes])
         if config.features:
             assert features is not None
-            conditions.append(Dense(units, kernel_init=ORTHOGONAL, name="features")(features))
+            conditions.append(Dense(units, kernel_init=NORMAL, name="features")(features))
         if conditions:
             logits = logits + (jnp.concatenate(conditions, axis=1) * x_BF).sum(axis=1)
         return logits

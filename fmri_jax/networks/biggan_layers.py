@@ -9,7 +9,9 @@ import jax.numpy as jnp
 from fmri_jax.networks.conv import dispatch
 from fmri_jax.networks.modules import Conv, Dense
 
-ORTHOGONAL = nn.initializers.orthogonal()
+# Brock et al. (2019) start from orthogonal kernels (`spectral_norm.orthogonal`); as part of a
+# compiled program, they would take longer than everything else.
+NORMAL = nn.initializers.lecun_normal()
 ZEROS = nn.initializers.zeros
 ONES = nn.initializers.ones
 MOMENTUM = 0.1  # of the running statistics, as published
@@ -68,7 +70,7 @@ class ConditionalNorm(nn.Module):
         """Images (n, h, w, c) and a condition (n, any) for each -> (n, h, w, c)."""
         channels = x_BHWC.shape[-1]
         gain, bias = (
-            Dense(channels, False, self.dtype, ORTHOGONAL, name=name)(condition_BF)[:, None, None]
+            Dense(channels, False, self.dtype, NORMAL, name=name)(condition_BF)[:, None, None]
             for name in ("gain", "bias")
         )
         y = BatchNorm(self.epsilon, self.dtype, name="norm")(x_BHWC, train)
@@ -115,7 +117,7 @@ class Resampled(nn.Module):
     @nn.compact
     def __call__(self, x_BHWC: jax.Array) -> jax.Array:
         """(n, h, w, in) -> (n, 2 h, 2 w, features), or (n, h / 2, w / 2, features)."""
-        kernel = self.param("kernel", ORTHOGONAL, (3, 3, x_BHWC.shape[-1], self.features))
+        kernel = self.param("kernel", NORMAL, (3, 3, x_BHWC.shape[-1], self.features))
         bias = self.param("bias", ZEROS, (self.features,))
         x, kernel, bias = nn.dtypes.promote_dtype(x_BHWC, kernel, bias, dtype=self.dtype)
         wide = _blurred(kernel)
@@ -151,7 +153,7 @@ class Attention(nn.Module):
         n, height, width, channels = x_BHWC.shape
 
         def mapped(name: str, features: int, given: jax.Array) -> jax.Array:
-            return Dense(features, False, self.dtype, ORTHOGONAL, name=name)(given)
+            return Dense(features, False, self.dtype, NORMAL, name=name)(given)
 
         def pooled(y: jax.Array) -> jax.Array:
             blocks = y.reshape(n, height // 2, 2, width // 2, 2, y.shape[-1])
@@ -169,4 +171,4 @@ class Attention(nn.Module):
 
 def conv3(features: int, dtype: Any, name: str) -> Conv:
     """A 3 x 3 convolution that keeps the size."""
-    return Conv(features, 3, padding=1, dtype=dtype, kernel_init=ORTHOGONAL, name=name)
+    return Conv(features, 3, padding=1, dtype=dtype, kernel_init=NORMAL, name=name)

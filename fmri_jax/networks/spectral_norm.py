@@ -48,6 +48,16 @@ def normalise(params: Any, vectors: Vectors) -> tuple[Any, dict[str, jax.Array]]
     return unflatten_dict(flat, sep="/"), later
 
 
+def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """A kernel (..., inputs, outputs) as an orthogonal matrix (Saxe et al. 2014), as BigGAN starts.
+
+    Computed on the host: compiled, dozens of decompositions take minutes.
+    """
+    drawn = rng.standard_normal((int(np.prod(shape[:-1])), shape[-1]))
+    u, _, v = np.linalg.svd(drawn, full_matrices=False)
+    return np.float32(u @ v).reshape(shape)
+
+
 def power_step(matrix: Any, u: Any) -> tuple[Any, Any]:
     """Right and left singular vectors of a matrix (rows, columns), one step from u (rows,)."""
     v = u @ matrix

@@ -78,9 +78,9 @@ def train(request: Request) -> pathlib.Path:
         _check(request.workdir, record, known)
         write_json(request.workdir / RECORD, record)
         source = Source(data, config, request.workdir, request.autoencoder, request.progress)
-        examples = recipes.examples(recipe.kind, source)
+        examples = recipe.training.make_examples(source)
         try:
-            average = training.train(
+            average = recipe.training.train(
                 recipe.objective(config),
                 examples.training,
                 request.options,
@@ -270,12 +270,12 @@ def _finish(
         "licence": request.licence,
     }
     print("scoring on the photographs held out")
-    objective = recipes.objective(recipe.kind, recipe.make_config())
+    objective = recipes.objective(recipe.loss or recipe.kind, recipe.make_config())
     key = jax.random.key(request.options.seed)
     found = scores.of_prior(prior, data, key)
     of_loss = jax.random.fold_in(key, 1)
     loss = scores.held_out_loss(objective, trained, examples.held_out, of_loss)
-    card["scores"] = {recipes.LOSSES[recipe.kind].name: loss, **found}
+    card["scores"] = {recipe.training.name: loss, **found}
     prior = dataclasses.replace(prior, card=card)
     files.save(request.workdir / "prior", recipe.kind, record["config"], params, card)
     drop_damaged(request.workdir / "metrics.jsonl")

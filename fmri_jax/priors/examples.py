@@ -5,8 +5,14 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+from tqdm.auto import tqdm
+
+from fmri_jax.files import replacing
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.priors.training import Prepare, mirrored
+
+BLOCK = 1024  # photographs whose arrays are kept together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,3 +55,35 @@ def make(source: Source) -> Examples:
     """The photographs themselves, half of them mirrored."""
     data = source.data
     return Examples(data.training, data.held_out, mirrored, lambda params: params)
+
+
+def kept(
+    folder: pathlib.Path,
+    name: str,
+    n: int,
+    compute: Callable[[slice], np.ndarray],
+    progress: bool,
+) -> np.ndarray:
+    """Arrays of n rows, computed in blocks, of which those that are there are read.
+
+    Args:
+        folder: holds the blocks; made where it is not there.
+        name: of the arrays and of what they depend on; the last word is not shown.
+        n: rows.
+        compute: from a slice of the rows to their arrays.
+        progress: whether to draw a progress bar.
+
+    Returns:
+        (n, ...) float16.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    starts = range(0, n, BLOCK)
+    for start in tqdm(starts, name.rsplit("_", 1)[0], disable=not progress):
+        path = folder / f"{name}_{start}.npy"
+        if not path.exists():
+            rows = compute(slice(start, start + BLOCK)).astype(np.float16)
+            with replacing(path) as unfinished, unfinished.open("wb") as file:
+                np.save(file, rows)
+        parts.append(np.load(path))
+    return np.concatenate(parts)

@@ -23,7 +23,8 @@ class Recipe:
         kind: of `registry.KINDS`.
         make_config: () -> sizes of the networks, a frozen dataclass with `image_size`, px.
         options: of the training, which the command line overrides one by one.
-        objective_options: of the kind's objective beside the config.
+        objective_options: of the objective beside the config.
+        loss: of `LOSSES`, where priors of this kind can be trained in several ways.
     """
 
     what: str
@@ -31,10 +32,16 @@ class Recipe:
     make_config: Callable[[], Any]
     options: Options
     objective_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loss: str = ""
+
+    @property
+    def training(self) -> "Loss":
+        """How it is trained."""
+        return LOSSES[self.loss or self.kind]
 
     def objective(self, config: Any) -> Objective:
         """What its training minimises."""
-        return objective(self.kind, config, **self.objective_options)
+        return objective(self.loss or self.kind, config, **self.objective_options)
 
 
 def _small_vdvae() -> Any:
@@ -89,6 +96,25 @@ def _small_latent_diffusion() -> Any:
     )
 
 
+def _small_ic_gan() -> Any:
+    from fmri_jax.networks.latent_generator import LatentGeneratorConfig
+    from fmri_jax.priors.ic_gan.config import ICGANConfig
+
+    autoencoder = _small_autoencoder()
+    return ICGANConfig(
+        LatentGeneratorConfig(autoencoder.latent_shape, noise=64, width=80),
+        autoencoder=autoencoder.autoencoder,
+        image_size=autoencoder.image_size,
+    )
+
+
+def _small_ic_gan_pixels() -> Any:
+    from fmri_jax.networks.biggan_config import BigGANConfig
+    from fmri_jax.priors.ic_gan.config import ICGANConfig
+
+    return ICGANConfig(BigGANConfig(64, 16, (32,), features=1280, feature_units=128))
+
+
 RECIPES = {
     "small_autoencoder": Recipe(
         what="autoencoder of photographs of 64 px, for small_latent_diffusion",
@@ -97,6 +123,38 @@ RECIPES = {
         options=Options(
             n_steps=2000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
         ),
+    ),
+    "small_ic_gan": Recipe(
+        what="latents of 64 px from EfficientNet-Lite0's features of an instance, and noise",
+        kind="ic_gan",
+        make_config=_small_ic_gan,
+        options=Options(
+            n_steps=20_000,
+            batch_size=64,
+            learning_rate=1e-3,
+            averaging=0.998,
+            log_every=25,
+            checkpoint_every=250,
+        ),
+        objective_options={"rate_weight": 0.3},
+    ),
+    "small_ic_gan_pixels": Recipe(
+        what="IC-GAN of 64 px: pixels from EfficientNet-Lite0's features of an instance, and noise",
+        kind="ic_gan",
+        make_config=_small_ic_gan_pixels,
+        options=Options(
+            n_steps=50_000,
+            batch_size=64,
+            learning_rate=2e-4,
+            weight_decay=0.0,
+            moments=(0.0, 0.999),
+            largest_gradient=1e6,
+            averaging=0.999,
+            log_every=25,
+            checkpoint_every=500,
+        ),
+        objective_options={"discriminator_rate": 2.0},
+        loss="ic_gan_pixels",
     ),
     "small_latent_diffusion": Recipe(
         what="latent diffusion of 64 px, told of an image by EfficientNet-Lite0 and MiniLM",
@@ -129,18 +187,44 @@ class Loss(NamedTuple):
         module_name: holds `Objective`, a dataclass of the config.
         name: of the held-out loss in a card.
         examples: module whose `make` gives the objective its examples; by default photographs.
+        trainer: module whose `train` minimises it.
     """
 
     module_name: str
     name: str
     examples: str = "fmri_jax.priors.examples"
+    trainer: str = "fmri_jax.priors.training"
+
+    def make_examples(self, source: Source) -> Examples:
+        """What it is trained on.
+
+        Raises:
+            InputError: something that it needs is missing.
+        """
+        found: Examples = importlib.import_module(self.examples).make(source)
+        return found
+
+    def train(self, *given: Any) -> Any:
+        """Arguments, result and errors of `training.train`."""
+        return importlib.import_module(self.trainer).train(*given)
 
 
-LOSSES = {  # by kind
+LOSSES = {  # by kind, and where a kind is trained in several ways, by the way
     "autoencoder": Loss(
         "fmri_jax.priors.autoencoder.objective",
         "squared_error_and_divergence",
         "fmri_jax.priors.autoencoder.examples",
+    ),
+    "ic_gan": Loss(
+        "fmri_jax.priors.ic_gan.objective",
+        "instance_error",
+        "fmri_jax.priors.ic_gan.examples",
+    ),
+    "ic_gan_pixels": Loss(
+        "fmri_jax.priors.ic_gan.adversarial",
+        "instance_error",
+        "fmri_jax.priors.ic_gan.examples",
+        "fmri_jax.priors.ic_gan.adversarial",
     ),
     "latent_diffusion": Loss(
         "fmri_jax.priors.diffusion.objective",
@@ -162,15 +246,6 @@ def find(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def objective(kind: str, config: Any, **options: Any) -> Objective:
-    """What priors of that kind minimise; without options, what they are scored by."""
-    return importlib.import_module(LOSSES[kind].module_name).Objective(config, **options)
-
-
-def examples(kind: str, source: Source) -> Examples:
-    """What priors of that kind are trained on.
-
-    Raises:
-        InputError: something that they need is missing.
-    """
-    return importlib.import_module(LOSSES[kind].examples).make(source)
+def objective(loss: str, config: Any, **options: Any) -> Objective:
+    """What priors of that loss minimise; without options, what they are scored by."""
+    return importlib.import_module(LOSSES[loss].module_name).Objective(config, **options)

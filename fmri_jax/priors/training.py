@@ -137,6 +137,19 @@ def train(
         InputError: the batch cannot be divided among the devices.
         NotFiniteError: training diverged, or takes no steps any more.
     """
+    check_batch(options, mesh)
+    state = replicate(_start(objective, options), mesh)
+    steps = _steps(objective, options, prepare)
+    batches = _batches(examples, options, mesh)
+    return loop.train(steps, state, batches, loop_options(options, progress), workdir).average
+
+
+def check_batch(options: Options, mesh: Mesh) -> None:
+    """Rejects a batch that the devices cannot share, and readies the host's memory for steps.
+
+    Raises:
+        InputError: the batch cannot be divided among the devices.
+    """
     devices = mesh.shape["data"]
     if options.batch_size < 1 or options.batch_size % devices:
         raise InputError(
@@ -145,9 +158,11 @@ def train(
         )
     if mesh.devices.flat[0].platform == "cpu":
         keep_freed_memory()
-    state = replicate(_start(objective, options), mesh)
-    steps = _steps(objective, options, prepare)
-    loop_options = loop.LoopOptions(
+
+
+def loop_options(options: Options, progress: bool) -> loop.LoopOptions:
+    """What the loop has to know of a training's options."""
+    return loop.LoopOptions(
         n_steps=options.n_steps,
         log_every=options.log_every,
         checkpoint_every=options.checkpoint_every,
@@ -155,8 +170,6 @@ def train(
         progress=progress,
         steps_per_dispatch=steps_at_once(10),
     )
-    batches = _batches(examples, options, mesh)
-    return loop.train(steps, state, batches, loop_options, workdir).average
 
 
 def _batches(examples: Any, options: Options, mesh: Mesh) -> Batches:

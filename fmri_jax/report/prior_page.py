@@ -17,6 +17,7 @@ _LARGEST = 128  # px of the pictures of the page
 _SETS = {"frechet": "Frechet distance ↓", "precision": "Precision ↑", "recall": "Recall ↑"}
 _LOSSES = {
     "bits_per_dimension": "Bits per dimension (evidence lower bound)",
+    "instance_error": "Squared error under an image's own features",
     "noise_error": "Squared error of predicted noise",
 }
 

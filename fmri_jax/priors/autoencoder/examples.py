@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.errors import InputError
 from fmri_jax.priors import examples
 from fmri_jax.priors.autoencoder.prior import AutoencoderPrior
 from fmri_jax.priors.examples import Examples, Source
@@ -47,3 +48,27 @@ def standardised(prior: AutoencoderPrior, photographs: np.ndarray) -> Autoencode
         "bias": taken["bias"] + mean @ taken["kernel"],
     }
     return dataclasses.replace(prior, params={"encoder": encoder, "decoder": decoder})
+
+
+def named_autoencoder(source: Source) -> AutoencoderPrior:
+    """The autoencoder that a prior of latents is trained on.
+
+    Raises:
+        InputError: none is named, or it is of other sizes.
+    """
+    from fmri_jax.priors.registry import load
+
+    if source.autoencoder is None:
+        raise InputError(
+            "this prior needs an autoencoder: train one (fmri-jax prior train small_autoencoder "
+            "--images ...) and name its folder with --autoencoder."
+        )
+    prior = load(source.autoencoder)
+    found = prior if isinstance(prior, AutoencoderPrior) else getattr(prior, "autoencoder", None)
+    expected = source.config.autoencoder, source.config.image_size
+    if found is None or (found.config.autoencoder, found.config.image_size) != expected:
+        raise InputError(
+            f"--autoencoder {source.autoencoder} is no autoencoder of the sizes of this prior: "
+            "train one with `fmri-jax prior train small_autoencoder`."
+        )
+    return found

@@ -4,22 +4,17 @@ They are computed once, in blocks that are kept: on a CPU they take as long as a
 """
 
 import functools
-import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from fmri_jax.errors import InputError
-from fmri_jax.files import replacing
+from fmri_jax.priors.autoencoder.examples import named_autoencoder
 from fmri_jax.priors.autoencoder.prior import AutoencoderPrior
 from fmri_jax.priors.diffusion.objective import prepared
 from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
-from fmri_jax.priors.examples import Examples, Source
+from fmri_jax.priors.examples import Examples, Source, kept
 from fmri_jax.priors.photographs import Photographs
 
-BLOCK = 1024  # photographs that are kept together
 Arrays = dict[str, np.ndarray]
 
 
@@ -30,7 +25,7 @@ def make(source: Source) -> Examples:
         InputError: an autoencoder is missing or of other sizes, or a network's weights are.
     """
     config, data = source.config, source.data
-    autoencoder = _autoencoder(source)
+    autoencoder = named_autoencoder(source)
     training, held_out = (
         _arrays(config, autoencoder, part, captions, source, name)
         for name, part, captions in (
@@ -55,25 +50,6 @@ def make(source: Source) -> Examples:
     return Examples(training, tested, prepared, finish)
 
 
-def _autoencoder(source: Source) -> AutoencoderPrior:
-    from fmri_jax.priors.registry import load
-
-    if source.autoencoder is None:
-        raise InputError(
-            "this prior needs an autoencoder: train one (fmri-jax prior train small_autoencoder "
-            "--images ...) and name its folder with --autoencoder."
-        )
-    prior = load(source.autoencoder)
-    found = prior if isinstance(prior, AutoencoderPrior) else getattr(prior, "autoencoder", None)
-    expected = source.config.autoencoder, source.config.image_size
-    if found is None or (found.config.autoencoder, found.config.image_size) != expected:
-        raise InputError(
-            f"--autoencoder {source.autoencoder} is no autoencoder of the sizes of this prior: "
-            "train one with `fmri-jax prior train small_autoencoder`."
-        )
-    return found
-
-
 def _arrays(
     config: LatentDiffusionConfig,
     autoencoder: AutoencoderPrior,
@@ -84,7 +60,7 @@ def _arrays(
 ) -> Arrays:
     """Latents of photographs and of their mirror images, and embeddings, as float16."""
     whose = Photographs(photographs, photographs[:0]).fingerprint()[:16]
-    keep = functools.partial(_kept, source.folder / "examples", progress=source.progress)
+    keep = functools.partial(kept, source.folder / "examples", progress=source.progress)
     code = autoencoder.fingerprint[:16]
 
     def latents(rows: slice) -> np.ndarray:
@@ -105,27 +81,6 @@ def _arrays(
                 rows[given] = condition.embed([(text,) for text in texts[given]])
             found |= {"text": rows[index], "has_text": given[index]}
     return found
-
-
-def _kept(
-    folder: pathlib.Path,
-    name: str,
-    n: int,
-    compute: Callable[[slice], np.ndarray],
-    progress: bool,
-) -> np.ndarray:
-    """Arrays of n rows, computed in blocks, of which those that are there are read."""
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    starts = range(0, n, BLOCK)
-    for start in tqdm(starts, name.rsplit("_", 1)[0], disable=not progress):
-        path = folder / f"{name}_{start}.npy"
-        if not path.exists():
-            rows = compute(slice(start, start + BLOCK)).astype(np.float16)
-            with replacing(path) as unfinished, unfinished.open("wb") as file:
-                np.save(file, rows)
-        parts.append(np.load(path))
-    return np.concatenate(parts)
 
 
 def _statistics(arrays: Arrays, kind: str) -> tuple[np.ndarray, np.ndarray]:

@@ -78,10 +78,7 @@ class ICGANPrior:
 
     def embed(self, images: Any) -> np.ndarray:
         """Features of instances, (n, features) of unit length, of images (n, h, w, 1 or 3)."""
-        config = self.config
-        network = networks.load(config.network, (config.layer,), config.preprocessing)
-        found = network(images)[config.layer]
-        return unit_length(found.reshape(len(found), -1))
+        return unit_length(raw_features(self.config, images))
 
     def draw_noise(self, n: int, key: jax.Array, truncation: float | None = None) -> np.ndarray:
         """Noise (n, noise): normal, cut off at two deviations, times `truncation`.
@@ -145,6 +142,13 @@ class ICGANPrior:
     def decode(self, instances: Instances) -> np.ndarray:
         """Images (n, size, size, 3) in [0, 1] of what `encode` gives."""
         return self.generate(*instances)
+
+
+def raw_features(config: ICGANConfig, images: Any) -> np.ndarray:
+    """Features (n, features) as the network gives them, of images (n, h, w, 1 or 3)."""
+    network = networks.load(config.network, (config.layer,), config.preprocessing)
+    found = network(images)[config.layer]
+    return found.reshape(len(found), -1)
 
 
 def unit_length(features: Any) -> np.ndarray:

@@ -42,7 +42,7 @@ def embedded(monkeypatch):
         return waves.reshape(len(rows), *condition.shape).astype(np.float32)
 
     monkeypatch.setattr(Condition, "embed", embed)
-    monkeypatch.setattr(examples, "BLOCK", 4)
+    monkeypatch.setattr("fmri_jax.priors.examples.BLOCK", 4)
     return asked
 
 

@@ -1,0 +1,144 @@
+"""Generators under instances are trained: neighbours, augmentation, losses, files."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+import fmri_jax as fj
+from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder
+from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes
+from fmri_jax.pretrained.rules import flatten
+from fmri_jax.priors import files, recipes, training
+from fmri_jax.priors.autoencoder.prior import AutoencoderConfig
+from fmri_jax.priors.examples import Source
+from fmri_jax.priors.ic_gan import examples
+from fmri_jax.priors.ic_gan.augmentation import augmented
+from fmri_jax.priors.ic_gan.neighbours import nearest
+from fmri_jax.priors.ic_gan.objective import Objective
+from fmri_jax.priors.ic_gan.prior import restore
+from fmri_jax.priors.photographs import Photographs
+from fmri_jax.priors.training import Options
+from fmri_jax.training.mesh import make_mesh
+from tests.peers import peer
+from tests.priors.random_priors import IC_GAN, LATENT_IC_GAN, random_arrays
+
+RNG = np.random.default_rng(0)
+OPTIONS = Options(n_steps=2, batch_size=4, moments=(0.0, 0.999))
+
+
+def test_neighbours_are_scikit_learns_with_the_instance_first(monkeypatch) -> None:
+    monkeypatch.setattr("fmri_jax.priors.ic_gan.neighbours.BLOCK", 16)
+    rows = RNG.standard_normal((50, 6)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    expected = NearestNeighbors(n_neighbors=5, metric="cosine").fit(rows).kneighbors(rows)[1]
+    assert np.array_equal(nearest(rows, 5), expected)
+    assert np.array_equal(nearest(rows[[0, 0, 1]], 9)[:, 0], [0, 1, 2])  # copies
+
+
+def test_augmentation_shifts_cuts_and_recolours_each_image_in_its_own_way() -> None:
+    images = RNG.uniform(-1, 1, (6, 16, 16, 3)).astype(np.float32)
+    key = jax.random.key(1)
+    shifts = set()
+    for before, after in zip(images, augmented(images, key, ("translation",)), strict=True):
+        padded = np.pad(before, ((2, 2), (2, 2), (0, 0)))
+        matches = [
+            (y, x)
+            for y in range(5)
+            for x in range(5)
+            if np.allclose(padded[y : y + 16, x : x + 16], after, atol=1e-6)
+        ]
+        assert len(matches) == 1
+        shifts |= set(matches)
+    assert len(shifts) > 1
+    for before, after in zip(images, augmented(images, key, ("cutout",)), strict=True):
+        hole = (np.asarray(after) == 0).all(axis=-1)
+        assert 16 <= hole.sum() <= 64
+        assert np.array_equal(before[~hole], np.asarray(after)[~hole])
+        rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+        assert hole[np.ix_(rows, columns)].all() and np.ptp(rows) < 8 and np.ptp(columns) < 8
+    # Without its own level and grey, an image stays itself but for a factor of each.
+    recoloured = np.asarray(augmented(images, key, ("color",)))
+
+    def grey(stack):
+        return stack.mean(axis=-1) - stack.mean(axis=(1, 2, 3))[:, None, None]
+
+    contrast = (grey(recoloured) / grey(images)).reshape(6, -1)
+    assert np.ptp(contrast, axis=1).max() < 0.05 and 0.5 <= contrast.min() < contrast.max() <= 1.55
+    assert np.array_equal(augmented(images, key, ()), images)
+
+
+@pytest.fixture(scope="module")
+def latent_source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("latents")
+    params = random_arrays(autoencoder_shapes(LATENT_IC_GAN.autoencoder))
+    config = dataclasses.asdict(AutoencoderConfig(LATENT_IC_GAN.autoencoder, 16))
+    files.save(folder / "autoencoder", "autoencoder", config, params, {})
+    data = Photographs(*(RNG.integers(0, 256, (n, 16, 16, 3), np.uint8) for n in (12, 4)))
+    return Source(data, LATENT_IC_GAN, folder, str(folder / "autoencoder"), progress=False)
+
+
+def test_a_generator_of_latents_is_trained_and_takes_features_as_they_are(
+    latent_source, tmp_path
+) -> None:
+    found = examples.make(latent_source)
+    assert found.training["latents"].shape == (12, 2, 8, 8, 2)
+    scaled = found.training["features"].astype(np.float32)
+    assert np.abs(scaled.mean(axis=0)).max() < 0.01
+    options = dataclasses.replace(OPTIONS, n_steps=40, learning_rate=3e-3)
+    objective = Objective(LATENT_IC_GAN, 0.3)
+    trained = training.train(
+        objective, found.training, options, make_mesh(2), tmp_path, False, found.prepare
+    )
+    key = jax.random.key(0)
+    loss = jax.jit(objective)
+    before = loss(objective.initial(key), found.held_out, key)[0]
+    after, terms = loss(trained, found.held_out, key)
+    assert after < before
+    # The terms, from the network's outputs: divergence of Gaussians by PyTorch.
+    torch = peer("torch")
+    config, held_out = LATENT_IC_GAN.generator, found.held_out
+    mean, log_deviation = NoiseEncoder(config).apply(
+        {"params": trained["encoder"]}, held_out["latents"], held_out["features"]
+    )
+    normal = torch.distributions.Normal
+    posterior = normal(torch.tensor(np.array(mean)), torch.tensor(np.exp(log_deviation)))
+    nats = torch.distributions.kl_divergence(posterior, normal(0.0, 1.0)).sum()
+    assert np.isclose(terms["rate"], nats / held_out["latents"].size, rtol=1e-4)
+    assert np.isclose(after, terms["mse"] + 0.3 * terms["rate"], rtol=1e-5)
+    about = {"config": dataclasses.asdict(LATENT_IC_GAN)}
+    prior = restore(about, found.finish(trained), tmp_path)
+    noise, features = np.zeros((4, 5), np.float32), held_out["features"]
+    made = LatentGenerator(config).apply({"params": trained["generator"]}, noise, features)
+    autoencoder = fj.priors.load(latent_source.autoencoder)
+    raw = prior.embed(latent_source.data.held_out)
+    assert np.allclose(prior.generate(raw, noise), autoencoder.decode(made), atol=5e-3)
+
+
+def test_a_generator_of_pixels_is_trained_against_a_discriminator(tmp_path) -> None:
+    data = Photographs(*(RNG.integers(0, 256, (n, 32, 32, 3), np.uint8) for n in (24, 4)))
+    found = examples.make(Source(data, IC_GAN, tmp_path, progress=False))
+    assert found.training["neighbours"].shape == (24, 24)
+    recipe = recipes.Recipe(
+        "", "ic_gan", lambda: IC_GAN, OPTIONS, {"policies": ()}, "ic_gan_pixels"
+    )
+    objective = recipe.objective(IC_GAN)
+    trained = recipe.training.train(
+        objective, found.training, OPTIONS, make_mesh(1), tmp_path, False, found.prepare
+    )
+    # Spectral normalisation is folded in: no kernel is far from a largest value of 1.
+    kernels = {n: x for n, x in flatten(trained["params"]).items() if n.endswith("kernel")}
+    largest = [np.linalg.norm(np.reshape(x, (-1, x.shape[-1])), 2) for x in kernels.values()]
+    assert 0.99 < min(largest) and max(largest) < 1.5
+    first = objective.initial(jax.random.key(0))
+    moved = trained["params"]["pixels"]["bias"] - first["generator"]["pixels"]["bias"]
+    assert np.abs(moved).max() > 0
+    curves = (tmp_path / "metrics.jsonl").read_text()
+    assert "discriminator" in curves and "real_found" in curves
+    prior = restore({"config": dataclasses.asdict(IC_GAN)}, found.finish(trained), tmp_path)
+    rows, noise = found.held_out, np.zeros((4, prior.noise_size), np.float32)
+    made = prior.generate(prior.embed(data.held_out), noise)
+    error = objective(trained, rows, jax.random.key(0))[0]
+    assert np.isclose(np.mean((made - rows["images"]) ** 2), error, rtol=1e-3)
