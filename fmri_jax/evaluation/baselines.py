@@ -8,6 +8,7 @@ report shows them beside the method's.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.evaluation.images import as_images, is_binary
 from fmri_jax.evaluation.nearest import nearest_training_image
-from fmri_jax.evaluation.ridge import RidgeBaseline, ridge
+from fmri_jax.evaluation.ridge import Choice, RidgeBaseline, ridge
 
 __all__ = ["BASELINES", "Baseline", "FoldContext", "RidgeBaseline", "ridge"]
 
@@ -67,6 +68,7 @@ class Baseline:
         control: its name in `FoldContext.controls`, where the fitted method itself makes it by
             other means than its reconstructions; '' for all others. Controls are made of the main
             test set alone.
+        summary: what it chose in a fold: names with numbers, for `run.json`.
     """
 
     label: str
@@ -80,6 +82,7 @@ class Baseline:
     pictured: bool = False
     blind: bool = False
     control: str = ""
+    summary: Callable[[FoldContext], dict[str, float]] | None = None
 
     def applies(self, context: FoldContext) -> bool:
         """Whether it can be made of this fold."""
@@ -133,11 +136,21 @@ def shuffled_fmri(
     return np.asarray(reconstruct(jnp.asarray(order.permuted(np.asarray(fmri), axis=1))))
 
 
-def _ridge(context: FoldContext) -> Predict:
-    train = context.fold.train
-    average = context.fold.tests_averages()
-    fitted = ridge(train.fmri, train.stimulus, train.images, average=average)
+def _fitted_ridge(choose: Choice, context: FoldContext) -> RidgeBaseline:
+    train, average = context.fold.train, context.fold.tests_averages()
+    return train.once(
+        ("fitted ridge", choose, average),
+        lambda: ridge(train.fmri, train.stimulus, train.images, average=average, choose=choose),
+    )
+
+
+def _ridge(choose: Choice, context: FoldContext) -> Predict:
+    fitted = _fitted_ridge(choose, context)
     return lambda trials: fitted.reconstruct(trials.fmri, trials.gain)
+
+
+def _penalty(choose: Choice, context: FoldContext) -> dict[str, float]:
+    return {"penalty": float(_fitted_ridge(choose, context).penalty)}
 
 
 def _nearest(context: FoldContext) -> Predict:
@@ -186,7 +199,19 @@ BASELINES = {
         pictured=True,
     ),
     "ridge": Baseline(
-        "ridge", "linear ridge regression from voxels to pixels", _ridge, pictured=True
+        "ridge",
+        "linear ridge regression from voxels to pixels, its penalty chosen by the squared error of "
+        "training images that are left out",
+        functools.partial(_ridge, "error"),
+        summary=functools.partial(_penalty, "error"),
+        pictured=True,
+    ),
+    "ridge_identification": Baseline(
+        "ridge for identification",
+        "the same, its penalty chosen by how often left-out training images are identified: less "
+        "shrunk, a worse fit to pixels and the fair opponent where images are told apart",
+        functools.partial(_ridge, "identification"),
+        summary=functools.partial(_penalty, "identification"),
     ),
     "nearest_training_image": Baseline(
         "nearest training image",

@@ -22,6 +22,27 @@ def left_out_error(
 ) -> Callable[[jax.Array], jax.Array]:
     """Penalty -> summed squared error of rows that are predicted without those of their group.
 
+    Args:
+        left: as for `left_out_residuals`, and so are `variance`, `groups` and `spread`.
+        variance: (components,).
+        groups: (groups, most rows of one).
+        spread: (n, s).
+        moment: (s, s) Y @ Y.T.
+    """
+    residuals = left_out_residuals(left, variance, groups, spread)
+
+    def error(alpha: jax.Array) -> jax.Array:
+        left_out = residuals(alpha)
+        return jnp.sum(matmul(left_out, moment) * left_out)
+
+    return error
+
+
+def left_out_residuals(
+    left: jax.Array, variance: jax.Array, groups: jax.Array, spread: jax.Array
+) -> Callable[[jax.Array], jax.Array]:
+    """Penalty -> what is missed of rows that are predicted without those of their group.
+
     With the residuals e of all rows and the hat matrix H, those of a left-out group g are
     (I - H_gg)^-1 e_g. Ridge leaves of y all that is outside the components, and inside of them the
     share alpha / (variance + alpha). Summing what is left, not 1 minus what is explained, keeps
@@ -33,7 +54,10 @@ def left_out_error(
         groups: (groups, most rows of one) rows that are left out together, -1 where it has no more.
         spread: (n, s) centred rows; the targets of the rows are spread @ Y for any Y (s, targets).
             Each row's own: the identity less 1 / n.
-        moment: (s, s) Y @ Y.T.
+
+    Returns:
+        A function of alpha that gives (groups x most rows of one, s), zeros for rows that a group
+        has not: the residuals of the rows of `groups` in turn are this times Y.
 
     References:
         Allen (1974), Technometrics 16:125; groups: Cook & Weisberg (1982), Residuals and Influence
@@ -53,7 +77,7 @@ def left_out_error(
         found = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
         return found if complete else found + jnp.where(both, unit, 0) - matmul(own, own.T)
 
-    def error(alpha: jax.Array) -> jax.Array:
+    def residuals(alpha: jax.Array) -> jax.Array:
         rest = left * (alpha / (variance + alpha))
         residual = matmul(rest, along) + outside
 
@@ -62,10 +86,54 @@ def left_out_error(
             return jnp.linalg.solve(remaining(rows, rest), own)
 
         together = max(1, 256 // groups.shape[1])
-        left_out = jax.lax.map(of_group, groups, batch_size=together).reshape(-1, len(moment))
-        return jnp.sum(matmul(left_out, moment) * left_out)
+        found = jax.lax.map(of_group, groups, batch_size=together)
+        return found.reshape(-1, spread.shape[1])
 
-    return error
+    return residuals
+
+
+def left_out_identification(
+    left: jax.Array, variance: jax.Array, groups: jax.Array, moment: jax.Array
+) -> Callable[[jax.Array], jax.Array]:
+    """Penalty -> pairwise identification of groups that are predicted without their rows.
+
+    What a left-out row's prediction adds to the mean target of the others is laid upon the mean of
+    all groups, and correlated with the targets of all: the share of groups that correlate less than
+    the own one, averaged over rows. On the mean of the others it would be compared with the one
+    target that this mean lacks (`evaluation.without_mean`); test images have no such mean.
+
+    Args:
+        left: as for `left_out_residuals`, and so are `variance` and `groups`, whose rows have the
+            same target.
+        variance: (components,).
+        groups: (groups, most rows of one).
+        moment: (n, n) Y @ Y.T of the targets of the rows, each about its own mean.
+    """
+    n, rows = len(moment), groups.reshape(-1)
+    used, group = rows >= 0, jnp.repeat(jnp.arange(len(groups)), groups.shape[1])
+    spread = jnp.eye(n, dtype=left.dtype) - 1 / n
+    residuals = left_out_residuals(left, variance, groups, spread)
+    own = jnp.where(used[:, None], jax.nn.one_hot(rows, n, dtype=left.dtype), 0)
+    inside = jnp.sum(own.reshape(*groups.shape, n), axis=1)
+    sizes = jnp.sum(inside, axis=1, keepdims=True)
+    means, everyone = (
+        (1 - inside) / (n - sizes),
+        jnp.mean(inside / sizes, axis=0),
+    )  # weights of rows
+    first = groups[:, 0]
+    lengths = jnp.diagonal(moment)[first]
+    scale = jax.lax.rsqrt(jnp.maximum(lengths, 1e-12 * jnp.max(lengths)))
+
+    def identified(alpha: jax.Array) -> jax.Array:
+        added = own - means[group] - residuals(alpha)  # weights of the rows in each answer
+        found = matmul(added + everyone, moment[:, first]) * scale
+        wins = found[jnp.arange(len(rows)), group][:, None] - found
+        # A compiled program may round the own one otherwise at its two places.
+        wins = jnp.where(group[:, None] == jnp.arange(len(groups)), 0, wins)
+        share = (jnp.sum(jnp.sign(wins), axis=1) / (len(groups) - 1) + 1) / 2
+        return jnp.sum(jnp.where(used, share, 0)) / jnp.sum(used)
+
+    return identified
 
 
 def decompose(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:

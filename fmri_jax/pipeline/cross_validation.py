@@ -141,6 +141,8 @@ def run_fold(
     baselines = FoldContext(fold, number, reconstruct, offered if controlled else {})
     with record.measure("baselines"):
         predict = _prepared(baselines, tested)
+        chosen = {name: b.summary(baselines) for name, b in BASELINES.items() if b.summary}
+        record.baselines[fold.name] = chosen
     with record.measure("reconstruct"):
         parts = [
             _predicted(split, trials, baselines, predict, pictured)

@@ -21,6 +21,7 @@ class RunRecord:
         workdir: the folder of the run.
         about: title, method, data, versions and devices; of an earlier start until it is replaced.
         learned: fold -> what its fitted model says of itself: names with numbers or texts.
+        baselines: fold -> baseline -> what it chose by itself: names with numbers.
         figures: name -> caption of what the method itself has drawn of it.
         phases: the wall-clock and processor time of each phase.
     """
@@ -29,6 +30,7 @@ class RunRecord:
     about: dict[str, Any] = dataclasses.field(default_factory=dict)
     learned: dict[str, Any] = dataclasses.field(default_factory=dict)
     figures: dict[str, str] = dataclasses.field(default_factory=dict)
+    baselines: dict[str, Any] = dataclasses.field(default_factory=dict)
     phases: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     @classmethod
@@ -48,9 +50,10 @@ class RunRecord:
             )
             return cls(workdir)
         learned, phases = content.pop("learned", {}), content.pop("phases", [])
+        chosen = content.pop("baselines", {})
         content.pop("figures", None)  # drawn again with the scores
         phases = [phase for phase in phases if phase["name"] != "score"]
-        return cls(workdir, content, learned, phases=phases)
+        return cls(workdir, content, learned, baselines=chosen, phases=phases)
 
     @contextlib.contextmanager
     def measure(self, name: str) -> Iterator[None]:
@@ -68,7 +71,7 @@ class RunRecord:
         """Writes `run.json`, unless the folder holds scores, whose record it then is."""
         if is_scored(self.workdir):
             return
-        own = {"learned": self.learned, "figures": self.figures}
+        own = {"learned": self.learned, "baselines": self.baselines, "figures": self.figures}
         found = {name: content for name, content in own.items() if content}
         content = {**self.about, **found, "phases": self.phases}
         write_sealed(self.workdir / "run.json", content)
@@ -76,7 +79,7 @@ class RunRecord:
 
 def _is_record(content: dict[str, Any]) -> bool:
     """Whether it has the form that a run writes."""
-    parts = {"data": dict, "phases": list, "learned": dict}
+    parts = {"data": dict, "phases": list, "learned": dict, "baselines": dict}
     if any(not isinstance(content.get(name, kind()), kind) for name, kind in parts.items()):
         return False
     numbers = (int, float)

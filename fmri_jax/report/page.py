@@ -132,9 +132,25 @@ def _data(run: Workdir) -> list[tuple[str, str]]:
             for split in run.test_sets
         ),
         "Folds": str(len(run.fold_names)) if len(run.fold_names) > 1 else None,
+        **_penalties(run.run.get("baselines")),
         "Fingerprint": data.get("fingerprint"),
     }
     return [(label, str(value)) for label, value in pairs.items() if value]
+
+
+def _penalties(folds: Any) -> dict[str, str]:
+    """The penalty that each ridge baseline chose, from the least to the greatest of all folds."""
+    found: dict[str, list[float]] = {}
+    for chosen in folds.values() if isinstance(folds, dict) else ():
+        for name, summary in chosen.items():
+            if "penalty" in summary:
+                found.setdefault(name, []).append(float(summary["penalty"]))
+    return {
+        f"Penalty of {baselines.baseline(name).label}": " to ".join(
+            f"{value:.4g}" for value in dict.fromkeys((min(values), max(values)))
+        )
+        for name, values in found.items()
+    }
 
 
 def _rois(rois: Any) -> list[tuple[str, str]]:

@@ -85,6 +85,36 @@ def test_single_trials_leave_out_all_trials_of_a_stimulus(voxels):
     )
 
 
+@pytest.mark.parametrize("average", [False])
+def test_the_penalty_may_be_chosen_by_what_is_identified_of_left_out_stimuli(average):
+    """By hand: scikit-learn's predictions laid on the mean of all, correlated with every target."""
+    fmri, stimulus, images = problem(16, 60, repeats=3)
+    fmri, stimulus = fmri[4:], stimulus[4:]
+    images = (0.5 + 0.2 * (images - 0.5) + 0.5 * images[:1]).clip(0, 1)  # alike, as photographs
+    rows, seen = average_by_stimulus(fmri, stimulus) if average else (fmri, stimulus)
+    y = images.reshape(16, -1).astype(float)
+    everyone = y.mean(axis=0)
+    alphas = np.array(PENALTIES) * np.sum((rows - rows.mean(axis=0)) ** 2) / len(rows)
+    shares = []
+    for alpha in alphas:
+        wins = []
+        for left_out in np.unique(seen):
+            train, test = seen != left_out, seen == left_out
+            model = Ridge(alpha).fit(rows[train].astype(float), y[seen[train]])
+            means = y[seen[train]].mean(axis=0)
+            for answer in model.predict(rows[test].astype(float)) - means + everyone:
+                r = [np.corrcoef(answer, target)[0, 1] for target in y]
+                wins.append(np.mean(np.delete(r, left_out) < r[left_out]))
+        shares.append(np.mean(wins))
+    fitted = baselines.ridge(fmri, stimulus, images, average=average, choose="identification")
+    chosen = np.argmin(np.abs(alphas - float(fitted.penalty)))
+    assert float(fitted.penalty) == pytest.approx(alphas[chosen], rel=1e-4)
+    assert shares[chosen] == pytest.approx(max(shares), abs=1e-9)
+    assert min(shares) < max(shares) < 1
+    by_error = baselines.ridge(fmri, stimulus, images, average=average)
+    assert float(fitted.penalty) < float(by_error.penalty)
+
+
 @pytest.mark.parametrize("averages", [False, True])
 def test_a_run_averages_training_trials_where_test_trials_are_averages(tmp_path, averages):
     fmri, stimulus, images = problem(12, 30, repeats=4)

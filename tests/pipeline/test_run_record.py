@@ -9,6 +9,7 @@ from fmri_jax.pipeline.run_record import RunRecord
 
 def test_times_add_up_over_starts_but_for_those_of_scores_that_are_replaced(tmp_path):
     record = RunRecord(tmp_path, {"title": "A run"}, {"all": {"alpha": 1.0}})
+    record.baselines = {"all": {"ridge": {"penalty": 2.0}}}
     for name in ("fit", "fit", "score"):
         with record.measure(name):
             sum(range(1000))
@@ -18,6 +19,7 @@ def test_times_add_up_over_starts_but_for_those_of_scores_that_are_replaced(tmp_
     assert [phase["name"] for phase in again.phases] == ["fit"]
     assert again.phases[0] == record.phases[0]
     assert again.about == {"title": "A run"} and again.learned == {"all": {"alpha": 1.0}}
+    assert again.baselines == record.baselines
     with again.measure("fit"):
         pass
     assert again.phases[0]["wall_s"] >= record.phases[0]["wall_s"] >= 0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Literal
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear.penalties import PENALTIES
@@ -13,14 +14,17 @@ class Config:
 
     Attributes:
         penalties: penalties to choose from, in units of the mean eigenvalue of the trials' Gram
-            matrix; one for all pixels, of the smallest error when a stimulus is left out. A single
-            one is taken as it is.
+            matrix; one for all pixels. A single one is taken as it is.
+        choose: by what the penalty is chosen: "error", the least squared error of a left-out
+            stimulus, or "identification", how often it is told from the other training stimuli in
+            pairs, which takes a weaker penalty.
         average: whether the trials of a stimulus are averaged before the fit, for test responses
             that are averages; False for single test trials.
     """
 
     penalties: tuple[float, ...] = PENALTIES
     average: bool = True
+    choose: Literal["error", "identification"] = "error"
 
     def __post_init__(self) -> None:
         """Rejects penalties that no fit can use."""

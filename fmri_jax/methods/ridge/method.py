@@ -31,7 +31,7 @@ class RidgeReconstructor:
         return in_blocks(images, fmri)
 
     def summary(self) -> dict[str, str | float]:
-        """The penalty that was chosen, and on how many components of the responses it acts."""
+        """The penalty that was chosen, scikit-learn's alpha, and how many components it acts on."""
         return {
             "penalty": float(self.fitted.penalty),
             "components": int(np.count_nonzero(np.any(self.fitted.to_components, axis=0))),
@@ -68,6 +68,7 @@ class Ridge:
             trials.images,
             penalties=self.config.penalties,
             average=self.config.average,
+            choose=self.config.choose,
         )
         height, width, channels = trials.images.shape[1:]
         return RidgeReconstructor(fitted, (height, width, channels))

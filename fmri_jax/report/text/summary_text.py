@@ -81,7 +81,7 @@ def _identification(run: Workdir) -> str:
         f"Asked which of two images is the target{removed}, the reconstruction points to the right "
         f"one in {score_text(run, metric)} of pairs, where guessing gives {chance}"
     )
-    others = baseline_text.values(run, metric, ("shuffled_fmri", "ridge"))
+    others = baseline_text.values(run, metric, ("shuffled_fmri", "ridge", "ridge_identification"))
     sentence += f"; {others}." if others else "."
     if name is raw:
         return sentence
