@@ -19,7 +19,7 @@ import numpy as np
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.evaluation.images import as_images, is_binary
 from fmri_jax.evaluation.nearest import nearest_training_image
-from fmri_jax.evaluation.ridge import Choice, RidgeBaseline, ridge
+from fmri_jax.evaluation.ridge import Choice, RidgeBaseline, ridge, ridges
 
 __all__ = ["BASELINES", "Baseline", "FoldContext", "RidgeBaseline", "ridge"]
 
@@ -138,10 +138,11 @@ def shuffled_fmri(
 
 def _fitted_ridge(choose: Choice, context: FoldContext) -> RidgeBaseline:
     train, average = context.fold.train, context.fold.tests_averages()
-    return train.once(
-        ("fitted ridge", choose, average),
-        lambda: ridge(train.fmri, train.stimulus, train.images, average=average, choose=choose),
+    both = train.once(
+        ("fitted ridges", average),
+        lambda: ridges(train.fmri, train.stimulus, train.images, average=average),
     )
+    return both[choose]
 
 
 def _ridge(choose: Choice, context: FoldContext) -> Predict:

@@ -1,5 +1,6 @@
 """Ridge regression from voxels to all pixels: the linear method that others must beat."""
 
+import functools
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -12,8 +13,8 @@ from fmri_jax.evaluation.images import as_images
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear.left_out import (
     decompose,
-    left_out_error,
     left_out_identification,
+    left_out_residuals,
     rows_by_stimulus,
 )
 from fmri_jax.linear.penalties import PENALTIES
@@ -80,7 +81,7 @@ def ridge(
         penalties: what to choose from, in units of the mean eigenvalue of the Gram matrix.
         average: whether the trials of a stimulus are averaged; False for single test trials.
         choose: "error": least squared error of the left-out stimuli; "identification": how often
-            they are told from the other training stimuli, in pairs and without the mean.
+            they are told from the other training stimuli, in pairs.
 
     Returns:
         The fitted reconstructor.
@@ -93,6 +94,28 @@ def ridge(
         Technometrics 16:125, of several rows: Cook & Weisberg (1982), Residuals and Influence in
         Regression, section 3.6.
     """
+    return _chosen(fmri, stimulus, images, penalties, average, (choose,))[choose]
+
+
+def ridges(
+    fmri: Any,
+    stimulus: Any,
+    images: Any,
+    penalties: tuple[float, ...] = PENALTIES,
+    average: bool = True,
+) -> dict[Choice, RidgeBaseline]:
+    """Ridge by both choices of its penalty, from one decomposition; arguments as `ridge`."""
+    return _chosen(fmri, stimulus, images, penalties, average, ("error", "identification"))
+
+
+def _chosen(
+    fmri: Any,
+    stimulus: Any,
+    images: Any,
+    penalties: tuple[float, ...],
+    average: bool,
+    choices: tuple[Choice, ...],
+) -> dict[Choice, RidgeBaseline]:
     images, stimulus = as_images(images, "images"), np.asarray(stimulus)
     if stimulus.min(initial=0) < 0 or stimulus.max(initial=0) >= len(images):
         raise InputError(
@@ -106,8 +129,9 @@ def ridge(
     if not average:
         rows, seen = trials, stimulus
     options = np.asarray(penalties, rows.dtype)
-    fitted = _solve(rows, images[seen], rows_by_stimulus(seen), options, choose == "identification")
-    return fitted._replace(trial_mean=jnp.asarray(trials.mean(axis=0, dtype=np.float64)))
+    fitted = _solve(rows, images[seen], rows_by_stimulus(seen), options, choices)
+    mean = jnp.asarray(trials.mean(axis=0, dtype=np.float64))
+    return {c: one._replace(trial_mean=mean) for c, one in zip(choices, fitted, strict=True)}
 
 
 @jax.jit
@@ -118,15 +142,15 @@ def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Arr
     return jnp.clip(matmul(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="choices")
 def _solve(
     x: jax.Array,
     images: jax.Array,
     groups: jax.Array,
     penalties: jax.Array,
-    identify: jax.Array | bool = False,
-) -> RidgeBaseline:
-    """Centres, decomposes and chooses the penalty; each of `groups` is left out at a time."""
+    choices: tuple[Choice, ...] = ("error",),
+) -> tuple[RidgeBaseline, ...]:
+    """Centres, decomposes and chooses penalties; each of `groups` is left out at a time."""
     y = images.reshape(len(images), -1)
     x_mean, y_mean = jnp.mean(x, axis=0), jnp.mean(y, axis=0)
     x, y = x - x_mean, y - y_mean
@@ -134,20 +158,30 @@ def _solve(
     projected = matmul(left.T, y)  # (components, pixels)
     total = jnp.sum(variance)
     alphas = penalties * jnp.where(total > 0, total / len(x), 1)  # 1: no voxel ever changes
-    spread = jnp.eye(len(x), dtype=x.dtype) - 1 / len(x)
-    error = left_out_error(left, variance, groups, spread, matmul(y, y.T))
-    errors = jax.lax.map(error, alphas)
-    pixels = y - jnp.mean(y, axis=1, keepdims=True) + (y_mean - jnp.mean(y_mean))
-    identified = left_out_identification(left, variance, groups, matmul(pixels, pixels.T))
+    residuals = left_out_residuals(
+        left, variance, groups, jnp.eye(len(x), dtype=x.dtype) - 1 / len(x)
+    )
+    identified = None
+    if "identification" in choices:
+        pixels = y - jnp.mean(y, axis=1, keepdims=True) + (y_mean - jnp.mean(y_mean))
+        identified = left_out_identification(groups, matmul(pixels, pixels.T))
+    moment = matmul(y, y.T)
 
-    def most_identified() -> jax.Array:
-        shares = jax.lax.map(identified, alphas)
-        equal = shares >= jnp.max(shares) - 1e-6
-        return jnp.argmin(jnp.where(equal, errors, jnp.inf))
+    def criteria(alpha: jax.Array) -> tuple[jax.Array, jax.Array]:
+        left_out = residuals(alpha)
+        share = identified(left_out) if identified else jnp.zeros((), x.dtype)
+        return jnp.sum(matmul(left_out, moment) * left_out), share
 
-    # One program for both choices, of which one is computed.
-    best = jax.lax.cond(identify, most_identified, lambda: jnp.argmin(errors))
-    alpha = alphas[best]
-    to_components = right * (jnp.sqrt(variance) / (variance + alpha))
+    errors, shares = jax.lax.map(criteria, alphas)
+    most = shares >= jnp.max(shares) - 1e-6  # of several the one of least error
+    best = {
+        "error": jnp.argmin(errors),
+        "identification": jnp.argmin(jnp.where(most, errors, jnp.inf)),
+    }
     shape = jnp.asarray(images.shape[1:])
-    return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
+
+    def fitted(alpha: jax.Array) -> RidgeBaseline:
+        to_components = right * (jnp.sqrt(variance) / (variance + alpha))
+        return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
+
+    return tuple(fitted(alphas[best[choice]]) for choice in choices)

@@ -93,9 +93,9 @@ def left_out_residuals(
 
 
 def left_out_identification(
-    left: jax.Array, variance: jax.Array, groups: jax.Array, moment: jax.Array
+    groups: jax.Array, moment: jax.Array
 ) -> Callable[[jax.Array], jax.Array]:
-    """Penalty -> pairwise identification of groups that are predicted without their rows.
+    """Residuals of left-out rows -> pairwise identification of the groups by their predictions.
 
     What a left-out row's prediction adds to the mean target of the others is laid upon the mean of
     all groups, and correlated with the targets of all: the share of groups that correlate less than
@@ -103,17 +103,16 @@ def left_out_identification(
     target that this mean lacks (`evaluation.without_mean`); test images have no such mean.
 
     Args:
-        left: as for `left_out_residuals`, and so are `variance` and `groups`, whose rows have the
+        groups: (groups, most rows of one), as for `left_out_residuals`; rows of one group have the
             same target.
-        variance: (components,).
-        groups: (groups, most rows of one).
         moment: (n, n) Y @ Y.T of the targets of the rows, each about its own mean.
+
+    Returns:
+        A function of what `left_out_residuals` gives where `spread` is each row's own.
     """
     n, rows = len(moment), groups.reshape(-1)
     used, group = rows >= 0, jnp.repeat(jnp.arange(len(groups)), groups.shape[1])
-    spread = jnp.eye(n, dtype=left.dtype) - 1 / n
-    residuals = left_out_residuals(left, variance, groups, spread)
-    own = jnp.where(used[:, None], jax.nn.one_hot(rows, n, dtype=left.dtype), 0)
+    own = jnp.where(used[:, None], rows[:, None] == jnp.arange(n), False).astype(moment.dtype)
     inside = jnp.sum(own.reshape(*groups.shape, n), axis=1)
     sizes = jnp.sum(inside, axis=1, keepdims=True)
     means, everyone = (
@@ -124,8 +123,8 @@ def left_out_identification(
     lengths = jnp.diagonal(moment)[first]
     scale = jax.lax.rsqrt(jnp.maximum(lengths, 1e-12 * jnp.max(lengths)))
 
-    def identified(alpha: jax.Array) -> jax.Array:
-        added = own - means[group] - residuals(alpha)  # weights of the rows in each answer
+    def identified(residuals: jax.Array) -> jax.Array:
+        added = own - means[group] - residuals  # weights of the rows in each answer
         found = matmul(added + everyone, moment[:, first]) * scale
         wins = found[jnp.arange(len(rows)), group][:, None] - found
         # A compiled program may round the own one otherwise at its two places.

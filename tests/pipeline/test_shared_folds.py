@@ -46,7 +46,7 @@ def prepared(shared: SharedFolds, config: dict) -> list:
 
 
 def test_variants_load_prepare_and_solve_once(config, tmp_path, monkeypatch):
-    counts = dict.fromkeys(("load", "ridge", "fit"), 0)
+    counts = dict.fromkeys(("load", "ridges", "fit"), 0)
 
     def count(module, attribute, name):
         original = getattr(module, attribute)
@@ -58,14 +58,14 @@ def test_variants_load_prepare_and_solve_once(config, tmp_path, monkeypatch):
         monkeypatch.setattr(module, attribute, counted)
 
     count(recording_identity, "load", "load")
-    count(baselines, "ridge", "ridge")
+    count(baselines, "ridges", "ridges")
     count(training, "fit_elements", "fit")
     shared = SharedFolds()
     learned = changed(config, method={"weights": "learned", "n_inner": 2})
     run(config, tmp_path / "equal", progress=False, shared=shared)
-    assert counts == {"load": 1, "ridge": 2, "fit": 2}
+    assert counts == {"load": 1, "ridges": 2, "fit": 2}
     run(learned, tmp_path / "learned", progress=False, shared=shared)
-    assert counts == {"load": 1, "ridge": 2, "fit": 2 + 2 * 2}  # the inner folds alone are new
+    assert counts == {"load": 1, "ridges": 2, "fit": 2 + 2 * 2}  # the inner folds alone are new
     run(learned, tmp_path / "alone", progress=False)
     assert counts["fit"] == 6 + 2 * 3
     with_others, alone = (
