@@ -12,7 +12,11 @@ from fmri_jax.pipeline.experiment_files import load, with_method
 METHODS = (
     ("Ridge", "ridge", {}),
     # Finer elements of a photograph are decoded too badly one by one.
-    ("Local decoders", "local_decoders", {"scales": ((8, 8),), "weights": "equal"}),
+    (
+        "Local decoders",
+        "local_decoders",
+        {"scales": ((8, 8),), "n_voxels": 100, "weights": "equal"},
+    ),
     ("GAN", "gan_vc{}", {}),
     ("Feature decoding", "feature_decoding{}", {}),
     ("Brain-Diffuser", "brain_diffuser{}", {}),

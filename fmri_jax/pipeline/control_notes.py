@@ -1,5 +1,7 @@
 """What a run's controls and samples say, as notes."""
 
+import math
+
 import numpy as np
 
 from fmri_jax.evaluation import registry
@@ -15,10 +17,10 @@ _SPREAD = "spread of samples"  # twice the standard deviation, as methods show i
 
 def of_run(results: Results, rows: Rows) -> list[Note]:
     """One note of the controls that the method has made, one of the spread of its samples."""
-    return [*_of_controls(results), *_of_samples(rows)]
+    return [*_of_controls(results, rows), *_of_samples(rows)]
 
 
-def _of_controls(results: Results) -> list[Note]:
+def _of_controls(results: Results, rows: Rows) -> list[Note]:
     """How well the controls are identified; the prior alone must be at chance."""
     made = [name for name in results.baselines if BASELINES[name].control]
     scores = {
@@ -29,9 +31,10 @@ def _of_controls(results: Results) -> list[Note]:
     metric, chance = registry.metric(_METRIC), results.chance.get(_METRIC, 0.5)
     parts = [f"{BASELINES[name].label} {metric.text(value)}" for name, value in scores.items()]
     own = metric.text(results.test[_METRIC].value)
+    luck = 2 / math.sqrt(12 * max(len(np.unique(rows.main_test_set().stimulus)), 1))
     text = (
         f"Controls, by pairwise identification: this method {own}, {joined(parts)}, chance "
-        f"{metric.text(chance)}."
+        f"{metric.text(chance)} (by luck up to {metric.text(luck)} more or less)."
     )
     if "prior_samples" in scores:
         text += (
