@@ -4,11 +4,12 @@ import contextlib
 import errno
 import os
 import pathlib
+import platform
 import re
 import shutil
 from collections.abc import Iterator
 
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, one_line
 
 VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})", re.ASCII)
 
@@ -165,19 +166,27 @@ def locked(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
         Whether the lock is held: False where the file system has none or cannot be written.
 
     Raises:
-        BlockingIOError: another process holds it.
+        BlockingIOError: another process holds it; the message says which.
     """
     import filelock
+    from absl import logging
 
+    holder = _holder(path)
     # A lock of its own kind, which outlives a process that is killed, is worse than none.
     lock = filelock.FileLock(path, fallback_to_soft=False)
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock.acquire(timeout=0)
     except filelock.Timeout:
-        raise BlockingIOError(f"{path} is held by another process") from None
+        if not wait:
+            raise BlockingIOError(holder) from None
+        logging.warning("waiting for %s, which holds %s", holder, path)
+        lock.acquire()
     except OSError as error:  # a folder that cannot be written, or a file system without locks
         if error.errno in (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK):
             path.unlink(missing_ok=True)  # nobody has locks there
+    if lock.is_locked:
+        with contextlib.suppress(OSError):
+            path.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
     try:
         yield lock.is_locked
     finally:
@@ -185,3 +194,11 @@ def locked(path: pathlib.Path, wait: bool = False) -> Iterator[bool]:
             with contextlib.suppress(OSError):  # a folder that was removed or made read-only
                 path.unlink()  # while it is held: nobody else's is removed
             lock.release()
+
+
+def _holder(path: pathlib.Path) -> str:
+    """Who holds a lock, as its file says."""
+    try:
+        return one_line(path.read_text(encoding="utf-8", errors="replace") or "another process")
+    except OSError:
+        return "another process"

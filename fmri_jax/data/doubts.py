@@ -58,7 +58,12 @@ def find(recording: "Recording") -> list[Doubt]:
 
 def _images(recording: "Recording") -> list[Doubt]:
     """Doubts about the images alone, and about which of them are shown."""
-    return [*_index(recording), *_brightness(recording.images), *_channels(recording.images)]
+    return [
+        *_index(recording),
+        *_brightness(recording.images),
+        *_channels(recording.images),
+        *_flat(recording.images),
+    ]
 
 
 def _index(recording: "Recording") -> list[Doubt]:
@@ -108,6 +113,20 @@ def _brightness(images: np.ndarray) -> list[Doubt]:
     )
     values = {"images": int(dark.sum()), "first": first, "largest": int(brightest[dark].max())}
     return [Doubt("dark_images", "warning", text, values)]
+
+
+def _flat(images: np.ndarray) -> list[Doubt]:
+    """Images of one colour, with which nothing correlates."""
+    pixels = images.reshape(len(images), -1, images.shape[-1])
+    flat = (pixels.max(axis=1) == pixels.min(axis=1)).all(axis=1)
+    if not flat.any():
+        return []
+    first = int(np.flatnonzero(flat)[0])
+    text = (
+        f"images: {flat.sum()} of {len(images)} hold one colour only, the first image {first}; "
+        "correlations with them are not defined, and were they shown at all"
+    )
+    return [Doubt("flat_images", "warning", text, {"images": int(flat.sum()), "first": first})]
 
 
 def _channels(images: np.ndarray) -> list[Doubt]:

@@ -18,6 +18,7 @@ from fmri_jax.data import roi
 from fmri_jax.data.doubts import Doubt
 from fmri_jax.errors import InputError
 
+LARGEST = 1e15  # of a response: sums of its square over trials stay below float32's 3e38
 TRAIN = "train"  # the name of the training trials in `Recording.split`
 IMAGERY = "imagery"  # that of trials in which images were imagined, with nothing on the screen
 
@@ -162,6 +163,15 @@ def _check_responses(fmri: np.ndarray) -> None:
         raise InputError(
             f"fmri holds {len(bad)} values that are not finite, the first at trial {trial}, voxel "
             f"{voxel}: expected numbers; remove those voxels or trials from the recording."
+        )
+
+    largest = np.abs(fmri).max(axis=0)
+    if largest.max() > LARGEST:
+        voxel = int(largest.argmax())
+        raise InputError(
+            f"fmri holds {largest[voxel]:.3g} in voxel {voxel}, one of "
+            f"{int((largest > LARGEST).sum())} voxels beyond {LARGEST:g}: expected responses whose "
+            "squares can be summed; remove those voxels, or divide by a unit that suits them."
         )
 
 

@@ -60,6 +60,14 @@ KINDS = {
         "The numbers of the recording look wrong; values: `doubt`, its kind, and what it rests on.",
         "Something is doubtful about the recording; `fmri-jax inspect` says what.",
     ),
+    "collapse": Kind(
+        "All reconstructions are nearly one picture; values: `spread`, `of_targets`.",
+        "All reconstructions are nearly the same picture.",
+    ),
+    "discriminator_ahead": Kind(
+        "A discriminator told all images apart to the end; values: `trainings`.",
+        "The discriminator was so far ahead that the generator learned little from it.",
+    ),
     "circular_metric": Kind(
         "Metrics use features of a network that the method was trained through, or of one like it; "
         "values: `metrics`, `network` of the metrics, `trained_through`.",

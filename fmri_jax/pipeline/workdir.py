@@ -36,6 +36,8 @@ PACKAGES = ("fmri_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "n
 
 # The folders that runs of this process hold, and what gives each of them back.
 _HELD: dict[pathlib.Path, contextlib.ExitStack] = {}
+# Descriptors of these folders, which know where a folder is after somebody has moved it.
+_PLACES: dict[pathlib.Path, int] = {}
 
 
 def claim(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
@@ -149,17 +151,22 @@ def _hold(workdir: pathlib.Path) -> bool:
     with contextlib.ExitStack() as stack:
         try:
             alone = stack.enter_context(locked(folder / LOCK))
-        except BlockingIOError:
+        except BlockingIOError as holder:
             raise InputError(
-                f"{workdir} is in use by another run that has not ended: wait for it or stop it, "
-                "or choose another --workdir."
+                f"{workdir} is in use by another run that has not ended ({holder}): wait for it "
+                "or stop it, or choose another --workdir."
             ) from None
+        if sys.platform == "linux":
+            place = os.open(folder, os.O_RDONLY)
+            stack.callback(os.close, place)
+            _PLACES[folder] = place
         _HELD[folder] = stack.pop_all()
     return alone
 
 
 def _let_go(workdir: pathlib.Path) -> None:
     """Gives the folder back to other processes, if this one holds it."""
+    _PLACES.pop(pathlib.Path(os.path.realpath(workdir)), None)
     if held := _HELD.pop(pathlib.Path(os.path.realpath(workdir)), None):
         held.close()
 
@@ -231,6 +238,7 @@ def writing_to(workdir: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: of a checkpoint, with the system's words
+        _check_there(workdir, error)
         reasons = [words for words in UNWRITABLE if words in str(error)]
         if isinstance(error, InputError) or not reasons:
             raise
@@ -240,6 +248,32 @@ def writing_to(workdir: pathlib.Path) -> Iterator[None]:
         ) from error
     finally:
         _let_go(workdir)
+
+
+def _check_there(workdir: pathlib.Path, error: Exception) -> None:
+    """Says where the folder of a run has gone, if it has.
+
+    Raises:
+        InputError: it is no longer where it was.
+    """
+    if not isinstance(error, FileNotFoundError) or workdir.exists():
+        return
+    place = _PLACES.get(pathlib.Path(os.path.abspath(workdir)))
+    now = os.readlink(f"/proc/self/fd/{place}") if place is not None else ""
+    where = "deleted" if not now or now.endswith(" (deleted)") else f"moved to {now}"
+    raise InputError(
+        f"{workdir} was {where} while its run was writing there: expected it to stay; "
+        f"{'start the run again' if where == 'deleted' else 'move it back, or give the new place'}"
+        f"{'.' if where == 'deleted' else ' as --workdir, and the run resumes.'}"
+    ) from error
+
+
+def is_finished(workdir: pathlib.Path, config: Mapping[str, Any]) -> bool:
+    """Whether the folder holds this very run, with its page, as it is asked for."""
+    found = _config(workdir / "config.json")
+    wanted = json.loads(json.dumps(config))
+    same = found is not None and _of_folds(found) == _of_folds(wanted)
+    return same and (workdir / RESULTS[0]).exists() and not is_outdated(workdir, config)
 
 
 def provenance() -> dict[str, Any]:

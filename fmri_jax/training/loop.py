@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
 from fmri_jax import stopping
 from fmri_jax.training.checkpoints import Checkpoints
@@ -17,7 +19,7 @@ Steps = Callable[[State, tuple[Any, ...]], tuple[State, dict[str, jax.Array]]]
 
 
 class NotFiniteError(RuntimeError):
-    """A loss or gradient became NaN or infinite; the last good checkpoint was kept."""
+    """A loss, gradient or parameter became NaN or infinite; the last checkpoint before is kept."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +98,10 @@ def train(
                 done = ahead.stop
                 stops = asked_to_stop() and done < options.n_steps
                 if stops or any(logged(t + 1) for t in ahead):
-                    _look(pending, log, options, logged)
+                    _look(pending, log, options, logged, checkpoints.latest_step())
                 # Only after every metric up to here was seen to be finite.
                 if stops or options.saved(done):
+                    _check_finite(done, state, checkpoints.latest_step())
                     checkpoints.save(done, state)
                 if stops:
                     raise stopping.Stopped(f"stopped after step {done} of {options.n_steps}")
@@ -110,8 +113,12 @@ def _look(
     log: MetricLog,
     options: LoopOptions,
     logged: Callable[[int], bool],
+    kept: int | None,
 ) -> None:
-    """Waits for the pending steps, rejects what is not finite, writes the steps to be logged."""
+    """Waits for the pending steps, rejects what is not finite, writes the steps to be logged.
+
+    `kept` is the step of the latest checkpoint.
+    """
     fetched = jax.device_get(pending)
     pending.clear()
     for first, metrics in fetched.items():
@@ -119,10 +126,27 @@ def _look(
             step, scalars = first + offset, dict(zip(metrics, map(float, values), strict=True))
             bad = [name for name, value in scalars.items() if not math.isfinite(value)]
             if bad:
-                raise NotFiniteError(
-                    f"training stopped at step {step}: {', '.join(bad)} is not finite; the last "
-                    "good checkpoint is kept. Lower the learning rate or that loss weight in a "
-                    "new workdir."
-                )
+                raise _not_finite(step, ", ".join(bad), kept)
             if logged(step):
                 log.write(step, scalars, {name: scalars[name] for name in options.show})
+
+
+def _check_finite(step: int, state: Any, kept: int | None) -> None:
+    """Rejects a state that is to be kept and holds NaN or infinity, though no metric did.
+
+    Raises:
+        NotFiniteError: the first such array is named.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        if jnp.issubdtype(leaf.dtype, jnp.inexact):
+            parts = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+            if not all(np.isfinite(part).all() for part in parts):
+                raise _not_finite(step, jax.tree_util.keystr(path).lstrip("."), kept)
+
+
+def _not_finite(step: int, what: str, kept: int | None) -> NotFiniteError:
+    rest = f"the checkpoint of step {kept} is kept" if kept else "no checkpoint was saved before"
+    return NotFiniteError(
+        f"training stopped at step {step}: {what} is not finite; {rest}. Lower the learning rate "
+        "or that loss weight, or clip gradients, in a new workdir."
+    )

@@ -1,5 +1,6 @@
 """Faults that leave a well-formed recording, and what its numbers say of them."""
 
+import dataclasses
 import io
 import zipfile
 from collections.abc import Callable
@@ -133,7 +134,7 @@ def test_images_of_two_scales_in_one_bank(make_recording: MakeSession) -> None:
 def test_responses_that_cannot_be_right(make_recording: MakeSession) -> None:
     fmri = make_recording().fmri
     fmri[:, 3] = 7
-    fmri[5, 8] = 1e30
+    fmri[5, 8] = 1e12
     fmri[20:22] = fmri[10:12]
     found = kinds(doubts.find(make_recording(fmri=fmri)))
     assert found["constant_voxels"].values == {"voxels": 1}
@@ -154,3 +155,12 @@ def test_one_image_and_equal_images(make_recording: MakeSession) -> None:
     same = np.repeat(make_recording().images[:1], 6, axis=0)
     found = kinds(doubts.find(make_recording(images=same, split=np.full(24, "train"))))
     assert found["equal_images"].values == {"images": 5} and "one_image" in found
+
+
+def test_images_of_one_colour_are_doubtful() -> None:
+    good = recording()
+    images = good.images.copy()
+    images[3] = 90
+    found = [d for d in doubts.find(dataclasses.replace(good, images=images)) if "flat" in d.kind]
+    assert [d.values for d in found] == [{"images": 1, "first": 3}]
+    assert not [d for d in doubts.find(good) if d.kind == "flat_images"]

@@ -109,3 +109,11 @@ def test_the_fingerprint_follows_the_content(
     assert make_recording(description="other words").fingerprint() == recording.fingerprint()
     fortran = np.asfortranarray(recording.fmri)
     assert make_recording(fmri=fortran).fingerprint() == recording.fingerprint()
+
+
+def test_a_response_whose_square_overflows_is_rejected(make_recording) -> None:
+    """It would make the variance of its voxel infinite, and every weight NaN."""
+    fmri = make_recording().fmri.copy()
+    fmri[3, 4] = 1e30
+    with pytest.raises(InputError, match=r"fmri holds 1e\+30 in voxel 4, one of 1 voxels beyond"):
+        make_recording(fmri=fmri)

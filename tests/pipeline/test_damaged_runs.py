@@ -83,6 +83,14 @@ def test_no_damage_of_a_finished_run_is_silent_and_its_command_mends_it(
     assert all(np.array_equal(there[key], here[key]) for key in there)
 
 
+def test_a_finished_run_on_a_disk_that_takes_no_more_has_its_page(recording, workdir, monkeypatch):
+    before = {path: path.stat().st_mtime_ns for path in workdir.rglob("*")}
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    page = workdir / "report.html"
+    assert run(small_gan(recording), workdir, progress=False) == page
+    assert {path: path.stat().st_mtime_ns for path in workdir.rglob("*")} == before
+
+
 def test_a_full_disk_is_one_sentence_and_the_run_goes_on_when_there_is_room(
     recording, tmp_path, monkeypatch
 ):

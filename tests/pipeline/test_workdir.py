@@ -4,6 +4,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -170,6 +171,29 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.json"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_folder_that_is_moved_or_deleted_under_a_run_is_one_message(tmp_path, moved):
+    workdir, place = tmp_path / "run", tmp_path / "elsewhere"
+    with pytest.raises(InputError) as raised, writing_to(workdir):
+        claim(workdir, CONFIG)
+        workdir.rename(place) if moved else shutil.rmtree(workdir)
+        write_json(workdir / "scores.json", {})
+    expected = f"{workdir} was moved to {place} while" if moved else f"{workdir} was deleted while"
+    assert str(raised.value).startswith(expected)
+
+
+def test_who_waits_for_a_lock_says_whose_it_is(tmp_path, caplog):
+    lock = tmp_path / ".lock"
+    with locked(lock):
+        thread = threading.Thread(target=lambda: locked(lock, wait=True).__enter__())
+        thread.start()
+        while not caplog.records:
+            time.sleep(0.01)
+    thread.join()
+    assert f"waiting for process {os.getpid()} on " in caplog.text
+
+
 def test_two_processes_may_write_the_same_file(tmp_path, monkeypatch):
     path = tmp_path / "scores.json"
     with replacing(path) as unfinished:
@@ -206,7 +230,9 @@ def test_a_folder_in_which_another_process_works_is_refused_until_that_has_died(
         assert process.stdout.readline() == b"at work\n"
         before = names(tmp_path)
         for other in (CONFIG, {**CONFIG, "seed": 1}):
-            with pytest.raises(InputError, match=f"{tmp_path} is in use by another run"):
+            with pytest.raises(
+                InputError, match=f"{tmp_path} is in use by .*process {process.pid} on"
+            ):
                 claim(tmp_path, other)
         assert names(tmp_path) == before
         assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0

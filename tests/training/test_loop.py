@@ -104,6 +104,18 @@ def test_nan_stops_the_run_and_says_where(tmp_path):
     assert np.isfinite(kept.weights["w"]).all()
 
 
+def test_a_parameter_that_is_not_finite_is_named_though_no_metric_tells(tmp_path):
+    def hidden(state, batch):
+        bad = jnp.where(state.step == 3, jnp.inf, 0.0)
+        state = state.replace(step=state.step + 1, weights={"w": state.weights["w"] + bad})
+        return state, {"loss": jnp.sum(batch)}
+
+    state = start().replace(weights={"w": jnp.arange(4.0)})
+    message = r"step 5: weights\['w'\] is not finite; no checkpoint was saved before"
+    with pytest.raises(NotFiniteError, match=message):
+        train(jax.jit(several_steps(hidden)), state, batch_at, options(13), tmp_path)
+
+
 @pytest.mark.parametrize("at_once", [2, 4, 5, 50])
 def test_several_steps_in_one_dispatch_leave_the_same_run(tmp_path, at_once):
     """The same state, lines and checkpoints, whether or not the dispatches end on them."""

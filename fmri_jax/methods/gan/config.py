@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from fmri_jax.config import OptionalInt, OptionalStr
+from fmri_jax.config import OptionalFloat, OptionalInt, OptionalStr
 from fmri_jax.errors import InputError
 
 # One scale for all weights: mean-squared errors on pixels in [0, 1] and on comparator activations,
@@ -47,6 +47,7 @@ class Config:
         cosine_decay: let both learning rates fall to zero along a half cosine instead.
         weight_decay: L2 decay of the discriminator's weights.
         generator_weight_decay: decoupled (AdamW) decay of the generator's weights.
+        largest_gradient: of each network: gradients of a larger norm are scaled down to it.
         fmri_noise: standard deviation of Gaussian noise added to the standardised voxels at each
             training step. It acts as ridge regularisation on the first layer (Bishop 1995).
         update: "simultaneous": both networks from one forward pass; "alternating": the
@@ -81,6 +82,7 @@ class Config:
     cosine_decay: bool = False
     weight_decay: float = 4e-4
     generator_weight_decay: float = 0.0
+    largest_gradient: OptionalFloat = None
     fmri_noise: float = 0.0
     update: Literal["simultaneous", "alternating"] = "simultaneous"
     gate: bool = False
@@ -98,7 +100,8 @@ class Config:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 1.")
         weights = ("image_weight", "feature_weight", "adversarial_weight")
         others = ("fmri_noise", "weight_decay", "generator_weight_decay", "crop", "comparator_size")
-        for name in (*weights, *others, "learning_rate", "discriminator_learning_rate"):
+        rates = ("learning_rate", "discriminator_learning_rate", "largest_gradient")
+        for name in (*weights, *others, *rates):
             if not 0 <= (getattr(self, name) or 0) < math.inf:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
         for name in ("width", "discriminator_width"):  # a network keeps a channel whatever it says

@@ -80,18 +80,29 @@ def learning_rate(config: Config, base: float) -> optax.Schedule:
 
 def generator_optimiser(config: Config) -> optax.GradientTransformation:
     """Adam (Kingma & Ba 2015), with decoupled decay if the config asks for it."""
-    return optax.adamw(
+    adam = optax.adamw(
         learning_rate(config, config.learning_rate),
         b1=config.first_moment,
         weight_decay=config.generator_weight_decay,
     )
+    return _clipped(config, adam)
+
+
+def _clipped(
+    config: Config, optimiser: optax.GradientTransformation
+) -> optax.GradientTransformation:
+    """Scales gradients down to the largest norm first, if the config has one."""
+    if config.largest_gradient is None:
+        return optimiser
+    return optax.chain(optax.clip_by_global_norm(config.largest_gradient), optimiser)
 
 
 def discriminator_optimiser(config: Config) -> optax.GradientTransformation:
     """Adam over gradients with L2 decay added, which is what Caffe's `weight_decay` does."""
-    return optax.chain(
+    adam = optax.chain(
         optax.add_decayed_weights(config.weight_decay),
         optax.adam(
             learning_rate(config, config.discriminator_learning_rate), b1=config.first_moment
         ),
     )
+    return _clipped(config, adam)
