@@ -5,7 +5,7 @@ Reconstructions are scored one by one, samples as a set: `evaluation.frechet` an
 """
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -94,14 +94,13 @@ def samples(
     Yields:
         What sets these samples apart, and (n, size, size, 3) in [0, 1].
     """
-    conditions = getattr(prior, "conditions", None)
-    if conditions and not isinstance(conditions, Mapping):  # instances, with noise of their own
+    if hasattr(prior, "truncation"):  # of noise beside features
         told = prior.embed(photographs)
-        for truncation in sorted({1.0, prior.config.truncation}, reverse=True):
+        for truncation in sorted({1.0, prior.truncation}, reverse=True):
             name = f"under the photographs' features, truncation {truncation}"
             yield name, prior.sample(told, key, truncation)
         return
-    if conditions:
+    if getattr(prior, "conditions", None):
         told = prior.embed(photographs)
         drawn = prior.sample(told, key, n_steps=STEPS, guidance=1.0)  # a set as wide as photographs
         yield "under the photographs' conditions", drawn

@@ -72,6 +72,11 @@ class ICGANPrior:
         return self.config.generator.first_units
 
     @property
+    def truncation(self) -> float:
+        """Standard deviation of noise that is drawn."""
+        return self.config.truncation
+
+    @property
     def has_encoder(self) -> bool:
         """Whether `encode` finds the noise of an image."""
         return self.config.autoencoder is not None
