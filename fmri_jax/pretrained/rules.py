@@ -1,6 +1,7 @@
 """Strict porting: every array of the source finds its place, every place is filled once."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -139,7 +140,13 @@ def shapes(network: "nn.Module", example: tuple[int, ...], dtype: str = "float32
 
 
 def traced_shapes(network: "nn.Module", *given: Any) -> Shapes:
-    """The same for any arguments of the network's call, as `jax.ShapeDtypeStruct`s in trees."""
+    """The same for any arguments of the network's call, as `jax.ShapeDtypeStruct`s in tuples."""
+    return dict(_traced_shapes(network, given))
+
+
+@functools.lru_cache(maxsize=32)
+def _traced_shapes(network: "nn.Module", given: tuple[Any, ...]) -> Shapes:
+    """Tracing a network takes up to seconds, and each loading of its weights asks for them."""
     import jax
 
     variables = jax.eval_shape(network.init, jax.random.key(0), *given)

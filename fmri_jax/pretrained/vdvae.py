@@ -12,7 +12,6 @@ from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.unpickle import load_torch
 
 
-@functools.cache  # tracing 75 blocks takes seconds
 def vdvae_shapes(config: VDVAEConfig) -> Shapes:
     """Parameter name -> shape; nothing is computed."""
     import jax
