@@ -13,6 +13,7 @@ from fmri_jax.data.images import resize
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.errors import InputError
+from fmri_jax.features import extractor
 from fmri_jax.methods import RunContext, brain_diffuser, trained_through
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.decoder import About, Decoder
@@ -30,6 +31,23 @@ def priors(tmp_path_factory) -> dict[str, str]:
         "prior": str(kept_vdvae(folder / "vdvae")),
         "diffusion": str(kept_diffusion(folder / "diffusion")),
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_features_of_same_images():
+    """EfficientNet takes a second for eight images, and most tests show it the same eight."""
+    compute, known = extractor.Features.__call__, {}
+
+    def remembered(self, images):
+        array = np.asarray(images)
+        key = (self.network, self.layers, array.shape, array.dtype, array.tobytes())
+        if key not in known:
+            known[key] = compute(self, images)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(extractor.Features, "__call__", remembered)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +162,8 @@ def test_samples_are_chosen_by_the_responses_they_would_give(trials, context, pr
     chosen = samples[likeness.argmax(axis=0), np.arange(N)]
     assert np.array_equal(fitted.reconstruct(fmri[:N]), chosen)
     far = np.roll(np.arange(N), N // 2)
-    own = np.asarray(fitted.encoding.likeness(images / np.float32(255), averages(mixed)))
-    other = np.asarray(fitted.encoding.likeness(images[far] / np.float32(255), averages(mixed)))
+    rows = averages(mixed)
+    own, other = (np.asarray(fitted.encoding.likeness(images, fmri)) for fmri in (rows, rows[far]))
     assert (own > other).mean() > 0.8
 
 
