@@ -2,6 +2,7 @@
 
 import atexit
 import base64
+import functools
 import gc
 import importlib.metadata
 import os
@@ -11,11 +12,19 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pytest
+# Workers share the cores: threads of BLAS and OpenMP would wait for each other, and wait busily.
+# Must precede `import numpy`.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Tracing makes millions of small objects, nearly all of which go with their last reference; each
+# search for the few cycles among them goes through all that JAX and PyTorch have imported.
+gc.set_threshold(50_000, 20, 20)
 
-from tests.file_server import file_server
-from tests.peers import peer
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+from tests.file_server import file_server  # noqa: E402
+from tests.peers import peer  # noqa: E402
 
 __all__ = ["file_server"]  # a fixture for every test
 
@@ -26,8 +35,9 @@ if TYPE_CHECKING:
 # milliseconds are not optimised for seconds. Must precede `import jax`.
 FLAGS = "--xla_force_host_platform_device_count=4 --xla_backend_optimization_level=0"
 if importlib.metadata.version("jaxlib").startswith("0.10."):  # XLA ends at a flag it does not know
-    # Its older code generator compiles a step of the GAN in 1.7 s instead of 6.6 s.
-    FLAGS += " --xla_cpu_use_fusion_emitters=false"
+    # Its older code generator compiles a step of the GAN in 1.7 s instead of 6.6 s; and the parts
+    # into which a program is split for several threads have overheads of their own.
+    FLAGS += " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("XLA_FLAGS", FLAGS)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Files are read in the process of the tests, but for those of tests/test_apart.py.
@@ -53,6 +63,11 @@ MOST_MAPS = 20_000
 BLANK = base64.b64decode(  # a PNG of one white pixel
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
 )
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: it need not be searched for what could be freed."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +126,10 @@ def figures_not_drawn(request):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FigureCanvasAgg, "print_png", print_png)
+        if {"commands", "methods", "pipeline"} & set(request.node.path.parts):  # of many runs
+            from fmri_jax.report import page
+
+            patch.setattr(page, "draw", once_for_runs_alike(page.draw))
         yield
 
 
@@ -120,6 +139,30 @@ def no_waiting_for_the_disk():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("fmri_jax.files.os.fsync", lambda descriptor: None)
         yield
+
+
+def once_for_runs_alike(draw: Callable[..., Any]) -> Callable[..., Any]:
+    """`report.rendering.draw`, but the charts of runs that differ in numbers alone are built once.
+
+    Alike are runs with the same metrics, baselines, sets, folds, and images of the same shape; the
+    description that is read aloud names the curves. Building takes a third of a small run's time.
+    """
+    built: dict[Any, Any] = {}
+
+    @functools.wraps(draw)
+    def drawn(path: pathlib.Path, alt: str, chart: functools.partial, mark: str) -> Any:
+        run, scores = chart.args[0], chart.args[0].scores
+        key = (
+            *(chart.func, alt, mark, tuple(scores.metrics), tuple(scores.baselines)),
+            *(tuple(scores.chance), tuple(run.seen_sets), tuple(run.fold_names), run.targets.shape),
+        )
+        if key in built:
+            path.write_bytes(BLANK)
+        else:
+            built[key] = draw(path, alt, chart, mark)
+        return built[key]
+
+    return drawn
 
 
 @pytest.fixture
