@@ -37,6 +37,15 @@ KINDS = {
         "The responses were replaced by random numbers.",
         "All fMRI was replaced by random numbers: nothing here was decoded.",
     ),
+    "untrained": Kind(
+        "Training images are reconstructed no better than by their mean; values: `training`, "
+        "`mean`, pixel correlations.",
+        "Training images are reconstructed no better than by their mean.",
+    ),
+    "still_learning": Kind(
+        "The losses still fell when training ended; values: `loss`, `fall`, relative.",
+        "The losses still fell when training ended.",
+    ),
     "shared_images": Kind(
         "Images are shown both in training and in testing; values: `images` of `fold`, `folds`.",
         "Test images were also shown in training.",
@@ -80,6 +89,15 @@ KINDS = {
     "few_images": Kind(
         "Fewer than 20 independent test images; values: `images`, `units`.",
         "So few test images prove little.",
+    ),
+    "shared_pattern": Kind(
+        "All reconstructions share a texture that no image has; values: `shared`, `targets`, "
+        "`upsampling`, shares of the fine structure's energy.",
+        "All reconstructions share a texture of the method.",
+    ),
+    "overfitted": Kind(
+        "Training images are reconstructed far better than test images; values: `training`, "
+        "`test`, pixel correlations."
     ),
     "near_duplicates": Kind(
         "Test images nearly equal images shown in training; values: `images`, `correlation`.",

@@ -225,12 +225,12 @@ def _units(own: np.ndarray, n_images: int, units: Any) -> np.ndarray:
 
 def _donors(of_unit: np.ndarray) -> np.ndarray:
     """(units, images) whose answer each image gets from a unit; its members answer in turn."""
-    members = [np.flatnonzero(of_unit == unit) for unit in range(of_unit.max() + 1)]
-    donors = np.empty((len(members), len(of_unit)), int)
-    for asked in members:
-        for unit, answering in enumerate(members):
-            donors[unit, asked] = np.resize(answering, len(asked))
-    return donors
+    order = np.argsort(of_unit, kind="stable")
+    sizes = np.bincount(of_unit)
+    starts = np.cumsum(sizes) - sizes
+    place = np.empty(len(of_unit), int)  # of each image within its unit
+    place[order] = np.arange(len(of_unit)) - np.repeat(starts, sizes)
+    return order[starts[:, None] + place % sizes[:, None]]
 
 
 def _rows(images: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, p_text
 
 
-def against_chance(rows: Rows) -> tuple[dict[str, float], list[Note]]:
+def against_chance(rows: Rows, n_permutations: int = 1000) -> tuple[dict[str, float], list[Note]]:
     """A permutation test of pairwise identification on the test set: numbers and notes.
 
     With the mean of each fold removed where it is known. Of several folds, each has a decoder of
@@ -24,11 +24,11 @@ def against_chance(rows: Rows) -> tuple[dict[str, float], list[Note]]:
         return {}, few(test)
     units = independent_units(test.targets, test.stimulus)
     means = test.predictions.get("mean_image")
-    raw = blind_test(test.targets, test.reconstructions, means, centred=False, units=units)
+    raw = blind_test(test.targets, test.reconstructions, means, False, units, n_permutations)
     numbers = {"identification_2way_p": raw.p, "identification_2way_blind": raw.level}
     text, p = _raw_text(raw), raw.p
     if means is not None:
-        centred = blind_test(test.targets, test.reconstructions, means, units=units)
+        centred = blind_test(test.targets, test.reconstructions, means, True, units, n_permutations)
         p = max(centred.p, _above_shuffled(test, means, units))
         numbers |= {"identification_centred_p": p, "identification_centred_blind": centred.level}
         text = _centred_text(centred, raw)
@@ -36,13 +36,15 @@ def against_chance(rows: Rows) -> tuple[dict[str, float], list[Note]]:
     text = f"Identification {'is above' if above else 'is not above'} chance ({p_text(p)}): {text}"
     severity: Severity = "info" if above else "warning"
     values = {"p": p, "above": above, "images": raw.units}
-    return numbers, [*few(test), Note("chance", severity, text, values)]
+    return numbers, [*few(test, units), Note("chance", severity, text, values)]
 
 
-def few(test: Rows) -> list[Note]:
-    """What so few independent test images can show."""
+def few(test: Rows, known: np.ndarray | None = None) -> list[Note]:
+    """What so few independent test images, in `known` units, can show."""
     stimuli = len(np.unique(test.stimulus))
-    units = len(np.unique(independent_units(test.targets, test.stimulus)))
+    if known is None:
+        known = independent_units(test.targets, test.stimulus)
+    units = len(np.unique(known))
     if units >= FEW:
         return []
     groups = "" if units == stimuli else f", which are {count(units, 'group')} of near copies"

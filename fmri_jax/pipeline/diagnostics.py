@@ -25,7 +25,7 @@ from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.training_span import project_onto_span
 from fmri_jax.features.registry import find_network
-from fmri_jax.pipeline import chance
+from fmri_jax.pipeline import chance, own_texture
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, joined
@@ -82,9 +82,11 @@ def examine(
             "by the mean image then falls below chance."
         )
         found.notes.append(Note("left_out_mean", "info", text))
-    numbers, remarks = chance.against_chance(rows)
-    found.numbers.update(numbers)
-    found.notes.extend([*remarks, *chance.imagined(rows)])
+    for looked_at in (own_texture.trained, own_texture.stamped, chance.against_chance):
+        numbers, remarks = looked_at(rows)
+        found.numbers.update(numbers)
+        found.notes.extend(remarks)
+    found.notes.extend(chance.imagined(rows))
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found
