@@ -53,7 +53,7 @@ def score(
     rows, _ = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
     grams = {layer: dual_ridge.gram(array) for layer, array in training.items()}
     maps = [
-        (voxels, dual_ridge.with_penalties(dual_ridge.decompose(rows[:, voxels]), grams))
+        (voxels, dual_ridge.with_penalties(dual_ridge.decompose(_of_region(rows, voxels)), grams))
         for voxels in rois.values()
     ]
     statistics = {layer: training_statistics(array) for layer, array in training.items()}
@@ -125,10 +125,21 @@ def _sources(
     flat = features.reshape(len(features), -1)
     centre = mean.ravel().astype(np.float32)
     for voxels, fitted in maps:
-        weights = np.asarray(fitted.weights(jnp.asarray(fmri[:, voxels]), layer))
+        weights = np.asarray(fitted.weights(jnp.asarray(_of_region(fmri, voxels)), layer))
         # mean + w (F - mean), without a copy of F
         rest = 1 - weights.sum(axis=1, keepdims=True)
         yield (weights @ flat + rest * centre).reshape(len(fmri), *features.shape[1:])
+
+
+def _of_region(fmri: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """Responses (n, voxels) of a region, with zeros up to a power of two: few programs for many.
+
+    A voxel that is always 0 changes no prediction of ridge.
+    """
+    count = int(voxels.sum())
+    if count == len(voxels):
+        return fmri
+    return np.pad(fmri[:, voxels], ((0, 0), (0, (1 << (count - 1).bit_length()) - count)))
 
 
 def _true(encode: Callable[["Trials", np.ndarray], Features], trials: "Trials") -> Features:

@@ -12,7 +12,6 @@ from sklearn.linear_model import Ridge
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.data.recording import Recording
-from fmri_jax.errors import InputError
 from fmri_jax.evaluation import fold_features
 from fmri_jax.evaluation.feature_results import summarise
 from fmri_jax.evaluation.feature_scores import identification, pattern_correlation
@@ -169,9 +168,10 @@ def test_folds_are_kept_and_scored_together(diagnosed, tmp_path):
         assert twice.regions["B"]["mixed"][name].value == pytest.approx(score.value)
     expected = np.mean(found.sets["test"]["mixed"].identification[4])
     assert once.regions["B"]["mixed"]["identification"].value == pytest.approx(expected)
+    assert feature_diagnostics.is_intact(tmp_path, 0)
     path.write_bytes(path.read_bytes()[:300])
-    with pytest.raises(InputError, match="delete it and 000.npz beside it"):
-        fold_features.read(path)
+    assert not feature_diagnostics.is_intact(tmp_path, 0)
+    assert not path.exists()  # set aside, and computed again
 
 
 def test_what_differs_between_folds_is_no_profile(diagnosed):

@@ -66,7 +66,7 @@ class VDVAEPrior:
         rows = as_taken(images, self.image_size)
         noise = _noise(self.latent_shapes, len(rows), key)
         encode = functools.partial(_encode, self.config, self.params)
-        return in_blocks(encode, (rows, *noise), min(BLOCK, len(rows)))
+        return in_blocks(encode, (rows, *noise), _block(len(rows)))
 
     def decode(
         self,
@@ -110,7 +110,7 @@ class VDVAEPrior:
         decode = functools.partial(
             _decode, self.config, len(given), pixels == "sample", self.params, temperature
         )
-        return in_blocks(decode, (*given, *noise, seeds), min(BLOCK, n))
+        return in_blocks(decode, (*given, *noise, seeds), _block(n))
 
     def sample(self, n: int, key: jax.Array, temperature: float = 1.0) -> np.ndarray:
         """Images from the prior alone: (n, size, size, 3) float32 in [0, 1].
@@ -122,7 +122,7 @@ class VDVAEPrior:
         """
         noise = _noise(self.latent_shapes, n, key)
         decode = functools.partial(_decode, self.config, 0, False, self.params, temperature)
-        return in_blocks(decode, (*noise, np.zeros((n, 2), np.uint32)), min(BLOCK, n))
+        return in_blocks(decode, (*noise, np.zeros((n, 2), np.uint32)), _block(n))
 
 
 def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPrior:
@@ -134,6 +134,11 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPr
     config = section(VDVAEConfig, about["config"], str(folder))
     files.check_parameters(folder, params, vdvae_shapes(config))
     return VDVAEPrior(config, params, about.get("card", {}), about.get("sha256", ""))
+
+
+def _block(n: int) -> int:
+    """Images at a time: `BLOCK`, or the next power of two, so that few programs are compiled."""
+    return min(BLOCK, 1 << (n - 1).bit_length())
 
 
 def _noise(
