@@ -40,6 +40,10 @@ def of_prior(prior: Any, data: Photographs, key: jax.Array) -> dict[str, Any]:
     """
     n = len(data.held_out)
     found: dict[str, Any] = {"photographs": n, **of_reconstructions(prior, data.held_out)}
+    if hasattr(prior, "truncation"):
+        from fmri_jax.priors.ic_gan.variance import instance_shares
+
+        found |= instance_shares(prior, data.held_out, jax.random.fold_in(key, 2))
     network = features() if len(data.training) >= n >= LEAST_FOR_SETS else None
     if network is not None:
         drawn = samples(prior, data.held_out, key)

@@ -18,6 +18,8 @@ _SETS = {"frechet": "Frechet distance ↓", "precision": "Precision ↑", "recal
 _LOSSES = {
     "bits_per_dimension": "Bits per dimension (evidence lower bound)",
     "instance_error": "Squared error under an image's own features",
+    "instance_share": "Variance of pixels that the instance explains, noise the rest",
+    "instance_share_of_features": "The same of the features that it is told by",
     "noise_error": "Squared error of predicted noise",
 }
 

@@ -10,15 +10,18 @@ References:
     instance-conditioned GANs", IJCNN.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.methods.ic_gan.config import Config
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from fmri_jax.methods.ic_gan.method import ICGAN
     from fmri_jax.methods.ic_gan.reconstructor import ICGANReconstructor
 
-__all__ = ["Config", "build", "restore", "trained_through"]
+__all__ = ["Config", "build", "draw_figures", "restore", "trained_through"]
 
 
 def build(config: Config) -> "ICGAN":
@@ -40,3 +43,10 @@ def trained_through(config: Config) -> tuple[str, ...]:
     from fmri_jax.priors.registry import image_network
 
     return tuple(filter(None, [image_network(config.prior)]))
+
+
+def draw_figures(fitted: Iterable["ICGANReconstructor"]) -> dict[str, tuple["Figure", str]]:
+    """The inversion of the generator in each fold, with its caption, where there was one."""
+    from fmri_jax.methods.ic_gan.figures import draw
+
+    return draw(fitted)

@@ -37,9 +37,10 @@ class ICGAN:
         images = np.asarray(
             ops.as_rgb(jax.numpy.asarray(resize(trials.images[seen], prior.image_size)))
         )
-        targets = {FEATURES: prior.embed(images)}
+        targets, error = {FEATURES: prior.embed(images)}, None
         if config.decodes_noise:
-            targets |= self._found(prior, images, targets[FEATURES], context)
+            found, error = self._found(prior, images, targets[FEATURES], context)
+            targets |= found
         alphas = {FEATURES: config.alpha, NOISE: config.noise_alpha, FIRST: config.first_alpha}
         fitted = target_map.fit(
             rows, targets, {name: alphas[name] for name in targets}, config.gain == "out_of_fold"
@@ -55,15 +56,16 @@ class ICGAN:
             photographs = read_named(config.instances, names, prior.image_size, context.progress)
             real = prior.embed(photographs)
         shape = trials.images.shape[1:]
-        return ICGANReconstructor(fitted, real, config, (shape[0], shape[1], shape[2]), prior)
+        recorded = (shape[0], shape[1], shape[2])
+        return ICGANReconstructor(fitted, real, error, config, recorded, prior)
 
     def _found(
         self, prior: ICGANPrior, images: np.ndarray, features: np.ndarray, context: RunContext
-    ) -> dict[str, np.ndarray]:
-        """Noise and activations of the training images, of those that are decoded."""
+    ) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Noise and activations of the training images, and the error of finding them."""
         config = self.config
         if not config.inversion_steps:
-            return {NOISE: prior.encode(images)[1]}
+            return {NOISE: prior.encode(images)[1]}, None
         key = jax.random.fold_in(context.key, config.seed)
         found = invert(
             prior,
@@ -76,7 +78,7 @@ class ICGAN:
         targets = {NOISE: found.noise}
         if found.first is not None:
             targets[FIRST] = found.first
-        return targets
+        return targets, found.error
 
 
 def load_prior(config: Config) -> ICGANPrior:

@@ -27,6 +27,7 @@ class ICGANReconstructor:
 
     map: TargetMap  # features, and where asked for noise and first layer
     real: Any  # (instances, features) among which the nearest is sought, or None
+    inversion: Any  # (steps + 1, stimuli) squared error of training images, or None
     config: Config = flax.struct.field(pytree_node=False)
     image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
     prior: ICGANPrior = flax.struct.field(pytree_node=False)
@@ -82,8 +83,9 @@ class ICGANReconstructor:
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The maps and what they decode of the training images."""
         tree: dict[str, Any] = {"map": target_map.state(self.map, ())}
-        if self.real is not None:
-            tree["real"] = self.real
+        for name in ("real", "inversion"):
+            if getattr(self, name) is not None:
+                tree[name] = getattr(self, name)
         flat = {name: np.asarray(array) for name, array in flatten_dict(tree, sep="/").items()}
         options = {
             "config": dataclasses.asdict(self.config),
@@ -112,7 +114,8 @@ class ICGANReconstructor:
             )
         height, width, channels = options["image_shape"]
         fitted = target_map.restore(tree["map"], {})
-        return cls(fitted, tree.get("real"), config, (height, width, channels), prior)
+        kept = tree.get("real"), tree.get("inversion")
+        return cls(fitted, *kept, config, (height, width, channels), prior)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))

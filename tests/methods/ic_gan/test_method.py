@@ -102,6 +102,10 @@ def test_noise_and_first_layer_can_be_decoded_as_published(trials, context, prio
     expected = generator.generate(unit(found["features"]), found["noise"], found["first layer"])
     assert np.allclose(fitted.reconstruct(new), expected, atol=2e-3)
     assert set(fitted.summary()) == {f"penalty of {name}" for name in found}
+    (figure, _) = ic_gan.draw_figures([fitted, fitted])["inversion"]
+    lines = figure.axes[0].lines
+    assert len(lines) == 2 and np.allclose(lines[0].get_ydata(), np.median(fitted.inversion, 1))
+    assert fitted.inversion.shape == (3, N) and ic_gan.draw_figures([]) == {}
 
 
 def test_a_kept_decoder_reconstructs_to_the_same_bits_with_the_same_prior(

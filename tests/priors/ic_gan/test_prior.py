@@ -17,6 +17,7 @@ from fmri_jax.priors import registry
 from fmri_jax.priors.ic_gan import inversion
 from fmri_jax.priors.ic_gan.config import PUBLISHED, ICGANConfig, from_json
 from fmri_jax.priors.ic_gan.inversion import Objective, invert
+from fmri_jax.priors.ic_gan.variance import instance_shares, share
 from tests.priors.random_priors import IC_GAN, LATENT_IC_GAN, kept_ic_gan
 
 N = 8
@@ -136,3 +137,15 @@ def test_the_loss_is_the_sum_of_its_documented_terms(pixels) -> None:
     expected = 2 * squares + 0.5 * lpips + 3 * (1 - cosine)
     expected += 0.1 * (noise**2).mean(axis=1) + 0.2 * 0.25
     assert np.allclose(error, squares, atol=1e-5) and np.allclose(loss, expected, rtol=1e-3)
+
+
+def test_shares_of_variance_are_those_of_an_analysis_of_variance(pixels) -> None:
+    """Groups of known variance; and a generator whose noise does nothing."""
+    between, within = RNG.normal(0, 3, (400, 1, 5)), RNG.normal(0, 1, (400, 6, 5))
+    assert abs(share(between + within) - 0.9) < 0.02
+    assert share(within) < 0.02 and share(np.zeros((2, 2, 3))) == 0
+    photographs = RNG.random((2, 32, 32, 3), np.float32)
+    still = dataclasses.replace(pixels, config=dataclasses.replace(IC_GAN, truncation=0.0))
+    shares = instance_shares(still, photographs, jax.random.key(0))
+    assert shares["instance_share"] > 0.999 and shares["instance_share_of_features"] > 0.999
+    assert instance_shares(pixels, photographs, jax.random.key(0))["instance_share"] < 0.9
