@@ -25,12 +25,12 @@ def test_a_packaged_prior_is_small_and_says_what_it_is(name) -> None:
 def test_the_small_vdvae_and_a_decoder_with_it(recordings) -> None:
     """Photographs of the macaque recording were left out of its training."""
     held = np.load(recordings / "macaque_v4_pe_201025.npz")
-    prior, images = fj.priors.load("small_vdvae"), held["images"][:16]
+    prior, images = fj.priors.load("small_vdvae"), held["images"][:8]
     found = prior.decode(prior.encode(images))
     mean = np.broadcast_to(images.mean(axis=0) / 255, images.shape)
     assert psnr(images / 255, found).mean() > psnr(images / 255, mean).mean() + 4
-    decoder = fj.BrainDiffuserDecoder().fit(held["fmri"][:16], images)
-    seen = decoder.predict(held["fmri"][:16])
-    assert seen.shape == (16, 64, 64, 3)
+    decoder = fj.BrainDiffuserDecoder().fit(held["fmri"][:8], images)
+    seen = decoder.predict(held["fmri"][:8])
+    assert seen.shape == (8, 64, 64, 3)
     own, other = (np.mean((seen - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0)))
     assert own < other
