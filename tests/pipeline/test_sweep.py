@@ -104,9 +104,11 @@ def is_kept(folder: pathlib.Path, before: pathlib.Path) -> list[bool]:
 
 @pytest.mark.parametrize("rescore", [False, True])
 def test_every_variant_is_scored_again_however_often_the_sweep_is_killed(
-    miyawaki, tmp_path, rescore
+    miyawaki, finished, tmp_path, rescore
 ):
     config, before, folder = swept(miyawaki), tmp_path / "before", tmp_path / "sweep"
+    for name in ("v1", "v1_strong_penalty"):
+        shutil.copytree(finished / name, folder / name)
     config["sweep"]["variants"], config["sweep"]["hypotheses"] = (
         config["sweep"]["variants"][::2],
         (),
@@ -179,7 +181,8 @@ def test_several_seeds_make_one_row(miyawaki, tmp_path):
 
 def test_one_failing_variant_leaves_the_others_compared(miyawaki, tmp_path):
     config = swept(miyawaki, hypotheses=())
-    config["sweep"]["variants"] += (("V9", {"preparation": {"roi": "V9"}}),)
+    missing = ("V9", {"preparation": {"roi": "V9"}})
+    config["sweep"]["variants"] = (missing, config["sweep"]["variants"][-1])
     with pytest.raises(InputError, match=r"V9 was not run to its end.*V9.*runs only what is missi"):
         run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     assert "V9 was not run to its end" in (tmp_path / "comparison.html").read_text()
