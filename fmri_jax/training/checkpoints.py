@@ -17,6 +17,7 @@ from absl import logging
 from fmri_jax import digests
 from fmri_jax.errors import InputError
 from fmri_jax.files import make_durable, set_aside
+from fmri_jax.training import resources
 
 State = TypeVar("State")
 # Written by Orbax once more while it gives the checkpoint its name; restoring needs none of it.
@@ -31,7 +32,7 @@ class Checkpoints:
         keep: how many of the latest checkpoints stay on disk.
     """
 
-    def __init__(self, folder: pathlib.Path, keep: int = 2):
+    def __init__(self, folder: pathlib.Path, keep: int = resources.KEPT):
         import orbax.checkpoint as ocp
 
         self._ocp = ocp

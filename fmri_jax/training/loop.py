@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import stopping
+from fmri_jax.training import resources
 from fmri_jax.training.checkpoints import Checkpoints
 from fmri_jax.training.logs import MetricLog
 
@@ -77,12 +78,15 @@ def train(
         The state after the last step.
 
     Raises:
+        InputError: there is too little room on the disk or a device.
         NotFiniteError: a metric was not finite; nothing after the last good checkpoint is kept.
         Stopped: this process was asked to stop; there is a checkpoint of the last step.
     """
     folder = workdir / "checkpoints" / fold.replace(" ", "_")
     with Checkpoints(folder) as checkpoints, stopping.listening() as asked_to_stop:
         start = checkpoints.latest_step() or 0
+        if start < options.n_steps:
+            resources.check(state, folder)
         if start:
             state = checkpoints.restore(state)
 
