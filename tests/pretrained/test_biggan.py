@@ -160,9 +160,9 @@ def _discriminator_rules():
 
 
 def _discriminator_shapes():
-    images = jax.ShapeDtypeStruct((N, 32, 32, 3), np.float32)
-    given = (images, *map(jax.numpy.asarray, inputs(SMALL)[1:]))
-    return biggan.rules.traced_shapes(BigGANDiscriminator(SMALL), *given)
+    given = jax.ShapeDtypeStruct((N, 32, 32, 3), np.float32)
+    told = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in inputs(SMALL)[1:])
+    return biggan.rules.traced_shapes(BigGANDiscriminator(SMALL), given, *told)
 
 
 @pytest.mark.parametrize(("truncation", "weights"), [(0.5, {2: 1.0}), (0.4, {1: 0.6, 2: 0.4})])

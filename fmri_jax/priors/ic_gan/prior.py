@@ -176,8 +176,9 @@ def shapes(config: ICGANConfig) -> Shapes:
 
 def latent_shapes(config: LatentGeneratorConfig) -> dict[str, Shapes]:
     """Those of a generator of latents and of its encoder."""
-    noise, features = (jnp.zeros((1, n)) for n in (config.noise, config.features))
-    latents = jnp.zeros((1, *config.latent_shape))
+    given = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+    noise, features = given((1, config.noise)), given((1, config.features))
+    latents = given((1, *config.latent_shape))
     return {
         "generator": rules.traced_shapes(LatentGenerator(config), noise, features),
         "encoder": rules.traced_shapes(NoiseEncoder(config), latents, features),
