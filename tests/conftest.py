@@ -18,7 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tracing makes millions of small objects, nearly all of which go with their last reference; each
 # search for the few cycles among them goes through all that JAX and PyTorch have imported.
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(50_000, 10, 10)
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
