@@ -20,7 +20,8 @@ class Config:
             the nearest real image.
         instances: folder or zip of photographs among which the nearest is sought; None: the
             training images.
-        noise: the noise vector: drawn, all zeros, or decoded as published.
+        noise: the noise vector: drawn (one for all rows of a sample), all zeros, or decoded as
+            published.
         first: the activations of the generator's first dense layer: those of the noise, or
             decoded as published, which holds the layout.
         alpha: ridge penalty of instance features on standardised voxels; None: by the exact error

@@ -96,8 +96,7 @@ class ICGANDecoder(ImageDecoder):
         return reconstructor.samples(self.fitted_.standardise(X))
 
     def __sklearn_tags__(self) -> Tags:
-        """Photographs of a prior are no regression on a toy problem, and are drawn."""
+        """Photographs of a prior are no regression on a toy problem."""
         tags = super().__sklearn_tags__()
         tags.regressor_tags.poor_score = True
-        tags.non_deterministic = self.noise == "drawn"
         return tags

@@ -57,7 +57,8 @@ class ICGANReconstructor:
                 noise = found[NOISE]
             else:
                 scale = 0.0 if config.noise == "zeros" else config.truncation
-                noise = self.prior.draw_noise(len(features), key, scale)
+                # One draw for all rows: what a row gives does not depend on those beside it.
+                noise = np.tile(self.prior.draw_noise(1, key, scale), (len(features), 1))
             made.append(self._as_recorded(self.prior.generate(features, noise, first)))
         return np.stack(made)
 
