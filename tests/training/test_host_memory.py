@@ -48,9 +48,8 @@ import jax
 from fmri_jax.training.host_memory import run_in_caller
 CALL
 program = jax.jit(lambda x: jax.lax.fori_loop(0, 20, lambda i, y: y @ x, x))
-x = jax.numpy.eye(1500)
-program(x).block_until_ready()
-print(program(x).is_ready())
+x = jax.numpy.eye(1500).block_until_ready()
+print(program.lower(x).compile()(x).is_ready())
 """
 
 
