@@ -8,12 +8,14 @@ import dataclasses
 import functools
 import math
 import pathlib
+import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 
 from fmri_jax import methods
 from fmri_jax.data.images import centre_crop
@@ -29,6 +31,7 @@ from fmri_jax.pipeline import (
     diagnostics,
     experiment_config,
     feature_diagnostics,
+    foresight,
     rows,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
@@ -58,6 +61,9 @@ def run_folds(
     with record.measure("prepare"):
         clusters = diagnostics.clusters(options, recording)
         n_folds = count_folds(recording, options.preparation, clusters)
+    if progress:
+        for sentence in foresight.foreseen(options, recording, n_folds):
+            logging.warning("%s", sentence)
     method = methods.package(options.method_name).build(options.method_config)
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.
@@ -65,6 +71,7 @@ def run_folds(
     keep = functools.partial(decoders.keep, options, recording, record.workdir)
     diagnose = feature_diagnostics.of_method(options, recording)
     parts, done = [], []
+    began, before = time.perf_counter(), foresight.n_bytes(record.workdir)
     for number in range(n_folds):
         with record.measure("prepare"):
             fold = bottleneck.narrowed(options, next(prepared))
@@ -84,6 +91,10 @@ def run_folds(
         done.append(fold.without_responses())
         del fold, context
         record.save()
+        if progress and number == 0 and n_folds > 1:
+            left = foresight.n_bytes(record.workdir) - before
+            took = time.perf_counter() - began
+            logging.info("%s", foresight.remaining(n_folds, took, left))
     return rows.concatenate(parts), done
 
 

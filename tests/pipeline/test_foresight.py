@@ -1,0 +1,58 @@
+"""What is said before the first fit, on recordings made to have each fault."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from fmri_jax.data.recording import Recording
+from fmri_jax.pipeline import foresight
+from fmri_jax.pipeline.experiment_config import default_config, read
+
+
+def recording(n_images=30, runs=3, tested=0) -> Recording:
+    """Every image in every run; the last `tested` images are a test set of their own."""
+    rng = np.random.default_rng(0)
+    stimulus = np.tile(np.arange(n_images, dtype=np.int32), runs)
+    return Recording(
+        fmri=rng.standard_normal((len(stimulus), 3)).astype(np.float32),
+        stimulus=stimulus,
+        images=rng.integers(0, 256, (n_images, 4, 4, 1), np.uint8),
+        run=np.repeat(np.arange(runs, dtype=np.int32), n_images),
+        rois={},
+        stimulus_names=tuple(map(str, range(n_images))),
+        split=np.where(stimulus >= n_images - tested, "test", "train"),
+    )
+
+
+def said(found: Recording, split: str, n_folds: int) -> str:
+    config = default_config("ridge", "virtual_subject").to_dict()
+    config["preparation"]["split"] = split
+    return " ".join(foresight.foreseen(read(config), found, n_folds))
+
+
+@pytest.mark.parametrize(
+    ("found", "split", "n_folds", "words"),
+    [
+        (recording(), "stimulus", 30, "--config.preparation.n_folds=10"),
+        (recording(), "run", 3, "--config.preparation.split=stimulus"),
+        (recording(tested=25), "stimulus", 5, "leaves that set out"),
+        (recording(tested=5), "given", 1, "5 test images: so few prove little"),
+    ],
+)
+def test_each_fault_is_said_with_its_cure(found, split, n_folds, words):
+    assert words in said(found, split, n_folds)
+
+
+def test_a_sound_experiment_is_begun_without_a_word():
+    assert said(recording(tested=25), "given", 1) == ""
+    sound = recording()
+    of_its_own = dataclasses.replace(sound, run=sound.stimulus % 3)  # each image in one run
+    assert said(of_its_own, "run", 3) == ""
+
+
+def test_the_first_fold_tells_what_the_others_take(tmp_path):
+    (tmp_path / "folds").mkdir()
+    (tmp_path / "folds" / "000.npz").write_bytes(bytes(2_000_000))
+    text = foresight.remaining(10, 20.0, foresight.n_bytes(tmp_path))
+    assert "about 3 min 00 s and 18 MB for the other 9" in text
