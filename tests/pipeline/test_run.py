@@ -181,14 +181,17 @@ def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
     assert len(responses) > 2
 
 
-def test_a_damaged_fold_file_is_refused(recording, tmp_path):
+def test_a_damaged_fold_file_is_set_aside_and_its_fold_computed_again(recording, tmp_path):
     config = small_gan(recording)
     (tmp_path / "run").mkdir()
     run(config, tmp_path / "run", progress=False)
-    (tmp_path / "run/report.html").unlink()
+    scores = (tmp_path / "run/scores.json").read_bytes()
+    for name in ("report.html", "SHA256SUMS"):  # one that has not finished has no digests of folds
+        (tmp_path / "run" / name).unlink()
     (tmp_path / "run/folds/001.npz").write_bytes(b"PK broken")
-    with pytest.raises(InputError, match="001.npz cannot be read"):
-        run(config, tmp_path / "run", progress=False)
+    assert run(config, tmp_path / "run", progress=False).exists()
+    assert (tmp_path / "run/scores.json").read_bytes() == scores
+    assert (tmp_path / "run/folds/.001.npz.damaged").read_bytes() == b"PK broken"
 
 
 def write_recording(path, seed):
@@ -216,6 +219,7 @@ def test_another_recording_under_the_same_name_is_refused(tmp_path):
         run(small_gan(path), workdir, progress=False)
     path.unlink()
     page.touch()
+    (workdir / "SHA256SUMS").unlink()  # by which this is no page of the run's
     assert run(small_gan(path), workdir, progress=False) == page  # what is finished stays at hand
 
 
