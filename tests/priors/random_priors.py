@@ -29,7 +29,7 @@ VDVAE = VDVAEConfig(
     mixtures=1,
     patch=2,
 )
-IMAGE = Condition("image", "efficientnet_lite0", "pooled", (1, 1280), projected=2)
+IMAGE = Condition("image", "efficientnet_lite0", "pooled", (1, 1280), projected=2, image_size=64)
 TEXT = Condition("text", "minilm", "embedding", (1, 384), projected=1)
 DIFFUSION = LatentDiffusionConfig(
     autoencoder=AutoencoderKLConfig(

@@ -10,6 +10,7 @@ import numpy as np
 
 from fmri_jax import features
 from fmri_jax.errors import InputError
+from fmri_jax.features.preprocessing import Preprocessing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Condition:
         shape: (tokens, width) of one embedding.
         projected: tokens that a linear map of the model's own makes of one token; 0: it is given
             to the model as it is, as in Versatile Diffusion.
+        image_size: px, the side of the square that the network is shown; None: as it was trained.
     """
 
     kind: Literal["image", "text"]
@@ -30,13 +32,16 @@ class Condition:
     layer: str
     shape: tuple[int, int]
     projected: int = 0
+    image_size: int | None = None
 
     def embed(self, rows: Any) -> np.ndarray:
         """Embeddings (n, tokens, width) of images (n, h, w, 3), or of n groups of captions."""
         if self.kind == "text":
             found = features.load_text(self.network)(rows)[self.layer]
         else:
-            found = features.load(self.network, (self.layer,))(rows)[self.layer]
+            size = self.image_size
+            shown = None if size is None else Preprocessing(size)
+            found = features.load(self.network, (self.layer,), shown)(rows)[self.layer]
         return np.asarray(found, np.float32).reshape(len(rows), *self.shape)
 
     def nothing(self) -> np.ndarray:

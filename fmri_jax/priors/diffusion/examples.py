@@ -71,7 +71,7 @@ def _arrays(
     found = {"latents": keep(f"{name}_latents_{code}_{whose}", n, latents)}
     for condition in config.conditions:
         if condition.kind == "image":
-            label = f"{name}_{condition.network}_{whose}"
+            label = f"{name}_{condition.network}_{condition.image_size or 0}_{whose}"
             found["image"] = keep(label, n, lambda rows: condition.embed(photographs[rows]))  # noqa: B023
         else:
             texts, index = np.unique(np.array(captions or ("",) * n), return_inverse=True)

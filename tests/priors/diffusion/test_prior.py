@@ -10,6 +10,7 @@ import pytest
 
 import fmri_jax as fj
 from fmri_jax.errors import InputError
+from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.unet import UNet
 from fmri_jax.priors import files
@@ -94,7 +95,8 @@ def test_draws_depend_on_their_key_and_on_what_is_given(prior, images) -> None:
 
 def test_embeddings_are_those_of_the_networks(prior, images) -> None:
     found = prior.embed(images, [("a dog",), ("two red cars", "traffic"), ("a dog",)])
-    of_images = fj.features.load("efficientnet_lite0", ("pooled",))(images)["pooled"]
+    shown = Preprocessing(64)
+    of_images = fj.features.load("efficientnet_lite0", ("pooled",), shown)(images)["pooled"]
     assert np.allclose(found["image"][:, 0], of_images, atol=1e-5)
     of_texts = fj.features.load_text("minilm")(["a dog"])["embedding"]
     assert np.allclose(found["text"][[0, 2], 0], of_texts, atol=1e-5)
