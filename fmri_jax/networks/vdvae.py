@@ -10,13 +10,17 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
-from fmri_jax.networks.modules import Conv
-from fmri_jax.networks.resampling import gather_squares, spread_squares
+from fmri_jax.networks.modules import Conv, Dense
+from fmri_jax.networks.resampling import coarse_waves, gather_squares, spread_squares
 
 Gaussian = tuple[jax.Array, jax.Array]  # mean and log of the standard deviation, (n, h, w, z)
 
 # PyTorch's own initialisation of a convolution: uniform within 1 / sqrt(values per output).
 _UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+
+QUIET = 2.0  # by how much log standard deviations are lower at a shortcut, to begin with
+PIXEL_UNITS = 0.544  # an image as the encoder takes it, times this, varies as pixels in [-1, 1]
 
 
 def _scaled(factor: float) -> Any:
@@ -39,6 +43,9 @@ class VDVAEConfig:
         mixtures: logistic distributions of a pixel.
         channels: of the image.
         patch: px, side of the squares of pixels that the blocks see as one; 1 as published.
+        shortcut: whether linear maps lead from squares to the latents of the first block of the
+            highest resolution, and back to pixels, beside the network. They start as the coarsest
+            waves, from which on the network learns what they lack; published networks have none.
     """
 
     encoder: str
@@ -50,6 +57,7 @@ class VDVAEConfig:
     mixtures: int = 10
     channels: int = 3
     patch: int = 1
+    shortcut: bool = False
 
     @property
     def encoder_blocks(self) -> tuple[tuple[int, int], ...]:
@@ -70,6 +78,12 @@ class VDVAEConfig:
     def resolution(self) -> int:
         """The highest, with which the encoder begins and the decoder ends."""
         return self.encoder_blocks[0][0]
+
+    @property
+    def shortcut_block(self) -> int | None:
+        """Which block of the decoder has latents that squares lead to; None without shortcut."""
+        heights = [resolution for resolution, _ in self.decoder_blocks]
+        return heights.index(self.resolution) if self.shortcut else None
 
     def width_at(self, resolution: int) -> int:
         """Channels at a resolution."""
@@ -225,7 +239,15 @@ class VDVAE(nn.Module):
         self.gain = self.param("gain", nn.initializers.ones, (first,))
         self.bias = self.param("bias", zeros, (first,))
         out = config.patch**2 * config.pixel_parameters()
-        self.out_conv = Conv(out, 1, kernel_init=_UNIFORM, dtype=self.dtype)
+        last = nn.initializers.zeros if config.shortcut else _UNIFORM
+        self.out_conv = Conv(out, 1, kernel_init=last, dtype=self.dtype)
+        if config.shortcut:
+            waves = coarse_waves(config.patch, config.latent_channels, config.channels)
+            there, back = (nn.initializers.constant(w) for w in (waves, PIXEL_UNITS * waves.T))
+            self.to_latents = Dense(config.latent_channels, kernel_init=there, dtype=self.dtype)
+            self.to_means = Dense(
+                config.patch**2 * config.channels, kernel_init=back, dtype=self.dtype
+            )
 
     def activations(self, x_BHWC: jax.Array) -> dict[int, jax.Array]:
         """Normalised images (n, size, size, channels) -> the last activations of each size."""
@@ -259,11 +281,14 @@ class VDVAE(nn.Module):
         for i, block in enumerate(self.dec_blocks):
             x = self._begin(images, i)
             posterior = block.posterior(x, activations[x.shape[1]])
+            if i == self.config.shortcut_block:
+                squares = gather_squares(x_BHWC, self.config.patch)
+                posterior = posterior[0] + self.to_latents(squares), posterior[1] - QUIET
             prior, features = block.from_above(x)
             pairs.append((posterior, prior))
             latents.append(posterior[0] + jnp.exp(posterior[1]) * noise[i])
             images[x.shape[1]] = block.absorb(x, features, latents[-1])
-        return self._pixels(images), pairs, latents
+        return self._pixels(images, latents), pairs, latents
 
     def decode(
         self, latents: tuple[jax.Array, ...], noise: tuple[jax.Array, ...], temperature: Any = 1.0
@@ -278,7 +303,7 @@ class VDVAE(nn.Module):
         Returns:
             Parameters of the pixels' distribution (n, size, size, `pixel_parameters`).
         """
-        given = (*latents, *noise)
+        given, used = (*latents, *noise), []
         images = self._starts(len(given[0]))
         for i, block in enumerate(self.dec_blocks):
             x = self._begin(images, i)
@@ -286,7 +311,8 @@ class VDVAE(nn.Module):
             drawn = i >= len(latents)
             z = mean + temperature * jnp.exp(log_sigma) * given[i] if drawn else given[i]
             images[x.shape[1]] = block.absorb(x, features, z)
-        return self._pixels(images)
+            used.append(z)
+        return self._pixels(images, used)
 
     def _starts(self, n: int) -> dict[int, jax.Array]:
         return {
@@ -303,9 +329,18 @@ class VDVAE(nn.Module):
         below = images[lower][..., : x.shape[-1]]
         return x + below.repeat(times, axis=1).repeat(times, axis=2)
 
-    def _pixels(self, images: dict[int, jax.Array]) -> jax.Array:
-        x = self.out_conv(images[self.config.resolution] * self.gain + self.bias)
-        return spread_squares(x, self.config.patch)
+    def _pixels(self, images: dict[int, jax.Array], latents: list[jax.Array]) -> jax.Array:
+        config = self.config
+        x = self.out_conv(images[config.resolution] * self.gain + self.bias)
+        x = spread_squares(x, config.patch)
+        if config.shortcut_block is None:
+            return x
+        means = spread_squares(self.to_means(latents[config.shortcut_block]), config.patch)
+        # Channels are logits, then means, log-scales and coefficients of each colour.
+        each = jnp.repeat(means[..., None], config.mixtures, axis=-1)
+        added = jnp.pad(each, (*[(0, 0)] * 4, (0, 2 * config.mixtures)))
+        added = added.reshape(*means.shape[:-1], -1)
+        return x + jnp.pad(added, (*[(0, 0)] * 3, (config.mixtures, 0)))
 
 
 # Released weights of 64 px ImageNet, 125,005,860 parameters.

@@ -48,13 +48,14 @@ def _small_vdvae() -> Any:
     from fmri_jax.networks.vdvae import VDVAEConfig
 
     return VDVAEConfig(
-        encoder="32d2,16x2,16d2,8x2,8d2,4x1,4d4,1x1",
-        decoder="1x1,4m1,4x1,8m4,8x2,16m8,16x2,32m16",
+        encoder="16x2,16d2,8x2,8d2,4x1,4d4,1x1",
+        decoder="1x1,4m1,4x1,8m4,8x2,16m8,16x2",
         width=192,
-        widths=((32, 64), (16, 128)),
+        widths=((16, 128),),
         mixtures=1,
-        latent_channels=8,
-        patch=2,
+        latent_channels=16,
+        patch=4,
+        shortcut=True,
     )
 
 
@@ -63,7 +64,13 @@ def _small_autoencoder() -> Any:
     from fmri_jax.priors.autoencoder.prior import AutoencoderConfig
 
     network = AutoencoderKLConfig(
-        channels=(64,), blocks=1, attention=False, latent_channels=8, groups=16, patch=4
+        channels=(64,),
+        blocks=1,
+        attention=False,
+        latent_channels=8,
+        groups=16,
+        patch=4,
+        shortcut=True,
     )
     return AutoencoderConfig(network, 64)
 
@@ -174,11 +181,13 @@ RECIPES = {
         objective_options={"drop_probability": 0.1, "drop_one": 0.15},
     ),
     "small_vdvae": Recipe(
-        what="very deep VAE of ten blocks for photographs of 64 px",
+        what="very deep VAE of nine blocks for photographs of 64 px",
         kind="vdvae",
         make_config=_small_vdvae,
-        options=Options(n_steps=6000, log_every=25, checkpoint_every=250),
-        objective_options={"rate_weight": 0.3},
+        options=Options(
+            n_steps=6000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
+        ),
+        objective_options={"rate_weight": 0.1},
     ),
 }
 

@@ -177,5 +177,5 @@ def test_unknown_names_are_told_the_closest(capsys):
 def test_the_small_vdvae_is_the_network_that_the_package_ships():
     recipe = recipes.find("small_vdvae")
     config = recipe.make_config()
-    assert config.image_size == 64 and len(config.latent_shapes()) == 10
+    assert config.image_size == 64 and len(config.latent_shapes()) == 9
     assert dataclasses.asdict(recipe.options)["n_steps"] == 6000

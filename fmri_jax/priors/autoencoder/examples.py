@@ -36,17 +36,22 @@ def standardised(prior: AutoencoderPrior, photographs: np.ndarray) -> Autoencode
     latents = prior.encode(photographs)
     mean, std = latents.mean(axis=(0, 1, 2)), latents.std(axis=(0, 1, 2))
     encoder, decoder = dict(prior.params["encoder"]), dict(prior.params["decoder"])
-    moments, taken = encoder["moments"], decoder["latents"]
-    ones, shift = np.ones_like(std), np.concatenate([-mean / std, -2 * np.log(std)])
-    scale = np.concatenate([1 / std, ones])  # of means and of log-variances
+    moments = encoder["moments"]
+    shift = np.concatenate([-mean / std, -2 * np.log(std)])
+    scale = np.concatenate([1 / std, np.ones_like(std)])  # of means and of log-variances
     encoder["moments"] = {
         "kernel": moments["kernel"] * scale,
         "bias": moments["bias"] * scale + shift,
     }
-    decoder["latents"] = {
-        "kernel": std[:, None] * taken["kernel"],
-        "bias": taken["bias"] + mean @ taken["kernel"],
-    }
+    if "shortcut" in encoder:  # adds to the means
+        encoder["shortcut"] = {name: x / std for name, x in encoder["shortcut"].items()}
+    for name in ("latents", "shortcut"):
+        if name in decoder:
+            taken = decoder[name]
+            decoder[name] = {
+                "kernel": std[:, None] * taken["kernel"],
+                "bias": taken["bias"] + mean @ taken["kernel"],
+            }
     return dataclasses.replace(prior, params={"encoder": encoder, "decoder": decoder})
 
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.fft
 
 import fmri_jax as fj
 from fmri_jax.errors import InputError
@@ -24,6 +25,7 @@ NETWORK = AutoencoderKLConfig(
     channels=(8,), blocks=1, attention=False, latent_channels=3, groups=4, patch=2
 )
 CONFIG = AutoencoderConfig(NETWORK, 8)
+WITH_SHORTCUT = AutoencoderConfig(dataclasses.replace(NETWORK, shortcut=True), 8)
 PHOTOGRAPHS = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8)
 
 
@@ -33,29 +35,56 @@ def prior() -> AutoencoderPrior:
 
 
 def test_squares_of_pixels_are_the_colours_of_a_network_without_squares(prior) -> None:
+    """In their cosine transform (SciPy), fine waves enlarged."""
     plain = AutoencoderKL(dataclasses.replace(NETWORK, patch=1, colours=12))
     images = PHOTOGRAPHS[:3] / np.float32(127.5) - 1
-    squares = images.reshape(3, 4, 2, 4, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(3, 4, 4, 12)
-    expected, _ = plain.apply({"params": prior.params}, squares, method="encode")
+    squares = images.reshape(3, 4, 2, 4, 2, 3).transpose(0, 1, 3, 2, 4, 5)
+    factors = np.array([[0.5, 1], [1, 1.5]])[:, :, None]
+    waves = scipy.fft.dctn(squares, axes=(3, 4), norm="ortho") * factors
+    expected, _ = plain.apply({"params": prior.params}, waves.reshape(3, 4, 4, 12), method="encode")
     latents = prior.encode(PHOTOGRAPHS[:3])
     assert latents.shape == (3, 4, 4, 3)
     assert np.allclose(latents, expected, atol=1e-5)
     made = plain.apply({"params": prior.params}, expected, method="decode")
-    made = np.asarray(made).reshape(3, 4, 4, 2, 2, 3).transpose(0, 1, 3, 2, 4, 5)
+    made = np.asarray(made).reshape(3, 4, 4, 2, 2, 3) / factors
+    made = scipy.fft.idctn(made, axes=(3, 4), norm="ortho").transpose(0, 1, 3, 2, 4, 5)
     made = np.clip(0.5 + made.reshape(3, 8, 8, 3) / 2, 0, 1)
     assert np.allclose(prior.decode(latents), made, atol=1e-5)
 
 
-def test_standardised_latents_decode_to_the_same_images(prior) -> None:
+def test_a_shortcut_starts_as_coarse_waves_beside_the_network() -> None:
+    model = AutoencoderKL(WITH_SHORTCUT.autoencoder)
+    images = np.linspace(-1, 1, 8 * 8 * 3, dtype=np.float32).reshape(1, 8, 8, 3)
+    params = jax.device_get(model.init(jax.random.key(0), images)["params"])
+    mean, log_variance = model.apply({"params": params}, images, method="encode")
+    assert np.all(log_variance == -4)
+    luminance = images.reshape(4, 2, 4, 2, 3).sum(axis=(1, 3, 4)) / (2 * 3**0.5)
+    against = (images[..., 0] - images[..., 2]).reshape(4, 2, 4, 2).sum(axis=(1, 3)) / 2**1.5
+    assert np.allclose(mean[0, ..., 0], luminance / 2, atol=1e-5)  # factor of the coarsest wave
+    assert np.allclose(mean[0, ..., 1], against / 2, atol=1e-5)
+    made = model.apply({"params": params}, mean, method="decode")
+    square = images.reshape(4, 2, 4, 2, 3).mean(axis=(1, 3))
+    means = np.asarray(made).reshape(4, 2, 4, 2, 3).mean(axis=(1, 3))
+    green = square @ np.array([1, -2, 1]) / 6**0.5  # what the third colour would hold
+    lacking = green[..., None] * np.array([1, -2, 1]) / 6**0.5
+    assert np.allclose(means, square - lacking, atol=1e-5)
+    with pytest.raises(InputError, match="expected those of one level"):
+        dataclasses.replace(WITH_SHORTCUT.autoencoder, channels=(8, 8))
+
+
+@pytest.mark.parametrize("config", [CONFIG, WITH_SHORTCUT], ids=["plain", "shortcut"])
+def test_standardised_latents_decode_to_the_same_images(config) -> None:
+    network = config.autoencoder
+    prior = AutoencoderPrior(config, random_arrays(autoencoder_shapes(network)))
     found = standardised(prior, PHOTOGRAPHS)
     latents = found.encode(PHOTOGRAPHS)
     assert np.allclose(latents.mean(axis=(0, 1, 2)), 0, atol=1e-4)
     assert np.allclose(latents.std(axis=(0, 1, 2)), 1, atol=1e-4)
     before, after = (each.decode(each.encode(PHOTOGRAPHS)) for each in (prior, found))
     assert before.std() > 0.1 and np.allclose(before, after, atol=1e-4)
-    spread = AutoencoderKL(NETWORK).apply({"params": found.params}, PHOTOGRAPHS[:2] / 255.0,
+    spread = AutoencoderKL(network).apply({"params": found.params}, PHOTOGRAPHS[:2] / 255.0,
                                           method="encode")[1]  # fmt: skip
-    old = AutoencoderKL(NETWORK).apply({"params": prior.params}, PHOTOGRAPHS[:2] / 255.0,
+    old = AutoencoderKL(network).apply({"params": prior.params}, PHOTOGRAPHS[:2] / 255.0,
                                        method="encode")[1]  # fmt: skip
     std = prior.encode(PHOTOGRAPHS).std(axis=(0, 1, 2))
     assert np.allclose(spread, old - 2 * np.log(std), atol=1e-4)
