@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.arrays import resize
 from fmri_jax.errors import InputError
 from fmri_jax.networks.modules import Conv, Dense
 from fmri_jax.networks.resampling import coarse_waves, gather_squares, spread_squares
@@ -19,7 +20,7 @@ Gaussian = tuple[jax.Array, jax.Array]  # mean and log of the standard deviation
 _UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-QUIET = 2.0  # by how much log standard deviations are lower at a shortcut, to begin with
+QUIET = 2.0  # by how much log standard deviations are lower at a pyramid, to begin with
 PIXEL_UNITS = 0.544  # an image as the encoder takes it, times this, varies as pixels in [-1, 1]
 
 
@@ -43,9 +44,10 @@ class VDVAEConfig:
         mixtures: logistic distributions of a pixel.
         channels: of the image.
         patch: px, side of the squares of pixels that the blocks see as one; 1 as published.
-        shortcut: whether linear maps lead from squares to the latents of the first block of the
-            highest resolution, and back to pixels, beside the network. They start as the coarsest
-            waves, from which on the network learns what they lack; published networks have none.
+        pyramid: whether linear maps lead from the image to the first latents of each resolution,
+            and back to pixels, beside the network: each resolution takes squares of what the
+            coarser ones left (Burt & Adelson 1983). They start as the coarsest waves, from which
+            on the network learns what they lack; published networks have none.
     """
 
     encoder: str
@@ -57,7 +59,7 @@ class VDVAEConfig:
     mixtures: int = 10
     channels: int = 3
     patch: int = 1
-    shortcut: bool = False
+    pyramid: bool = False
 
     @property
     def encoder_blocks(self) -> tuple[tuple[int, int], ...]:
@@ -80,10 +82,10 @@ class VDVAEConfig:
         return self.encoder_blocks[0][0]
 
     @property
-    def shortcut_block(self) -> int | None:
-        """Which block of the decoder has latents that squares lead to; None without shortcut."""
+    def levels(self) -> dict[int, int]:
+        """Block of the decoder with a level of the pyramid -> its resolution."""
         heights = [resolution for resolution, _ in self.decoder_blocks]
-        return heights.index(self.resolution) if self.shortcut else None
+        return {heights.index(r): r for r in sorted(set(heights))} if self.pyramid else {}
 
     def width_at(self, resolution: int) -> int:
         """Channels at a resolution."""
@@ -197,6 +199,37 @@ class DecoderBlock(nn.Module):
         return self.resnet(x_BHWC + features + self.z_proj(latents))
 
 
+class Level(nn.Module):
+    """A level of the pyramid: a small image as squares of pixels, and squares as latents.
+
+    Attributes:
+        config: of the whole.
+    """
+
+    config: VDVAEConfig
+    dtype: Any = None
+
+    def setup(self) -> None:
+        """Two linear maps, each the other's transpose to begin with."""
+        config = self.config
+        waves = coarse_waves(config.patch, config.latent_channels, config.channels)
+        there, back = (nn.initializers.constant(start) for start in (waves, waves.T))
+        self.to_latents = Dense(waves.shape[1], kernel_init=there, dtype=self.dtype)
+        self.to_squares = Dense(waves.shape[0], kernel_init=back, dtype=self.dtype)
+
+    def latents(self, image_BHWC: jax.Array, resolution: int) -> jax.Array:
+        """Images (n, size, size, channels) -> (n, resolution, resolution, z)."""
+        times = self.config.image_size // (resolution * self.config.patch)
+        small = nn.avg_pool(image_BHWC, (times, times), (times, times))
+        return self.to_latents(gather_squares(small, self.config.patch))
+
+    def image(self, latents_BHWC: jax.Array) -> jax.Array:
+        """Latents (n, h, w, z) -> (n, size, size, channels)."""
+        small = spread_squares(self.to_squares(latents_BHWC), self.config.patch)
+        size = self.config.image_size
+        return resize(small, size, size, antialias=False, method="bilinear")
+
+
 class VDVAE(nn.Module):
     """Encoder and decoder; inputs, latents and outputs in the scale of the publication.
 
@@ -239,15 +272,9 @@ class VDVAE(nn.Module):
         self.gain = self.param("gain", nn.initializers.ones, (first,))
         self.bias = self.param("bias", zeros, (first,))
         out = config.patch**2 * config.pixel_parameters()
-        last = nn.initializers.zeros if config.shortcut else _UNIFORM
+        last = nn.initializers.zeros if config.pyramid else _UNIFORM
         self.out_conv = Conv(out, 1, kernel_init=last, dtype=self.dtype)
-        if config.shortcut:
-            waves = coarse_waves(config.patch, config.latent_channels, config.channels)
-            there, back = (nn.initializers.constant(w) for w in (waves, PIXEL_UNITS * waves.T))
-            self.to_latents = Dense(config.latent_channels, kernel_init=there, dtype=self.dtype)
-            self.to_means = Dense(
-                config.patch**2 * config.channels, kernel_init=back, dtype=self.dtype
-            )
+        self.pyramid = {str(r): Level(config, self.dtype) for r in config.levels.values()}
 
     def activations(self, x_BHWC: jax.Array) -> dict[int, jax.Array]:
         """Normalised images (n, size, size, channels) -> the last activations of each size."""
@@ -276,19 +303,22 @@ class VDVAE(nn.Module):
             and prior of each block; latents of each block.
         """
         activations = self.activations(x_BHWC)
-        pairs, latents = [], []
+        pairs, latents, means = [], [], jnp.zeros(())
         images = self._starts(len(x_BHWC))
         for i, block in enumerate(self.dec_blocks):
             x = self._begin(images, i)
             posterior = block.posterior(x, activations[x.shape[1]])
-            if i == self.config.shortcut_block:
-                squares = gather_squares(x_BHWC, self.config.patch)
-                posterior = posterior[0] + self.to_latents(squares), posterior[1] - QUIET
+            level = self._level(i)
+            if level is not None:
+                left = level.latents(x_BHWC - means, x.shape[1])
+                posterior = posterior[0] + left, posterior[1] - QUIET
             prior, features = block.from_above(x)
             pairs.append((posterior, prior))
             latents.append(posterior[0] + jnp.exp(posterior[1]) * noise[i])
             images[x.shape[1]] = block.absorb(x, features, latents[-1])
-        return self._pixels(images, latents), pairs, latents
+            if level is not None:
+                means = means + level.image(latents[-1])
+        return self._pixels(images, means), pairs, latents
 
     def decode(
         self, latents: tuple[jax.Array, ...], noise: tuple[jax.Array, ...], temperature: Any = 1.0
@@ -303,7 +333,7 @@ class VDVAE(nn.Module):
         Returns:
             Parameters of the pixels' distribution (n, size, size, `pixel_parameters`).
         """
-        given, used = (*latents, *noise), []
+        given, means = (*latents, *noise), jnp.zeros(())
         images = self._starts(len(given[0]))
         for i, block in enumerate(self.dec_blocks):
             x = self._begin(images, i)
@@ -311,8 +341,10 @@ class VDVAE(nn.Module):
             drawn = i >= len(latents)
             z = mean + temperature * jnp.exp(log_sigma) * given[i] if drawn else given[i]
             images[x.shape[1]] = block.absorb(x, features, z)
-            used.append(z)
-        return self._pixels(images, used)
+            level = self._level(i)
+            if level is not None:
+                means = means + level.image(z)
+        return self._pixels(images, means)
 
     def _starts(self, n: int) -> dict[int, jax.Array]:
         return {
@@ -329,15 +361,19 @@ class VDVAE(nn.Module):
         below = images[lower][..., : x.shape[-1]]
         return x + below.repeat(times, axis=1).repeat(times, axis=2)
 
-    def _pixels(self, images: dict[int, jax.Array], latents: list[jax.Array]) -> jax.Array:
+    def _level(self, number: int) -> "Level | None":
+        """That of the pyramid, if a block has one."""
+        resolution = self.config.levels.get(number)
+        return None if resolution is None else self.pyramid[str(resolution)]
+
+    def _pixels(self, images: dict[int, jax.Array], means: jax.Array) -> jax.Array:
         config = self.config
         x = self.out_conv(images[config.resolution] * self.gain + self.bias)
         x = spread_squares(x, config.patch)
-        if config.shortcut_block is None:
+        if not config.pyramid:
             return x
-        means = spread_squares(self.to_means(latents[config.shortcut_block]), config.patch)
         # Channels are logits, then means, log-scales and coefficients of each colour.
-        each = jnp.repeat(means[..., None], config.mixtures, axis=-1)
+        each = jnp.repeat(PIXEL_UNITS * means[..., None], config.mixtures, axis=-1)
         added = jnp.pad(each, (*[(0, 0)] * 4, (0, 2 * config.mixtures)))
         added = added.reshape(*means.shape[:-1], -1)
         return x + jnp.pad(added, (*[(0, 0)] * 3, (config.mixtures, 0)))

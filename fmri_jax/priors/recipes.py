@@ -55,7 +55,7 @@ def _small_vdvae() -> Any:
         mixtures=1,
         latent_channels=16,
         patch=4,
-        shortcut=True,
+        pyramid=True,
     )
 
 
