@@ -107,12 +107,14 @@ def _small_latent_diffusion() -> Any:
 
 
 def _small_ic_gan() -> Any:
+    from fmri_jax.features.preprocessing import Preprocessing
     from fmri_jax.networks.latent_generator import LatentGeneratorConfig
     from fmri_jax.priors.ic_gan.config import ICGANConfig
 
     autoencoder = _small_autoencoder()
     return ICGANConfig(
         LatentGeneratorConfig(autoencoder.latent_shape, noise=64, width=80),
+        preprocessing=Preprocessing(128),  # as for small_latent_diffusion
         autoencoder=autoencoder.autoencoder,
         image_size=autoencoder.image_size,
     )
