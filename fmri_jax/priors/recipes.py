@@ -189,7 +189,7 @@ RECIPES = {
         options=Options(
             n_steps=6000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
         ),
-        objective_options={"rate_weight": 0.1},
+        objective_options={"rate_weight": 0.3},
     ),
 }
 
