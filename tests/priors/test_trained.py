@@ -2,6 +2,7 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -26,11 +27,29 @@ def test_the_small_vdvae_and_a_decoder_with_it(recordings) -> None:
     """Photographs of the macaque recording were left out of its training."""
     held = np.load(recordings / "macaque_v4_pe_201025.npz")
     prior, images = fj.priors.load("small_vdvae"), held["images"][:8]
-    found = prior.decode(prior.encode(images))
+    latents = prior.encode(images)
+    assert psnr(images / 255, prior.decode(latents)).mean() > 24
+    of_layout = prior.decode(latents[:6])  # up to 8 x 8 latents
     mean = np.broadcast_to(images.mean(axis=0) / 255, images.shape)
-    assert psnr(images / 255, found).mean() > psnr(images / 255, mean).mean() + 4
+    assert psnr(images / 255, of_layout).mean() > psnr(images / 255, mean).mean() + 4
     decoder = fj.BrainDiffuserDecoder().fit(held["fmri"][:8], images)
     seen = decoder.predict(held["fmri"][:8])
     assert seen.shape == (8, 64, 64, 3)
     own, other = (np.mean((seen - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0)))
     assert own < other
+
+
+@pytest.mark.real_data
+def test_the_small_latent_diffusion_knows_photographs_and_their_latents(recordings) -> None:
+    images = np.load(recordings / "macaque_v4_pe_201025.npz")["images"][:8]
+    prior = fj.priors.load("small_latent_diffusion")
+    latents = prior.encode(images)
+    assert psnr(images / 255, prior.decode(latents)).mean() > 23
+    assert 0.5 < latents.std() < 2
+    told = prior.embed(images)
+    steps = {"n_steps": 4, "guidance": 1.0}
+    drawn = prior.sample(told, jax.random.key(0), **steps)
+    assert drawn.shape == images.shape and drawn.std() > 0.1
+    near = prior.sample(told, jax.random.key(0), start=images / 255, strength=0.25, **steps)
+    errors = [np.mean((near - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0))]
+    assert errors[0] < 0.5 * errors[1]

@@ -54,7 +54,7 @@ class Config:
     temperature: float = 0.0
     pixels: Literal["mean", "sample"] = "mean"
     stages: Stages = "first"
-    diffusion: str = "versatile_diffusion"
+    diffusion: str = "small_latent_diffusion"
     diffusion_weights: OptionalStr = None
     image_alpha: OptionalFloat = None
     text_alpha: OptionalFloat = None

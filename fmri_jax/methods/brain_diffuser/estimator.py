@@ -61,7 +61,7 @@ class BrainDiffuserDecoder(ImageDecoder):
         temperature: float = 0.0,
         pixels: str = "mean",
         stages: str = "first",
-        diffusion: str = "versatile_diffusion",
+        diffusion: str = "small_latent_diffusion",
         diffusion_weights: str | None = None,
         image_alpha: float | None = None,
         text_alpha: float | None = None,

@@ -76,7 +76,7 @@ class Diffusion:
 
 @pytest.fixture(scope="module", autouse=True)
 def simple_priors():
-    known = {"vae": Vae(), "versatile_diffusion": Diffusion()}
+    known = {"vae": Vae(), "small_latent_diffusion": Diffusion()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(brain_diffuser.priors.priors, "load", lambda name, weights: known[name])
         yield
