@@ -141,7 +141,7 @@ def test_list_names_what_is_there(trained, capsys, monkeypatch):
     n = json.loads((trained / "run/prior/prior.json").read_text())["parameters"]
     assert f"prior: vdvae, {n:,} parameters, 0.0 MB" in shown and "licence: CC0-1.0" in shown
     assert "vdvae_imagenet64 (125,005,860 parameters)" in shown
-    assert "small_vdvae: very deep VAE of ten blocks for photographs of 64 px (6,000 steps)" in (
+    assert "small_vdvae: very deep VAE of nine blocks for photographs of 64 px (6,000 steps)" in (
         shown
     )
 

@@ -162,7 +162,8 @@ def read(path: pathlib.Path) -> Workdir:
             "simulated, trials, voxels and rois of the data; run the experiment again."
         )
     if isinstance(run.get("figures"), dict):
-        _check_digests(path, [f"figures/{name}.png" for name in run["figures"]])
+        figures = [f"figures/{name}.png" for name in run["figures"]]
+    _check_digests(path, [name for name in figures if (path / name).exists()])
     arrays = _arrays(path / "reconstructions.npz")
     scores = results.parse(
         _json(path / "scores.json"),

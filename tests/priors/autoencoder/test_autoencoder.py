@@ -55,7 +55,7 @@ def test_squares_of_pixels_are_the_colours_of_a_network_without_squares(prior) -
 def test_a_shortcut_starts_as_coarse_waves_beside_the_network() -> None:
     model = AutoencoderKL(WITH_SHORTCUT.autoencoder)
     images = np.linspace(-1, 1, 8 * 8 * 3, dtype=np.float32).reshape(1, 8, 8, 3)
-    params = jax.device_get(model.init(jax.random.key(0), images)["params"])
+    params = jax.device_get(jax.jit(model.init)(jax.random.key(0), images)["params"])
     mean, log_variance = model.apply({"params": params}, images, method="encode")
     assert np.all(log_variance == -4)
     luminance = images.reshape(4, 2, 4, 2, 3).sum(axis=(1, 3, 4)) / (2 * 3**0.5)

@@ -62,14 +62,14 @@ def test_encoding_follows_the_means_and_decoding_repeats_the_forward_pass(prior,
 def test_a_pyramid_starts_with_what_coarser_levels_leave(images) -> None:
     """With 12 latents for the 12 values of a square, images come back whole before training."""
     config = dataclasses.replace(CONFIG, latent_channels=12)
-    params = jax.device_get(Objective(config).initial(jax.random.key(0)))
+    params = jax.device_get(jax.jit(Objective(config).initial)(jax.random.key(0)))
     params["dec_blocks_0"] = jax.tree.map(np.zeros_like, params["dec_blocks_0"])
     params["dec_blocks_1"] = jax.tree.map(np.zeros_like, params["dec_blocks_1"])
     latents = VDVAEPrior(config, params).encode(images)
     small = normalised(images).reshape(5, 2, 4, 2, 4, 3).mean(axis=(2, 4))  # of the first level
     luminance = small.sum(axis=(1, 2, 3)) / (2 * 3**0.5) / 2  # a wave, halved
     assert np.allclose(latents[0][:, 0, 0, 0], luminance, atol=1e-5)
-    flat = np.full((1, 8, 8, 3), 0.8, np.float32)  # leaves the second level nothing
+    flat = np.full((5, 8, 8, 3), 0.8, np.float32)  # leaves the second level nothing
     assert np.allclose(VDVAEPrior(config, params).encode(flat)[1], 0, atol=1e-5)
     model = VDVAE(config)
     made = jax.jit(lambda z: model.apply({"params": params}, z, (), method="decode"))(latents)
