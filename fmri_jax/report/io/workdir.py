@@ -163,7 +163,7 @@ def read(path: pathlib.Path) -> Workdir:
         )
     if isinstance(run.get("figures"), dict):
         figures = [f"figures/{name}.png" for name in run["figures"]]
-    _check_digests(path, [name for name in figures if (path / name).exists()])
+        _check_digests(path, [name for name in figures if (path / name).exists()])
     arrays = _arrays(path / "reconstructions.npz")
     scores = results.parse(
         _json(path / "scores.json"),
