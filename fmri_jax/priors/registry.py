@@ -137,6 +137,13 @@ def _folder(name: str) -> pathlib.Path:
         return PACKAGED / name
     folder = place(name)
     if not folder.is_dir():
+        from fmri_jax.priors.recipes import RECIPES
+
+        if name in RECIPES:
+            raise InputError(
+                f"prior {name!r} does not come with the package: train it with `fmri-jax prior "
+                f"train {name} --images FOLDER_OR_ZIP`, and name the folder prior/ that this leaves."
+            )
         raise InputError(unknown_name(f"{name!r}", name, names(), "prior, and no folder of one"))
     return folder
 

@@ -66,7 +66,8 @@ def named_autoencoder(source: Source) -> AutoencoderPrior:
     if source.autoencoder is None:
         raise InputError(
             "this prior needs an autoencoder: train one (fmri-jax prior train small_autoencoder "
-            "--images ...) and name its folder with --autoencoder."
+            "--images ...) and name its folder with --autoencoder, or the package's own: "
+            "--autoencoder small_latent_diffusion."
         )
     prior = load(source.autoencoder)
     found = prior if isinstance(prior, AutoencoderPrior) else getattr(prior, "autoencoder", None)
