@@ -141,8 +141,8 @@ def _folder(name: str) -> pathlib.Path:
 
         if name in RECIPES:
             raise InputError(
-                f"prior {name!r} does not come with the package: train it with `fmri-jax prior "
-                f"train {name} --images FOLDER_OR_ZIP`, and name the folder prior/ that this leaves."
+                f"prior {name!r} does not come with the package: train it (fmri-jax prior train "
+                f"{name} --images FOLDER_OR_ZIP), and name the folder prior/ that this leaves."
             )
         raise InputError(unknown_name(f"{name!r}", name, names(), "prior, and no folder of one"))
     return folder

@@ -14,6 +14,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline import recording_identity
 from fmri_jax.pipeline.experiment_config import default_config, read
+from fmri_jax.pipeline.json_files import read_sealed, write_sealed
 from fmri_jax.pipeline.run import run
 from tests.pipeline.killing import killed_before_the_second_fold
 from tests.pipeline.test_run import small_gan, write_recording
@@ -138,10 +139,10 @@ def test_another_virtual_subject_is_refused(workdir, monkeypatch, other):
 
 @pytest.mark.parametrize("record", [None, 3, {}, {"all_but_responses": "", "responses": "x y"}])
 def test_a_run_that_has_noted_no_responses_says_what_to_do(workdir, monkeypatch, record):
-    about = json.loads((workdir / "run.json").read_text())
+    about = read_sealed(workdir / "run.json")
     about["data"].pop("simulation", None)
     about["data"] |= {} if record is None else {"simulation": record}
-    (workdir / "run.json").write_text(json.dumps(about))
+    write_sealed(workdir / "run.json", about)
     with monkeypatch.context() as patch:
         load_changed(patch, rounded)
         with pytest.raises(InputError, match="version of fmri_jax that simulated it"):

@@ -5,9 +5,11 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import scipy.fft
 
 from fmri_jax import pretrained
 from fmri_jax.errors import InputError
+from fmri_jax.networks.resampling import gather_squares, spread_squares
 from fmri_jax.networks.vdvae import IMAGENET64, VDVAE, VDVAEConfig
 from fmri_jax.pretrained.catalogue import CATALOGUE
 from fmri_jax.pretrained.rules import port, unflatten
@@ -113,13 +115,14 @@ def test_a_file_of_weights_is_read_strictly(tmp_path, both, monkeypatch) -> None
 
 
 def test_squares_of_pixels_enter_and_leave_as_one() -> None:
-    from fmri_jax.networks.vdvae import _gather_squares, _spread_squares
-
+    """As their cosine transform (SciPy), fine waves enlarged."""
     images = random(0, 2, 8, 6, 3)
-    gathered = np.asarray(_gather_squares(images, 2))
+    gathered = np.asarray(gather_squares(images, 2))
     assert gathered.shape == (2, 4, 3, 12)
-    assert np.array_equal(gathered[:, 1, 2].reshape(2, 2, 2, 3), images[:, 2:4, 4:6])
-    assert np.array_equal(_spread_squares(gathered, 2), images)
+    waves = scipy.fft.dctn(images[:, 2:4, 4:6], axes=(1, 2), norm="ortho")
+    waves *= np.array([[0.5, 1], [1, 1.5]])[:, :, None]
+    assert np.allclose(gathered[:, 1, 2].reshape(2, 2, 2, 3), waves, atol=1e-5)
+    assert np.allclose(spread_squares(gathered, 2), images, atol=1e-5)
 
 
 @pytest.mark.parametrize("text", ["64y2", "64x", "x2", "64d2,,32x1"])

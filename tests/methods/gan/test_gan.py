@@ -62,6 +62,7 @@ def test_several_steps_in_one_dispatch_learn_the_same(trials, tmp_path, monkeypa
         lines = (tmp_path / str(at_once) / "metrics.jsonl").read_text().splitlines()
         found = [json.loads(line) for line in lines]
         assert {line.pop("fold") for line in found} == {"all"}
+        assert all(line.pop("crc32") for line in found)
         curves.append(found)
     assert [line["step"] for line in curves[0]] == [1, 2, 3, 4, 6]
     chex.assert_trees_all_close(*curves, rtol=2e-3)
