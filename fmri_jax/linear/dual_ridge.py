@@ -103,9 +103,29 @@ def with_penalties(
 
 @jax.jit
 def _left_out_errors(fitted: DualRidge, gram: jax.Array, alphas: jax.Array) -> jax.Array:
-    n = len(gram)
-    each, spread = jnp.arange(n)[:, None], jnp.eye(n) - 1 / n
-    error = left_out.left_out_error(fitted.left, fitted.variance, each, spread, gram)
+    """(penalties,) summed squared errors of stimuli that are predicted without themselves.
+
+    As `left_out.left_out_error`, whose rows are the residuals R = U diag(alpha / (s^2 + alpha)) U^T
+    + P over 1 - h, with P what lies outside the components. Of the errors diag(R Gram R^T), written
+    out, only U^T Gram U depends on the penalty: small matrices where a region has few voxels.
+    """
+    n, components = fitted.left.shape
+    left, squares = fitted.left, fitted.left**2
+    along = matmul(left.T, gram)
+    within = matmul(along, left)
+    across, outside, rest = jnp.zeros((n, 1)), jnp.zeros(n), jnp.zeros(n)
+    if components < n:
+        across = along.T - matmul(left, within)
+        outside = jnp.diagonal(gram) - jnp.sum(left * (along.T + across), axis=1)
+        rest = 1 - jnp.sum(squares, axis=1)
+
+    def error(alpha: jax.Array) -> jax.Array:
+        shares = alpha / (fitted.variance + alpha)
+        remaining = left * shares
+        errors = jnp.sum(remaining * (matmul(remaining, within) + 2 * across), axis=1) + outside
+        kept = matmul(squares, shares[:, None])[:, 0] + rest - 1 / n + 1e-6
+        return jnp.sum(errors / kept**2)
+
     return jax.lax.map(error, alphas)
 
 

@@ -72,3 +72,16 @@ def test_voxels_that_never_vary_change_nothing(data):
         )
     )
     np.testing.assert_allclose(wider, plain, atol=1e-4)
+
+
+def test_errors_of_left_out_stimuli_are_those_of_the_hat_matrix_in_double_precision(data):
+    x, y, _ = data
+    fitted = dual_ridge.decompose(x)
+    alphas = np.float32([0.3, 3.0, 300.0])
+    found = dual_ridge._left_out_errors(fitted, dual_ridge.gram(y), alphas)
+    rows, targets = (values.astype(float) - values.mean(axis=0, dtype=float) for values in (x, y))
+    products = rows @ rows.T
+    for alpha, error in zip(alphas.astype(float), found, strict=True):
+        hat = products @ np.linalg.inv(products + alpha * np.eye(len(x))) + 1 / len(x)
+        residuals = (targets - hat @ targets) / (1 - np.diag(hat))[:, None]
+        np.testing.assert_allclose(error, np.square(residuals).sum(), rtol=1e-3)
