@@ -15,6 +15,7 @@ from fmri_jax.pipeline import excluded_images, prior_page
 from fmri_jax.pipeline.json_files import read_json, write_json
 from fmri_jax.pipeline.workdir import LOCK, writing_to
 from fmri_jax.priors import files, photographs, recipes, registry, scores, training
+from fmri_jax.priors.autoencoder.examples import named_autoencoder
 from fmri_jax.priors.examples import Examples, Source
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.report.io.workdir import read_curves
@@ -95,13 +96,20 @@ def train(request: Request) -> pathlib.Path:
 
 
 def _record(request: Request, config: Any) -> dict[str, Any]:
-    """What tells a training from others, as plain JSON values."""
+    """What tells a training from others, as plain JSON values.
+
+    Raises:
+        InputError: the prior needs an autoencoder, and none that fits is named.
+    """
+    recipe = recipes.find(request.name)
     record = {
         "recipe": request.name,
         "config": dataclasses.asdict(config),
         "options": dataclasses.asdict(request.options),
-        "objective": dict(recipes.find(request.name).objective_options),
+        "objective": dict(recipe.objective_options),
     }
+    if recipe.kind != "autoencoder" and getattr(config, "autoencoder", None) is not None:
+        record["autoencoder"] = named_autoencoder(request.autoencoder, config).fingerprint
     return json.loads(json.dumps(record))
 
 

@@ -1,6 +1,7 @@
 """What a kind of prior is trained on: photographs, or what is computed of them once."""
 
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -55,6 +56,39 @@ def make(source: Source) -> Examples:
     """The photographs themselves, half of them mirrored."""
     data = source.data
     return Examples(data.training, data.held_out, mirrored, lambda params: params)
+
+
+def kept_features(
+    source: Source,
+    part: str,
+    photographs: np.ndarray,
+    network: tuple[str, str, Any],
+    compute: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Features of photographs, (n, ...) float16, under a name that all kinds of priors give them.
+
+    Args:
+        source: holds the folder.
+        part: "training" or "held_out".
+        photographs: (n, size, size, 3) uint8.
+        network: its name, a layer, and how images are preprocessed.
+        compute: photographs -> (n, ...) features of that layer.
+    """
+    name, layer, preprocessing = network
+    shown = hashlib.sha256(repr(preprocessing).encode()).hexdigest()[:8]
+    label = f"{part}_{name}_{layer}_{shown}_{whose(photographs)}"
+    return kept(
+        source.folder / "examples",
+        label,
+        len(photographs),
+        lambda rows: compute(photographs[rows]),
+        source.progress,
+    )
+
+
+def whose(photographs: np.ndarray) -> str:
+    """Tells photographs from others, in names of what was computed of them."""
+    return Photographs(photographs, photographs[:0]).fingerprint()[:16]
 
 
 def kept(

@@ -68,3 +68,6 @@ def test_a_diffusion_model_has_the_autoencoder_that_was_trained_before(given, tm
     latents = autoencoder.encode(images)
     assert np.allclose(prior.encode(images), DIFFUSION.scale * latents, atol=1e-5)
     assert prior.card["captions"] == ["captions.csv"] and prior.card["scores"]["noise_error"] > 0.3
+    others = ["prior", "train", "tiny_diffusion", *given, "--workdir", str(second)]
+    assert main([*others, "--autoencoder", str(second / "prior")]) == 2
+    assert "begun with another autoencoder (" in capsys.readouterr().err

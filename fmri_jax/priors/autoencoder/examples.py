@@ -55,26 +55,51 @@ def standardised(prior: AutoencoderPrior, photographs: np.ndarray) -> Autoencode
     return dataclasses.replace(prior, params={"encoder": encoder, "decoder": decoder})
 
 
-def named_autoencoder(source: Source) -> AutoencoderPrior:
+def named_autoencoder(name: str | None, config: Any) -> AutoencoderPrior:
     """The autoencoder that a prior of latents is trained on.
+
+    Args:
+        name: of a prior, or its folder.
+        config: of the prior of latents, with `autoencoder` and `image_size`.
 
     Raises:
         InputError: none is named, or it is of other sizes.
     """
     from fmri_jax.priors.registry import load
 
-    if source.autoencoder is None:
+    if name is None:
         raise InputError(
             "this prior needs an autoencoder: train one (fmri-jax prior train small_autoencoder "
             "--images ...) and name its folder with --autoencoder, or the package's own: "
             "--autoencoder small_latent_diffusion."
         )
-    prior = load(source.autoencoder)
+    prior = load(name)
     found = prior if isinstance(prior, AutoencoderPrior) else getattr(prior, "autoencoder", None)
-    expected = source.config.autoencoder, source.config.image_size
+    expected = config.autoencoder, config.image_size
     if found is None or (found.config.autoencoder, found.config.image_size) != expected:
         raise InputError(
-            f"--autoencoder {source.autoencoder} is no autoencoder of the sizes of this prior: "
+            f"--autoencoder {name} is no autoencoder of the sizes of this prior: "
             "train one with `fmri-jax prior train small_autoencoder`."
         )
     return found
+
+
+def kept_latents(
+    source: Source, part: str, photographs: np.ndarray, autoencoder: AutoencoderPrior
+) -> np.ndarray:
+    """Latents of photographs and of their mirror images, (n, 2, h, w, channels) float16.
+
+    Args:
+        source: holds the folder.
+        part: "training" or "held_out".
+        photographs: (n, size, size, 3) uint8.
+        autoencoder: whose latents they are.
+    """
+
+    def both(rows: slice) -> np.ndarray:
+        pair = (photographs[rows], photographs[rows, :, ::-1])
+        return np.stack([autoencoder.encode(images) for images in pair], axis=1)
+
+    label = f"{part}_latents_{autoencoder.fingerprint[:16]}_{examples.whose(photographs)}"
+    n = len(photographs)
+    return examples.kept(source.folder / "examples", label, n, both, source.progress)

@@ -34,14 +34,18 @@ class Condition:
     projected: int = 0
     image_size: int | None = None
 
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Of images; None: as the network was trained."""
+        return None if self.image_size is None else Preprocessing(self.image_size)
+
     def embed(self, rows: Any) -> np.ndarray:
         """Embeddings (n, tokens, width) of images (n, h, w, 3), or of n groups of captions."""
         if self.kind == "text":
             found = features.load_text(self.network)(rows)[self.layer]
         else:
-            size = self.image_size
-            shown = None if size is None else Preprocessing(size)
-            found = features.load(self.network, (self.layer,), shown)(rows)[self.layer]
+            network = features.load(self.network, (self.layer,), self.preprocessing)
+            found = network(rows)[self.layer]
         return np.asarray(found, np.float32).reshape(len(rows), *self.shape)
 
     def nothing(self) -> np.ndarray:

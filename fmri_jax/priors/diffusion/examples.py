@@ -3,17 +3,15 @@
 They are computed once, in blocks that are kept: on a CPU they take as long as a training.
 """
 
-import functools
 from typing import Any
 
 import numpy as np
 
-from fmri_jax.priors.autoencoder.examples import named_autoencoder
+from fmri_jax.priors.autoencoder.examples import kept_latents, named_autoencoder
 from fmri_jax.priors.autoencoder.prior import AutoencoderPrior
 from fmri_jax.priors.diffusion.objective import prepared
 from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
-from fmri_jax.priors.examples import Examples, Source, kept
-from fmri_jax.priors.photographs import Photographs
+from fmri_jax.priors.examples import Examples, Source, kept_features
 
 Arrays = dict[str, np.ndarray]
 
@@ -25,7 +23,7 @@ def make(source: Source) -> Examples:
         InputError: an autoencoder is missing or of other sizes, or a network's weights are.
     """
     config, data = source.config, source.data
-    autoencoder = named_autoencoder(source)
+    autoencoder = named_autoencoder(source.autoencoder, source.config)
     training, held_out = (
         _arrays(config, autoencoder, part, captions, source, name)
         for name, part, captions in (
@@ -59,22 +57,15 @@ def _arrays(
     name: str,
 ) -> Arrays:
     """Latents of photographs and of their mirror images, and embeddings, as float16."""
-    whose = Photographs(photographs, photographs[:0]).fingerprint()[:16]
-    keep = functools.partial(kept, source.folder / "examples", progress=source.progress)
-    code = autoencoder.fingerprint[:16]
-
-    def latents(rows: slice) -> np.ndarray:
-        both = (photographs[rows], photographs[rows, :, ::-1])
-        return np.stack([autoencoder.encode(images) for images in both], axis=1)
-
-    n = len(photographs)
-    found = {"latents": keep(f"{name}_latents_{code}_{whose}", n, latents)}
+    found = {"latents": kept_latents(source, name, photographs, autoencoder)}
     for condition in config.conditions:
         if condition.kind == "image":
-            label = f"{name}_{condition.network}_{condition.image_size or 0}_{whose}"
-            found["image"] = keep(label, n, lambda rows: condition.embed(photographs[rows]))  # noqa: B023
+            network = (condition.network, condition.layer, condition.preprocessing)
+            rows = kept_features(source, name, photographs, network, condition.embed)
+            found["image"] = rows.reshape(len(rows), *condition.shape)
         else:
-            texts, index = np.unique(np.array(captions or ("",) * n), return_inverse=True)
+            words = np.array(captions or ("",) * len(photographs))
+            texts, index = np.unique(words, return_inverse=True)
             rows = np.zeros((len(texts), *condition.shape), np.float32)
             given = texts != ""
             if given.any():

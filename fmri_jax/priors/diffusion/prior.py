@@ -95,7 +95,8 @@ class LatentDiffusionPrior:
     def autoencoder(self) -> AutoencoderPrior:
         """Between images and unscaled latents."""
         config = AutoencoderConfig(self.config.autoencoder, self.image_size)
-        return AutoencoderPrior(config, self.params["autoencoder"])
+        params = self.params["autoencoder"]
+        return AutoencoderPrior(config, params, fingerprint=self.fingerprint)
 
     def embed(
         self, images: Any, captions: Sequence[tuple[str, ...]] | None = None

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.networks.biggan_config import BigGANConfig
-from fmri_jax.priors.autoencoder.examples import named_autoencoder
+from fmri_jax.priors.autoencoder.examples import kept_latents, named_autoencoder
 from fmri_jax.priors.diffusion.objective import prepared
-from fmri_jax.priors.examples import Examples, Source, kept
+from fmri_jax.priors.examples import Examples, Source, kept_features
 from fmri_jax.priors.ic_gan.neighbours import nearest
 from fmri_jax.priors.ic_gan.prior import raw_features, unit_length
-from fmri_jax.priors.photographs import Photographs
 from fmri_jax.priors.training import mirrored
 
 NEIGHBOURS = 50  # of an instance, as Casanova et al. (2021) have it for ImageNet
@@ -44,9 +43,9 @@ def make(source: Source) -> Examples:
             "features": scaled[1].astype(np.float32),
         }
         return Examples(examples, tested, mirrored, finish)
-    autoencoder = named_autoencoder(source)
+    autoencoder = named_autoencoder(source.autoencoder, source.config)
     latents = [
-        _latents(source, autoencoder, part, name)
+        kept_latents(source, name, part, autoencoder)
         for part, name in ((source.data.training, "training"), (source.data.held_out, "held_out"))
     ]
     examples = {"latents": latents[0], "features": scaled[0]}
@@ -59,33 +58,13 @@ def make(source: Source) -> Examples:
     return Examples(examples, tested, prepared, with_autoencoder)
 
 
-def _whose(photographs: np.ndarray) -> str:
-    return Photographs(photographs, photographs[:0]).fingerprint()[:16]
-
-
 def _features(source: Source, photographs: np.ndarray, name: str) -> np.ndarray:
-    """(n, features) as the network gives them; kept under the name of the network."""
+    """(n, features) as the network gives them."""
     config = source.config
-    label = f"{name}_{config.network}_{_whose(photographs)}"
-    found = kept(
-        source.folder / "examples",
-        label,
-        len(photographs),
-        lambda rows: raw_features(config, photographs[rows]),
-        source.progress,
-    )
+    network = (config.network, config.layer, config.preprocessing)
+    compute = functools.partial(raw_features, config)
+    found = kept_features(source, name, photographs, network, compute)
     return found.reshape(len(found), -1).astype(np.float32)
-
-
-def _latents(source: Source, autoencoder: Any, photographs: np.ndarray, name: str) -> np.ndarray:
-    """(n, 2, h, w, channels) of photographs and of their mirror images."""
-
-    def both(rows: slice) -> np.ndarray:
-        pair = (photographs[rows], photographs[rows, :, ::-1])
-        return np.stack([autoencoder.encode(images) for images in pair], axis=1)
-
-    label = f"{name}_latents_{autoencoder.fingerprint[:16]}_{_whose(photographs)}"
-    return kept(source.folder / "examples", label, len(photographs), both, source.progress)
 
 
 def _finished(params: Any, mean: np.ndarray, std: np.ndarray) -> Any:

@@ -87,6 +87,23 @@ def test_examples_are_kept_and_finish_as_a_prior(embedded, autoencoder, tmp_path
     assert np.allclose(tokens[:, :2], np.reshape(expected, (2, 2, -1)), atol=0.02)
 
 
+def test_what_was_kept_is_not_taken_for_other_latents_and_features(
+    embedded, autoencoder, tmp_path
+) -> None:
+    first = examples.make(source(tmp_path, autoencoder)).training
+    params = random_arrays(CONFIG.shapes(), seed=1)
+    files.save(tmp_path / "other", "latent_diffusion", dataclasses.asdict(CONFIG), params, {})
+    embedded.clear()
+    second = examples.make(source(tmp_path, str(tmp_path / "other"))).training
+    assert "image" not in {kind for kind, _ in embedded}
+    assert not np.allclose(first["latents"], second["latents"], atol=0.1)
+    larger = dataclasses.replace(CONFIG.conditions[0], image_size=96)
+    config = dataclasses.replace(CONFIG, conditions=(larger, CONFIG.conditions[1]))
+    given = dataclasses.replace(source(tmp_path, autoencoder), config=config)
+    examples.make(given)
+    assert ("image", 4) in embedded
+
+
 def test_an_autoencoder_of_other_sizes_is_rejected(autoencoder, tmp_path) -> None:
     other = dataclasses.replace(source(tmp_path, autoencoder), autoencoder=None)
     with pytest.raises(InputError, match="needs an autoencoder: train one"):
