@@ -9,10 +9,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fmri_jax.arrays import resize
 from fmri_jax.errors import InputError
-from fmri_jax.networks.modules import Conv, Dense
-from fmri_jax.networks.resampling import coarse_waves, gather_squares, spread_squares
+from fmri_jax.networks.modules import Conv
+from fmri_jax.networks.pyramid import QUIET, Level
+from fmri_jax.networks.resampling import gather_squares, spread_squares
 
 Gaussian = tuple[jax.Array, jax.Array]  # mean and log of the standard deviation, (n, h, w, z)
 
@@ -20,7 +20,6 @@ Gaussian = tuple[jax.Array, jax.Array]  # mean and log of the standard deviation
 _UNIFORM = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
-QUIET = 2.0  # by how much log standard deviations are lower at a pyramid, to begin with
 PIXEL_UNITS = 0.544  # an image as the encoder takes it, times this, varies as pixels in [-1, 1]
 
 
@@ -199,37 +198,6 @@ class DecoderBlock(nn.Module):
         return self.resnet(x_BHWC + features + self.z_proj(latents))
 
 
-class Level(nn.Module):
-    """A level of the pyramid: a small image as squares of pixels, and squares as latents.
-
-    Attributes:
-        config: of the whole.
-    """
-
-    config: VDVAEConfig
-    dtype: Any = None
-
-    def setup(self) -> None:
-        """Two linear maps, each the other's transpose to begin with."""
-        config = self.config
-        waves = coarse_waves(config.patch, config.latent_channels, config.channels)
-        there, back = (nn.initializers.constant(start) for start in (waves, waves.T))
-        self.to_latents = Dense(waves.shape[1], kernel_init=there, dtype=self.dtype)
-        self.to_squares = Dense(waves.shape[0], kernel_init=back, dtype=self.dtype)
-
-    def latents(self, image_BHWC: jax.Array, resolution: int) -> jax.Array:
-        """Images (n, size, size, channels) -> (n, resolution, resolution, z)."""
-        times = self.config.image_size // (resolution * self.config.patch)
-        small = nn.avg_pool(image_BHWC, (times, times), (times, times))
-        return self.to_latents(gather_squares(small, self.config.patch))
-
-    def image(self, latents_BHWC: jax.Array) -> jax.Array:
-        """Latents (n, h, w, z) -> (n, size, size, channels)."""
-        small = spread_squares(self.to_squares(latents_BHWC), self.config.patch)
-        size = self.config.image_size
-        return resize(small, size, size, antialias=False, method="bilinear")
-
-
 class VDVAE(nn.Module):
     """Encoder and decoder; inputs, latents and outputs in the scale of the publication.
 
@@ -274,7 +242,10 @@ class VDVAE(nn.Module):
         out = config.patch**2 * config.pixel_parameters()
         last = nn.initializers.zeros if config.pyramid else _UNIFORM
         self.out_conv = Conv(out, 1, kernel_init=last, dtype=self.dtype)
-        self.pyramid = {str(r): Level(config, self.dtype) for r in config.levels.values()}
+        level = functools.partial(
+            Level, config.image_size, config.patch, config.latent_channels, config.channels
+        )
+        self.pyramid = {str(r): level(self.dtype) for r in config.levels.values()}
 
     def activations(self, x_BHWC: jax.Array) -> dict[int, jax.Array]:
         """Normalised images (n, size, size, channels) -> the last activations of each size."""
@@ -361,7 +332,7 @@ class VDVAE(nn.Module):
         below = images[lower][..., : x.shape[-1]]
         return x + below.repeat(times, axis=1).repeat(times, axis=2)
 
-    def _level(self, number: int) -> "Level | None":
+    def _level(self, number: int) -> Level | None:
         """That of the pyramid, if a block has one."""
         resolution = self.config.levels.get(number)
         return None if resolution is None else self.pyramid[str(resolution)]

@@ -92,7 +92,7 @@ def train(request: Request) -> pathlib.Path:
             )
         except NotFiniteError as error:
             raise InputError(str(error)) from error
-        return _finish(request, record, _as_kept(average), data, examples)
+        return _finish(request, record, average, data, examples)
 
 
 def _record(request: Request, config: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def test_a_packaged_prior_is_small_and_says_what_it_is(name) -> None:
     folder = PACKAGED / name
     assert sum(file.stat().st_size for file in folder.iterdir()) <= LARGEST
     card = json.loads((folder / files.JSON).read_text())["card"]
-    assert card["licence"] and card["training"] and card["held_out"]
+    assert card["licence"] and card["trained_on"] and card["held_out"]
 
 
 @pytest.mark.real_data

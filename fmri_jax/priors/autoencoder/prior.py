@@ -16,6 +16,7 @@ from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
 from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes
 from fmri_jax.priors import files
 from fmri_jax.priors.images import as_taken
+from fmri_jax.priors.prior import Prior
 
 BLOCK = 8  # images in the network at a time
 
@@ -40,25 +41,10 @@ class AutoencoderConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoencoderPrior:
-    """Images are square, of `image_size` pixels, with three colours in [0, 1].
-
-    Attributes:
-        config: sizes.
-        params: of `networks.autoencoder_kl.AutoencoderKL`.
-        card: data, licence, steps and scores.
-        fingerprint: SHA-256 of its file.
-    """
+class AutoencoderPrior(Prior):
+    """An autoencoder; `params` are of `networks.autoencoder_kl.AutoencoderKL`."""
 
     config: AutoencoderConfig
-    params: Any = dataclasses.field(repr=False)
-    card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    fingerprint: str = ""
-
-    @property
-    def image_size(self) -> int:
-        """px, the side of the images."""
-        return self.config.image_size
 
     def encode(self, images: Any) -> np.ndarray:
         """Latents of images: the posterior's means.

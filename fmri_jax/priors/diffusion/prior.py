@@ -22,6 +22,7 @@ from fmri_jax.priors.diffusion import conditions as told
 from fmri_jax.priors.diffusion.conditions import Condition, Embeddings
 from fmri_jax.priors.diffusion.sampling import sample
 from fmri_jax.priors.diffusion.schedule import Schedule
+from fmri_jax.priors.prior import Prior
 
 BLOCK = 8  # images in the networks at a time
 
@@ -66,25 +67,13 @@ class LatentDiffusionConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentDiffusionPrior:
-    """Images are square, of `image_size` pixels, with three colours in [0, 1].
+class LatentDiffusionPrior(Prior):
+    """A latent diffusion model.
 
-    Attributes:
-        config: sizes.
-        params: "autoencoder", "unet", and "conditions" where the model has maps of its own.
-        card: data, licence, steps and scores.
-        fingerprint: SHA-256 of its file; "" of published weights, which do not change.
+    `params` hold "autoencoder", "unet", and "conditions" where the model has maps of its own.
     """
 
     config: LatentDiffusionConfig
-    params: Any = dataclasses.field(repr=False)
-    card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    fingerprint: str = ""
-
-    @property
-    def image_size(self) -> int:
-        """px, the side of the images."""
-        return self.config.image_size
 
     @property
     def conditions(self) -> dict[str, Condition]:

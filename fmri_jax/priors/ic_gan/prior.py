@@ -27,6 +27,7 @@ from fmri_jax.pretrained.rules import Shapes
 from fmri_jax.priors import files
 from fmri_jax.priors.ic_gan.config import ICGANConfig, from_json
 from fmri_jax.priors.images import as_taken
+from fmri_jax.priors.prior import Prior
 
 BLOCK = 16  # images in the network at a time
 MOST_DEVIATIONS = 2.0  # of the noise, beyond which it is drawn again
@@ -35,26 +36,14 @@ Instances = tuple[np.ndarray, np.ndarray]  # features (n, features) and noise (n
 
 
 @dataclasses.dataclass(frozen=True)
-class ICGANPrior:
-    """Images are square, of `image_size` pixels, with three colours in [0, 1].
+class ICGANPrior(Prior):
+    """A generator under instances.
 
-    Attributes:
-        config: sizes, and whose features are taken.
-        params: "params" and "batch_stats" of a `BigGANGenerator`; "generator", "encoder" and
-            "autoencoder" of a generator of latents.
-        card: data, licence, steps and scores.
-        fingerprint: SHA-256 of its file; "" of published weights, which do not change.
+    `params` hold "params" and "batch_stats" of a `BigGANGenerator`, or "generator", "encoder" and
+    "autoencoder" of a generator of latents.
     """
 
     config: ICGANConfig
-    params: Any = dataclasses.field(repr=False)
-    card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    fingerprint: str = ""
-
-    @property
-    def image_size(self) -> int:
-        """px, the side of the images."""
-        return self.config.image_size
 
     @property
     def conditions(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from fmri_jax.networks.vdvae import VDVAE, VDVAEConfig
 from fmri_jax.pretrained.vdvae import vdvae_shapes
 from fmri_jax.priors import files
 from fmri_jax.priors.images import as_taken
+from fmri_jax.priors.prior import Prior
 from fmri_jax.priors.vdvae import mixture
 from fmri_jax.priors.vdvae.objective import draw_noise, normalised
 
@@ -24,25 +25,10 @@ Latents = tuple[np.ndarray, ...]  # of the first blocks of the decoder, (n, h, w
 
 
 @dataclasses.dataclass(frozen=True)
-class VDVAEPrior:
-    """Images are square, of `image_size` pixels, with three colours in [0, 1].
-
-    Attributes:
-        config: sizes.
-        params: of `networks.vdvae.VDVAE`.
-        card: data, licence, steps and scores.
-        fingerprint: SHA-256 of its file; "" of published weights, which do not change.
-    """
+class VDVAEPrior(Prior):
+    """A very deep VAE; `params` are of `networks.vdvae.VDVAE`."""
 
     config: VDVAEConfig
-    params: Any = dataclasses.field(repr=False)
-    card: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-    fingerprint: str = ""
-
-    @property
-    def image_size(self) -> int:
-        """px, the side of the images."""
-        return self.config.image_size
 
     @property
     def latent_shapes(self) -> tuple[tuple[int, int, int], ...]:
