@@ -10,9 +10,8 @@ python launch.py --config=experiments/brain_diffuser.py:nsd         # the publis
 the prepared Natural Scenes Dataset and published weights of gigabytes (`fmri-jax weights`).
 """
 
-from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.experiment_files import with_method
+from fmri_jax.pipeline.experiment_files import choose, with_method
 
 
 def get_config(arg: str = ""):
@@ -23,12 +22,7 @@ def get_config(arg: str = ""):
         "macaque_v4": _macaque_v4,
         "nsd": _nsd,
     }
-    if arg not in variants:
-        raise InputError(
-            f"experiments/brain_diffuser.py has no variant {arg!r}: choose 'tiny', 'object2vec', "
-            "'macaque_v4', 'nsd' or none."
-        )
-    return variants[arg]()
+    return choose("brain_diffuser", variants, arg)()
 
 
 def _simulated(experiment: str = "feature_decoding"):

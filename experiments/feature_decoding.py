@@ -9,9 +9,8 @@ python launch.py --config=experiments/feature_decoding.py:paper       # the publ
 `object2vec` and `macaque_v4` read recordings from the folder that FMRI_JAX_DATA names.
 """
 
-from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.experiment_files import with_method
+from fmri_jax.pipeline.experiment_files import choose, with_method
 
 
 def get_config(arg: str = ""):
@@ -22,12 +21,7 @@ def get_config(arg: str = ""):
         "macaque_v4": _macaque_v4,
         "paper": _paper,
     }
-    if arg not in variants:
-        raise InputError(
-            f"experiments/feature_decoding.py has no variant {arg!r}: choose 'tiny', 'object2vec', "
-            "'macaque_v4', 'paper' or none."
-        )
-    return variants[arg]()
+    return choose("feature_decoding", variants, arg)()
 
 
 def _simulated(gan: str = "gan_vc"):

@@ -6,9 +6,9 @@ python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip o
 python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
 """
 
-from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS
 from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.experiment_files import choose
 
 
 def get_config(arg: str = ""):
@@ -32,12 +32,7 @@ def get_config(arg: str = ""):
     method.learning_rate = 1e-3
     method.cosine_decay = True
     variants = {"": None, "tiny": _tiny, "photographs": _photographs, "paper": _paper}
-    if arg not in variants:
-        raise InputError(
-            f"experiments/gan_vc.py has no variant {arg!r}: choose 'tiny', 'photographs', 'paper' "
-            "or none."
-        )
-    if change := variants[arg]:
+    if change := choose("gan_vc", variants, arg):
         change(config)
     if config.data.virtual_subject.images == "embedded":
         config.text += (

@@ -12,9 +12,8 @@ python launch.py --config=experiments/ic_gan.py:nsd         # the same of anothe
 (`fmri-jax weights get icgan_biggan_imagenet_res256`, `swav_resnet50`).
 """
 
-from fmri_jax.errors import InputError
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.experiment_files import with_method
+from fmri_jax.pipeline.experiment_files import choose, with_method
 
 
 def get_config(arg: str = ""):
@@ -26,12 +25,7 @@ def get_config(arg: str = ""):
         "god": _god,
         "nsd": _nsd,
     }
-    if arg not in variants:
-        raise InputError(
-            f"experiments/ic_gan.py has no variant {arg!r}: choose 'tiny', 'object2vec', "
-            "'macaque_v4', 'god', 'nsd' or none."
-        )
-    return variants[arg]()
+    return choose("ic_gan", variants, arg)()
 
 
 def _simulated(experiment: str = "feature_decoding"):

@@ -7,14 +7,17 @@ follows a colon: "gan_vc:tiny". A file may start from another one: `load("gan_vc
 import importlib.util
 import pathlib
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 
 if TYPE_CHECKING:
     from ml_collections import ConfigDict
+
+
+T = TypeVar("T")
 
 
 def folder() -> pathlib.Path:
@@ -101,6 +104,23 @@ def with_method(experiment: str, method: str) -> "ConfigDict":
     config = load(experiment)
     config.method = default_config(method=method, data="file").method
     return config
+
+
+def choose(name: str, variants: Mapping[str, T], arg: str) -> T:
+    """The variant of an experiment that its `get_config` is asked for.
+
+    Args:
+        name: of the experiment's file.
+        variants: name -> anything; "" stands for none.
+        arg: what follows the colon of `--config`.
+
+    Raises:
+        InputError: there is none of that name; those that there are, are in the message.
+    """
+    if arg not in variants:
+        known = ", ".join(repr(each) for each in variants if each)
+        raise InputError(f"experiments/{name}.py has no variant {arg!r}: choose {known} or none.")
+    return variants[arg]
 
 
 def _get_config(path: pathlib.Path) -> Callable[..., Any]:

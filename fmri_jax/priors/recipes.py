@@ -1,4 +1,4 @@
-"""What `fmri-jax prior train` trains: networks, objective and options that have proved themselves.
+"""What `fmri-jax prior train` trains: networks, objective and options.
 
 A new recipe is one entry of `RECIPES`; a new kind of prior also one of `LOSSES`.
 """
@@ -127,27 +127,24 @@ def _small_ic_gan_pixels() -> Any:
     return ICGANConfig(BigGANConfig(64, 16, (32,), features=1280, feature_units=128))
 
 
+# Of brief trainings on a CPU: a line of the curve within a minute, a checkpoint within ten.
+_BRIEF = Options(
+    n_steps=6000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
+)
+_OF_LATENTS = dataclasses.replace(_BRIEF, n_steps=20_000, batch_size=64, averaging=0.998)
+
 RECIPES = {
     "small_autoencoder": Recipe(
         what="autoencoder of photographs of 64 px, for small_latent_diffusion",
         kind="autoencoder",
         make_config=_small_autoencoder,
-        options=Options(
-            n_steps=2000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
-        ),
+        options=dataclasses.replace(_BRIEF, n_steps=2000),
     ),
     "small_ic_gan": Recipe(
         what="latents of 64 px from EfficientNet-Lite0's features of an instance, and noise",
         kind="ic_gan",
         make_config=_small_ic_gan,
-        options=Options(
-            n_steps=20_000,
-            batch_size=64,
-            learning_rate=1e-3,
-            averaging=0.998,
-            log_every=25,
-            checkpoint_every=250,
-        ),
+        options=_OF_LATENTS,
         objective_options={"rate_weight": 0.3},
     ),
     "small_ic_gan_pixels": Recipe(
@@ -172,23 +169,14 @@ RECIPES = {
         what="latent diffusion of 64 px, told of an image by EfficientNet-Lite0 and MiniLM",
         kind="latent_diffusion",
         make_config=_small_latent_diffusion,
-        options=Options(
-            n_steps=20_000,
-            batch_size=64,
-            learning_rate=1e-3,
-            averaging=0.998,
-            log_every=25,
-            checkpoint_every=250,
-        ),
+        options=_OF_LATENTS,
         objective_options={"drop_probability": 0.1, "drop_one": 0.15},
     ),
     "small_vdvae": Recipe(
         what="very deep VAE of nine blocks for photographs of 64 px",
         kind="vdvae",
         make_config=_small_vdvae,
-        options=Options(
-            n_steps=6000, learning_rate=1e-3, averaging=0.99, log_every=25, checkpoint_every=250
-        ),
+        options=_BRIEF,
         objective_options={"rate_weight": 0.3},
     ),
 }
