@@ -30,7 +30,7 @@ def fit(
     rows: np.ndarray,
     targets: dict[str, np.ndarray],
     alphas: dict[str, float | None],
-    with_gains: bool,
+    largest_gain: float,
 ) -> TargetMap:
     """Learns from training stimuli.
 
@@ -38,8 +38,8 @@ def fit(
         rows: (stimuli, voxels) their responses.
         targets: name -> (stimuli, ..., channels) what is decoded.
         alphas: the penalty of each; None: by the exact error of leaving a stimulus out.
-        with_gains: whether what is decoded is enlarged to its true dispersion, by factors
-            learned from stimuli that were left out.
+        largest_gain: by how much what is decoded is enlarged at most, towards its true dispersion,
+            by factors learned from stimuli that were left out; 1: not at all.
     """
     fitted = dual_ridge.decompose(rows)
     grams = {name: dual_ridge.gram(targets[name]) for name, a in alphas.items() if a is None}
@@ -50,10 +50,10 @@ def fit(
     for name, true in targets.items():
         mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)
         means[name], factors[name] = jnp.asarray(mean), jnp.ones(true.shape[-1])
-        if with_gains:
+        if largest_gain > 1:
             centred = true - mean
             decoded = np.asarray(fitted.left_out(name, jnp.asarray(centred)))
-            factors[name] = jnp.asarray(gains(centred, decoded))
+            factors[name] = jnp.asarray(gains(centred, decoded, largest_gain))
     arrays = {name: jnp.asarray(array) for name, array in targets.items()}
     return TargetMap(fitted, arrays, means, factors)
 

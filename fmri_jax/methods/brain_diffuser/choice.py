@@ -55,7 +55,7 @@ def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:
     found = features_of(images)
     mean, std = found.mean(axis=0), found.std(axis=0)
     std = np.where(std > 0, std, 1)
-    fitted = target_map.fit((found - mean) / std, {_RESPONSES: rows}, {_RESPONSES: None}, False)
+    fitted = target_map.fit((found - mean) / std, {_RESPONSES: rows}, {_RESPONSES: None}, 1)
     centred = jnp.asarray(rows - rows.mean(axis=0))
     left_out = fitted.map.left_out_weights(_RESPONSES) @ centred
     across = jnp.sqrt((left_out**2).sum(0) * (centred**2).sum(0))

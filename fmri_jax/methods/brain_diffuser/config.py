@@ -25,7 +25,8 @@ class Config:
         latents: whether they are posterior means or, as published, draws from the posterior.
         alpha: ridge penalty of latents on standardised voxels; None: that of each block by the
             exact error of leaving a stimulus out. Published: 50,000.
-        gain: whether the shrinking of decoded latents is undone by factors learned out of fold.
+        gain: whether the shrinking of what is decoded is undone by factors learned out of fold, of
+            latents up to 2 (`method.LATENT_GAIN`).
         temperature: of the latents that follow from the prior; 0: their means. Published: 1.
         pixels: whether the VAE's pixels are means or, as published, draws of their distributions.
         stages: which of the two stages make the image. The second needs a diffusion model, whose

@@ -8,6 +8,7 @@ import numpy as np
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
+from fmri_jax.linear.gains import LARGEST_GAIN
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.brain_diffuser import choice, conditions
 from fmri_jax.methods.brain_diffuser.config import Config
@@ -31,22 +32,28 @@ class BrainDiffuser:
         first, second = load_priors(config)
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         images = trials.images[seen]
-        with_gains = config.gain == "out_of_fold"
+        enlarged = config.gain == "out_of_fold"
         latents = embeddings = encoding = None
         of_first, of_second = targets(config, first, second, trials, seen)
         if of_first is not None:
             shared: dict[str, float | None] = dict.fromkeys(of_first, config.alpha)
-            latents = target_map.fit(rows, of_first, shared, with_gains)
+            latents = target_map.fit(rows, of_first, shared, LATENT_GAIN if enlarged else 1)
         if of_second is not None:
             of_each = {"image": config.image_alpha, "text": config.text_alpha}
             own = {name: of_each[name] for name in of_second}
-            embeddings = target_map.fit(rows, of_second, own, with_gains)
+            embeddings = target_map.fit(rows, of_second, own, LARGEST_GAIN if enlarged else 1)
         if config.choice == "responses" and config.n_samples > 1:
             encoding = choice.fit(images, np.asarray(rows))
         return BrainDiffuserReconstructor(
             images, latents, embeddings, encoding, config, first, second
         )
 
+
+# A latent of which ridge keeps less than half of the dispersion is noise for the larger part. On
+# stimuli left out of the simulated subject's training, a limit of 2 is ahead of 10 in pixel
+# correlation (.588, .532), SSIM, squared error, AlexNet and LPIPS, behind it in detail and
+# EfficientNet (block 3 .778, .828); and ahead of no gains in all but pixel correlation and SSIM.
+LATENT_GAIN = 2.0
 
 Targets = dict[str, np.ndarray]  # block or condition -> (stimuli, ...)
 

@@ -12,6 +12,7 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
+from fmri_jax.linear.gains import LARGEST_GAIN
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.methods.ic_gan.reconstructor import FEATURES, FIRST, NOISE, ICGANReconstructor
@@ -42,9 +43,8 @@ class ICGAN:
             found, error = self._found(prior, images, targets[FEATURES], context)
             targets |= found
         alphas = {FEATURES: config.alpha, NOISE: config.noise_alpha, FIRST: config.first_alpha}
-        fitted = target_map.fit(
-            rows, targets, {name: alphas[name] for name in targets}, config.gain == "out_of_fold"
-        )
+        largest = LARGEST_GAIN if config.gain == "out_of_fold" else 1
+        fitted = target_map.fit(rows, targets, {name: alphas[name] for name in targets}, largest)
         real = targets[FEATURES] if config.instance == "nearest" else None
         if real is not None and config.instances is not None:
             names = list_images(config.instances)
