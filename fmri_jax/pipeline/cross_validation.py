@@ -139,24 +139,19 @@ def run_fold(
     if hasattr(reconstructor, "summary"):
         record.learned[fold.name] = reconstructor.summary()
 
-    def reconstruct(fmri: Any) -> Any:
-        return np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
-
-    def pictured(trials: Trials) -> Pictured:
-        if not hasattr(reconstructor, "reconstruct_beside"):
-            return reconstruct(trials.fmri), {}
-        images, beside = reconstructor.reconstruct_beside(jnp.asarray(trials.fmri))
-        return np.asarray(images, np.float32), beside
-
-    offered = reconstructor.controls(fold, number) if hasattr(reconstructor, "controls") else {}
-    baselines = FoldContext(fold, number, reconstruct, offered if controlled else {})
+    baselines = FoldContext(
+        fold,
+        number,
+        _reconstruct(reconstructor),
+        _controls(reconstructor, fold, number, controlled),
+    )
     with record.measure("baselines"):
         predict = _prepared(baselines, tested)
         chosen = {name: b.summary(baselines) for name, b in BASELINES.items() if b.summary}
         record.baselines[fold.name] = chosen
     with record.measure("reconstruct"):
         parts = [
-            _predicted(split, trials, baselines, predict, pictured)
+            _predicted(split, trials, baselines, predict, _pictured(reconstructor))
             for split, trials in tested.items()
         ]
     if diagnose:
@@ -167,6 +162,30 @@ def run_fold(
         _path(context.workdir, number), made
     )  # last: a fold that has its rows has everything
     return made
+
+
+def _reconstruct(reconstructor: Reconstructor) -> Callable[[Any], np.ndarray]:
+    """Responses (n, voxels) -> images (n, h, w, c) float32 on the host."""
+    return lambda fmri: np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
+
+
+def _pictured(reconstructor: Reconstructor) -> Callable[[Trials], Pictured]:
+    """Trials -> their images, and what the model shows beside them where it shows anything."""
+    beside = getattr(reconstructor, "reconstruct_beside", None)
+
+    def pictured(trials: Trials) -> Pictured:
+        if beside is None:
+            return _reconstruct(reconstructor)(trials.fmri), {}
+        images, others = beside(jnp.asarray(trials.fmri))
+        return np.asarray(images, np.float32), others
+
+    return pictured
+
+
+def _controls(reconstructor: Any, fold: Fold, number: int, asked: bool) -> Mapping[str, Any]:
+    """Controls that a fitted model offers, where they are asked for."""
+    offered = hasattr(reconstructor, "controls") and asked
+    return reconstructor.controls(fold, number) if offered else {}
 
 
 def _path(workdir: pathlib.Path, number: int) -> pathlib.Path:
