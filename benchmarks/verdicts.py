@@ -17,6 +17,7 @@ import numpy as np
 from fmri_jax.evaluation.intervals import mean_interval
 from fmri_jax.evaluation.permutation import compare, swaps, together
 from fmri_jax.pipeline import chance
+from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.rows import METHOD, Rows
 
 COUNTS = (5, 10, 20, 50, 200)
@@ -107,6 +108,29 @@ def above_chance(
     return any(note.kind == "chance" and note.values["above"] for note in notes)
 
 
+def of_groups(rng: np.random.Generator, n: int, known: bool = True) -> bool:
+    """Whether the page says "above chance" of crops of n / 5 photographs, without information.
+
+    Crops of one photograph resemble each other, and so do the answers to them.
+    """
+    group = np.arange(n) // 5
+    likeness = photographs(rng, 2 * n)
+    targets = 0.6 * likeness[group] + 0.4 * likeness[n:]
+    mean = np.broadcast_to(photographs(rng, 20).mean(axis=0), targets.shape)
+    made = mean + rng.normal(0, 0.03, likeness[:n].shape)[group] + rng.normal(0, 0.003, mean.shape)
+    found = Rows(
+        targets=targets,
+        predictions={METHOD: np.clip(made, 0, 1), "mean_image": mean},
+        vs_train={},
+        stimulus=np.arange(n, dtype=np.int32),
+        split=np.full(n, "test"),
+        fold=np.full(n, "all"),
+    )
+    labels = Labels(groups=group if known else None)
+    _, notes = chance.against_chance(found, PERMUTATIONS, labels)
+    return any(note.kind == "chance" and note.values["above"] for note in notes)
+
+
 def scores(rng: np.random.Generator, n: int, n_metrics: int, lead: float = 0.0) -> np.ndarray:
     """(n_metrics, n) correlated scores of one method; half of them skewed, as identification is."""
     common = rng.normal(size=n)
@@ -166,6 +190,11 @@ def verdicts() -> dict[str, tuple[str, Callable[[np.random.Generator, int], bool
     found["above chance: noise, each image with a near copy, 1 fold"] = (
         "5",
         lambda rng, n: above_chance(rng, noise, n, 1, True),
+    )
+    found["above chance: noise that five crops of a photograph share, 1 fold"] = ("5", of_groups)
+    found["the same, crops taken for independent"] = (
+        "5",
+        lambda rng, n: of_groups(rng, n, False),
     )
     found["any of 32 leads over equal baselines"] = ("2.5", any_lead)
     found["a hypothesis about equal variants"] = ("2.5", lambda rng, n: hypothesis(rng, n, False))

@@ -52,6 +52,11 @@ class Recording:
             the content nor to the fingerprint.
         captions: the captions of each image, none or more; empty where the recording has none.
             `fmri_jax.data.captions.captions_of` falls back to `stimulus_names`.
+        groups: what each image shares with others that depend on it, such as the movie that it is
+            a frame of or the photograph that it is a crop of; "" where it shares nothing, empty
+            where nothing is known. What is evidence for what is no part of the content: neither
+            groups nor categories enter the fingerprint.
+        categories: the category of each image; "" where it has none, empty where none is known.
 
     Raises:
         InputError: an array has another type or shape, `fmri` is not finite, an index is out of
@@ -70,6 +75,8 @@ class Recording:
     subject: str = ""
     doubts: tuple[Doubt, ...] = ()
     captions: texts.Captions = ()
+    groups: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks every field against the others."""
@@ -85,6 +92,12 @@ class Recording:
                 "images: expected one name per image, in the order of images."
             )
         texts.check(self.captions, len(self.images))
+        for key in ("groups", "categories"):
+            if len(getattr(self, key)) not in (0, len(self.images)):
+                raise InputError(
+                    f"{key} holds {len(getattr(self, key))} names for {len(self.images)} images: "
+                    "expected one name per image, '' for none, or nothing at all."
+                )
         _check_split(self)
 
     def roi(self, expression: str) -> np.ndarray:
@@ -122,6 +135,16 @@ class Recording:
         digests = (hashlib.blake2b(image.tobytes()).digest() for image in self.images)
         return np.asarray([first.setdefault(d, i) for i, d in enumerate(digests)], np.int32)
 
+    @functools.cached_property
+    def group_numbers(self) -> np.ndarray:
+        """(stimuli,) int32: the number of each image's group, -1 where it shares nothing."""
+        return _numbered(self.groups, len(self.images))
+
+    @functools.cached_property
+    def category_numbers(self) -> np.ndarray:
+        """(stimuli,) int32: the number of each image's category, -1 where it has none."""
+        return _numbered(self.categories, len(self.images))
+
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content, without `description` and `subject`, which are words."""
         return self._fingerprint
@@ -150,6 +173,12 @@ class Recording:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+
+def _numbered(names: tuple[str, ...], n_images: int) -> np.ndarray:
+    """(n_images,) int32, equal numbers for equal names; -1 for "" and where there are no names."""
+    order = {name: i for i, name in enumerate(dict.fromkeys(filter(None, names)))}
+    return np.asarray([order.get(name, -1) for name in names or [""] * n_images], np.int32)
 
 
 def _check_responses(fmri: np.ndarray) -> None:

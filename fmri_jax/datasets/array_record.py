@@ -122,6 +122,8 @@ def read(folder: pathlib.Path) -> Recording:
         description=metadata["description"],
         subject=metadata.get("subject", ""),
         captions=tuple(map(tuple, metadata.get("captions", ()))),
+        groups=tuple(metadata.get("groups", ())),
+        categories=tuple(metadata.get("categories", ())),
     )
 
 
@@ -156,6 +158,8 @@ def _metadata(recording: Recording) -> dict[str, Any]:
         "description": recording.description,
         "subject": recording.subject,
         "captions": recording.captions,
+        "groups": recording.groups,
+        "categories": recording.categories,
     }
 
 

@@ -131,13 +131,20 @@ def parse(
     )
 
 
-def summarise(folds: Sequence[FoldFeatures], n_bootstrap: int, seed: int) -> FeatureResults:
+def summarise(
+    folds: Sequence[FoldFeatures],
+    n_bootstrap: int,
+    seed: int,
+    unit_of: Mapping[int, int] | None = None,
+) -> FeatureResults:
     """Scores over all folds, with 95 % bootstrap intervals over stimuli.
 
     Args:
         folds: of one run: the same regions, layers and test sets.
         n_bootstrap: number of resamples; 0 gives no intervals.
         seed: of the resampling.
+        unit_of: stimulus -> the unit of dependent stimuli that is resampled as a whole; a stimulus
+            that it lacks, or each where it is None, is a unit.
 
     Returns:
         The scores, test sets in the order of the first fold; none yet of recovered images.
@@ -146,7 +153,8 @@ def summarise(folds: Sequence[FoldFeatures], n_bootstrap: int, seed: int) -> Fea
     found: dict[str, SetResults] = {}
     units: dict[str, tuple[int, int]] = {}
     for split, first in folds[0].sets.items():
-        stimulus = np.concatenate([fold.stimulus[split] for fold in folds])
+        shown = np.concatenate([fold.stimulus[split] for fold in folds])
+        stimulus = _units(shown, unit_of or {})
         by_source: list[Layers] = [{} for _ in range(2 + len(regions))]
         for layer in first:
             parts = [fold.sets[split][layer] for fold in folds]
@@ -158,6 +166,11 @@ def summarise(folds: Sequence[FoldFeatures], n_bootstrap: int, seed: int) -> Fea
         decoded, span, *others = by_source
         found[split] = SetResults(decoded, span, dict(zip(regions, others, strict=True)))
     return FeatureResults(found, units=units)
+
+
+def _units(stimulus: np.ndarray, unit_of: Mapping[int, int]) -> np.ndarray:
+    """(n,) the unit of each row; stimuli without one get negative numbers."""
+    return np.asarray([unit_of.get(shown, -1 - shown) for shown in stimulus.tolist()])
 
 
 def _joined(parts: Sequence[LayerScores]) -> LayerScores:

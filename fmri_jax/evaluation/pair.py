@@ -12,6 +12,7 @@ from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.identification import Ranks, against_all, pairwise, ranks
 from fmri_jax.evaluation.images import is_binary
+from fmri_jax.evaluation.within_category import identification_within
 from fmri_jax.evaluation.without_mean import identification_without_mean
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Pair:
         perceptual_size: px, shorter side for networks; None: as is, at least what each needs.
         means: (n, h, w, c) in [0, 1], the mean training image of each row's fold; None where it is
             not known.
+        categories: (n,) the category of each row's image, -1 for none; None where none is known.
     """
 
     targets: np.ndarray
@@ -41,6 +43,7 @@ class Pair:
     weights: "PerceptualWeights | None" = None
     perceptual_size: int | None = None
     means: np.ndarray | None = None
+    categories: np.ndarray | None = None
 
     @functools.cached_property
     def among_test(self) -> Ranks:
@@ -53,6 +56,14 @@ class Pair:
         if self.means is None or np.min(self.among_test.distractors) < 1:
             return None
         return identification_without_mean(self.targets, self.reconstructions, self.means)
+
+    @functools.cached_property
+    def within_category(self) -> np.ndarray | None:
+        """(n, 2) identification within the category; None where no image has another one."""
+        if self.categories is None or np.min(self.among_test.distractors) < 1:
+            return None
+        images = self.targets, self.reconstructions
+        return identification_within(*images, self.categories, self.means)
 
     @functools.cached_property
     def perceptual(self) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ import numpy as np
 from fmri_jax.evaluation import binary, metrics
 from fmri_jax.evaluation.identification import n_way
 from fmri_jax.evaluation.pair import Pair
+from fmri_jax.evaluation.within_category import share_of_sums
 
 Compute = Callable[[Pair], "np.ndarray | None"]
 
@@ -201,6 +202,16 @@ METRICS = {
         "is then below 1/2.",
         percent=True,
         compute=lambda pair: pair.without_mean,
+        chance=_one_of(2),
+    ),
+    "identification_category": Metric(
+        "Identification within the category",
+        "higher",
+        "The same in pairs of images of one category, where the recording names categories and "
+        "several test images are of one: 1/2 for a decoder of the category alone.",
+        percent=True,
+        compute=lambda pair: pair.within_category,
+        statistic=share_of_sums,
         chance=_one_of(2),
     ),
     "identification_10way": Metric(

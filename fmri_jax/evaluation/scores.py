@@ -129,6 +129,7 @@ def score_images(
     config: EvaluationConfig | None = None,
     known_vs_train: np.ndarray | None = None,
     means: np.ndarray | None = None,
+    categories: np.ndarray | None = None,
 ) -> PerImage:
     """Scores each reconstruction by itself; arguments and errors as `score`.
 
@@ -138,6 +139,8 @@ def score_images(
         known_vs_train: (n, 2), of `pair.vs_train` where folds have training images of their own.
         means: (n, height, width, channels) in [0, 1], the mean training image of each row's fold;
             by default that of `training_images`.
+        categories: (n,) the category of each row's image, -1 for none; for
+            `identification_category`.
     """
     config = config or EvaluationConfig()
     targets, reconstructions = as_pair(targets, reconstructions)
@@ -149,7 +152,8 @@ def score_images(
             mean = training.mean(axis=0, dtype=np.float64).astype(np.float32)
             means = np.broadcast_to(mean, targets.shape)
     used = weights if config.perceptual else None
-    pair = Pair(targets, reconstructions, known_vs_train, used, config.perceptual_size, means)
+    size = config.perceptual_size
+    pair = Pair(targets, reconstructions, known_vs_train, used, size, means, categories)
     values: dict[str, np.ndarray] = {}
     columns: dict[str, np.ndarray] = {}
     for name, metric in METRICS.items():

@@ -57,6 +57,26 @@ def identification_without_mean(targets: Any, reconstructions: Any, means: Any) 
     return np.asarray(shares[np.arange(len(own)), own], np.float64)
 
 
+def similarities(
+    targets: Any, reconstructions: Any, means: Any = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The image of each row, and the similarity of each row to every image, means removed.
+
+    Args:
+        targets: (n, height, width, channels) in [0, 1]; equal images are one candidate.
+        reconstructions: the same shape.
+        means: the same shape, the mean training image of each row's fold; None: none is removed.
+
+    Returns:
+        (n,) index of the own image, and (n, images) partial correlations in units of `TIE`.
+
+    Raises:
+        InputError: shapes do not match, or all targets are the same image.
+    """
+    asked = _asked(targets, reconstructions, means, centred=True)
+    return asked.own, np.broadcast_to(asked.scores(asked.fold), (len(asked.own), asked.n_images))
+
+
 def blind_test(
     targets: Any,
     reconstructions: Any,
@@ -112,14 +132,21 @@ def blind_test(
     return BlindTest(observed, float(by_unit.mean(axis=0).sum()), p, n)
 
 
-def _shares(
-    targets: Any, reconstructions: Any, means: Any, centred: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The stimulus of each row, the rows of each stimulus, and [row, image] how often it wins.
+class _Asked(NamedTuple):
+    """Answers and the images that they are compared with."""
 
-    The entry of a row and an image says which share of the other images is less similar than this
-    one to the row's answer, laid upon the mean of this image's fold.
-    """
+    own: np.ndarray  # (rows,) the image of each row
+    counts: np.ndarray  # (images,) rows of each
+    fold: np.ndarray  # (rows,) the number of each row's fold
+    scores: Any  # (rows,) fold that each answer is laid in -> (rows, images) similarities
+
+    @property
+    def n_images(self) -> int:
+        return len(self.counts)
+
+
+def _asked(targets: Any, reconstructions: Any, means: Any, centred: bool) -> _Asked:
+    """Takes what each answer adds to the mean of its fold, to be laid upon that of any fold."""
     targets, reconstructions = as_pair(targets, reconstructions)
     (ids,) = image_ids(targets)
     _, first, own, counts = np.unique(
@@ -139,13 +166,25 @@ def _shares(
     contrast = np.sum(made * means[fold], axis=1) / safe[fold]  # how much of the mean is in it
     added = made - contrast[:, None] * means[fold]
     added[np.abs(added).max(axis=1) < FLAT] = 0
-    scores = _scores(added, contrast, images, means, safe, centred)
-    shares = np.empty((len(made), len(images)), np.float32)
-    home = _home(fold, own, len(images))
-    for f in range(len(means)):
+    return _Asked(own, counts, fold, _scores(added, contrast, images, means, safe, centred))
+
+
+def _shares(
+    targets: Any, reconstructions: Any, means: Any, centred: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The stimulus of each row, the rows of each stimulus, and [row, image] how often it wins.
+
+    The entry of a row and an image says which share of the other images is less similar than this
+    one to the row's answer, laid upon the mean of this image's fold.
+    """
+    asked = _asked(targets, reconstructions, means, centred)
+    own, counts, fold, scores = asked
+    shares = np.empty((len(own), asked.n_images), np.float32)
+    home = _home(fold, own, asked.n_images)
+    for f in range(fold.max() + 1):
         here = np.flatnonzero(home == f)
         if len(here):
-            shares[:, here] = _win_shares(scores(np.full(len(made), f)), here)
+            shares[:, here] = _win_shares(scores(np.full(len(own), f)), here)
     if (several := np.flatnonzero(home < 0)).size:  # each answer stays in its own fold
         shares[:, several] = _win_shares(scores(fold), several)
     return own, counts, shares

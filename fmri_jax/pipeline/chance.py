@@ -6,13 +6,17 @@ from fmri_jax.data.recording import IMAGERY
 from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.permutation import compare
 from fmri_jax.evaluation.results import UNEVEN
-from fmri_jax.evaluation.units import FEW, independent_units
+from fmri_jax.evaluation.units import FEW
 from fmri_jax.evaluation.without_mean import BlindTest, blind_test, identification_without_mean
+from fmri_jax.pipeline import evidence
+from fmri_jax.pipeline.evidence import UNNAMED, Labels
 from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, p_text
 
 
-def against_chance(rows: Rows, n_permutations: int = 1000) -> tuple[dict[str, float], list[Note]]:
+def against_chance(
+    rows: Rows, n_permutations: int = 1000, labels: Labels = UNNAMED
+) -> tuple[dict[str, float], list[Note]]:
     """A permutation test of pairwise identification on the test set: numbers and notes.
 
     With the mean of each fold removed where it is known. Of several folds, each has a decoder of
@@ -22,10 +26,11 @@ def against_chance(rows: Rows, n_permutations: int = 1000) -> tuple[dict[str, fl
     test = rows.main_test_set()
     if len(np.unique(test.stimulus)) < 2:
         return {}, few(test)
-    units = independent_units(test.targets, test.stimulus)
+    units = evidence.units(test, labels)
     means = test.predictions.get("mean_image")
     raw = blind_test(test.targets, test.reconstructions, means, False, units, n_permutations)
     numbers = {"identification_2way_p": raw.p, "identification_2way_blind": raw.level}
+    numbers["independent_units"] = raw.units
     text, p = _raw_text(raw), raw.p
     if means is not None:
         centred = blind_test(test.targets, test.reconstructions, means, True, units, n_permutations)
@@ -43,13 +48,19 @@ def few(test: Rows, known: np.ndarray | None = None) -> list[Note]:
     """What so few independent test images, in `known` units, can show."""
     stimuli = len(np.unique(test.stimulus))
     if known is None:
-        known = independent_units(test.targets, test.stimulus)
+        known = evidence.units(test)
     units = len(np.unique(known))
     if units >= FEW:
         return []
-    groups = "" if units == stimuli else f", which are {count(units, 'group')} of near copies"
+    groups = (
+        ""
+        if units == stimuli
+        else f" of {count(units, 'independent group')} (near copies, and what the recording says "
+        "depends on one another)"
+    )
+    few_what = "so few" if units == stimuli else "so few groups"
     text = (
-        f"{count(stimuli, 'test image')}{groups}: so few prove little. Tests are exact and "
+        f"{count(stimuli, 'test image')}{groups}: {few_what} prove little. Tests are exact and "
         "intervals Student's, but another choice of images may well give other scores; "
     )
     least = 2.0 ** (1 - units)
@@ -96,7 +107,7 @@ def _centred_text(centred: BlindTest, raw: BlindTest) -> str:
     return text + "."
 
 
-def imagined(rows: Rows) -> list[Note]:
+def imagined(rows: Rows, labels: Labels = UNNAMED) -> list[Note]:
     """What a reader must know of imagery: no rank of methods on seen images holds for it.
 
     After Kneeland et al. (2025), "NSD-Imagery", arXiv:2506.06898.
@@ -111,7 +122,8 @@ def imagined(rows: Rows) -> list[Note]:
     )
     values: dict[str, object] = {"images": images}
     if images > 1:
-        p = blind_test(part.targets, part.reconstructions, centred=False).p
+        units = evidence.units(part, labels)
+        p = blind_test(part.targets, part.reconstructions, centred=False, units=units).p
         values |= {"p": p, "above": p < 0.05}
         is_above = "is" if p < 0.05 else "is not"
         text += f": 2-way identification {is_above} above chance ({p_text(p)})"

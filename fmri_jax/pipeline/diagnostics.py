@@ -6,6 +6,7 @@ test images that training images span, scores against chance, and what the recor
 """
 
 import dataclasses
+import functools
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.training_span import project_onto_span
 from fmri_jax.features.registry import find_network
 from fmri_jax.pipeline import chance, own_texture
+from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
 from fmri_jax.report.text.text_format import count, joined
@@ -82,11 +84,12 @@ def examine(
             "by the mean image then falls below chance."
         )
         found.notes.append(Note("left_out_mean", "info", text))
-    for looked_at in (own_texture.trained, own_texture.stamped, chance.against_chance):
+    tested = functools.partial(chance.against_chance, labels=Labels.of(recording))
+    for looked_at in (own_texture.trained, own_texture.stamped, tested):
         numbers, remarks = looked_at(rows)
         found.numbers.update(numbers)
         found.notes.extend(remarks)
-    found.notes.extend(chance.imagined(rows))
+    found.notes.extend(chance.imagined(rows, Labels.of(recording)))
     _span(options, splits, found)
     _ceiling(options, recording, splits, found)
     return found

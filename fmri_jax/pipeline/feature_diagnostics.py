@@ -20,6 +20,8 @@ from fmri_jax.evaluation.scores import EvaluationConfig, score_images
 from fmri_jax.evaluation.scores import summarise as summarise_images
 from fmri_jax.files import set_aside
 from fmri_jax.methods import Reconstructor, RunContext
+from fmri_jax.pipeline import evidence
+from fmri_jax.pipeline.evidence import UNNAMED, Labels
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
 
@@ -100,18 +102,21 @@ def results(
     rows: Rows,
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
+    labels: Labels = UNNAMED,
 ) -> tuple[FeatureResults | None, list[Note]]:
     """Scores over all folds, those of recovered images among them, and what a reader must know."""
     if not folds:
         return None, []
-    found = summarise(folds, config.n_bootstrap, config.seed)
+    unit_of = _unit_of(rows, labels)
+    found = summarise(folds, config.n_bootstrap, config.seed, unit_of)
     images, stimulus = recovered(folds).values()
     if not len(images) or images.shape[1:] != rows.targets.shape[1:]:
         return found, []
     test = rows.main_test_set()
     first = [np.flatnonzero(test.stimulus == shown)[0] for shown in stimulus]
     per_image = score_images(test.targets[first], images, None, weights, config)
-    found.recovery.update(summarise_images(per_image, stimulus, config.n_bootstrap, config.seed))
+    units = np.asarray([unit_of[shown] for shown in stimulus.tolist()])
+    found.recovery.update(summarise_images(per_image, units, config.n_bootstrap, config.seed))
     if "pixel_correlation" not in found.recovery:
         return found, []
     value = found.recovery["pixel_correlation"].value
@@ -121,6 +126,18 @@ def results(
         "features to images has lost, not the recording."
     )
     return found, [Note("recovery_check", "info", text, {"pixel_correlation": value})]
+
+
+def _unit_of(rows: Rows, labels: Labels) -> dict[int, int]:
+    """Stimulus -> its unit, of all test sets; units of two sets have different numbers."""
+    found: dict[int, int] = {}
+    for split in rows.test_sets():
+        part = rows.take(rows.split == split)
+        first = max(found.values(), default=-1) + 1
+        numbers = (first + evidence.units(part, labels)).tolist()
+        for stimulus, unit in zip(part.stimulus.tolist(), numbers, strict=True):
+            found.setdefault(stimulus, unit)
+    return found
 
 
 def recovered(folds: Sequence[FoldFeatures]) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import pathlib
 import numpy as np
 
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
-from fmri_jax.evaluation.units import FEW
+from fmri_jax.evaluation.units import FEW, joined_units
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.report.text.text_format import count, duration
 
@@ -44,16 +44,51 @@ def foreseen(options: Experiment, recording: Recording, n_folds: int) -> list[st
             f"The recording names the test set {others[0]!r}: split={split!r} divides its training "
             "trials only, and leaves that set out. --config.preparation.split=given tests on it."
         )
+    found += _shared_groups(recording, split)
     tested = train if split != "given" else recording.split == (others[0] if others else TRAIN)
     images = len(np.unique(shown[tested]))
-    if images < FEW:
+    units = _independent(recording, np.unique(shown[tested]))
+    if units < images:
+        found.append(
+            f"{count(images, 'test image')} of {count(units, 'group')} that depend on one another: "
+            "groups, not images, are counted as evidence."
+        )
+    if units < FEW:
         cure = (
             " --config.preparation.split=stimulus tests every training image in turn."
             if split == "given"
             else ""
         )
-        found.append(f"{count(images, 'test image')}: so few prove little.{cure}")
+        what = count(images, "test image") if units == images else count(units, "group")
+        found.append(f"{what}: so few prove little.{cure}")
     return found
+
+
+def _shared_groups(recording: Recording, split: str) -> list[str]:
+    """Whether images of one group, such as frames of a movie, are trained on and tested."""
+    train = recording.split == TRAIN
+    group = recording.group_numbers[recording.stimulus]
+    if split == "given":
+        shared = set(group[train].tolist()) & set(group[~train].tolist()) - {-1}
+    elif split == "stimulus":
+        images = np.unique(recording.stimulus[train])
+        names, sizes = np.unique(recording.group_numbers[images], return_counts=True)
+        shared = set(names[sizes > 1].tolist()) - {-1}
+    else:
+        return []
+    if not shared:
+        return []
+    return [
+        f"Images of {count(len(shared), 'group')}, such as frames of one movie or crops of one "
+        "photograph, are shown both in training and in testing: scores measure recognition of what "
+        "was seen. --config.preparation.split=group leaves out groups as a whole."
+    ]
+
+
+def _independent(recording: Recording, images: np.ndarray) -> int:
+    """How many independent units these images are, by the groups and categories named."""
+    labels = [recording.group_numbers[images], recording.category_numbers[images]]
+    return len(np.unique(joined_units(len(images), *labels)))
 
 
 def remaining(n_folds: int, seconds: float, n_bytes: int) -> str:

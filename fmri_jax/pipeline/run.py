@@ -27,6 +27,7 @@ from fmri_jax.pipeline import (
     recording_identity,
     roi_activation,
 )
+from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.pipeline.rows import Rows, write_reconstructions
@@ -150,11 +151,14 @@ def _results(
 ) -> Results:
     weights = perceptual_weights(options.evaluation)
     n_train = np.concatenate([fold.distractors() for fold in splits])
-    results = score_run(rows, recording.stimulus_names, n_train, options.evaluation, weights)
+    names, labels = recording.stimulus_names, Labels.of(recording)
+    results = score_run(rows, names, n_train, options.evaluation, weights, labels)
     scored = [registry.metric(name) for name in results.test]
     scored += [registry.EIGHT_NUMBERS[number] for number in results.eight_numbers]
     found = diagnostics.examine(options, recording, splits, rows, scored)
-    features, remarks = feature_diagnostics.results(folds, rows, options.evaluation, weights)
+    features, remarks = feature_diagnostics.results(
+        folds, rows, options.evaluation, weights, labels
+    )
     notes = (*results.notes, *found.notes, *control_notes.of_run(results, rows), *remarks)
     return dataclasses.replace(results, notes=notes, diagnostics=found.numbers, features=features)
 

@@ -21,7 +21,7 @@ from fmri_jax.evaluation.scores import (
     score_images,
     summarise,
 )
-from fmri_jax.evaluation.units import independent_units
+from fmri_jax.pipeline.evidence import UNNAMED, Labels, units
 from fmri_jax.pipeline.rows import METHOD, Rows
 
 
@@ -31,6 +31,7 @@ def score_run(
     n_train: np.ndarray,
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
+    labels: Labels = UNNAMED,
 ) -> Results:
     """Scores all rows of a run.
 
@@ -40,6 +41,7 @@ def score_run(
         n_train: (rows of the main test set,) training images that are not the row's own.
         config: what is scored.
         weights: AlexNet, LPIPS heads and other networks, for the perceptual metrics.
+        labels: groups and categories of the images of the recording.
 
     Returns:
         The results, without notes and diagnostics.
@@ -50,24 +52,24 @@ def score_run(
     for split in rows.test_sets():
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
-        units = independent_units(part.targets, part.stimulus)
-        results[split] = _per_image(part, METHOD, config, weights)
-        sets[split] = summarise(results[split], units, config.n_bootstrap, config.seed)
-        per_image += _by_image(index, part, results[split], stimulus_names, units)
+        unit = units(part, labels)
+        results[split] = _per_image(part, METHOD, config, weights, labels)
+        sets[split] = summarise(results[split], unit, config.n_bootstrap, config.seed)
+        per_image += _by_image(index, part, results[split], stimulus_names, unit)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
     weaker = {
-        name: _per_image(test, name, config, weights)
+        name: _per_image(test, name, config, weights, labels)
         for name in baselines.ordered(set(test.predictions) - {METHOD})
     }
-    units = independent_units(test.targets, test.stimulus)
-    numbers, missing = _eight_numbers(test, units, config) if config.eight_numbers else ({}, {})
+    unit = units(test, labels)
+    numbers, missing = _eight_numbers(test, unit, config) if config.eight_numbers else ({}, {})
     return Results(
         sets=sets,
         baselines={
             name: summarise(result, test.stimulus, n_bootstrap=0) for name, result in weaker.items()
         },
-        differences=_differences(ours, weaker, units, config) if config.n_bootstrap else {},
-        without_brain=_without_brain(weaker, units, config),
+        differences=_differences(ours, weaker, unit, config) if config.n_bootstrap else {},
+        without_brain=_without_brain(weaker, unit, config),
         chance=chance(len(np.unique(test.stimulus)), n_train),
         per_image=tuple(sorted(per_image, key=lambda entry: entry.index)),
         eight_numbers=numbers,
@@ -111,14 +113,20 @@ def _eight_numbers(
 
 
 def _per_image(
-    rows: Rows, prediction: str, config: EvaluationConfig, weights: PerceptualWeights | None
+    rows: Rows,
+    prediction: str,
+    config: EvaluationConfig,
+    weights: PerceptualWeights | None,
+    labels: Labels,
 ) -> PerImage:
     """Scores one prediction; identification among training images was counted fold by fold."""
     is_test = (rows.split != "train").all()
     known = rows.vs_train.get(prediction) if is_test else None
     means = rows.predictions.get("mean_image") if is_test else None
     images = rows.predictions[prediction]
-    return score_images(rows.targets, images, None, weights, config, known, means)
+    category = labels.categories
+    categories = category[rows.stimulus] if is_test and category is not None else None
+    return score_images(rows.targets, images, None, weights, config, known, means, categories)
 
 
 def _differences(

@@ -6,6 +6,7 @@ import pytest
 from fmri_jax.evaluation.baselines import BASELINES, questions
 from fmri_jax.evaluation.units import independent_units
 from fmri_jax.pipeline import chance
+from fmri_jax.pipeline.evidence import Labels, units
 from fmri_jax.pipeline.rows import METHOD, Rows
 
 
@@ -86,6 +87,33 @@ def test_near_copies_and_groups_are_one_unit():
     found = independent_units(targets, stimulus, movies)
     assert found[0] == found[1] == found[2] == found[3] == found[6]  # joined by the copy
     assert len(np.unique(found)) == 3
+
+
+def test_crops_of_four_photographs_are_four_pieces_of_evidence():
+    """An answer that tells some photographs apart: certain by crops, not by photographs."""
+    rng = np.random.default_rng(2)
+    photograph = np.repeat(np.arange(4), 10)
+    likeness = 0.5 * rng.uniform(size=(4, 5, 5, 1))[photograph]
+    shown = likeness + 0.5 * rng.uniform(size=(40, 5, 5, 1))
+    mean = np.broadcast_to(shown.mean(axis=0), shown.shape)
+    swapped = likeness[np.array([1, 0, 2, 3])[photograph] * 10]  # two of the four are confused
+    found = Rows(
+        targets=shown,
+        predictions={METHOD: np.clip(swapped, 0, 1), "mean_image": mean},
+        vs_train={},
+        stimulus=np.arange(40, dtype=np.int32),
+        split=np.full(40, "test"),
+        fold=np.full(40, "all"),
+    )
+    numbers, notes = chance.against_chance(found, 1000)
+    assert numbers["independent_units"] == 40 and numbers["identification_centred_p"] < 0.05
+    numbers, notes = chance.against_chance(found, labels=Labels(groups=photograph))
+    assert numbers["independent_units"] == 4 and numbers["identification_centred_p"] > 0.05
+    few, chance_note = notes
+    assert few.values == {"images": 40, "units": 4} and "so few groups prove little" in few.text
+    assert not chance_note.values["above"]
+    categories = Labels(groups=np.full(40, -1), categories=photograph)
+    assert len(np.unique(units(found, categories))) == 4
 
 
 def test_which_baselines_question_a_lead():

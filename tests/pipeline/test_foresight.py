@@ -25,6 +25,12 @@ def recording(n_images=30, runs=3, tested=0) -> Recording:
     )
 
 
+def grouped(tested=0) -> Recording:
+    """Six movies of five frames each."""
+    found = recording(tested=tested)
+    return dataclasses.replace(found, groups=tuple(f"movie {i // 5}" for i in range(30)))
+
+
 def said(found: Recording, split: str, n_folds: int) -> str:
     config = default_config("ridge", "virtual_subject").to_dict()
     config["preparation"]["split"] = split
@@ -38,6 +44,9 @@ def said(found: Recording, split: str, n_folds: int) -> str:
         (recording(), "run", 3, "--config.preparation.split=stimulus"),
         (recording(tested=25), "stimulus", 5, "leaves that set out"),
         (recording(tested=5), "given", 1, "5 test images: so few prove little"),
+        (grouped(), "stimulus", 30, "--config.preparation.split=group"),
+        (grouped(tested=12), "given", 1, "Images of 1 group"),
+        (grouped(), "group", 6, "6 groups: so few prove little"),
     ],
 )
 def test_each_fault_is_said_with_its_cure(found, split, n_folds, words):

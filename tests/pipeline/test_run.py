@@ -58,11 +58,14 @@ def test_a_run_leaves_what_it_promises(finished):
     scores = json.loads((finished / "scores.json").read_text())
     assert set(scores["baselines"]) == MADE - {"all_black"}
     for metric in ("pixel_correlation", "ssim", "identification_2way", "alexnet5", "lpips"):
-        entry = scores["sets"]["test"][metric]
+        entry = scores["sets"]["shapes"][metric]
         assert entry["low"] <= entry["value"] <= entry["high"]
+        assert "low" not in scores["sets"]["test"][metric]  # crops of four photographs
         assert metric in scores["baselines"]["ridge"]
     assert 0 <= scores["sets"]["test"]["identification_vs_train"]["value"] <= 1
     assert len(scores["per_image"]) == len(stored["split"])
+    assert scores["diagnostics"]["independent_units"] == 4
+    assert "of 4 independent groups" in (finished / "report.html").read_text()
 
 
 def test_simulated_data_is_called_simulated(finished):

@@ -150,6 +150,16 @@ def _summary(recording: Recording, originals: tuple[tuple[int, int], ...]) -> li
         f"split   {', '.join(f'{name} {count}' for name, count in splits)} trials",
         f"rois    {', '.join(list(sizes)[:_MOST_LINES]) or 'none'}",
         *_captions(recording),
+        *_labels(recording),
+    ]
+
+
+def _labels(recording: Recording) -> list[str]:
+    """How many groups and categories the recording names."""
+    return [
+        f"{key:7} {len(set(names) - {''})} of images, such as {next(filter(None, names))!r}"
+        for key, names in (("groups", recording.groups), ("kinds", recording.categories))
+        if names
     ]
 
 

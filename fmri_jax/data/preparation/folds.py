@@ -30,7 +30,9 @@ class PreparationConfig:
     fmri: Literal["recorded", "noise"] = "recorded"  # "noise": the baseline without any fMRI
     roi: str = "all"  # ROI expression; "all" takes every voxel
     image_size: OptionalInt = None  # px, side of the square target images; None: as recorded
-    split: Literal["given", "stimulus", "run", "cluster"] = "given"  # or leave one group out
+    # What is tested: the recording's own test set, or what is left out in turn. "group" keeps
+    # images together that the recording says depend on one another, such as frames of a movie.
+    split: Literal["given", "stimulus", "run", "cluster", "group"] = "given"
     n_folds: OptionalInt = None  # groups are split into so many (clusters: made); None: one each
     validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus

@@ -24,7 +24,7 @@ def assign(
     Args:
         recording: the recording.
         stimulus: (trials,) stimuli, of which those with identical pixels are one.
-        split: "given", or what is left out: "stimulus", "run" or "cluster".
+        split: "given", or what is left out: "stimulus", "run", "cluster" or "group".
         n_folds: into how many folds groups are split; None for one per group.
         clusters: (stimuli,) clusters of similar images, for "cluster".
 
@@ -45,7 +45,8 @@ def assign(
         if n_folds:
             raise InputError(
                 f"split='given' with n_folds={n_folds}, but the recording's own split is one fold: "
-                "leave n_folds out, or choose split='stimulus', 'run' or 'cluster'."
+                "leave n_folds out, or choose split='stimulus', 'run', 'cluster' or "
+                "'group'."
             )
         yield WHOLE, train, {name: np.flatnonzero(recording.split == name) for name in names}
         return
@@ -71,11 +72,29 @@ def _labels(
     recording: Recording, stimulus: np.ndarray, split: str, clusters: np.ndarray | None
 ) -> np.ndarray:
     """(trials,) which group each trial is left out with."""
+    if split == "group":
+        return _groups(recording, stimulus)
     if split != "cluster":
         return stimulus if split == "stimulus" else recording.run
     if clusters is None:
         raise InputError("split='cluster' without clusters: give folds the stimuli's clusters.")
     return clusters[stimulus]
+
+
+def _groups(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
+    """(trials,) the group of each trial's image; an image that shares nothing is one of its own.
+
+    Raises:
+        InputError: the recording names no groups.
+    """
+    if not recording.groups:
+        raise InputError(
+            "split='group', but this recording names no groups of images: store them under the key "
+            "'groups', name the key that holds them with --config.data.file.groups=KEY, or choose "
+            "another split."
+        )
+    group, n_groups = recording.group_numbers, len(recording.groups)
+    return np.where(group >= 0, group, n_groups + np.arange(n_groups))[stimulus]
 
 
 def hold_out(

@@ -13,6 +13,9 @@
     simulated       optional bool
     description     optional text, one sentence
     subject         optional text or number that tells the person from others
+    groups          optional (stimuli,) or (trials,) text or whole numbers: images of one group,
+                    such as frames of a movie, are one piece of evidence; "" or -1 for none
+    categories      the same, of categories: images are also told apart within their own
 
 Other keys are ignored, unless one looks like a misspelling, or is another word, for one that is
 absent.
@@ -25,6 +28,7 @@ import numpy as np
 
 from fmri_jax.data import captions
 from fmri_jax.data.captions import Captions
+from fmri_jax.data.readers import array_groups as shared
 from fmri_jax.data.readers.array_images import as_pixels, check_stack
 from fmri_jax.data.readers.missing import is_missing
 from fmri_jax.data.recording import TRAIN, Recording
@@ -41,16 +45,23 @@ OPTIONAL = (
     "simulated",
     "description",
     "subject",
+    "groups",
+    "categories",
 )
+# Words that a lab may use for something else: another spelling of them is no mistake.
+ORDINARY = ("subject", "captions", "groups", "categories")
 REGIONS = ("roi", "rois", "masks")  # words under which labs store what we have in two keys
 
 
-def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recording:
+def session_from_arrays(
+    arrays: Mapping[str, np.ndarray], where: str, groups: str = ""
+) -> Recording:
     """Builds a recording from arrays under the keys of this module's docstring.
 
     Args:
         arrays: key -> array.
         where: the file that they come from, for messages.
+        groups: the key that holds the groups, where it is not `groups`.
 
     Returns:
         The recording, checked; without `split` every trial is a training trial.
@@ -61,6 +72,11 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recordi
     """
     try:
         _check_keys(arrays)
+        if groups and groups not in arrays:
+            raise InputError(
+                f"it has no key {groups!r}, which was named for its groups: choose one of "
+                f"{', '.join(sorted(arrays))}."
+            )
         fmri = _responses(arrays["fmri"])
         _check_labels(arrays["stimulus"])
         stimulus = _whole_numbers("stimulus", arrays["stimulus"])
@@ -82,6 +98,8 @@ def session_from_arrays(arrays: Mapping[str, np.ndarray], where: str) -> Recordi
             description=str(arrays.get("description", "")),
             subject=_subject(arrays.get("subject", np.empty(0))),
             captions=_captions(arrays.get("captions")),
+            groups=shared.by_image(groups or "groups", arrays, stimulus, len(images)),
+            categories=shared.by_image("categories", arrays, stimulus, len(images)),
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
@@ -96,7 +114,7 @@ def _check_keys(arrays: Mapping[str, np.ndarray]) -> None:
             )
     for key in set(arrays) - {*REQUIRED, *OPTIONAL}:
         # "subjects" or "subject_id" may be a lab's own key, and nothing depends on the name.
-        absent = [name for name in OPTIONAL if name not in (*arrays, "subject", "captions")]
+        absent = [name for name in OPTIONAL if name not in (*arrays, *ORDINARY)]
         absent += ["captions"] if key.lower() == "caption" and "captions" not in arrays else []
         for meant in difflib.get_close_matches(key, absent, n=1, cutoff=0.8):
             raise InputError(f"key {key!r} is unknown: rename it to {meant!r}, or to another word.")

@@ -25,6 +25,7 @@ from fmri_jax.errors import InputError
 _KEYS = (*REQUIRED, *OPTIONAL)
 _VECTORS = ("stimulus", "run", "simulated")
 _TEXTS = ("roi_names", "stimulus_names", "captions", "split", "description")
+_LABELS = ("groups", "categories")  # texts or numbers
 
 
 def load(path: str) -> Recording:
@@ -186,9 +187,11 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
         if key == "description":
             return np.asarray(texts[0] if texts else "", np.str_)
         return np.asarray(texts, np.str_)
+    if key in _LABELS and value.dtype.kind in "OU":
+        return np.asarray([_text(path, key, item) for item in value.ravel()], np.str_)
     if value.dtype.kind == "O":
         raise _rejected(path, key, "a cell array")
-    if key in _VECTORS and value.ndim == 2 and 1 in value.shape:
+    if key in (*_VECTORS, *_LABELS) and value.ndim == 2 and 1 in value.shape:
         return value.ravel()
     if key == "images" and value.ndim == 3:
         return value[..., None]

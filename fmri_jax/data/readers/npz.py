@@ -17,11 +17,12 @@ from fmri_jax.errors import InputError
 from fmri_jax.files import place, replacing
 
 
-def load(path: str) -> Recording:
+def load(path: str, groups: str = "") -> Recording:
     """Reads an `.npz` recording.
 
     Args:
         path: the file.
+        groups: the key that says which images depend on one another; by default `groups`.
 
     Returns:
         The recording, checked.
@@ -32,7 +33,7 @@ def load(path: str) -> Recording:
     """
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path} is not a file: expected an .npz recording; check the path.")
-    return session_from_arrays(_read(path), path)
+    return session_from_arrays(_read(path, groups), path, groups)
 
 
 def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
@@ -57,6 +58,9 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
     }
     if recording.captions:
         arrays["captions"] = captions.to_array(recording.captions)
+    for key in ("groups", "categories"):
+        if getattr(recording, key):
+            arrays[key] = np.asarray(getattr(recording, key), np.str_)
     if recording.rois:
         arrays["roi_names"] = np.asarray(list(recording.rois), np.str_)
         arrays["roi_masks"] = np.stack(list(recording.rois.values()))
@@ -64,7 +68,7 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _read(path: str) -> dict[str, np.ndarray]:
+def _read(path: str, groups: str) -> dict[str, np.ndarray]:
     """The arrays of the file; large ones that a recording does not use are left on disk."""
     with open(path, "rb") as file:
         begins = file.read(2) == b"PK"  # NumPy takes anything else for a pickle
@@ -74,7 +78,7 @@ def _read(path: str) -> dict[str, np.ndarray]:
             " copy or write it again."
         )
     try:
-        return read_npz(path, used=(*REQUIRED, *OPTIONAL))
+        return read_npz(path, used=(*REQUIRED, *OPTIONAL, *filter(None, [groups])))
     except (OSError, CorruptError) as error:
         if "pickle" in str(error).lower():
             raise InputError(

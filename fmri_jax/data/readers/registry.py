@@ -21,6 +21,9 @@ READERS = {
     ".nii.gz": "fmri_jax.data.readers.nifti",
 }
 FOLDER = "fmri_jax.data.readers.nifti"  # reads a folder
+ARRAYS = {  # those whose files say everything by themselves
+    "fmri_jax.data.readers.npz": ".npz",
+}
 FORMATS = {  # what people call the files of those readers that take options
     "fmri_jax.data.readers.bdata_recording": "BData",
     "fmri_jax.data.readers.nifti": "NIfTI",
@@ -57,6 +60,7 @@ class Config:
     confounds: str = _option("", "of response=glm: fMRIPrep's, such as motion,wm_csf")
     repetition_time: float = _option(0.0, "s between volumes, where their files disagree")
     image_size: int = _option(0, "px, side of the square that images are resized to")
+    groups: str = _option("", "key of the groups of images that depend on one another")
 
 
 def load(path: str = "", **options: Any) -> Recording:
@@ -82,8 +86,10 @@ def load(path: str = "", **options: Any) -> Recording:
     options = {"path": path, **given}
     found = apart.call(f"{__name__}:read", path, _size(options), options=options)
     doubts = tuple(Doubt(**doubt) for doubt in found.pop("doubts"))
-    names, captions = tuple(found.pop("stimulus_names")), tuple(map(tuple, found.pop("captions")))
-    return Recording(**found, stimulus_names=names, captions=captions, doubts=doubts)
+    captions = tuple(map(tuple, found.pop("captions")))
+    for key in ("stimulus_names", "groups", "categories"):
+        found[key] = tuple(found[key])
+    return Recording(**found, captions=captions, doubts=doubts)
 
 
 def read(options: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +128,7 @@ def takers(option: str) -> dict[str, Any]:
     """The formats whose readers take an option -> the default there."""
     signatures = {
         name: inspect.signature(importlib.import_module(reader).load).parameters
-        for reader, name in FORMATS.items()
+        for reader, name in {**FORMATS, **ARRAYS}.items()
     }
     return {
         name: parameters[option].default

@@ -137,6 +137,11 @@ def test_crops(n: int, size: int, rng: np.random.Generator) -> tuple[np.ndarray,
     return np.stack([crop for _, crop in images]), [name for name, _ in images]
 
 
+def parents(names: list[str]) -> list[str]:
+    """The photograph that each crop is of, from the names of crops: 'coffee 003' is of 'coffee'."""
+    return [name.rsplit(" ", 1)[0] for name in names]
+
+
 def turn_hue(image: np.ndarray, angle: float, saturation: float = 1.0) -> np.ndarray:
     """Turns the colours of an image about the grey axis, keeping the sum of red, green and blue.
 

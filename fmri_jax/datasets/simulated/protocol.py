@@ -21,12 +21,18 @@ class StimulusSet:
         images: (n, size, size, 3) uint8.
         names: one an image.
         repeats: trials of each image.
+        groups: the photograph that each image is a crop of; "" where it is one of its own.
     """
 
     split: str
     images: np.ndarray
     names: list[str]
     repeats: int
+    groups: list[str] = dataclasses.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.groups:
+            object.__setattr__(self, "groups", [""] * len(self.names))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +62,14 @@ def stimulus_sets(options: VirtualSubjectConfig, rng: np.random.Generator) -> li
         test = photographs.test_crops(o.n_test, size, rng)
     else:
         training, test = _read_photographs(options, rng)
-    sets = [StimulusSet("train", *training, o.training_repeats)]
-    sets.append(StimulusSet("test", *test, o.test_repeats))
+    cropped = o.images == "embedded"
+    sets = [
+        StimulusSet(split, *shown, repeats, photographs.parents(shown[1]) if cropped else [])
+        for split, shown, repeats in (
+            ("train", training, o.training_repeats),
+            ("test", test, o.test_repeats),
+        )
+    ]
     if o.shape_repeats:
         sets.append(StimulusSet("shapes", *artificial_images.shapes(size), o.shape_repeats))
     if o.letter_repeats:

@@ -82,6 +82,7 @@ def simulate(options: VirtualSubjectConfig) -> tuple[Recording, Truth]:
     )
     fmri *= truth.gain * np.sqrt(1 - truth.noise_ceiling)
     fmri += (truth.responses * (truth.gain * np.sqrt(truth.noise_ceiling)))[schedule.stimulus]
+    groups = tuple(name for group in sets for name in group.groups)
     recording = Recording(
         fmri=fmri,
         stimulus=schedule.stimulus,
@@ -93,6 +94,7 @@ def simulate(options: VirtualSubjectConfig) -> tuple[Recording, Truth]:
         simulated=True,
         description=_description(options, sets),
         subject=f"virtual subject {options.seed}",
+        groups=groups if any(groups) else (),
     )
     return recording, truth
 

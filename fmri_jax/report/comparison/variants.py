@@ -122,8 +122,8 @@ class Variant:
         known = registry.metric(metric)
         if known.statistic and known.compute:
             pairs = [Pair(r.targets[self.rows], r.reconstructions[self.rows]) for r in self.runs]
-            columns = [known.compute(pair) for pair in pairs]
-            return np.mean([c for c in columns if c is not None], axis=0), known.statistic
+            columns = [c for pair in pairs if (c := known.compute(pair)) is not None]
+            return (np.mean(columns, axis=0), known.statistic) if columns else None
         values = [run.scores.column(metric, len(run.split))[self.rows] for run in self.runs]
         mean = np.mean(values, axis=0)
         return (with_ones(mean), mean_of_sums) if np.isfinite(mean).all() else None

@@ -32,6 +32,11 @@ def n_stimuli(run: Workdir, split: str) -> int:
     return len(np.unique(run.stimulus[run.rows(split)]))
 
 
+def n_units(run: Workdir) -> int:
+    """How many independent images, or groups of dependent ones, the main test set holds."""
+    return len(np.unique(run.scores.units(run.stimulus)[run.rows(run.main)]))
+
+
 def score_text(run: Workdir, metric: str) -> str:
     """A test score with its interval: `0.273 (95 % interval 0.24 to 0.30)`."""
     name, score = registry.metric(metric), run.scores.test[metric]
@@ -44,6 +49,9 @@ def score_text(run: Workdir, metric: str) -> str:
 def _what(run: Workdir) -> str:
     """What was reconstructed from what."""
     images = count(n_stimuli(run, run.main), "test image")
+    units = n_units(run)
+    if units < n_stimuli(run, run.main):
+        images += f" of {count(units, 'independent group')}"
     voxels = run.data.get("voxels")
     source = count(voxels, "voxel") if isinstance(voxels, int) else "the voxels"
     region = str(run.data.get("roi") or "all")

@@ -344,3 +344,19 @@ def test_each_fold_has_noise_of_its_own(make_recording: MakeSession) -> None:
 def test_a_split_that_is_given_is_not_dealt_into_folds(make_recording: MakeSession) -> None:
     with pytest.raises(InputError, match=r"split='given' with n_folds=3, .* is one fold"):
         only_fold(make_recording(), n_folds=3)
+
+
+def test_groups_are_left_out_as_a_whole(make_recording: MakeSession) -> None:
+    recording = make_recording()
+    with pytest.raises(InputError, match="names no groups"):
+        next(folds(recording, PreparationConfig(split="group")))
+    names = tuple("AB"[i % 2] if i < 3 else "" for i in range(len(recording.images)))
+    grouped = dataclasses.replace(recording, groups=names)
+    shown = np.unique(grouped.distinct_images[grouped.stimulus[grouped.split == "train"]])
+    left_out = [
+        [names[i] or i for i in np.unique(fold.main_test().stimulus)]
+        for fold in folds(grouped, PreparationConfig(split="group"))
+    ]
+    assert sum(map(len, left_out)) == len(shown)
+    assert all(len(set(found)) == 1 for found in left_out)
+    assert len(left_out) == len({names[i] or i for i in shown})

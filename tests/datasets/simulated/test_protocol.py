@@ -34,6 +34,13 @@ def test_every_image_is_shown_as_often_as_its_set_says(sets, schedule):
     assert [(len(s.images), s.repeats) for s in sets] == [(120, 3), (12, 24), (40, 20), (10, 12)]
 
 
+def test_crops_of_one_photograph_are_one_group(sets):
+    train, test, shapes, letters = sets
+    assert set(test.groups) == {"coffee", "chelsea", "china", "grace_hopper"}
+    assert all(name.startswith(group) for name, group in zip(test.names, test.groups, strict=True))
+    assert not set(train.groups) & set(test.groups) and set(shapes.groups) == {""}
+
+
 def test_trials_carry_the_split_of_their_image(sets, schedule):
     of_image = np.concatenate([np.repeat(s.split, len(s.images)) for s in sets])
     np.testing.assert_array_equal(schedule.split, of_image[schedule.stimulus])
