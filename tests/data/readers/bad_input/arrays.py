@@ -325,7 +325,7 @@ CASES = [
     Case(
         "file: an option that the reader does not take",
         lambda f: load("file", path=str(f / "x.npz"), images="y"),
-        r"x\.npz cannot be read with images \(of BData and NIfTI\): expected no option beside",
+        r"x\.npz cannot be read with images \(of BData and NIfTI\): expected at most groups beside",
     ),
     Case(
         "file: options that the reader and other readers do not take",
