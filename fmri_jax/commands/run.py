@@ -7,8 +7,14 @@ An experiment file that names variants (config.sweep) is run variant by variant:
 `--jobs` at a time in processes of their own, or as a SLURM array (`--slurm`). With these flags a
 single run that decodes layers from voxels of each unit's own fits its layers there, and continues
 in this process.
+
+A single run can have several processes, on one or many hosts, each started with the same command:
+a GAN is trained on the devices of all, layers with voxels of each unit's own are divided among
+them. srun, mpirun and Kubernetes tell each process which one it is (`--distributed`); elsewhere
+`--coordinator`, `--n_processes` and `--process_id` do. Process 0 writes the run's files.
 """
 
+import functools
 import os
 import pathlib
 import shlex
@@ -19,7 +25,7 @@ from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from fmri_jax import stopping
-from fmri_jax.commands import signals
+from fmri_jax.commands import cluster_flags, signals
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 from fmri_jax.pipeline import experiment_files
@@ -38,7 +44,7 @@ SUBMITTED = "stopped waiting; when the submitted runs have ended, the same comma
 
 def main(arguments: list[str]) -> int:
     """Runs `fmri-jax run ...`; returns the exit code."""
-    command = shlex.join(["fmri-jax", "run", *_without_rescore(arguments)])
+    command = shlex.join(["fmri-jax", "run", *_again(arguments)])
     if arguments and not arguments[0].startswith("-"):
         arguments = [f"--config={arguments[0]}", *arguments[1:]]
     return _launch(arguments, command, "fmri-jax run EXPERIMENT")
@@ -46,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 def main_of_launcher(arguments: list[str]) -> int:
     """Runs `python launch.py --config=...`; returns the exit code."""
-    command = shlex.join(["python", "launch.py", *_without_rescore(arguments)])
+    command = shlex.join(["python", "launch.py", *_again(arguments)])
     try:
         return _launch(arguments, command, "python launch.py --config=EXPERIMENT")
     except InputError as error:
@@ -87,9 +93,11 @@ def _launch(arguments: list[str], command: str, usage: str) -> int:
     if values.slurm:
         signals.answer(SUBMITTED)
     try:
-        print(_run(experiment, config, as_written, overridden, values, command))
+        page = _run(experiment, config, as_written, overridden, values, command)
     except stopping.Stopped:
         return signals.saved()
+    if page:
+        print(page)
     return 0
 
 
@@ -123,6 +131,7 @@ def _flags() -> flags.FlagValues:
         "scores that this package now computes differently",
         flag_values=values,
     )
+    cluster_flags.define(values)
     flags.DEFINE_bool("progress", True, "draw progress bars", flag_values=values)
     return values
 
@@ -180,13 +189,13 @@ def _run(
     overridden: list[str],
     values: flags.FlagValues,
     command: str,
-) -> pathlib.Path:
-    """Runs an experiment or sweep whose flags are read; returns the path of its page."""
-    from fmri_jax.pipeline.distributed import fit_parts
-    from fmri_jax.pipeline.executors import executor, is_elsewhere
+) -> pathlib.Path | None:
+    """Runs an experiment or sweep whose flags are read; returns the path of its page.
+
+    None where this process has helped another one to make it.
+    """
     from fmri_jax.pipeline.experiment_config import described
-    from fmri_jax.pipeline.run import run
-    from fmri_jax.pipeline.sweep import run_sweep
+    from fmri_jax.training.cluster import joined
     from fmri_jax.training.host_memory import run_in_caller
     from fmri_jax.training.loop import NotFiniteError
 
@@ -196,18 +205,49 @@ def _run(
     stem = pathlib.Path(name).stem + (f"_{argument}" if argument else "")
     workdir = place(values.workdir or f"runs/{stem}")
     config = described(config, original, overridden)
-    try:
-        if "sweep" not in config:
-            if values.jobs > 1 or values.slurm:
-                flag = f"--slurm={values.slurm}" if values.slurm else f"--jobs={values.jobs}"
-                fit_parts(config, workdir, executor(values.jobs, values.slurm, workdir), flag)
-            return run(config, workdir, values.progress, command, values.rescore)
+    cluster = cluster_flags.given(values)
+    if cluster and ("sweep" in config or values.jobs > 1 or values.slurm):
+        raise InputError(
+            "a run with several processes has neither variants (config.sweep) nor --jobs or "
+            "--slurm: run variants with --slurm, and single runs on several hosts."
+        )
+    with joined(cluster) as group:
+        try:
+            return _computed(config, workdir, values, command, group)
+        except NotFiniteError as error:
+            raise InputError(str(error)) from error
+
+
+def _computed(
+    config: dict[str, Any],
+    workdir: pathlib.Path,
+    values: flags.FlagValues,
+    command: str,
+    group: Any,
+) -> pathlib.Path | None:
+    """The page of a run or sweep; None where this process has helped another one to make it."""
+    from fmri_jax.pipeline import followers
+    from fmri_jax.pipeline.distributed import fit_parts, has_parts
+    from fmri_jax.pipeline.executors import executor, is_elsewhere
+    from fmri_jax.pipeline.run import run
+    from fmri_jax.pipeline.sweep import run_sweep
+
+    if not group.decides:
+        followers.follow(config, workdir, group)
+        return None
+    if "sweep" in config:
         execute = executor(values.jobs, values.slurm, workdir)
         options = values.progress, command, values.rescore, is_elsewhere(values.slurm)
         return run_sweep(config, workdir, execute, *options)
-    except NotFiniteError as error:
-        raise InputError(str(error)) from error
+    if values.jobs > 1 or values.slurm:
+        flag = f"--slurm={values.slurm}" if values.slurm else f"--jobs={values.jobs}"
+        fit_parts(config, workdir, executor(values.jobs, values.slurm, workdir), flag)
+    elif group.n_others and has_parts(config):
+        shared_out = functools.partial(followers.shared_out, group=group)
+        fit_parts(config, workdir, shared_out, "--distributed")
+    return run(config, workdir, values.progress, command, values.rescore, group=group)
 
 
-def _without_rescore(arguments: list[str]) -> list[str]:
-    return [word for word in arguments if not word.startswith("--rescore")]
+def _again(arguments: list[str]) -> list[str]:
+    """The arguments of a command that resumes: the same, but for what is of this start alone."""
+    return [word for word in cluster_flags.without(arguments) if not word.startswith("--rescore")]

@@ -45,15 +45,15 @@ def _end(message: str, number: int, _frame: object) -> None:
 
 
 class _Ending:
-    """How this process ends once its training has saved.
+    """How this process ends once its training has saved, upon a signal to it or to another one.
 
     Attributes:
         code: the exit code.
         message: what is printed last.
     """
 
-    code = 0
-    message = ""
+    code = 128 + signal.SIGTERM
+    message = "stopped, as another process of this run was told to"
 
 
 def saved() -> int:

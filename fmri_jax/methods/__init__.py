@@ -16,6 +16,10 @@ images `seen`, for a bottleneck in front of it (`config.preparation.bottleneck`)
 several processes or computers, such as layers. Its method then has, beside `fit`,
 `fit_part(trials, context, part)`, which leaves the part in the run's folder, where `fit` finds it.
 
+A method with `trains_together = True` computes its fit on all devices of all processes of a run:
+each calls `fit` with the same trials, and process 0 alone writes (`training.cluster`). The fits of
+others are computed by process 0, but for their parts.
+
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
 
@@ -128,6 +132,15 @@ def parts(name: str, config: Any) -> tuple[str, ...]:
     """
     named = getattr(package(name), "parts", None)
     return named(config) if named else ()
+
+
+def trains_together(name: str, config: Any) -> bool:
+    """Whether all processes of a run compute the method's fit together; no unless it says so.
+
+    Raises:
+        InputError: there is no such method, or the config cannot be used.
+    """
+    return getattr(package(name).build(config), "trains_together", False)
 
 
 def decoded_targets(

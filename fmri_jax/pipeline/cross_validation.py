@@ -52,8 +52,11 @@ def run_folds(
     record: RunRecord,
     mesh: jax.sharding.Mesh,
     progress: bool,
+    begin: Callable[[int], None] | None = None,
 ) -> tuple[Rows, list[Fold]]:
     """Fits and reconstructs every fold; the record keeps what each took and learned.
+
+    `begin` is called with the number of a fold before it is fitted, and not if it was before.
 
     Returns:
         The rows of all folds, and the folds without their responses.
@@ -86,7 +89,9 @@ def run_folds(
         )
         controlled = options.evaluation.controls
         parts.append(
-            run_fold(fold, number, n_train, method, context, record, keep, diagnose, controlled)
+            run_fold(
+                fold, number, n_train, method, context, record, keep, diagnose, controlled, begin
+            )
         )
         done.append(fold.without_responses())
         del fold, context
@@ -108,6 +113,7 @@ def run_fold(
     keep: Callable[[Fold, Reconstructor], object] | None = None,
     diagnose: feature_diagnostics.Diagnose | None = None,
     controlled: bool = True,
+    begin: Callable[[int], None] | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -122,6 +128,7 @@ def run_fold(
         keep: writes the fitted decoder into the run's folder; None keeps none.
         diagnose: writes what the fitted model decodes of features beside the fold's rows.
         controlled: whether controls that the fitted model offers are made, too.
+        begin: called with the number before the method is fitted.
 
     Returns:
         The fold's rows.
@@ -131,6 +138,8 @@ def run_fold(
     finished = _finished(context.workdir, number, fold.name)
     if finished is not None:
         return _completed(finished, tested, FoldContext(fold, number))
+    if begin:
+        begin(number)
     with record.measure("fit"):
         reconstructor = method.fit(fold.train, context)
     if keep:

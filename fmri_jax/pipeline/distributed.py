@@ -10,6 +10,16 @@ from fmri_jax.pipeline import experiment_config, parts
 from fmri_jax.pipeline.sweep import Execute, Task
 
 
+def has_parts(config: dict[str, Any]) -> bool:
+    """Whether the fit of a run can be computed in parts.
+
+    Raises:
+        InputError: the config cannot be used.
+    """
+    options = experiment_config.read(config)
+    return bool(methods.parts(options.method_name, options.method_config))
+
+
 def fit_parts(
     config: dict[str, Any], workdir: pathlib.Path, execute: Execute, asked_for: str
 ) -> None:
@@ -27,8 +37,7 @@ def fit_parts(
         InputError: the fit has no parts, or some could not be computed: the same command computes
             these alone.
     """
-    options = experiment_config.read(config)
-    if not methods.parts(options.method_name, options.method_config):
+    if not has_parts(config):
         raise InputError(
             f"{shlex.quote(asked_for)} was given, but this is a single run whose fit has no parts: "
             "expected an experiment with variants (config.sweep), or feature_decoding with voxels "

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from fmri_jax import methods
-from fmri_jax.data.preparation.folds import count_folds, folds
+from fmri_jax.data.preparation.folds import Fold, count_folds, folds
+from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import (
     bottleneck,
@@ -14,6 +15,7 @@ from fmri_jax.pipeline import (
     experiment_config,
     recording_identity,
 )
+from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.workdir import claim, writing_to
 from fmri_jax.training.mesh import make_mesh
 
@@ -53,13 +55,7 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
         InputError: something given cannot be used.
     """
     compiled_programs.keep()
-    options = experiment_config.read(config)
-    recording = recording_identity.load(options)
-    clusters = diagnostics.clusters(options, recording)
-    n_folds = count_folds(recording, options.preparation, clusters)
-    others = frozenset(range(n_folds)) - {number}
-    (prepared,) = folds(recording, options.preparation, clusters, skip=others)
-    fold = bottleneck.narrowed(options, prepared)
+    options, fold = fold_of(config, recording_of(config), number)
     context = RunContext(
         workdir=workdir,
         fold=fold.name,
@@ -69,3 +65,33 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
     )
     method: Any = methods.package(options.method_name).build(options.method_config)
     method.fit_part(fold.train, context, part)
+
+
+def recording_of(config: Mapping[str, Any]) -> Recording:
+    """The recording of a run.
+
+    Raises:
+        InputError: the config or the recording cannot be used.
+    """
+    return recording_identity.load(experiment_config.read(config))
+
+
+def fold_of(
+    config: Mapping[str, Any], recording: Recording, number: int
+) -> tuple[Experiment, Fold]:
+    """One fold as the run itself prepares it, and the experiment.
+
+    Args:
+        config: of the run.
+        recording: of the run.
+        number: of the fold.
+
+    Raises:
+        InputError: the recording cannot be divided as asked.
+    """
+    options = experiment_config.read(config)
+    clusters = diagnostics.clusters(options, recording)
+    n_folds = count_folds(recording, options.preparation, clusters)
+    others = frozenset(range(n_folds)) - {number}
+    (prepared,) = folds(recording, options.preparation, clusters, skip=others)
+    return options, bottleneck.narrowed(options, prepared)

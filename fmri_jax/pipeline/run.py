@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import report
+from fmri_jax import methods, report
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation import registry
@@ -44,6 +44,7 @@ from fmri_jax.pipeline.workdir import (
     take_back_results,
     writing_to,
 )
+from fmri_jax.training.group import ALONE, Group
 from fmri_jax.training.mesh import make_mesh
 
 
@@ -55,6 +56,7 @@ def run(
     rescore: bool = False,
     recording: Recording | None = None,
     shared: SharedFolds | None = None,
+    group: Group = ALONE,
 ) -> pathlib.Path:
     """Runs one experiment, or resumes it where it was stopped.
 
@@ -69,6 +71,7 @@ def run(
         rescore: whether finished folds are scored again though the config is the same.
         recording: taken instead of the one that the config names.
         shared: what earlier runs of a sweep have loaded and prepared; takes what this one does.
+        group: of process 0, where several work on this run; the others call `followers.follow`.
 
     Returns:
         The path of `report.html`.
@@ -81,7 +84,7 @@ def run(
     compiled_programs.keep()
     with writing_to(workdir):
         shared = shared or SharedFolds(limit=0)
-        return _run(config, workdir, progress, command, rescore, recording, shared)
+        return _run(config, workdir, progress, command, rescore, recording, shared, group)
 
 
 def _run(
@@ -92,6 +95,7 @@ def _run(
     rescore: bool,
     recording: Recording | None,
     shared: SharedFolds,
+    group: Group,
 ) -> pathlib.Path:
     """From the config to the page, or from what an earlier start has finished."""
     plain = config.to_dict() if hasattr(config, "to_dict") else dict(config)
@@ -106,7 +110,9 @@ def _run(
         finished = False
     if finished and recording is None and _files_unchanged(record.about, options):
         return page
-    mesh = make_mesh(options.n_devices)
+    together = bool(group.n_others)
+    together &= methods.trains_together(options.method_name, options.method_config)
+    mesh = make_mesh(options.n_devices, of_all_processes=together)
     if recording is None:
         with record.measure("load"):
             recording = shared.recording(options)
@@ -118,7 +124,9 @@ def _run(
         {"command": command} if command else {}
     )
     record.save()
-    rows, splits = cross_validation.run_folds(options, recording, shared, record, mesh, progress)
+    begin = (lambda number: group.tell({"fit": number})) if together else None
+    given = options, recording, shared, record, mesh, progress
+    rows, splits = cross_validation.run_folds(*given, begin)
     with record.measure("score"):
         features = feature_diagnostics.read(workdir, len(splits))
         results = _results(options, recording, rows, splits, features)

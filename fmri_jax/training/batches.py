@@ -5,7 +5,7 @@ batches that it would have seen, and there is no position to store.
 
 Where the trials fit they live on the device, as uint8 images and one index per trial, and a batch
 is a gather there. Where they do not, `grain` reads ahead on the host, in the same order, from
-memory or from records on disk.
+memory or from records on disk; of several processes each reads its devices' share of a batch.
 """
 
 import pathlib
@@ -21,6 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.training.array_record import RecordRows, write_rows
+from fmri_jax.training.mesh import put, together
 from fmri_jax.training.sampler import Sampler
 
 _READ_AHEAD = 8  # batches that the host keeps ready
@@ -144,16 +145,17 @@ class Batches:
         self.resident: ResidentTrials | None = None
         if sum(array.nbytes for array in arrays) <= device_limit_bytes:
             everywhere = NamedSharding(mesh, PartitionSpec())
-            fmri, stimulus, images = jax.device_put(arrays, everywhere)
+            fmri, stimulus, images = put(arrays, everywhere)
             self.resident = ResidentTrials(fmri, stimulus, images, self._sharding)
         else:
             rows: Rows = (trials.fmri, images)
             if records is not None:
                 rows = (
-                    write_rows(trials.fmri, records / "fmri.array_record"),
-                    write_rows(images, records / "images.array_record"),
+                    _on_disk(trials.fmri, records / "fmri.array_record"),
+                    _on_disk(images, records / "images.array_record"),
                 )
-            self._host = _HostTrials(rows, arrays[1], self._sampler)
+            share = _share(self._sharding, batch_size)
+            self._host = _HostTrials(rows, arrays[1], self._sampler, share)
             self._next_step, self._reader = 0, self._read_from(0)
 
     def __call__(self, step: int) -> Batch:
@@ -165,7 +167,10 @@ class Batches:
         self._next_step = step + 1
         rows = next(self._reader)
         fmri, images, stimulus = (
-            jax.make_array_from_callback(row.shape, self._sharding, row.__getitem__) for row in rows
+            jax.make_array_from_process_local_data(
+                self._sharding, array, (self.batch_size, *array.shape[1:])
+            )
+            for array in rows
         )
         return Batch(fmri, _on_device_as_unit_range(images), stimulus)
 
@@ -180,18 +185,33 @@ class Batches:
 Rows = tuple[np.ndarray | RecordRows, np.ndarray | RecordRows]  # responses and images, by index
 
 
+def _on_disk(array: np.ndarray, path: pathlib.Path) -> RecordRows:
+    """The rows of an array as records, which one of several processes writes for all."""
+    if jax.process_index() == 0:
+        write_rows(array, path)
+    together()
+    return RecordRows(path, array.shape, array.dtype)
+
+
+def _share(sharding: NamedSharding, batch_size: int) -> slice:
+    """The part of a batch that the devices of this process take."""
+    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
+    ends = [part[0].indices(batch_size) for part in parts if part]
+    return slice(min(start for start, _, _ in ends), max(stop for _, stop, _ in ends))
+
+
 class _HostTrials:
     """A random-access source of batches for grain: item t is the batch of step t, on the host."""
 
-    def __init__(self, rows: Rows, stimulus: np.ndarray, sampler: Sampler):
+    def __init__(self, rows: Rows, stimulus: np.ndarray, sampler: Sampler, share: slice):
         self.fmri, self.images = rows
-        self.stimulus, self.sampler = stimulus, sampler
+        self.stimulus, self.sampler, self.share = stimulus, sampler, share
 
     def __len__(self) -> int:
         return _ENDLESS
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        trials = self.sampler(step)
+        trials = self.sampler(step)[self.share]
         stimulus = self.stimulus[trials]
         return self.fmri[trials], self.images[stimulus], stimulus
 

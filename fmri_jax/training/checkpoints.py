@@ -18,6 +18,7 @@ from fmri_jax import digests
 from fmri_jax.errors import InputError
 from fmri_jax.files import make_durable, set_aside
 from fmri_jax.training import resources
+from fmri_jax.training.mesh import together
 
 State = TypeVar("State")
 # Written by Orbax once more while it gives the checkpoint its name; restoring needs none of it.
@@ -37,7 +38,9 @@ class Checkpoints:
 
         self._ocp = ocp
         self._folder = folder.absolute()
-        self._set_aside_damaged()
+        if jax.process_index() == 0:
+            self._set_aside_damaged()
+        together()
         finishing = ocp.options.AsyncOptions(post_finalization_callback=self._seal)
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, create=True, async_options=finishing

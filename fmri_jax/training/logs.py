@@ -70,6 +70,19 @@ class MetricLog:
         self._bar.update(step - self._bar.n)
 
 
+class NoLog(MetricLog):
+    """Writes and shows nothing: of all processes of a run, but the one that writes its files."""
+
+    def __init__(self, *_given: object):
+        pass
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing was opened."""
+
+    def write(self, step: int, metrics: Mapping[str, float], show: Mapping[str, float]) -> None:
+        """Leaves it to the other process."""
+
+
 def drop_after(path: pathlib.Path, fold: str, step: int) -> None:
     """Drops the lines of `fold` that are later than `step`, and lines that are damaged."""
     if path.exists():

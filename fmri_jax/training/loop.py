@@ -13,7 +13,8 @@ import numpy as np
 from fmri_jax import stopping
 from fmri_jax.training import resources
 from fmri_jax.training.checkpoints import Checkpoints
-from fmri_jax.training.logs import MetricLog
+from fmri_jax.training.logs import MetricLog, NoLog
+from fmri_jax.training.mesh import any_process
 
 State = TypeVar("State")
 Steps = Callable[[State, tuple[Any, ...]], tuple[State, dict[str, jax.Array]]]
@@ -93,15 +94,17 @@ def train(
         def logged(step: int) -> bool:
             return step == start + 1 or step % options.log_every == 0 or options.saved(step)
 
-        with MetricLog(workdir, fold, options.n_steps, start, options.progress) as log:
+        log_of = MetricLog if jax.process_index() == 0 else NoLog
+        with log_of(workdir, fold, options.n_steps, start, options.progress) as log:
             pending: dict[int, dict[str, jax.Array]] = {}  # by the first step of the dispatch
             done = start
             while done < options.n_steps:
                 ahead = range(done, done + options.dispatch(done))
                 state, pending[done + 1] = steps(state, tuple(batch_at(t) for t in ahead))
                 done = ahead.stop
-                stops = asked_to_stop() and done < options.n_steps
-                if stops or any(logged(t + 1) for t in ahead):
+                looks = any(logged(t + 1) for t in ahead)
+                stops = done < options.n_steps and _asked(asked_to_stop(), looks)
+                if stops or looks:
                     _look(pending, log, options, logged, checkpoints.latest_step())
                 # Only after every metric up to here was seen to be finite.
                 if stops or options.saved(done):
@@ -110,6 +113,13 @@ def train(
                 if stops:
                     raise stopping.Stopped(f"stopped after step {done} of {options.n_steps}")
     return state
+
+
+def _asked(here: bool, looks: bool) -> bool:
+    """Whether to stop; several processes agree on it, wherever they wait for the device anyway."""
+    if jax.process_count() == 1:
+        return here
+    return looks and any_process(here)
 
 
 def _look(

@@ -5,7 +5,7 @@ import functools
 import pathlib
 import shutil
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -37,7 +37,7 @@ from fmri_jax.training import loop
 from fmri_jax.training.batches import Batches
 from fmri_jax.training.dispatch import steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
-from fmri_jax.training.mesh import replicate
+from fmri_jax.training.mesh import in_this_process, put, replicate, together
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -92,6 +92,7 @@ class GAN:
     """End-to-end GAN of Shen et al. (2019); see `Config` for its options."""
 
     config: Config
+    trains_together: ClassVar[bool] = True
 
     def fit(self, trials: Trials, context: RunContext) -> GANReconstructor:
         """Trains on the given trials, resuming from the latest checkpoint of this fold.
@@ -113,7 +114,7 @@ class GAN:
         initial, data = jax.random.split(context.key)
         state = self.initial_state(networks, trials, initial)
         if config.shard_dense:
-            state = jax.device_put(state, shardings(state, context.mesh))
+            state = put(state, shardings(state, context.mesh))
         else:
             state = replicate(state, context.mesh)
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
@@ -125,8 +126,8 @@ class GAN:
             seed,
             context,
         )
-        params = replicate(state.generator.params, context.mesh)
-        return GANReconstructor(params, scale, networks.generator)
+        params = in_this_process(replicate(state.generator.params, context.mesh))
+        return GANReconstructor(params, in_this_process(scale), networks.generator)
 
     def _train(
         self,
@@ -147,8 +148,10 @@ class GAN:
             options = self._loop_options(context)
             state = loop.train(steps, state, batches, options, context.workdir, context.fold)
             del batches  # closes the records
+            together()
         finally:
-            _remove(records)
+            if jax.process_index() == 0:
+                _remove(records)
         return state
 
     def networks(self, size: int, channels: int) -> Networks:
