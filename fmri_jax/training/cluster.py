@@ -57,15 +57,25 @@ def joined(cluster: Cluster | None) -> Iterator[Group]:
     try:
         yield group
     except stopping.Stopped:  # which all do after the same step
-        group.close()
+        _leave(group)
         raise
     except InputError as error:
+        group.drop()
         end(str(error), code=2)
     except Exception:
         time.sleep(2)  # a process that has lost another one says so, and ends here
         traceback.print_exc()
+        group.drop()
         end("one process of this run has failed.", code=1)
+    _leave(group)
+
+
+def _leave(group: Group) -> None:
+    """Leaves in order: JAX's service, which runs in process 0, ends after everyone has left it."""
+    if not group.decides:
+        jax.distributed.shutdown()
     group.close()
+    jax.distributed.shutdown()
 
 
 def _join(cluster: Cluster) -> Group:

@@ -6,12 +6,14 @@ that a process has ended or a host is gone: the system closes it, or nothing mor
 cannot be asked: a collective operation without one of its members waits for minutes or for ever.
 """
 
+import contextlib
 import json
 import os
 import queue
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -69,14 +71,20 @@ class Group:
         return [self._heard[peer].get() for peer in sorted(self._peers)]
 
     def close(self) -> None:
-        """Leaves in order: the others see that this process has finished.
-
-        Process 0, which JAX's service runs in, waits until they have.
-        """
+        """Leaves in order: the others see that this one has finished; process 0 waits for them."""
         self._send(_DONE)
         for listener in self._listeners if self.decides else ():
             listener.join(SILENCE)
         self._closing.set()
+
+    def drop(self) -> None:
+        """Leaves without order: the others see it and end, before JAX's service is gone."""
+        self._closing.set()
+        for connection in self._peers.values():
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        if self._peers:
+            time.sleep(0.5)
 
     def _send(self, message: Any) -> None:
         line = json.dumps(message).encode() + b"\n"
