@@ -1,13 +1,15 @@
 """MkDocs hook: pages that are written elsewhere appear in the site without a second copy.
 
 The start page is the README; the API reference has one page per package, found by looking at the
-folders; the gallery lists the pages that `make gallery` wrote.
+folders; the gallery lists the pages that `make gallery` wrote; the page of options gets its tables
+from the source, and its pictures from `option_pictures`.
 """
 
 import ast
 import os
 import pathlib
 import re
+import sys
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -15,6 +17,15 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 ROOT = pathlib.Path(__file__).parents[2]
+sys.path[:0] = [
+    str(ROOT),
+    str(pathlib.Path(__file__).parent),
+]  # the checkout's
+
+import option_pictures  # noqa: E402
+
+from fmri_jax.pipeline import option_reference  # noqa: E402
+
 DOCS, PACKAGE = ROOT / "docs", ROOT / "fmri_jax"
 # File of the project -> page of the site.
 COPIES = {
@@ -24,6 +35,7 @@ COPIES = {
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
 }
+OPTIONS = "<!-- options -->"  # stands where the tables of all options are to stand
 LINK = re.compile(r"\[(?P<label>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)]*)?\)")
 
 
@@ -52,11 +64,19 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     files.append(File.generated(config, "api/index.md", content=overview()))
     for name in packages():
         files.append(File.generated(config, f"api/{name}.md", content=reference(name)))
+    for name in option_pictures.PICTURES:
+        place = f"pictures/options/{name}.svg"
+        files.append(File.generated(config, place, content=option_pictures.svg(name)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Lets links lead to the page that shows a file; a file without a page keeps its name only."""
+    """Lets links lead to the page that shows a file; a file without a page keeps its name only.
+
+    Where a page asks for the tables of options, they follow.
+    """
+    if OPTIONS in markdown:
+        markdown = markdown.replace(OPTIONS, option_reference.markdown())
     sources = {target: source for source, target in COPIES.items()}
     uri = page.file.src_uri
     source = pathlib.PurePosixPath(sources.get(uri, f"docs/{uri}"))

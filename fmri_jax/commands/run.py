@@ -76,12 +76,12 @@ def _launch(arguments: list[str], command: str, usage: str) -> int:
     """
     signals.answer(STOPPED.format(command=command))
     values = _flags()
-    if any(word in ("-h", "--help", "-help", "--helpfull") for word in arguments):
-        print(_help(values, usage))
-        return 0
     if "" not in sys.path:
         sys.path.append(os.getcwd())  # `from experiments import ...` works as with launch.py
     experiment, rest = _take_config(arguments)
+    if any(word in ("-h", "--help", "-help", "--helpfull") for word in arguments):
+        print(_help(values, usage, experiment))
+        return 0
     if not experiment:
         raise InputError(
             f"no experiment was named ({usage}): name a .py file, or one of "
@@ -136,12 +136,18 @@ def _flags() -> flags.FlagValues:
     return values
 
 
-def _help(values: flags.FlagValues, usage: str) -> str:
-    """What `--help` prints."""
+def _help(values: flags.FlagValues, usage: str, experiment: str = "") -> str:
+    """What `--help` prints: with an experiment, all its options, too."""
     options = "\n".join(f"  --{name}: {values[name].help}" for name in values)
     about = "\n".join((__doc__ or "").splitlines()[2:])
     names = ", ".join(experiment_files.names())
-    return USAGE.format(usage=usage, about=about, names=names, options=options)
+    text = USAGE.format(usage=usage, about=about, names=names, options=options)
+    if not experiment:
+        return f"{text}\n\n`{usage} --help` also lists every option of the experiment."
+    from fmri_jax.pipeline import option_reference
+
+    config = experiment_files.load(experiment).to_dict()
+    return f"{text}\n\n{option_reference.of_experiment(config)}"
 
 
 def _take_config(arguments: list[str]) -> tuple[str, list[str]]:

@@ -46,6 +46,14 @@ def test_the_navigation_holds_what_a_reader_looks_for(pages):
     assert {urljoin(BASE, address) for address in expected} <= start
 
 
+def test_options_are_listed_with_their_pictures(site):
+    text = (site / "options" / "index.html").read_text(encoding="utf-8")
+    assert "<code>noise_scaling</code>" in text and "<code>discriminator_width</code>" in text
+    for name in ("split", "cluster", "validation", "average_repeats", "noise_scaling"):
+        assert f"pictures/options/{name}.svg" in text
+        assert b"</svg>" in (site / "pictures" / "options" / f"{name}.svg").read_bytes()
+
+
 def test_every_link_resolves(site, pages):
     anchors = functools.cache(lambda path: Page(path).anchors)
     checked = 0

@@ -26,7 +26,7 @@ from fmri_jax.data.recording import Recording
 class Config:
     """Which recording to prepare; each choice is prepared once and kept apart."""
 
-    subject: Literal["sub-01", "sub-02", "sub-03"] = "sub-01"
+    subject: Literal["sub-01", "sub-02", "sub-03"] = "sub-01"  # whose recording
     # Voxels of the whole brain, processed anew and published with checksums; or the visual cortex
     # as first published.
     release: Literal["whole_brain", "original_VC"] = "whole_brain"
