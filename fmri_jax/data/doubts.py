@@ -56,6 +56,12 @@ def find(recording: "Recording") -> list[Doubt]:
     return sorted(found, key=lambda doubt: doubt.severity != "warning")
 
 
+def before_fit(recording: "Recording") -> list[Doubt]:
+    """The warnings that cost little to find, for a run to give before its first fit."""
+    found = [*recording.doubts, *_flat(recording.images)]
+    return [doubt for doubt in found if doubt.severity == "warning"]
+
+
 def _images(recording: "Recording") -> list[Doubt]:
     """Doubts about the images alone, and about which of them are shown."""
     return [

@@ -1,6 +1,7 @@
 """Whether a training has collapsed: one picture for everything, or a discriminator far ahead."""
 
 import pathlib
+from collections.abc import Mapping
 
 import numpy as np
 from absl import logging
@@ -34,10 +35,7 @@ def _of_images(test: Rows) -> list[Note]:
     _, first = np.unique(test.stimulus, return_index=True)
     if len(first) < _FEWEST:
         return []
-    targets, made = (
-        float(np.sqrt(images[first].astype(np.float64).var(axis=0).mean()))
-        for images in (test.targets, test.reconstructions)
-    )
+    targets, made = (_spread(x[first]) for x in (test.targets, test.reconstructions))
     if made > SAME * targets:
         return []
     text = (
@@ -46,6 +44,42 @@ def _of_images(test: Rows) -> list[Note]:
         "collapsed, or the responses say nothing of the images."
     )
     return [Note("collapse", "warning", text, {"spread": made, "of_targets": targets})]
+
+
+def of_prior(
+    samples: Mapping[str, np.ndarray],
+    photographs: np.ndarray,
+    curves: dict[str, dict[str, Curve]],
+) -> list[str]:
+    """What has collapsed in the training of a prior, for its page; the log has it, too.
+
+    Args:
+        samples: label -> (m, h, w, 3) in [0, 1], drawn from it.
+        photographs: (n, h, w, 3) in [0, 1], of as many kinds as it has learned.
+        curves: of its training; empty where it is not known.
+    """
+    found = []
+    widest = max(map(_spread, samples.values()), default=np.inf)
+    if len(photographs) >= _FEWEST and widest <= SAME * (wanted := _spread(photographs)):
+        found.append(
+            f"All samples are nearly the same picture: they differ by {widest:.2g} of a range of "
+            f"1, photographs by {wanted:.2g}."
+        )
+    told = [curves.get(name, {}).get("all") for name in ("real_found", "made_found")]
+    shares = [float(np.median(of[-max(1, int(_LAST * len(of))) :])) for _, of in filter(None, told)]
+    if len(shares) == 2 and min(shares) > 1 - AHEAD:
+        found.append(
+            "The discriminator told samples from photographs nearly without error over the last "
+            f"{_LAST:.0%} of the steps: lower its learning rate."
+        )
+    for text in found:
+        logging.warning("%s", text)
+    return found
+
+
+def _spread(images: np.ndarray) -> float:
+    """Standard deviation of a pixel over images (n, h, w, c), its square averaged over pixels."""
+    return float(np.sqrt(images.astype(np.float64).var(axis=0).mean()))
 
 
 def _of_discriminator(workdir: pathlib.Path) -> list[Note]:

@@ -31,6 +31,7 @@ from fmri_jax.pipeline import (
     diagnostics,
     experiment_config,
     feature_diagnostics,
+    finite,
     foresight,
     rows,
 )
@@ -142,6 +143,7 @@ def run_fold(
         begin(number)
     with record.measure("fit"):
         reconstructor = method.fit(fold.train, context)
+    finite.check_fit(reconstructor, fold.name)
     if keep:
         with record.measure("keep decoder"):
             keep(fold, reconstructor)
@@ -257,6 +259,7 @@ def _predicted(
     images = {name: of(trials) for name, of in predict.items() if name not in skipped}
     if pictured:
         images[METHOD], beside = pictured(trials)
+        finite.check_images(images[METHOD], split, context.fold.name)
     height, width = (shape or images[METHOD].shape[1:])[:2]
     crop = functools.partial(centre_crop, height=height, width=width)
     targets, seen = crop(trials.targets()), crop(context.training_images())

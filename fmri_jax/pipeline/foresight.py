@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from fmri_jax.data import doubts
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.evaluation.units import FEW, joined_units
 from fmri_jax.pipeline.experiment_config import Experiment
@@ -23,7 +24,8 @@ def foreseen(options: Experiment, recording: Recording, n_folds: int) -> list[st
     shown = recording.distinct_images[recording.stimulus]
     train = recording.split == TRAIN
     others = ordered_sets([name for name in set(recording.split.tolist()) if name != TRAIN])
-    split, found = options.preparation.split, []
+    split = options.preparation.split
+    found = [f"Recording: {doubt.text}." for doubt in doubts.before_fit(recording)]
     if n_folds > MANY_FOLDS:
         found.append(
             f"{count(n_folds, 'fold')}, and as many fits: --config.preparation.n_folds=10 leaves "

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from fmri_jax.arrays import as_images
+from fmri_jax.pipeline import collapse
 from fmri_jax.priors import scores
 from fmri_jax.report import prior_page
 from fmri_jax.report.io.workdir import Curve
@@ -47,6 +48,8 @@ def write(
         "Parameters": f"{sum(array.size for array in jax.tree.leaves(prior.params)):,}",
         "Latents": ", ".join(" × ".join(map(str, shape)) for shape in _latent_shapes(prior)),
     }
+    if collapsed := collapse.of_prior(samples, shown, curves or {}):
+        facts["Collapse"] = " ".join(collapsed)
     page = prior_page.Shown(title, prior.card, facts, shown, made, samples, curves or {})
     return prior_page.write(path, page)
 

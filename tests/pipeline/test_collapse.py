@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from fmri_jax.pipeline.collapse import notes
+from fmri_jax.pipeline.collapse import notes, of_prior
 from fmri_jax.pipeline.rows import METHOD, Rows
 
 
@@ -41,3 +41,17 @@ def test_a_discriminator_that_errs_no_more_is_reported(tmp_path, caplog):
         curves(tmp_path / "metrics.jsonl", end)
         assert [note.kind for note in notes(tmp_path, rows(1.0))] == found
     assert "learns little from a discriminator" in caplog.text
+
+
+def test_a_prior_that_draws_one_picture_or_fools_nobody_says_so(caplog):
+    rng = np.random.default_rng(0)
+    photographs = rng.uniform(size=(12, 6, 6, 3)).astype(np.float32)
+    same = {"cold": photographs[:1] + 0.001 * photographs}
+    assert of_prior({**same, "warm": photographs}, photographs, {}) == []
+    assert ["same picture" in text for text in of_prior(same, photographs, {})] == [True]
+    steps = np.arange(50)
+    found = {"real_found": {"all": (steps, np.ones(50))}}
+    for share, n in ((1.0, 1), (0.8, 0)):
+        found["made_found"] = {"all": (steps, np.full(50, share))}
+        assert len(of_prior({}, photographs, found)) == n
+    assert "nearly without error" in caplog.text

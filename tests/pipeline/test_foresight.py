@@ -53,6 +53,12 @@ def test_each_fault_is_said_with_its_cure(found, split, n_folds, words):
     assert words in said(found, split, n_folds)
 
 
+def test_a_flat_image_is_found_before_the_fit():
+    found = recording(tested=25)
+    found.images[3] = 200
+    assert "1 of 30 hold one colour only, the first image 3" in said(found, "given", 1)
+
+
 def test_a_sound_experiment_is_begun_without_a_word():
     assert said(recording(tested=25), "given", 1) == ""
     sound = recording()

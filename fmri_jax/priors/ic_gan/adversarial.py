@@ -258,4 +258,6 @@ def _played(
     networks["generator"] = optax.apply_updates(networks["generator"], updates)
     networks |= {"batch_stats": statistics, "generator_vectors": vectors}
     terms = {"loss": own, "discriminator": loss, "real_found": of_real, "made_found": of_made}
+    terms["generator_gradient"] = optax.global_norm(of_params)
+    terms["discriminator_gradient"] = optax.global_norm(gradients)
     return networks, moments, terms

@@ -137,7 +137,7 @@ def test_a_generator_of_pixels_is_trained_against_a_discriminator(tmp_path) -> N
     moved = trained["params"]["pixels"]["bias"] - first["generator"]["pixels"]["bias"]
     assert np.abs(moved).max() > 0
     curves = (tmp_path / "metrics.jsonl").read_text()
-    assert "discriminator" in curves and "real_found" in curves
+    assert "discriminator_gradient" in curves and "real_found" in curves
     prior = restore({"config": dataclasses.asdict(IC_GAN)}, found.finish(trained), tmp_path)
     rows, noise = found.held_out, np.zeros((4, prior.noise_size), np.float32)
     made = prior.generate(prior.embed(data.held_out), noise)
