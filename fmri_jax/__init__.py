@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fmri_jax import data, datasets, errors, features, linear, networks, pretrained, priors
     from fmri_jax import evaluation as metrics
     from fmri_jax.data import load
+    from fmri_jax.encoding.estimator import EncodingModel
+    from fmri_jax.encoding.files import load_encoding
     from fmri_jax.methods.brain_diffuser.estimator import BrainDiffuserDecoder
     from fmri_jax.methods.decoder_files import load_decoder
     from fmri_jax.methods.feature_decoding.estimator import FeatureDecoder
@@ -38,6 +40,8 @@ _lazy, *_ = lazy_loader.attach(
     ],
     submod_attrs={
         "data": ["load"],
+        "encoding.estimator": ["EncodingModel"],
+        "encoding.files": ["load_encoding"],
         "methods.brain_diffuser.estimator": ["BrainDiffuserDecoder"],
         "methods.decoder_files": ["load_decoder"],
         "methods.feature_decoding.estimator": ["FeatureDecoder"],
@@ -51,6 +55,7 @@ _lazy, *_ = lazy_loader.attach(
 )
 __all__ = [
     "BrainDiffuserDecoder",
+    "EncodingModel",
     "FeatureDecoder",
     "GANDecoder",
     "ICGANDecoder",
@@ -64,6 +69,7 @@ __all__ = [
     "linear",
     "load",
     "load_decoder",
+    "load_encoding",
     "metrics",
     "networks",
     "pretrained",

@@ -64,6 +64,7 @@ def left_out_residuals(
         in Regression, section 3.6.
     """
     n, components = left.shape
+    slack = 1e-6 if left.dtype == jnp.float32 else 1e-12
     along = matmul(left.T, spread)
     complete = n == components  # then nothing is outside
     outside = 0 if complete else spread - matmul(left, along)
@@ -74,7 +75,7 @@ def left_out_residuals(
         own, inside = (jnp.where(used[:, None], values[rows], 0) for values in (left, rest))
         unit, both = jnp.eye(len(rows), dtype=left.dtype), used[:, None] & used
         # Rounding must not make this singular, nor do the places that a small group leaves empty.
-        found = matmul(inside, own.T) - both / n + unit * jnp.where(used, 1e-6, 1)
+        found = matmul(inside, own.T) - both / n + unit * jnp.where(used, slack, 1)
         return found if complete else found + jnp.where(both, unit, 0) - matmul(own, own.T)
 
     def residuals(alpha: jax.Array) -> jax.Array:

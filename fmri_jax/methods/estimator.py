@@ -16,7 +16,7 @@ from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.methods.decoder import About, Decoder, digests
-from fmri_jax.methods.validation import as_images, as_seed, as_targets, in_unit_range
+from fmri_jax.validation import as_images, as_seed, as_targets, in_unit_range
 
 
 class MethodEstimator(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -15,11 +15,11 @@ from fmri_jax.files import place
 from fmri_jax.methods.decoder import Decoder
 from fmri_jax.methods.decoder_files import load_decoder
 from fmri_jax.methods.estimator import MethodEstimator
-from fmri_jax.methods.validation import as_seed
 from fmri_jax.pipeline import experiment_config
 from fmri_jax.pipeline.decoders import folder as decoder_folder
 from fmri_jax.pipeline.run import run
 from fmri_jax.report.io import workdir as finished_run
+from fmri_jax.validation import as_seed
 
 if TYPE_CHECKING:
     from fmri_jax.report.io.workdir import Workdir

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.methods.validation import is_length, members
+from fmri_jax.validation import is_length, members
 
 Size = tuple[int, int]  # height and width of an element, pixels
 Scales = int | Sequence[int | Size]

@@ -14,7 +14,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods.decoder import About, Decoder
 from fmri_jax.methods.estimator import MethodEstimator
 from fmri_jax.methods.local_decoders.bases import Scales, Size, sizes_of
-from fmri_jax.methods.validation import (
+from fmri_jax.validation import (
     as_groups,
     as_images,
     as_seed,

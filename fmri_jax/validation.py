@@ -22,13 +22,14 @@ def as_targets(y: Any) -> np.ndarray:
     return check_array(y, dtype=dtype, allow_nd=True, ensure_2d=False, input_name="y")
 
 
-def as_images(y: np.ndarray, image_shape: Any) -> np.ndarray:
+def as_images(y: np.ndarray, image_shape: Any, name: str = "y") -> np.ndarray:
     """(n, height, width, channels) of images in any shape.
 
     Args:
         y: (n, pixels), (n, height, width) or (n, height, width, channels).
         image_shape: (height, width) or (height, width, channels); None takes that of `y`, a square
             number of pixels as a square image and any other as an image of one row.
+        name: what to call them in a message.
     """
     shape = y.shape[1:] if image_shape is None else members(image_shape)
     if image_shape is not None and (len(shape) not in (2, 3) or not all(map(is_length, shape))):
@@ -44,19 +45,22 @@ def as_images(y: np.ndarray, image_shape: Any) -> np.ndarray:
         shape = (*shape, 1)
     if len(shape) != 3 or np.prod(shape) != np.prod(y.shape[1:]):
         raise InputError(
-            f"y has shape {y.shape} and image_shape is {image_shape}: expected images "
+            f"{name} has shape {y.shape} and image_shape is {image_shape}: expected images "
             "(n, height, width), or flattened ones whose length is that of image_shape."
         )
     return y.reshape(len(y), *map(int, shape))
 
 
-def in_unit_range(y: np.ndarray, y_range: Any) -> tuple[np.ndarray, tuple[float, float]]:
+def in_unit_range(
+    y: np.ndarray, y_range: Any, name: str = "y"
+) -> tuple[np.ndarray, tuple[float, float]]:
     """Targets as float32 in [0, 1].
 
     Args:
         y: any shape; of uint8, 0 is black and 255 white whatever `y_range` says.
         y_range: (black, white), the values of `y` that become 0 and 1; None: those of its darkest
             and its brightest pixel.
+        name: what to call them in a message.
 
     Returns:
         The images, and the values of black and white.
@@ -67,24 +71,27 @@ def in_unit_range(y: np.ndarray, y_range: Any) -> tuple[np.ndarray, tuple[float,
     if y.dtype == np.uint8:
         if y.max(initial=0) <= 1 and y.any():
             raise InputError(
-                "y is uint8 and holds 0 and 1 only: expected 0 to 255; give images of zeros and "
-                "ones as numbers of another type, such as y.astype(float)."
+                f"{name} is uint8 and holds 0 and 1 only: expected 0 to 255; give images of zeros "
+                f"and ones as numbers of another type, such as {name}.astype(float)."
             )
         return y.astype(np.float32) / np.float32(255), (0.0, 255.0)
     darkest, brightest = float(y.min()), float(y.max())
-    black, white = _black_and_white(y_range, darkest, brightest)
+    black, white = _black_and_white(y_range, darkest, brightest, name)
     slack = ROUNDING * (white - black)
     if y_range is not None and (darkest < black - slack or brightest > white + slack):
         raise InputError(
-            f"y goes from {darkest:g} to {brightest:g}: expected images in [{black:g}, {white:g}]; "
-            "divide them by their largest possible value, or give y_range=(black, white)."
+            f"{name} goes from {darkest:g} to {brightest:g}: expected images in [{black:g}, "
+            f"{white:g}]; divide them by their largest possible value, or give "
+            f"{name.lower()}_range=(black, white)."
         )
     if (black, white) != (0, 1):
         y = (y - np.float32(black)) / np.float32(white - black)
     return np.clip(y, 0, 1).astype(np.float32), (black, white)
 
 
-def _black_and_white(y_range: Any, darkest: float, brightest: float) -> tuple[float, float]:
+def _black_and_white(
+    y_range: Any, darkest: float, brightest: float, name: str
+) -> tuple[float, float]:
     if y_range is None:
         return darkest, brightest if brightest > darkest else darkest + 1
     pair = members(y_range)
@@ -94,8 +101,8 @@ def _black_and_white(y_range: Any, darkest: float, brightest: float) -> tuple[fl
         or pair[0] >= pair[1]
     ):
         raise InputError(
-            f"y_range is {y_range!r}: expected (black, white), two numbers in ascending order, or "
-            "None for the range of y."
+            f"{name.lower()}_range is {y_range!r}: expected (black, white), two numbers in "
+            f"ascending order, or None for the range of {name}."
         )
     return float(pair[0]), float(pair[1])
 
