@@ -16,6 +16,7 @@ import numpy as np
 from fmri_jax.data import captions as texts
 from fmri_jax.data import roi
 from fmri_jax.data.doubts import Doubt
+from fmri_jax.data.modality import FMRI
 from fmri_jax.errors import InputError
 
 LARGEST = 1e15  # of a response: sums of its square over trials stay below float32's 3e38
@@ -56,6 +57,8 @@ class Recording:
             a frame of or the photograph that it is a crop of; "" where it shares nothing, empty
             where nothing is known. What is evidence for what is no part of the content: neither
             groups nor categories enter the fingerprint.
+        modality: what was recorded, such as "fMRI", "spikes" or "MEG": `fmri` then holds one
+            column per neuron or sensor, and reports say so. It is a word, too.
         categories: the category of each image; "" where it has none, empty where none is known.
 
     Raises:
@@ -77,6 +80,7 @@ class Recording:
     captions: texts.Captions = ()
     groups: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    modality: str = FMRI
 
     def __post_init__(self) -> None:
         """Checks every field against the others."""

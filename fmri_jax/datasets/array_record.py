@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from fmri_jax.data.modality import FMRI
 from fmri_jax.data.recording import Recording
 
 VERSION = "1.0.0"  # of the layout: another one is prepared anew
@@ -124,6 +125,7 @@ def read(folder: pathlib.Path) -> Recording:
         captions=tuple(map(tuple, metadata.get("captions", ()))),
         groups=tuple(metadata.get("groups", ())),
         categories=tuple(metadata.get("categories", ())),
+        modality=metadata.get("modality", FMRI),
     )
 
 
@@ -160,6 +162,7 @@ def _metadata(recording: Recording) -> dict[str, Any]:
         "captions": recording.captions,
         "groups": recording.groups,
         "categories": recording.categories,
+        "modality": recording.modality,
     }
 
 

@@ -83,6 +83,7 @@ def reconstruct(
             "name": str((source or {}).get("responses", "")),
             "description": new.recording.description,
             "simulated": new.recording.simulated or decoder.simulated,
+            "modality": new.recording.modality,
             "fingerprint": new.recording.fingerprint(),
             "trials": len(new.recording.fmri),
             "voxels": decoder.n_voxels,

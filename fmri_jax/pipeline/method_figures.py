@@ -4,6 +4,8 @@ import pathlib
 from collections.abc import Iterator, Sequence
 
 from fmri_jax import methods
+from fmri_jax.data import modality
+from fmri_jax.data.recording import Recording
 from fmri_jax.methods import Reconstructor
 from fmri_jax.methods.decoder_files import load_decoder
 from fmri_jax.pipeline import decoders
@@ -13,7 +15,7 @@ from fmri_jax.report.rendering import write_file
 
 
 def draw(
-    options: Experiment, workdir: pathlib.Path, folds: Sequence[str], simulated: bool
+    options: Experiment, workdir: pathlib.Path, folds: Sequence[str], recording: Recording
 ) -> dict[str, str]:
     """Writes `figures/<name>.png` for each figure of the method's package; see `methods`.
 
@@ -22,7 +24,8 @@ def draw(
         workdir: of the run, with the decoders that it kept.
         folds: their names; those that kept no decoder, as in runs of earlier versions, are left
             out.
-        simulated: whether the responses are simulated, which each figure then says.
+        recording: in whose words figures speak, and say that its responses are simulated if they
+            are.
 
     Returns:
         Name -> caption, for `run.json`; empty where the method has no figures of its own.
@@ -32,12 +35,12 @@ def draw(
     places = [place for place in places if place.is_dir()]
     if not hasattr(package, "draw_figures") or not places:
         return {}
-    captions = {}
+    captions, words = {}, modality.words(recording.modality)
     for name, (drawing, caption) in package.draw_figures(_reconstructors(places)).items():
-        if simulated:
+        if recording.simulated:
             stamp(drawing, LIGHT, "Simulated data")
         (workdir / "figures").mkdir(exist_ok=True)
-        write_file(workdir / "figures" / f"{name}.png", png(drawing))
+        write_file(workdir / "figures" / f"{name}.png", png(drawing, words))
         captions[name] = caption
     return captions
 

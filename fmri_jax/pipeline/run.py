@@ -134,7 +134,7 @@ def _run(
         results = dataclasses.replace(results, notes=(*results.notes, *collapsed))
     take_back_results(workdir)
     record.figures = method_figures.draw(
-        options, workdir, [fold.name for fold in splits], recording.simulated
+        options, workdir, [fold.name for fold in splits], recording
     )
     captions, activation = roi_activation.draw(
         options, workdir, [fold.name for fold in splits], recording
@@ -189,6 +189,7 @@ def _about(
             "name": options.data_name,
             "description": recording.description,
             "simulated": recording.simulated,
+            "modality": recording.modality,
             **identity,
             "files": recording_identity.stamps(options),
             "trials": len(recording.fmri),

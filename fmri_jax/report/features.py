@@ -52,6 +52,7 @@ def _decoded(run: Workdir, found: SetResults, prefix: str, mark: str) -> dict[st
             "span of the training features and chance; the same numbers stand in the table above.",
             functools.partial(feature_charts.layers, found),
             mark,
+            run.words,
         )
     }
     if len(found.regions) > 1:
@@ -61,6 +62,7 @@ def _decoded(run: Workdir, found: SetResults, prefix: str, mark: str) -> dict[st
             + "; ".join(_in_words(region, layers) for region, layers in found.regions.items()),
             functools.partial(feature_charts.regions, found),
             mark,
+            run.words,
         )
     return {"table": table(found, units), "charts": charts, "metrics": SCORES.values()}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.data import modality
 from fmri_jax.report.figures.pictures import MOST_IMAGES, PIXEL_BUDGET_BYTES, source, to_uint8
 from fmri_jax.report.rendering import render, write_file
 
@@ -45,6 +46,7 @@ def write(
         "Region": data.get("roi"),
         "Fingerprint": data.get("fingerprint"),
     }
+    words = modality.words(data.get("modality"))
     values = {
         "title": title,
         "simulated": bool(data.get("simulated")),
@@ -54,4 +56,4 @@ def write(
         "pixelated": max(images.shape[1:3]) <= 32,
         "facts": [(label, str(value)) for label, value in facts.items() if value],
     }
-    return write_file(path, render("images.html", values))
+    return write_file(path, render("images.html", values, words))

@@ -24,8 +24,9 @@ def write_page(path: pathlib.Path) -> pathlib.Path:
     """Writes `report.html` and `figures/*.png` into the workdir and returns the page's path."""
     run = read(path)
     (path / "figures").mkdir(exist_ok=True)
-    write_file(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT)))
-    page = render("page.html", context(run, _charts(run)) | features.sections(run, _mark(run)))
+    write_file(path / "figures" / "reconstructions.png", png(montage.of_run(run, LIGHT), run.words))
+    values = context(run, _charts(run)) | features.sections(run, _mark(run))
+    page = render("page.html", values, run.words)
     return write_file(path / "report.html", page)
 
 
@@ -79,7 +80,9 @@ def _charts(run: Workdir) -> dict[str, Chart]:
     }
     folder, mark = run.path / "figures", _mark(run)
     return {
-        name: draw(folder / f"{name}.png", alt, functools.partial(drawers[name], run), mark)
+        name: draw(
+            folder / f"{name}.png", alt, functools.partial(drawers[name], run), mark, run.words
+        )
         for name, alt in alts.items()
     }
 
@@ -121,6 +124,7 @@ def _data(run: Workdir) -> list[tuple[str, str]]:
         "Recording": data.get("name"),
         "Description": data.get("description"),
         "Origin": "simulated, no brain was scanned" if run.simulated else "recorded",
+        "Modality": str(data.get("modality") or "fMRI"),
         "Trials": _number(data.get("trials")),
         "Voxels": _number(data.get("voxels")),
         "Region": data.get("roi"),

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fmri_jax.files import replacing
+from fmri_jax.report import modality_words
 from fmri_jax.report.figures.theme import LIGHT, Theme, png, stamp
+from fmri_jax.report.modality_words import Words
 
 if TYPE_CHECKING:
     import jinja2
@@ -30,12 +32,18 @@ class Chart:
     height: int
 
 
-def draw(path: pathlib.Path, alt: str, chart: Callable[[Theme], "Figure"], mark: str) -> Chart:
-    """Draws a chart, `mark` in a corner, and writes it to `path`."""
+def draw(
+    path: pathlib.Path,
+    alt: str,
+    chart: Callable[[Theme], "Figure"],
+    mark: str,
+    words: Words | None = None,
+) -> Chart:
+    """Draws a chart, `mark` in a corner, and writes it to `path`; its texts in these `words`."""
     drawing = chart(LIGHT)
     if mark:
         stamp(drawing, LIGHT, mark)
-    content = png(drawing)
+    content = png(drawing, words)
     write_file(path, content)
     width, height = (round(inches * 100) for inches in drawing.get_size_inches())
     return Chart(data_address(content), alt, width, height)
@@ -46,10 +54,18 @@ def data_address(png_bytes: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png_bytes).decode()
 
 
-def render(template: str, values: dict[str, Any]) -> str:
-    """Fills a template of this folder; text is escaped, unknown names are an error."""
+def render(template: str, values: dict[str, Any], words: Words | None = None) -> str:
+    """Fills a template of this folder; text is escaped, unknown names are an error.
+
+    Args:
+        template: name of its file.
+        values: what it shows.
+        words: of what was recorded, into which all texts are put but those marked `data-verbatim`;
+            None: those of fMRI.
+    """
     style = (_FOLDER / "style.css").read_text(encoding="utf-8")
-    return _environment().get_template(template).render(style=style, **values)
+    page = _environment().get_template(template).render(style=style, **values)
+    return modality_words.page(page, words) if words else page
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from fmri_jax.data import doubts, paths
+from fmri_jax.data import doubts, modality, paths
 from fmri_jax.data.images import image_files
 from fmri_jax.data.inspect.listing import Listing, listing
 from fmri_jax.data.inspect.sources import Sources, sources
@@ -117,10 +117,11 @@ def describe(found: Inspection) -> str:
         "It was taken from",
         *_table(found.sources),
     ]
+    words = modality.find(found.recording.modality).words
     if gaps := _gaps(found.recording):
-        lines += ["", "What is missing", *(f"  {line}" for line in gaps)]
+        lines += ["", "What is missing", *(f"  {words(line)}" for line in gaps)]
     if doubted := doubts.find(found.recording):
-        lines += ["", "What is doubtful", *(f"  {doubt.text}" for doubt in doubted)]
+        lines += ["", "What is doubtful", *(f"  {words(doubt.text)}" for doubt in doubted)]
     return "\n".join(lines)
 
 
@@ -140,8 +141,11 @@ def _summary(recording: Recording, originals: tuple[tuple[int, int], ...]) -> li
     resized = (
         [f"        {_resized(originals, height)}"] if set(originals) - {(height, width)} else []
     )
+    kind = modality.find(recording.modality)
+    measured = [] if kind.name == modality.FMRI else [f"kind    {kind.name}"]
     return [
-        f"fmri    {len(fmri)} trials x {fmri.shape[1]} voxels, from {fmri.min():.3g} to "
+        *measured,
+        f"fmri    {len(fmri)} trials x {fmri.shape[1]} {kind.channel}s, from {fmri.min():.3g} to "
         f"{fmri.max():.3g}, mean {fmri.mean():.3g}",
         f"images  {len(counts)} of {height} x {width} px, "
         f"{'colour' if channels == 3 else 'grey'}; shown {counts.min()} to {counts.max()} times",

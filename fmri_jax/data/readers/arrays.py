@@ -16,6 +16,8 @@
     groups          optional (stimuli,) or (trials,) text or whole numbers: images of one group,
                     such as frames of a movie, are one piece of evidence; "" or -1 for none
     categories      the same, of categories: images are also told apart within their own
+    modality        optional text: fMRI (where it is absent), spikes, MEG, ...; "simulated" is the
+                    same as `simulated`
 
 Other keys are ignored, unless one looks like a misspelling, or is another word, for one that is
 absent.
@@ -28,6 +30,7 @@ import numpy as np
 
 from fmri_jax.data import captions
 from fmri_jax.data.captions import Captions
+from fmri_jax.data.modality import FMRI, canonical
 from fmri_jax.data.readers import array_groups as shared
 from fmri_jax.data.readers.array_images import as_pixels, check_stack
 from fmri_jax.data.readers.missing import is_missing
@@ -47,9 +50,11 @@ OPTIONAL = (
     "subject",
     "groups",
     "categories",
+    "modality",
 )
 # Words that a lab may use for something else: another spelling of them is no mistake.
-ORDINARY = ("subject", "captions", "groups", "categories")
+ORDINARY = ("subject", "captions", "groups", "categories", "modality")
+SIMULATED = "simulated"  # what some say in the place of a modality
 REGIONS = ("roi", "rois", "masks")  # words under which labs store what we have in two keys
 
 
@@ -84,6 +89,7 @@ def session_from_arrays(
         images = as_pixels(arrays["images"])
         check_stack(images, arrays.get("stimulus_names"), stimulus)
         run = arrays.get("run", np.zeros(len(fmri), np.int32))
+        modality = canonical(str(arrays.get("modality", "")))
         names = _named(arrays.get("stimulus_names", np.full(len(images), "")))
         _check_names(names, images)
         return Recording(
@@ -94,12 +100,13 @@ def session_from_arrays(
             rois=_rois(arrays, fmri.shape[1]),
             stimulus_names=tuple(names.tolist()),
             split=_splits(arrays.get("split", np.full(len(fmri), TRAIN))),
-            simulated=bool(np.all(arrays.get("simulated", False))),
+            simulated=bool(np.all(arrays.get("simulated", False))) or modality == SIMULATED,
             description=str(arrays.get("description", "")),
             subject=_subject(arrays.get("subject", np.empty(0))),
             captions=_captions(arrays.get("captions")),
             groups=shared.by_image(groups or "groups", arrays, stimulus, len(images)),
             categories=shared.by_image("categories", arrays, stimulus, len(images)),
+            modality=FMRI if modality == SIMULATED else modality,
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -24,7 +24,8 @@ from fmri_jax.errors import InputError
 
 _KEYS = (*REQUIRED, *OPTIONAL)
 _VECTORS = ("stimulus", "run", "simulated")
-_TEXTS = ("roi_names", "stimulus_names", "captions", "split", "description")
+_TEXTS = ("roi_names", "stimulus_names", "captions", "split", "description", "modality")
+_ONE_TEXT = ("description", "modality")
 _LABELS = ("groups", "categories")  # texts or numbers
 
 
@@ -184,7 +185,7 @@ def _as_array(path: str, key: str, value: Any) -> np.ndarray:
         return _caption_rows(path, key, value)
     if key in _TEXTS:
         texts = [_text(path, key, item) for item in value.ravel()]
-        if key == "description":
+        if key in _ONE_TEXT:
             return np.asarray(texts[0] if texts else "", np.str_)
         return np.asarray(texts, np.str_)
     if key in _LABELS and value.dtype.kind in "OU":

@@ -55,6 +55,7 @@ def save_npz(recording: Recording, path: str | os.PathLike[str]) -> None:
         "simulated": np.asarray(recording.simulated),
         "description": np.asarray(recording.description),
         "subject": np.asarray(recording.subject),
+        "modality": np.asarray(recording.modality),
     }
     if recording.captions:
         arrays["captions"] = captions.to_array(recording.captions)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fmri_jax import apart
+from fmri_jax.data import modality
 from fmri_jax.data.doubts import Doubt
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -60,6 +61,7 @@ class Config:
     confounds: str = _option("", "of response=glm: fMRIPrep's, such as motion,wm_csf")
     repetition_time: float = _option(0.0, "s between volumes, where their files disagree")
     image_size: int = _option(0, "px, side of the square that images are resized to")
+    modality: str = _option("", "what was recorded: fMRI, spikes, MEG, EEG, ECoG, ...")
     groups: str = _option("", "key of the groups of images that depend on one another")
 
 
@@ -81,6 +83,7 @@ def load(path: str = "", **options: Any) -> Recording:
         raise InputError("No recording is given: name its file with --config.data.path=my.npz.")
     unset = dataclasses.asdict(Config())
     given = {key: value for key, value in options.items() if value != unset.get(key)}
+    kind = given.pop("modality", "")  # whatever the format is
     reader = importlib.import_module(reader_of(path)).load
     _check_options(path, given, list(inspect.signature(reader).parameters)[1:])
     options = {"path": path, **given}
@@ -89,6 +92,8 @@ def load(path: str = "", **options: Any) -> Recording:
     captions = tuple(map(tuple, found.pop("captions")))
     for key in ("stimulus_names", "groups", "categories"):
         found[key] = tuple(found[key])
+    if kind:
+        found["modality"] = modality.canonical(kind)
     return Recording(**found, captions=captions, doubts=doubts)
 
 
@@ -126,6 +131,8 @@ def _check_options(path: str, given: Iterable[str], taken: list[str]) -> None:
 
 def takers(option: str) -> dict[str, Any]:
     """The formats whose readers take an option -> the default there."""
+    if option == "modality":
+        return {"any format": ""}
     signatures = {
         name: inspect.signature(importlib.import_module(reader).load).parameters
         for reader, name in {**FORMATS, **ARRAYS}.items()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from fmri_jax.data import modality
 from fmri_jax.evaluation.notes import KINDS, Note
 from fmri_jax.report.comparison.variants import Variant, by_images
 from fmri_jax.report.text.text_format import joined
@@ -20,6 +21,7 @@ def warnings(variants: Sequence[Variant]) -> list[str]:
         _other_preparation(variants),
         _other_images(variants),
         _simulated(variants),
+        _modalities(variants),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -131,6 +133,21 @@ def _other_images(variants: Sequence[Variant]) -> str:
     return (
         f"{names} had other test images than {same[0].name}, so there is no paired test, "
         "none is the best, and each has baselines of its own: a score depends on the images."
+    )
+
+
+def _modalities(variants: Sequence[Variant]) -> str:
+    """Which variants were recorded in another way, where they are not of one kind."""
+    whose: dict[str, list[str]] = {}
+    for variant in variants:
+        kind = modality.find(str(variant.first.data.get("modality") or modality.FMRI)).name
+        whose.setdefault(kind, []).append(variant.name)
+    if len(whose) < 2:
+        return ""
+    parts = [f"{kind} for {joined(names)}" for kind, names in whose.items()]
+    return (
+        f"What was recorded differs: {', '.join(parts)}. Where this page says fMRI and voxels, "
+        "read what each variant is of."
     )
 
 

@@ -75,7 +75,9 @@ def write_comparison(
     }
     write_file(out / "comparison.md", markdown)
     table = write_file(out / "comparison.csv", tables.as_csv(rows))
-    page = write_file(out / "comparison.html", render("comparison.html", values))
+    kinds = {variant.first.data.get("modality") for variant in variants}
+    words = variants[0].first.words if len(kinds) == 1 else None
+    page = write_file(out / "comparison.html", render("comparison.html", values, words))
     return Comparison(page, table, markdown)
 
 

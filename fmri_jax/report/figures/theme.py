@@ -4,6 +4,9 @@ import dataclasses
 import io
 from typing import TYPE_CHECKING, Literal
 
+from fmri_jax.report import modality_words
+from fmri_jax.report.modality_words import Words
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -77,10 +80,12 @@ def stamp(drawing: "Figure", theme: Theme, text: str) -> None:
     drawing.supxlabel(text, fontsize=8.5, color=theme.ridge, x=0.995, ha="right")
 
 
-def png(drawing: "Figure") -> bytes:
-    """The figure as a PNG."""
+def png(drawing: "Figure", words: Words | None = None) -> bytes:
+    """The figure as a PNG, its texts in the `words` of what was recorded."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    if words:
+        modality_words.figure(drawing, words)
     buffer = io.BytesIO()
     FigureCanvasAgg(drawing).print_png(buffer)
     return buffer.getvalue()

@@ -11,9 +11,11 @@ import numpy as np
 
 from fmri_jax import digests
 from fmri_jax.archives import CorruptError, read_npz
+from fmri_jax.data import modality
 from fmri_jax.data.recording import IMAGERY, ordered_sets
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
+from fmri_jax.report.modality_words import Words
 from fmri_jax.training import logs
 
 # The files that a page is made of.
@@ -65,6 +67,11 @@ class Workdir:
     def simulated(self) -> bool:
         """Whether the fMRI was simulated."""
         return bool(self.data.get("simulated"))
+
+    @property
+    def words(self) -> Words | None:
+        """A text of this package -> the same in the words of what was recorded; None: fMRI."""
+        return modality.words(self.data.get("modality"))
 
     @property
     def data(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from scipy import io
 
 from fmri_jax.data import load
+from fmri_jax.data.inspect import summary
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.errors import InputError
 from tests.data import builders
@@ -69,3 +70,18 @@ def test_matlab_s_cells_and_columns(arrays, tmp_path):
 def test_what_cannot_be_labels_is_rejected(arrays, tmp_path, labels, words):
     with pytest.raises(InputError, match=words):
         load(written(tmp_path / "a.npz", arrays | {"groups": labels}))
+
+
+def test_a_recording_says_what_it_is_of(arrays, tmp_path, capsys):
+    path = written(tmp_path / "a.npz", arrays | {"modality": "Spikes"})
+    recording = load(path)
+    assert recording.modality == "spikes" and not recording.simulated
+    save_npz(recording, tmp_path / "b.npz")
+    assert load(str(tmp_path / "b.npz")).modality == "spikes"
+    assert load("file", path=path, modality="meg").modality == "MEG"
+    said = load(written(tmp_path / "c.npz", arrays | {"modality": "simulated"}))
+    assert said.simulated and said.modality == "fMRI"
+    assert load(written(tmp_path / "d.npz", arrays)).modality == "fMRI"
+    assert "24 trials x 10 neurons" in summary.describe(summary.inspect(path))
+    with pytest.raises(InputError, match="a word or two"):
+        load(written(tmp_path / "e.npz", arrays | {"modality": "x" * 50}))
