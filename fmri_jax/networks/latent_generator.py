@@ -25,7 +25,7 @@ class LatentGeneratorConfig:
     Attributes:
         latent_shape: (side, side, channels) of the latents; the side is 4 or one of its doubles.
         features: length of the instance's feature vector.
-        feature_units: of its embedding.
+        feature_units: of its linear code.
         noise: length of the noise.
         width: channels of every layer.
         blocks: residual blocks at each side.
@@ -54,6 +54,11 @@ class LatentGeneratorConfig:
     def noise_used(self) -> int:
         """Values of the noise that act."""
         return self.noise
+
+    @property
+    def values(self) -> int:
+        """Numbers in the latents of an image."""
+        return math.prod(self.latent_shape)
 
     @property
     def first_units(self) -> int:
@@ -92,8 +97,30 @@ class ConditionedBlock(nn.Module):
         return x_BHWC + y
 
 
+class ToldLatents(nn.Module):
+    """What features tell of latents linearly.
+
+    Attributes:
+        config: sizes.
+        dtype: of the arithmetic; parameters are float32.
+    """
+
+    config: LatentGeneratorConfig
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, features: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(n, features) -> code (n, feature_units), latents (n, values), not yet in rows."""
+        config = self.config
+        code = Dense(config.feature_units, dtype=self.dtype, name="features")(features)
+        return code, Dense(config.values, dtype=self.dtype, name="latents")(code)
+
+
 class LatentGenerator(nn.Module):
-    """Latents of features and noise.
+    """Latents of features and noise: a linear map of both, and what a network adds to it.
+
+    A fresh network adds nothing, so that the linear map, whose best weights are known in closed
+    form, is where training begins (`priors.ic_gan.linear_start`).
 
     Attributes:
         config: sizes.
@@ -119,27 +146,35 @@ class LatentGenerator(nn.Module):
             (n, side, side, channels).
         """
         config = self.config
-        embedded = nn.silu(self._dense(config.feature_units, "features")(features))
-        condition = jnp.concatenate([embedded, noise.astype(embedded.dtype)], axis=1)
-        condition = nn.silu(self._dense(2 * config.feature_units, "mixed")(condition))
+        code, told = ToldLatents(config, self.dtype, name="told")(features)
+        noise = noise.astype(code.dtype)
+        linear = told + self._dense(config.values, "left_open", use_bias=False)(noise)
+        linear = linear.reshape(-1, *config.latent_shape)
+        condition = jnp.concatenate([nn.silu(code), noise], axis=1)
+        condition = nn.silu(self._dense(config.feature_units, "mixed")(condition))
         own = self._dense(config.first_units, "first")(condition)
         x = own if first is None else jnp.asarray(first, own.dtype)
         x = x.reshape(len(x), FIRST, FIRST, config.width)
         for side in config.sides:
             x = doubled(x) if side > FIRST else x
+            if side == config.sides[-1]:
+                x = x + self._conv(config.width, "linear")(linear)
             for i in range(config.blocks):
                 block = ConditionedBlock(config.groups, self.dtype, name=f"block{side}_{i}")
                 x = block(x, condition)
         x = nn.silu(GroupNorm(config.groups, _EPSILON, self.dtype, name="norm")(x))
-        out = Conv(config.latent_shape[2], 3, padding=1, dtype=self.dtype, name="latents")
-        return out(x).astype(jnp.float32)
+        added = self._conv(config.latent_shape[2], "latents", kernel_init=_ZEROS)(x)
+        return (linear + added).astype(jnp.float32)
 
-    def _dense(self, units: int, name: str) -> Dense:
-        return Dense(units, dtype=self.dtype, name=name)
+    def _dense(self, units: int, name: str, **options: Any) -> Dense:
+        return Dense(units, dtype=self.dtype, name=name, **options)
+
+    def _conv(self, channels: int, name: str, **options: Any) -> Conv:
+        return Conv(channels, 3, padding=1, dtype=self.dtype, name=name, **options)
 
 
 class NoiseEncoder(nn.Module):
-    """What the noise was, as a Gaussian, given an image's latents and its instance's features.
+    """What the noise was, as a Gaussian, given what an image's features leave open of its latents.
 
     Attributes:
         config: sizes.
@@ -150,15 +185,33 @@ class NoiseEncoder(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, latents: jax.Array, features: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Latents (n, side, side, channels), features (n, features) -> mean, log deviation."""
-        config, x = self.config, latents
+    def __call__(self, rest: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Latents less those told, (n, side, side, channels) -> mean, log deviation (n, noise)."""
+        config, x = self.config, rest
         for side in reversed(config.sides):
             x = x if side == config.latent_shape[0] else nn.avg_pool(x, (2, 2), (2, 2))
             conv = Conv(config.width, 3, padding=1, dtype=self.dtype, name=f"conv{side}")
             x = nn.silu(conv(x))
-        embedded = nn.silu(Dense(config.feature_units, dtype=self.dtype, name="features")(features))
-        both = jnp.concatenate([x.reshape(len(x), -1), embedded], axis=1).astype(jnp.float32)
-        found = Dense(2 * config.noise, kernel_init=_ZEROS, name="noise")(both)
-        mean, log_deviation = jnp.split(found, 2, axis=1)
-        return mean, jnp.clip(log_deviation, -6.0, 2.0)
+        x = x.reshape(len(x), -1).astype(jnp.float32)
+        found = Dense(2 * config.noise, kernel_init=_ZEROS, name="noise")(x)
+        added, log_deviation = jnp.split(found, 2, axis=1)
+        linear = Dense(config.noise, use_bias=False, name="linear")(rest.reshape(len(rest), -1))
+        return linear + added, jnp.clip(log_deviation, -6.0, 2.0)
+
+
+def encoded(config: LatentGeneratorConfig, params: Any, latents: Any, features: Any) -> Any:
+    """The noise of images as the encoder finds it, as a pure function.
+
+    Args:
+        config: sizes.
+        params: "generator" and "encoder".
+        latents: (n, side, side, channels).
+        features: (n, features).
+
+    Returns:
+        Mean and log deviation, each (n, noise).
+    """
+    given = {"params": params["generator"]["told"]}
+    told: Any = ToldLatents(config).apply(given, features)
+    rest = latents - told[1].reshape(latents.shape)
+    return NoiseEncoder(config).apply({"params": params["encoder"]}, rest)

@@ -89,6 +89,7 @@ def train(request: Request) -> pathlib.Path:
                 request.workdir,
                 request.progress,
                 examples.prepare,
+                *([examples.start] if examples.start else []),
             )
         except NotFiniteError as error:
             raise InputError(str(error)) from error

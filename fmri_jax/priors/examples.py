@@ -44,12 +44,14 @@ class Examples:
         held_out: the same for `scores.held_out_loss`, in the form that the objective takes.
         prepare: from rows of `training` to what the objective takes.
         finish: from the parameters that were trained to those of the prior.
+        start: from parameters at random to those that training begins with; None: as they are.
     """
 
     training: Any
     held_out: Any
     prepare: Prepare
     finish: Callable[[Any], Any]
+    start: Callable[[Any], Any] | None = None
 
 
 def make(source: Source) -> Examples:

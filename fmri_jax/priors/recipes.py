@@ -113,8 +113,9 @@ def _small_ic_gan() -> Any:
 
     autoencoder = _small_autoencoder()
     return ICGANConfig(
-        LatentGeneratorConfig(autoencoder.latent_shape, noise=64, width=80),
-        preprocessing=Preprocessing(128),  # as for small_latent_diffusion
+        LatentGeneratorConfig(autoencoder.latent_shape, feature_units=192, noise=64, width=64),
+        layer="block4_2",  # 4 x 4 places of 64 px: pooled features tell little of a photograph
+        preprocessing=Preprocessing(64),
         autoencoder=autoencoder.autoencoder,
         image_size=autoencoder.image_size,
     )
@@ -141,7 +142,7 @@ RECIPES = {
         options=dataclasses.replace(_BRIEF, n_steps=2000),
     ),
     "small_ic_gan": Recipe(
-        what="latents of 64 px from EfficientNet-Lite0's features of an instance, and noise",
+        what="latents of 64 px from features of an instance at 4 x 4 places, and noise",
         kind="ic_gan",
         make_config=_small_ic_gan,
         options=_OF_LATENTS,

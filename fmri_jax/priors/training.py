@@ -109,6 +109,25 @@ def mirrored(photographs: jax.Array, key: jax.Array) -> jax.Array:
     return jnp.where(those, images[:, :, ::-1], images)
 
 
+def one_side(arrays: Any, key: jax.Array) -> Any:
+    """What was computed of photographs and of their mirror images -> one of the two of each.
+
+    Args:
+        arrays: nested dicts of (n, 2, ...).
+        key: draws which.
+
+    Returns:
+        The same of (n, ...).
+    """
+    n = len(jax.tree.leaves(arrays)[0])
+    those = jax.random.bernoulli(key, shape=(n,))
+
+    def taken(array: jax.Array) -> jax.Array:
+        return jnp.where(those.reshape(n, *[1] * (array.ndim - 2)), array[:, 1], array[:, 0])
+
+    return jax.tree.map(taken, arrays)
+
+
 def train(
     objective: Objective,
     examples: Any,
@@ -117,6 +136,7 @@ def train(
     workdir: pathlib.Path,
     progress: bool = True,
     prepare: Prepare = mirrored,
+    start: Callable[[Any], Any] | None = None,
 ) -> Any:
     """Trains a prior, resuming from the latest checkpoint in `workdir` if there is one.
 
@@ -129,6 +149,7 @@ def train(
         progress: whether to draw a progress bar.
         prepare: from rows of the examples to a batch, on the devices; a function of a module,
             since the step is compiled for it.
+        start: from parameters at random to those that training begins with.
 
     Returns:
         The parameters' average over steps.
@@ -138,7 +159,11 @@ def train(
         NotFiniteError: training diverged, or takes no steps any more.
     """
     check_batch(options, mesh)
-    state = replicate(_start(objective, options), mesh)
+    state = _start(objective, options)
+    if start is not None:
+        begun = start(state.params)
+        state = state.replace(params=begun, average=jax.tree.map(jnp.copy, begun))  # type: ignore[attr-defined]
+    state = replicate(state, mesh)
     steps = _steps(objective, options, prepare)
     batches = _batches(examples, options, mesh)
     return loop.train(steps, state, batches, loop_options(options, progress), workdir).average

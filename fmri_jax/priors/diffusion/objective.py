@@ -11,6 +11,7 @@ from fmri_jax.networks.unet import UNet
 from fmri_jax.priors.diffusion import conditions as told
 from fmri_jax.priors.diffusion.loss import noise_prediction_loss
 from fmri_jax.priors.diffusion.prior import LatentDiffusionConfig
+from fmri_jax.priors.training import one_side
 
 # "latents", (n, h, w, channels), of unit variance; "image" and "text", (n, tokens, width), in units
 # of their spread; "has_text", (n,), 0 where a photograph has no caption.
@@ -84,7 +85,5 @@ def prepared(rows: Batch, key: jax.Array) -> Batch:
     Returns:
         The rows with "latents" (n, h, w, channels).
     """
-    latents = rows["latents"]
-    those = jax.random.bernoulli(key, shape=(len(latents), 1, 1, 1))
-    taken = {**rows, "latents": jnp.where(those, latents[:, 1], latents[:, 0])}
+    taken = {**rows, "latents": one_side(rows["latents"], key)}
     return {name: array.astype(jnp.float32) for name, array in taken.items()}

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder
+from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder, encoded
 from fmri_jax.priors.ic_gan.config import ICGANConfig
 
 # "latents", (n, h, w, channels), of unit variance; "features", (n, features), in units of their
@@ -35,11 +35,11 @@ class Objective:
         """Parameters at random."""
         config: Any = self.config.generator
         noise, features = (jnp.zeros((1, n)) for n in (config.noise, config.features))
-        latents = jnp.zeros((1, *config.latent_shape))
+        rest = jnp.zeros((1, *config.latent_shape))
         one, other = jax.random.split(key)
         return {
             "generator": LatentGenerator(config).init(one, noise, features)["params"],
-            "encoder": NoiseEncoder(config).init(other, latents, features)["params"],
+            "encoder": NoiseEncoder(config).init(other, rest)["params"],
         }
 
     def __call__(
@@ -48,9 +48,7 @@ class Objective:
         """The loss of a batch, and its two terms."""
         config: Any = self.config.generator
         latents, features = batch["latents"], batch["features"]
-        encoder = NoiseEncoder(config)
-        posterior: Any = encoder.apply({"params": params["encoder"]}, latents, features)
-        mean, log_deviation = posterior
+        mean, log_deviation = encoded(config, params, latents, features)
         noise = mean + jnp.exp(log_deviation) * jax.random.normal(key, mean.shape)
         generator = LatentGenerator(config)
         made: Any = generator.apply({"params": params["generator"]}, noise, features)

@@ -19,6 +19,7 @@ from fmri_jax.networks.latent_generator import (
     LatentGenerator,
     LatentGeneratorConfig,
     NoiseEncoder,
+    encoded,
 )
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.biggan import generator_shapes
@@ -167,10 +168,10 @@ def latent_shapes(config: LatentGeneratorConfig) -> dict[str, Shapes]:
     """Those of a generator of latents and of its encoder."""
     given = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     noise, features = given((1, config.noise)), given((1, config.features))
-    latents = given((1, *config.latent_shape))
+    rest = given((1, *config.latent_shape))
     return {
         "generator": rules.traced_shapes(LatentGenerator(config), noise, features),
-        "encoder": rules.traced_shapes(NoiseEncoder(config), latents, features),
+        "encoder": rules.traced_shapes(NoiseEncoder(config), rest),
     }
 
 
@@ -221,6 +222,5 @@ def _encode(config: Any, params: Any, features: jax.Array, images: jax.Array) ->
             {"params": params["autoencoder"]},
         )
         posterior: Any = autoencoder.apply(variables, 2 * images - 1, method="encode")
-        encoder, variables = NoiseEncoder(config.generator), {"params": params["encoder"]}
-        found: Any = encoder.apply(variables, posterior[0], features)
-    return found[0]
+        mean: jax.Array = encoded(config.generator, params, posterior[0], features)[0]
+    return mean

@@ -8,7 +8,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 import fmri_jax as fj
-from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder
+from fmri_jax.networks.latent_generator import LatentGenerator, encoded
 from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes
 from fmri_jax.pretrained.rules import flatten
 from fmri_jax.priors import files, recipes, training
@@ -86,26 +86,36 @@ def test_a_generator_of_latents_is_trained_and_takes_features_as_they_are(
     found = examples.make(latent_source)
     assert found.training["latents"].shape == (12, 2, 8, 8, 2)
     scaled = found.training["features"].astype(np.float32)
-    assert np.abs(scaled.mean(axis=0)).max() < 0.01
+    assert scaled.shape == (12, 2, 576) and np.abs(scaled.mean(axis=(0, 1))).max() < 0.01
+    assert (scaled[:, 0] != scaled[:, 1]).any()  # of the mirror images, not those of the images
     options = dataclasses.replace(OPTIONS, n_steps=20, learning_rate=3e-3)
     objective = Objective(LATENT_IC_GAN, 0.3)
     trained = training.train(
-        objective, found.training, options, make_mesh(1), tmp_path, False, found.prepare
+        objective,
+        found.training,
+        options,
+        make_mesh(1),
+        tmp_path,
+        False,
+        found.prepare,
+        found.start,
     )
     config, held_out = LATENT_IC_GAN.generator, found.held_out
     noise = np.zeros((4, config.noise), np.float32)
 
     @jax.jit
     def evaluated(params):
-        encoder, generator = NoiseEncoder(config), LatentGenerator(config)
+        generator = LatentGenerator(config)
         features, key = held_out["features"], jax.random.key(0)
-        posterior = encoder.apply({"params": params["encoder"]}, held_out["latents"], features)
+        posterior = encoded(config, params, held_out["latents"], features)
         made = generator.apply({"params": params["generator"]}, noise, features)
         return objective(params, held_out, key), posterior, made
 
     (loss, terms), (mean, log_deviation), made = evaluated(trained)
     assert np.isclose(loss, terms["mse"] + 0.3 * terms["rate"], rtol=1e-5)
-    assert loss < evaluated(training._start(objective, options).params)[0][0]
+    at_random = training._start(objective, options).params
+    (first, _), *_ = evaluated(at_random)
+    assert loss < first and evaluated(found.start(at_random))[0][0] < first
     torch = peer("torch")
     normal = torch.distributions.Normal
     posterior = normal(torch.tensor(np.array(mean)), torch.tensor(np.exp(log_deviation)))
