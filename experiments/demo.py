@@ -20,6 +20,7 @@ METHODS = (
     ("GAN", "gan_vc{}", {}),
     ("Feature decoding", "feature_decoding{}", {}),
     ("Brain-Diffuser", "brain_diffuser{}", {}),
+    ("IC-GAN", "ic_gan{}", {}),
 )
 
 

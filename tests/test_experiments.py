@@ -46,11 +46,36 @@ def tasks_of(experiment: str) -> dict[str, dict]:
 def test_the_demo_runs_different_methods_on_the_same_trials(variant):
     found = tasks_of("demo" + variant)
     methods = [config["method"]["name"] for config in found.values()]
-    assert methods[0] == "ridge" and len(set(methods)) == len(methods) >= 5
+    assert methods[0] == "ridge" and len(set(methods)) == len(methods) >= 6
     shared = experiment_files.load("gan_vc" + variant).to_dict()
     for config in found.values():
         assert config["data"]["virtual_subject"] == shared["data"]["virtual_subject"]
         assert config["preparation"] == shared["preparation"]
+
+
+def test_systems_stand_side_by_side_on_every_recording_they_apply_to():
+    """Within a recording all rows decode the same images; together they are those of each."""
+    together = tasks_of("systems")
+    alone = {}
+    for recording in ("simulated", "miyawaki", "object2vec", "macaque_v4"):
+        found = tasks_of(f"systems:{recording}")
+        methods = [config["method"]["name"] for config in found.values()]
+        assert methods[0] == "ridge" and len(set(methods)) == len(methods) >= 3
+        for part in ("data", "split", "average_repeats"):
+            of = [
+                {**config["preparation"], "data": config["data"]}[part] for config in found.values()
+            ]
+            assert all(each == of[0] for each in of), (recording, part)
+        alone |= {(recording, name): config for name, config in found.items()}
+    assert len(together) == len(alone)
+    without_words = [
+        {name: value for name, value in config.items() if name not in ("title", "text")}
+        for configs in (together, alone)
+        for config in configs.values()
+    ]
+    assert without_words[: len(alone)] == without_words[len(alone) :]
+    with pytest.raises(InputError, match="no variant"):
+        experiment_files.load("systems:nsd")
 
 
 def test_a_bottleneck_narrows_any_experiment():
