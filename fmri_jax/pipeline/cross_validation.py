@@ -250,12 +250,17 @@ def _predicted(
     """What the method and its baselines make of one set of trials.
 
     A method that learns from random crops reconstructs the middle of an image: there all are
-    compared, at its `shape` (height, width, channels). Controls take as long as the method itself
-    and are scored on the main test set alone: elsewhere they are NaN.
+    compared, at its `shape` (height, width, channels). Where an image takes as long as the method
+    itself, controls are made of the main test set alone, and shuffled fMRI of no training images:
+    elsewhere they are NaN.
     """
     n, beside = len(trials.fmri), dict[str, np.ndarray]()
-    main = trials is context.fold.main_test()
-    skipped = [name for name in predict if BASELINES[name].control and not main]
+    of_training, main = split == "train", trials is context.fold.main_test()
+    skipped = [
+        name
+        for name in predict
+        if (BASELINES[name].control and not main) or (BASELINES[name].needs_method and of_training)
+    ]
     images = {name: of(trials) for name, of in predict.items() if name not in skipped}
     if pictured:
         images[METHOD], beside = pictured(trials)
