@@ -162,7 +162,7 @@ def train(
     state = _start(objective, options)
     if start is not None:
         begun = start(state.params)
-        state = state.replace(params=begun, average=jax.tree.map(jnp.copy, begun))  # type: ignore[attr-defined]
+        state = state.replace(params=begun, average=jax.tree.map(jnp.copy, begun))
     state = replicate(state, mesh)
     steps = _steps(objective, options, prepare)
     batches = _batches(examples, options, mesh)
