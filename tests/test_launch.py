@@ -73,7 +73,7 @@ class Finder:
 sys.meta_path.insert(0, Finder)
 """
 WHERE_EXCEPTIONS_ARE_SWALLOWED = """
-def run(*arguments):
+def run(*arguments, **more):
     try:
         os.kill(os.getpid(), SIGNAL)
     except BaseException:

@@ -96,7 +96,7 @@ def _launch(arguments: list[str], command: str, usage: str) -> int:
         page = _run(experiment, config, as_written, overridden, values, command)
     except stopping.Stopped:
         return signals.saved()
-    if page:
+    if page is not None:
         print(page)
     return 0
 
