@@ -39,6 +39,7 @@ from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.shared_folds import SharedFolds
+from fmri_jax.training import needs
 
 # A method's images of trials, and what is shown beside them: label -> images.
 Pictured = tuple[np.ndarray, dict[str, np.ndarray]]
@@ -100,7 +101,7 @@ def run_folds(
         if progress and number == 0 and n_folds > 1:
             left = foresight.n_bytes(record.workdir) - before
             took = time.perf_counter() - began
-            logging.info("%s", foresight.remaining(n_folds, took, left))
+            needs.say(foresight.remaining(n_folds, took, left))
     return rows.concatenate(parts), done
 
 
@@ -139,6 +140,7 @@ def run_fold(
     finished = _finished(context.workdir, number, fold.name)
     if finished is not None:
         return _completed(finished, tested, FoldContext(fold, number))
+    needs.check(_needs(tested), context, "what a fold keeps of its images")
     if begin:
         begin(number)
     with record.measure("fit"):
@@ -173,6 +175,14 @@ def run_fold(
         _path(context.workdir, number), made
     )  # last: a fold that has its rows has everything
     return made
+
+
+def _needs(tested: Mapping[str, Trials]) -> needs.Needs:
+    """The rows of a fold: targets, reconstructions and as many images of each baseline."""
+    kinds = 2 + len(BASELINES)
+    n_bytes = 4 * kinds * sum(len(of.fmri) * of.images[0].size for of in tested.values())
+    cure = "use smaller images (config.preparation.image_size)"
+    return needs.Needs(host=n_bytes, disk=n_bytes, cure=cure)
 
 
 def _reconstruct(reconstructor: Reconstructor) -> Callable[[Any], np.ndarray]:

@@ -24,6 +24,7 @@ from fmri_jax.training.array_record import RecordRows, write_rows
 from fmri_jax.training.mesh import put, together
 from fmri_jax.training.sampler import Sampler
 
+DEVICE_LIMIT = 4 * 2**30  # bytes of trials that a device holds; more stay on the host
 _READ_AHEAD = 8  # batches that the host keeps ready
 _READING_THREADS = 4
 _ENDLESS = 2**31 - 1  # steps
@@ -111,7 +112,7 @@ class Batches:
         batch_size: int,
         seed: int,
         mesh: Mesh,
-        device_limit_bytes: int = 4 * 2**30,
+        device_limit_bytes: int = DEVICE_LIMIT,
         records: pathlib.Path | None = None,
     ):
         """Places the trials.

@@ -87,7 +87,7 @@ def train(
     with Checkpoints(folder) as checkpoints, stopping.listening() as asked_to_stop:
         start = checkpoints.latest_step() or 0
         if start < options.n_steps:
-            resources.check(state, folder)
+            resources.check(state, folder, options.progress)
         if start:
             state = checkpoints.restore(state)
 

@@ -6,23 +6,24 @@ from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
 
 from fmri_jax.errors import InputError
+from fmri_jax.training.needs import say
 
 GIB = 2**30
 KEPT = 2  # checkpoints that stay on disk; one more is there while it is written
 _OF_STEP = 2  # states that a device holds at least: this one, and the gradients and the next
 
 
-def check(state: Any, folder: pathlib.Path) -> None:
-    """Logs what a training takes, and rejects one for which there is no room.
+def check(state: Any, folder: pathlib.Path, progress: bool = False) -> None:
+    """Says what a training takes, and rejects one for which there is no room.
 
     The memory of a step's activations comes on top: only its compiler knows it.
 
     Args:
         state: at the first step; every array of it is in a checkpoint.
         folder: takes the checkpoints, of which some may be there; made later if absent.
+        progress: whether anybody watches.
 
     Raises:
         InputError: the disk or a device has too little room; the numbers are in the message.
@@ -32,11 +33,12 @@ def check(state: Any, folder: pathlib.Path) -> None:
     on_device = sum(_bytes(leaf, leaf.sharding.shard_shape(leaf.shape)) for leaf in leaves)
     there = len(list(folder.glob("[0-9]*")))
     disk = max(1, KEPT + 1 - there) * whole
-    logging.info(
-        "the training state takes %.2f GiB: at least %.2f GiB of each device, %.2f GiB of the host "
-        "while a checkpoint is written, %.2f GiB of disk for checkpoints",
-        whole / GIB, _OF_STEP * on_device / GIB, whole / GIB, disk / GIB,
-    )  # fmt: skip
+    if progress:
+        say(
+            f"a training takes at least {_OF_STEP * on_device / GIB:.2f} GiB of each device, "
+            f"{whole / GIB:.2f} GiB of memory while a checkpoint is written, and "
+            f"{disk / GIB:.2f} GiB of disk for checkpoints; activations come on top"
+        )
     exists = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if (free := shutil.disk_usage(exists).free) < disk:
         raise InputError(

@@ -1,6 +1,7 @@
 """Brain-Diffuser as a method: from prepared trials to a fitted decoder."""
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from fmri_jax.methods.brain_diffuser import choice, conditions
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import as_prior_takes, latents_of, load_priors
 from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
+from fmri_jax.training import needs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +34,8 @@ class BrainDiffuser:
         first, second = load_priors(config)
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         images = trials.images[seen]
+        found = _needs(config, trials, len(images), first, second)
+        needs.check(found, context, "a fit")
         enlarged = config.gain == "out_of_fold"
         latents = embeddings = encoding = None
         of_first, of_second = targets(config, first, second, trials, seen)
@@ -47,6 +51,19 @@ class BrainDiffuser:
         return BrainDiffuserReconstructor(
             images, latents, embeddings, encoding, config, first, second
         )
+
+
+def _needs(config: Config, trials: Trials, stimuli: int, first: Any, second: Any) -> needs.Needs:
+    """Latents and embeddings of the training images, as targets and as parts of the maps."""
+    shapes = [] if first is None else list(first.latent_shapes[: config.n_layers])
+    shapes += [] if second is None else [each.shape for each in second.conditions.values()]
+    targets = 4 * stimuli * sum(map(math.prod, shapes))
+    return needs.Needs(
+        device=targets + trials.fmri.nbytes,
+        host=targets,
+        disk=targets,
+        cure="decode fewer latents (config.method.n_layers)",
+    )
 
 
 # A latent of which ridge keeps less than half of the dispersion is noise for the larger part. On

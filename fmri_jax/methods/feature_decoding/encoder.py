@@ -1,5 +1,6 @@
 """Images -> the layers that are decoded: activations of a network, and the pixels themselves."""
 
+import math
 from typing import Any
 
 import flax.struct
@@ -54,14 +55,19 @@ class Encoder:
         return in_blocks(lambda block: _encode(self, block), (images,), min(BLOCK, len(images)))
 
     def check(self, image_shape: tuple[int, int, int]) -> None:
-        """Rejects images that no layer can be had of, before anything is computed.
+        """Rejects images that no layer can be had of; errors as `units`."""
+        self.units(image_shape)
+
+    def units(self, image_shape: tuple[int, int, int]) -> dict[str, int]:
+        """How many numbers each layer has, of images of this shape; nothing is computed.
 
         Raises:
             InputError: the images are too small for a layer.
         """
         if image_shape[2] not in (1, 3):
             raise InputError(f"images have {image_shape[2]} channels: expected 1 (grey) or 3.")
-        jax.eval_shape(self, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32))
+        found = jax.eval_shape(self, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32))
+        return {layer: math.prod(of.shape) for layer, of in found.items()}
 
 
 @jax.jit

@@ -17,13 +17,14 @@ from fmri_jax.methods.feature_decoding import (
     own_voxels,
     selection,
 )
-from fmri_jax.methods.feature_decoding.config import Config, Dispersion
+from fmri_jax.methods.feature_decoding.config import PIXELS, Config, Dispersion
 from fmri_jax.methods.feature_decoding.encoder import Encoder
 from fmri_jax.methods.feature_decoding.reconstructor import (
     FeatureReconstructor,
     Statistics,
     represent,
 )
+from fmri_jax.training import needs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,8 @@ class FeatureDecoding:
         """
         config = self.config
         encoder = Encoder.of(config)
-        encoder.check(trials.images.shape[1:])
+        units = encoder.units(trials.images.shape[1:])
+        needs.check(needs_of(config, units, trials, context.kept), context, "a fit")
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         images = trials.images[seen]
         canvas = canvases.build(config, images)
@@ -97,6 +99,38 @@ class FeatureDecoding:
             return dataclasses.replace(fitted, alphas=dict.fromkeys(features, alpha))
         grams = {layer: dual_ridge.gram(array) for layer, array in features.items()}
         return dual_ridge.with_penalties(fitted, grams)
+
+
+def needs_of(
+    config: Config, units: dict[str, int], trials: Trials, kept: bool = True
+) -> needs.Needs:
+    """What a fit takes: features of all training images, twice, and voxels of each unit's own.
+
+    Args:
+        config: the options.
+        units: layer -> how many.
+        trials: training trials.
+        kept: whether large layers are kept in the run's folder.
+    """
+    stimuli, voxels = len(np.unique(trials.stimulus)), trials.fmri.shape[1]
+    features = 4 * stimuli * sum(units.values())
+    memory = disk = 0
+    if config.n_voxels is not None:
+        memory = 4 * 2 * voxels**2  # responses against each other
+        for layer, count in units.items():
+            own = count * (6 * min(config.n_voxels, voxels) + 4) if layer != PIXELS else 0
+            large = kept and count > own_voxels.LARGEST_IN_MEMORY
+            memory, disk = (memory, disk + own) if large else (memory + own, disk)
+        if config.dispersion == "out_of_fold" or config.select == "inner":
+            memory, disk = memory + features, disk * (1 + own_voxels.N_INNER)
+    return needs.Needs(
+        device=features,
+        host=features + memory,
+        disk=disk,
+        cure="decode fewer or deeper layers (config.method.layers), show the network smaller "
+        "images (config.method.network_size), or use fewer voxels (config.preparation.roi, "
+        "config.method.n_voxels)",
+    )
 
 
 def learn(

@@ -33,8 +33,8 @@ from fmri_jax.methods.gan.state import (
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import Discriminator, Generator
-from fmri_jax.training import loop
-from fmri_jax.training.batches import Batches
+from fmri_jax.training import loop, needs
+from fmri_jax.training.batches import DEVICE_LIMIT, Batches
 from fmri_jax.training.dispatch import steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import in_this_process, put, replicate, together
@@ -70,6 +70,18 @@ def _start(
 def _bits(key: jax.Array) -> jax.Array:
     """The seed of XLA's own generator."""
     return jax.random.bits(key, (4,), jnp.uint32)
+
+
+def _needs(trials: Trials) -> needs.Needs:
+    """The trials, on the device or on disk; the loop adds networks and checkpoints."""
+    n_bytes = trials.fmri.nbytes + trials.images.nbytes
+    resident = n_bytes <= DEVICE_LIMIT
+    return needs.Needs(
+        device=n_bytes if resident else 0,
+        disk=0 if resident else n_bytes,
+        cure="use smaller images (config.preparation.image_size) or fewer voxels "
+        "(config.preparation.roi)",
+    )
 
 
 def _remove(records: pathlib.Path) -> None:
@@ -143,6 +155,7 @@ class GAN:
         that resumes writes them again, so that they need not outlive the training of their fold.
         """
         records = context.workdir / "records" / context.fold.replace(" ", "_")
+        needs.check(_needs(trials), context, "a training's data")
         try:
             batches = Batches(trials, self.config.batch_size, seed, context.mesh, records=records)
             options = self._loop_options(context)

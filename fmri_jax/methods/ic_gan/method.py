@@ -18,6 +18,7 @@ from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.methods.ic_gan.reconstructor import FEATURES, FIRST, NOISE, ICGANReconstructor
 from fmri_jax.priors.ic_gan.inversion import Objective, invert
 from fmri_jax.priors.ic_gan.prior import ICGANPrior
+from fmri_jax.training import needs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,13 +36,15 @@ class ICGAN:
         config = self.config
         prior = load_prior(config)
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
+        found = _needs(prior, trials, len(seen))
+        needs.check(found, context, "a fit")
         images = np.asarray(
             ops.as_rgb(jax.numpy.asarray(resize(trials.images[seen], prior.image_size)))
         )
         targets, error = {FEATURES: prior.embed(images)}, None
         if config.decodes_noise:
-            found, error = self._found(prior, images, targets[FEATURES], context)
-            targets |= found
+            more, error = self._found(prior, images, targets[FEATURES], context)
+            targets |= more
         alphas = {FEATURES: config.alpha, NOISE: config.noise_alpha, FIRST: config.first_alpha}
         largest = LARGEST_GAIN if config.gain == "out_of_fold" else 1
         fitted = target_map.fit(rows, targets, {name: alphas[name] for name in targets}, largest)
@@ -79,6 +82,16 @@ class ICGAN:
         if found.first is not None:
             targets[FIRST] = found.first
         return targets, found.error
+
+
+def _needs(prior: ICGANPrior, trials: Trials, stimuli: int) -> needs.Needs:
+    """The images as the prior takes them, and the responses."""
+    return needs.Needs(
+        device=trials.fmri.nbytes,
+        host=4 * stimuli * 3 * prior.image_size**2,
+        cure="use a prior of smaller images (config.method.prior) or fewer voxels "
+        "(config.preparation.roi)",
+    )
 
 
 def load_prior(config: Config) -> ICGANPrior:

@@ -25,6 +25,7 @@ from fmri_jax.methods.local_decoders.decoders import ElementModel
 from fmri_jax.methods.local_decoders.options import REGULARISATION, Config
 from fmri_jax.methods.local_decoders.selection import select
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
+from fmri_jax.training import needs
 
 
 @flax.struct.dataclass
@@ -117,6 +118,22 @@ def _contrast(model: LocalReconstructor, fmri: jax.Array) -> jax.Array:
     return synthesise(model.elements.predict(fmri), model.combination, model.shape)
 
 
+def _needs(trials: Trials, config: Config) -> needs.Needs:
+    """The decoders, what they predict out of sample, and the images of all trials."""
+    n, voxels = trials.fmri.shape
+    height, width, channels = trials.images.shape[1:]
+    elements = basis(sizes_of(config.scales), height, width).n_elements
+    decoders = 4 * voxels * elements * channels
+    combined = 4 * elements * height * width
+    return needs.Needs(
+        device=decoders + combined,
+        host=4 * n * (elements * channels + height * width * channels),
+        disk=decoders + combined,
+        cure="use smaller images (config.preparation.image_size), fewer scales "
+        "(config.method.scales) or fewer voxels (config.preparation.roi)",
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class LocalDecoders:
     """Multi-scale local decoders (Miyawaki et al. 2008); see `Config` for its options."""
@@ -126,6 +143,8 @@ class LocalDecoders:
     def fit(self, trials: Trials, context: RunContext) -> LocalReconstructor:
         """Solves for all elements, and learns how to combine them on inner folds by stimulus."""
         mesh = context.mesh if context.mesh.size > 1 else None
+        found = _needs(trials, self.config)
+        needs.check(found, context, "a fit")
         return fit(training_set(trials, mesh), self.config, context.key)
 
 

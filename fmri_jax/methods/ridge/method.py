@@ -13,6 +13,7 @@ from fmri_jax.evaluation import baselines
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.ridge.config import Config
+from fmri_jax.training import needs
 
 
 @flax.struct.dataclass
@@ -50,6 +51,20 @@ class RidgeReconstructor:
         return cls(fitted, (height, width, channels))
 
 
+def _needs(trials: Trials) -> needs.Needs:
+    """The decomposed responses, the components, and what these predict of all pixels."""
+    n, voxels = trials.fmri.shape
+    pixels, stimuli = trials.images[0].size, len(np.unique(trials.stimulus))
+    fitted = 4 * min(n, voxels) * (voxels + pixels)
+    return needs.Needs(
+        device=fitted + 4 * n * voxels,
+        host=4 * stimuli * pixels,
+        disk=fitted,
+        cure="use fewer voxels (config.preparation.roi) or smaller images "
+        "(config.preparation.image_size)",
+    )
+
+
 @dataclasses.dataclass(frozen=True)
 class Ridge:
     """Ridge regression from voxels to pixels; see `fmri_jax.evaluation.baselines.ridge`."""
@@ -62,6 +77,8 @@ class Ridge:
         Raises:
             InputError: the trials show fewer than two stimuli.
         """
+        height, width, channels = trials.images.shape[1:]
+        needs.check(_needs(trials), context, "a fit")
         fitted = baselines.ridge(
             trials.fmri,
             trials.stimulus,
@@ -70,5 +87,4 @@ class Ridge:
             average=self.config.average,
             choose=self.config.choose,
         )
-        height, width, channels = trials.images.shape[1:]
         return RidgeReconstructor(fitted, (height, width, channels))
