@@ -21,6 +21,7 @@ COMMANDS = {
     ),
     "reconstruct": ("fmri_jax.commands.reconstruct", "apply a kept decoder to new responses"),
     "score": ("fmri_jax.commands.score", "score images that any tool reconstructed"),
+    "encode": ("fmri_jax.commands.encode", "predict responses from images, layer by layer"),
     "check": ("fmri_jax.commands.check", "find damaged files of a run and of the caches"),
     "report": ("fmri_jax.commands.report", "write the page of a finished run again"),
     "compare": ("fmri_jax.commands.compare", "put finished runs side by side on one page"),

@@ -1,0 +1,119 @@
+"""`fmri-jax encode`: cross-validated encoding models, resumed by folds, and their page."""
+
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from fmri_jax.cli import main
+from fmri_jax.evaluation.noise_ceiling import noise_ceiling
+
+STIMULI, REPEATS, VOXELS = 30, 3, 8
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """Voxels of V1 that weigh pixels, and noise in LOC; three trials of each image."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (STIMULI, 4, 4, 1), np.uint8)
+    signal = images.reshape(STIMULI, 16) / 64 @ rng.normal(size=(16, VOXELS))
+    signal[:, 5:] = 0
+    stimulus = np.tile(np.arange(STIMULI), REPEATS).astype(np.int32)
+    fmri = (signal[stimulus] + rng.normal(size=(len(stimulus), VOXELS))).astype(np.float32)
+    path = tmp_path_factory.mktemp("recording") / "mine.npz"
+    masks = np.arange(VOXELS) < 5
+    np.savez(
+        path,
+        fmri=fmri - fmri.min(),
+        stimulus=stimulus,
+        images=images,
+        roi_names=["V1", "LOC"],
+        roi_masks=[masks, ~masks],
+    )
+    return path
+
+
+def encode(recording, workdir, *more):
+    options = ("--features", "pixels", "--n-folds", "3", "--n-bootstrap", "50")
+    return main(["encode", str(recording), "--workdir", str(workdir), *options, *more])
+
+
+@pytest.fixture(scope="module")
+def finished(recording, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "encode"
+    assert encode(recording, workdir) == 0
+    return workdir
+
+
+def test_scores_of_regions_and_voxels(finished, recording):
+    found = json.loads((finished / "encoding.json").read_text())
+    arrays = np.load(recording)
+    explainable = noise_ceiling(arrays["fmri"], arrays["stimulus"]).explainable(REPEATS)
+    v1, noise = found["regions"]["V1"], found["regions"]["LOC"]
+    assert v1["explainable"] == pytest.approx(np.median(explainable[:5]), rel=1e-3)
+    assert found["main"] == "pixels" and found["models"] == ["pixels", "shuffled images"]
+    score = v1["models"]["pixels"]["normalised"]
+    assert 0.5 < score["low"] < score["value"] < score["high"] < 1.1
+    assert abs(v1["models"]["shuffled images"]["normalised"]["value"]) < 0.5
+    assert v1["models"]["pixels"]["predicted"] == 1 > noise["models"]["pixels"]["predicted"]
+    with (finished / "voxels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["regions"] for row in rows] == ["V1"] * 5 + ["LOC"] * 3
+    for row, share in zip(rows, explainable, strict=True):
+        assert float(row["explainable"]) == pytest.approx(share, abs=1e-3)
+    inside = [float(row["normalised pixels"]) for row in rows[:5]]
+    assert np.median(inside) == pytest.approx(score["value"], abs=1e-3)
+
+
+def test_left_out_stimuli_are_predicted_without_themselves(finished, recording):
+    """The kept predictions of a fold are those of a model fitted to the other stimuli."""
+    from fmri_jax.encoding import EncodingModel
+
+    arrays = np.load(recording)
+    kept = np.load(finished / "folds" / "0.npz")
+    inside = ~np.isin(arrays["stimulus"], kept["stimulus"])
+    means = np.stack([arrays["fmri"][arrays["stimulus"] == s].mean(axis=0) for s in range(STIMULI)])
+    shown = np.unique(arrays["stimulus"][inside])
+    model = EncodingModel(features="pixels").fit(arrays["images"][shown], means[shown])
+    mean, std = means[shown].mean(axis=0), means[shown].std(axis=0)
+    expected = (model.predict(arrays["images"][kept["stimulus"]]) - mean) / std
+    np.testing.assert_allclose(kept["predicted/0"], expected, atol=2e-3)
+
+
+def test_the_page_is_self_contained_and_says_what_was_done(finished):
+    page = (finished / "report.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
+    assert "shuffled images" in page and "less than 10 % explainable variance" in page
+    assert "spikes" not in page and "V1" in page
+
+
+def test_a_stopped_run_resumes_with_the_same_numbers(finished, recording, tmp_path, monkeypatch):
+    before = (finished / "encoding.json").read_text()
+    (finished / "folds" / "1.npz").unlink()
+    (finished / "folds" / "2.npz").write_bytes(b"no archive")
+    from fmri_jax.pipeline import encoding_run
+
+    fitted = []
+    fit = encoding_run.fitted.fit
+    monkeypatch.setattr(encoding_run.fitted, "fit", lambda *a: fitted.append(1) or fit(*a))
+    assert encode(recording, finished) == 0
+    assert len(fitted) == 2 and (finished / "encoding.json").read_text() == before
+    assert encode(recording, finished, "--grid", "2") == 2  # another run's folder
+
+
+def test_spikes_are_called_spikes_and_wrong_words_are_named(recording, tmp_path, capsys):
+    assert encode(recording, tmp_path / "spikes", "--spikes", "--roi", "V1") == 0
+    page = (tmp_path / "spikes/report.html").read_text()
+    assert "spikes of neurons, not fMRI" in page and "Voxels" not in page
+    found = json.loads((tmp_path / "spikes/encoding.json").read_text())
+    assert found["preparation"]["transform"] == "sqrt" and list(found["regions"]) == ["V1"]
+    for more, message in {
+        ("--layers", "conv1"): "has no layer 'conv1'",
+        ("--speed", "9"): "--speed is no option of encode",
+        ("--data.speed", "9"): "speed",
+        ("--n-bootstrap", "3"): "expected at least 20",
+    }.items():
+        assert encode(recording, tmp_path / "none", *more) == 2
+        assert message in capsys.readouterr().err
