@@ -85,7 +85,7 @@ def written(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, (tuple, list)):
-        return ",".join(map(str, value)) or "()"
+        return repr(tuple(value))
     return str(value) if value != "" else '""'
 
 

@@ -190,6 +190,7 @@ def _about(
             "description": recording.description,
             "simulated": recording.simulated,
             "modality": recording.modality,
+            "subject": recording.subject,
             **identity,
             "files": recording_identity.stamps(options),
             "trials": len(recording.fmri),

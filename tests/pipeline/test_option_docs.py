@@ -37,7 +37,7 @@ def test_each_way_of_explaining_is_read():
     assert (size.kind, size.default, size.unit) == ("whole number, or nothing", "none", "px")
     assert size.text == "side of the square"
     assert found["above"].text == "Above the field, in two lines"
-    assert (found["above"].kind, found["above"].default) == ("list, each a text", "a,b")
+    assert (found["above"].kind, found["above"].default) == ("list, each a text", "('a', 'b')")
     assert (found["broken"].kind, found["broken"].text) == ("mean or glm", "inside brackets")
     assert (found["with_help"].unit, found["with_help"].text) == ("s", "from an onset")
     assert "a_function" not in found

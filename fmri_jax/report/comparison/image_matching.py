@@ -34,6 +34,20 @@ def same_images(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     return np.where((spreads < _FLAT).all(axis=0), same_brightness, alike)
 
 
+def places(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray | None:
+    """(n,) where each of our images stands among theirs, by its pixels; None unless all do.
+
+    Args:
+        ours: (n, height, width, channels) in [0, 1].
+        theirs: the same shape.
+    """
+    if ours.shape != theirs.shape:
+        return None
+    known = {to_uint8(image).tobytes(): i for i, image in enumerate(theirs)}
+    found = [known.get(to_uint8(image).tobytes(), -1) for image in ours]
+    return np.asarray(found) if len(set(found) - {-1}) == len(ours) else None
+
+
 def _reduced(images: np.ndarray, side: int, channels: int) -> np.ndarray:
     """(n, pixels) of the images at `side` x `side` pixels, in colour or grey."""
     small = resize(np.stack([to_uint8(image) for image in images]).reshape(images.shape), side)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from fmri_jax.evaluation import registry
-from fmri_jax.report.comparison import comparability, tables, widths
+from fmri_jax.report.comparison import comparability, subjects, tables, widths
 from fmri_jax.report.comparison import figures as comparison_pictures
 from fmri_jax.report.comparison.entries import Entry, best_runs, entries
 from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_remark
@@ -45,9 +45,11 @@ def write_comparison(
     found = findings(hypotheses, variants, failed)
     rows = entries(variants)
     main = [metric for metric in _MAIN if _in_all(variants, metric)]
+    over = subjects.table(variants, main)
     seeds = seeds_remark(variants)
     warnings = comparability.warnings(variants)
     markdown = tables.as_markdown(rows, main, [*warnings, *filter(None, [seeds])])
+    markdown = "\n".join(filter(None, [markdown, subjects.as_markdown(over, main)]))
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     _draw_pictures(variants, figures / "reconstructions.png")
@@ -66,6 +68,8 @@ def write_comparison(
         "simulated": all(variant.first.simulated for variant in variants),
         "pixelated": max(variants[0].first.targets.shape[1:3]) <= 32,
         "findings": found,
+        "over_subjects": over,
+        "over_metrics": [registry.metric(metric) for metric in main],
         "tables": tables.page_tables(rows, metrics, _MAIN),
         "chart_of_scores": _chart(variants, rows, main, figures / "scores.png"),
         "chart_of_widths": widths.chart(variants, main, figures / "widths.png", _mark(variants)),

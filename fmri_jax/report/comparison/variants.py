@@ -32,6 +32,7 @@ class Variant:
 
     name: str
     runs: tuple[Workdir, ...]
+    over_subjects: str = ""  # the name that variants of several subjects were given together
 
     @property
     def first(self) -> Workdir:
@@ -48,6 +49,21 @@ class Variant:
     def stimulus(self) -> np.ndarray:
         """The stimulus of each of `rows`."""
         return self.first.stimulus[self.rows]
+
+    @functools.cached_property
+    def stimuli(self) -> np.ndarray:
+        """The different stimuli of the test rows, in ascending order."""
+        return np.unique(self.stimulus)
+
+    @functools.cached_property
+    def images(self) -> np.ndarray:
+        """The target of each of `stimuli`."""
+        return self.first.targets[self.rows[np.searchsorted(self.stimulus, self.stimuli)]]
+
+    @property
+    def subject(self) -> str:
+        """Who was recorded; "" where it is not known."""
+        return str(self.first.data.get("subject") or "")
 
     @functools.cached_property
     def units(self) -> np.ndarray:
@@ -143,16 +159,39 @@ def read_variants(workdirs: Mapping[str, Paths]) -> list[Variant]:
         listed = [paths] if isinstance(paths, (str, pathlib.Path)) else list(paths)
         if not listed:
             raise InputError(f"Variant {name!r} has no workdir: give at least one finished run.")
+        places = [place(path).resolve() for path in listed]
+        if twice := [path for path in places if places.count(path) > 1]:
+            raise InputError(
+                f"{twice[0]} is given twice for variant {name!r}: expected a run of its own for "
+                "each seed or subject."
+            )
         runs = tuple(read(place(path)) for path in listed)
-        for run in runs[1:]:
-            same = np.array_equal(run.stimulus, runs[0].stimulus)
-            if not (same and np.array_equal(run.split, runs[0].split)):
+        variants += _by_subject(name, runs)
+    return variants
+
+
+def _by_subject(name: str, runs: Sequence[Workdir]) -> list[Variant]:
+    """One variant of the runs that one name was given to, or one for each of several subjects.
+
+    Raises:
+        InputError: seeds were tested on different images.
+    """
+    subjects: dict[str, list[Workdir]] = {}
+    for run in runs:
+        subjects.setdefault(str(run.data.get("subject") or ""), []).append(run)
+    found = []
+    for subject, seeds in subjects.items():
+        for run in seeds[1:]:
+            same = np.array_equal(run.stimulus, seeds[0].stimulus)
+            if not (same and np.array_equal(run.split, seeds[0].split)):
                 raise InputError(
-                    f"{run.path} and {runs[0].path} are seeds of variant {name!r} but were tested "
+                    f"{run.path} and {seeds[0].path} are seeds of variant {name!r} but were tested "
                     "on different images: give them names of their own."
                 )
-        variants.append(Variant(name, runs))
-    return variants
+        several = len(subjects) > 1
+        full = f"{name}, {subject or 'unnamed subject'}" if several else name
+        found.append(Variant(full, tuple(seeds), name if several else ""))
+    return found
 
 
 def by_images(variants: Sequence[Variant]) -> list[list[Variant]]:
@@ -180,20 +219,45 @@ def distinguished(label: str, variants: Sequence[Variant], kind: str) -> str:
 
 def difference(variant: Variant, other: Variant, metric: str) -> Difference | None:
     """Paired comparison of two variants over the test stimuli; None where they cannot be paired."""
-    if variant is other or not same_images(variant, other):
+    order = None if variant is other else matching(variant, other)
+    if order is None:
         return None
     if metric not in variant.first.scores.test or metric not in other.first.scores.test:
         return None
     ours, theirs = variant.sums(metric), other.sums(metric)
     if ours is None or theirs is None:
         return None
-    columns, statistic = ours
-    return paired(columns, theirs[0], variant.units, statistic)
+    (columns, statistic), units, others = ours, variant.units, theirs[0]
+    if not np.array_equal(variant.stimulus, other.stimulus):
+        # One has averaged trials, or numbers its images otherwise: each image counts once.
+        columns, others = _by_stimulus(variant, columns), _by_stimulus(other, others)[order]
+        units = units[np.searchsorted(variant.stimulus, variant.stimuli)]
+    return paired(columns, others, units, statistic)
+
+
+def _by_stimulus(variant: Variant, columns: np.ndarray) -> np.ndarray:
+    """(stimuli, columns) means over the test rows of each stimulus."""
+    places = np.searchsorted(variant.stimuli, variant.stimulus)
+    sums = np.zeros((len(variant.stimuli), columns.shape[1]))
+    np.add.at(sums, places, columns)
+    return sums / np.bincount(places)[:, None]
 
 
 def same_images(variant: Variant, other: Variant) -> bool:
-    """Whether both were tested on the same trials of the same images, at whatever size."""
-    if not np.array_equal(variant.stimulus, other.stimulus):
-        return False
-    ours, theirs = variant.first.targets[variant.rows], other.first.targets[other.rows]
-    return bool(image_matching.same_images(ours, theirs).all())
+    """Whether both were tested on the same images, at whatever size, in whatever trials."""
+    return matching(variant, other) is not None
+
+
+def matching(variant: Variant, other: Variant) -> np.ndarray | None:
+    """For each stimulus of a variant the place of the same image among those of another one.
+
+    Images of one number are compared by their look, at the smaller of two sizes; those of
+    recordings that number them otherwise are found by their pixels. None where they differ.
+    """
+    ours, theirs = variant.images, other.images
+    if len(ours) != len(theirs):
+        return None
+    if np.array_equal(variant.stimuli, other.stimuli):
+        if image_matching.same_images(ours, theirs).all():
+            return np.arange(len(ours))
+    return image_matching.places(ours, theirs)

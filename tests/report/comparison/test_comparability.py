@@ -116,7 +116,8 @@ def test_warnings_bear_the_names_of_their_variants(workdirs, tmp_path):
     assert told[0] == "a: Not above (p = 0.3)."
     told = comparability.warnings(read_variants({"a": one, "b": two, "c": third}))
     assert told[0] == "a and b: 2-way identification is not above chance."
-    told = comparability.warnings(read_variants({"a": [one, third], "b": [two, two]}))
+    again = shutil.copytree(two, tmp_path / "again")
+    told = comparability.warnings(read_variants({"a": [one, third], "b": [two, again]}))
     assert told[0] == "a (1 of 2 seeds) and b: 2-way identification is not above chance."
     assert not any("Noise ceiling" in sentence for sentence in told)
 

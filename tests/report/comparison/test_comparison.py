@@ -173,9 +173,9 @@ def test_command_compares(workdirs, tmp_path, capsys):
     arguments = [f"first={workdirs['early']}", str(copied)]
     assert main(["compare", *arguments, "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "comparison.html")
-    twice = ["compare", f"a={copied}", f"a={copied}", "--out", str(tmp_path / "out")]
+    twice = ["compare", str(copied), str(copied), "--out", str(tmp_path / "out")]
     assert main(twice) == 2
-    assert "Two workdirs are called 'a'" in capsys.readouterr().err
+    assert "Two workdirs are called 'copied'" in capsys.readouterr().err
 
 
 def test_training_images_have_a_column_only_where_they_were_scored(workdirs):
