@@ -150,16 +150,18 @@ def once_for_runs_alike(draw: Callable[..., Any]) -> Callable[..., Any]:
     built: dict[Any, Any] = {}
 
     @functools.wraps(draw)
-    def drawn(path: pathlib.Path, alt: str, chart: functools.partial, mark: str) -> Any:
+    def drawn(
+        path: pathlib.Path, alt: str, chart: functools.partial, mark: str, words: Any = None
+    ) -> Any:
         run, scores = chart.args[0], chart.args[0].scores
         key = (
-            *(chart.func, alt, mark, tuple(scores.metrics), tuple(scores.baselines)),
+            *(chart.func, alt, mark, words is None, tuple(scores.metrics), tuple(scores.baselines)),
             *(tuple(scores.chance), tuple(run.seen_sets), tuple(run.fold_names), run.targets.shape),
         )
         if key in built:
             path.write_bytes(BLANK)
         else:
-            built[key] = draw(path, alt, chart, mark)
+            built[key] = draw(path, alt, chart, mark, words)
         return built[key]
 
     return drawn
