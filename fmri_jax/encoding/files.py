@@ -48,15 +48,7 @@ def load_encoding(path: str | pathlib.Path) -> Encoding:
 
 def state(encoding: Encoding) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays by name, and plain JSON values."""
-    scale = encoding.scale
-    tree = {
-        "readout": to_state_dict(encoding.readout),
-        "noise": to_state_dict(encoding.noise),
-        "errors": to_state_dict(encoding.errors),
-        "scale": {name: getattr(scale, name) for name in ("mean", "std", "constant")},
-        "accuracy": encoding.accuracy,
-    }
-    flat = flatten_dict(tree, sep="/")
+    flat = flatten_dict(tree(encoding), sep="/")
     content = {"options": dataclasses.asdict(encoding.options), "noise_from": encoding.noise_from}
     return {name: np.asarray(array) for name, array in flat.items()}, content
 
@@ -64,15 +56,30 @@ def state(encoding: Encoding) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 def restore(arrays: dict[str, Any], content: dict[str, Any]) -> Encoding:
     """The model whose `state` gave these."""
     options = section(Options, content["options"], "options")
-    tree = unflatten_dict(arrays, sep="/")
-    scale = {name: np.asarray(array) for name, array in tree["scale"].items()}
-    learned = jax.tree.map(jax.numpy.asarray, tree)
+    return from_tree(unflatten_dict(arrays, sep="/"), options, content["noise_from"])
+
+
+def tree(encoding: Encoding) -> dict[str, Any]:
+    """The arrays of a model as nested dicts."""
+    return {
+        "readout": to_state_dict(encoding.readout),
+        "noise": to_state_dict(encoding.noise),
+        "errors": to_state_dict(encoding.errors),
+        "scale": {name: getattr(encoding.scale, name) for name in ("mean", "std", "constant")},
+        "accuracy": encoding.accuracy,
+    }
+
+
+def from_tree(arrays: dict[str, Any], options: Options, noise_from: str) -> Encoding:
+    """The model whose `tree` gave these."""
+    scale = {name: np.asarray(array) for name, array in arrays["scale"].items()}
+    learned = jax.tree.map(jax.numpy.asarray, arrays)
     return Encoding(
         options=options,
         readout=RESTORE[options.readout](learned["readout"]),
         scale=VoxelScale(**scale, keep_offset=False),
         noise=NoiseModel(**learned["noise"]),
         errors=NoiseModel(**learned["errors"]),
-        accuracy=np.asarray(tree["accuracy"]),
-        noise_from=content["noise_from"],
+        accuracy=np.asarray(arrays["accuracy"]),
+        noise_from=noise_from,
     )

@@ -1,48 +1,23 @@
 """Choosing among samples by the responses that they would give (Naselaris et al. 2009)."""
 
+import dataclasses
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax import features
-from fmri_jax.linear import target_map
-from fmri_jax.linear.target_map import TargetMap
+from fmri_jax.data.preparation.standardise import VoxelScale
+from fmri_jax.encoding import files, fitted
+from fmri_jax.encoding.banded import Band, BandedReadout
+from fmri_jax.encoding.feature_maps import pooled_maps
+from fmri_jax.encoding.fitted import Encoding
+from fmri_jax.encoding.noise_model import NoiseModel
+from fmri_jax.encoding.options import Options
 from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK
 
 LAYER = "pooled"
-_RESPONSES = "responses"
-
-
-@flax.struct.dataclass
-class Encoding:
-    """From images to responses, and how much to trust each voxel."""
-
-    map: TargetMap
-    mean: jax.Array  # (features,) of training
-    std: jax.Array
-    trust: jax.Array  # (voxels,) correlation with responses that were left out, at least 0
-
-    def likeness(self, images: np.ndarray, fmri: jax.Array) -> jax.Array:
-        """Correlation over voxels, weighted by trust, of predicted with measured responses.
-
-        Args:
-            images: (n, h, w, c) in [0, 1].
-            fmri: (n, voxels).
-
-        Returns:
-            (n,).
-        """
-        rows = (jnp.asarray(features_of(images)) - self.mean) / self.std
-        predicted = self.map.decode(rows)[_RESPONSES]
-        return _weighted_correlation(predicted, jnp.asarray(fmri), self.trust)
-
-
-def features_of(images: np.ndarray) -> np.ndarray:
-    """(n, features) of the network that predicts responses."""
-    return features.load(CHOOSING_NETWORK, (LAYER,))(images)[LAYER]
+OPTIONS = Options(features=CHOOSING_NETWORK, layers=(LAYER,), n_folds=10, rank=0)
 
 
 def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:
@@ -52,15 +27,26 @@ def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:
         images: (stimuli, h, w, c) uint8.
         rows: (stimuli, voxels) their responses.
     """
-    found = features_of(images)
-    mean, std = found.mean(axis=0), found.std(axis=0)
-    std = np.where(std > 0, std, 1)
-    fitted = target_map.fit((found - mean) / std, {_RESPONSES: rows}, {_RESPONSES: None}, 1)
-    centred = jnp.asarray(rows - rows.mean(axis=0))
-    left_out = fitted.map.left_out_weights(_RESPONSES) @ centred
-    across = jnp.sqrt((left_out**2).sum(0) * (centred**2).sum(0))
-    trust = (left_out * centred).sum(0) / jnp.where(across > 0, across, 1)
-    return Encoding(fitted, jnp.asarray(mean), jnp.asarray(std), jnp.maximum(trust, 0))
+    maps = pooled_maps(images, *OPTIONS.source)
+    return fitted.fit(maps, rows, np.arange(len(rows)), OPTIONS)
+
+
+def likeness(encoding: Encoding, images: np.ndarray, fmri: jax.Array) -> jax.Array:
+    """Correlation over voxels of predicted with measured responses, weighted by their accuracy.
+
+    Not a likelihood: a test response may average other numbers of trials than those of training,
+    and be scaled for that, which a correlation does not see.
+
+    Args:
+        encoding: of the training stimuli.
+        images: (n, h, w, c) in [0, 1].
+        fmri: (n, voxels).
+
+    Returns:
+        (n,).
+    """
+    predicted = jnp.asarray(encoding.predict(images))
+    return _weighted_correlation(predicted, jnp.asarray(fmri), jnp.asarray(encoding.accuracy))
 
 
 @jax.jit
@@ -73,14 +59,40 @@ def _weighted_correlation(a: jax.Array, b: jax.Array, weights: jax.Array) -> jax
 
 def state(encoding: Encoding) -> dict[str, Any]:
     """Arrays by name, as nested dicts."""
-    return {
-        "map": target_map.state(encoding.map, ()),
-        "mean": encoding.mean,
-        "std": encoding.std,
-        "trust": encoding.trust,
-    }
+    return files.tree(encoding)
 
 
 def restore(tree: dict[str, Any]) -> Encoding:
-    """The model whose `state` gave these."""
-    return Encoding(target_map.restore(tree["map"], {}), tree["mean"], tree["std"], tree["trust"])
+    """The model whose `state` gave these; those of 0.1 had a map of all voxels in its dual form."""
+    if "map" in tree:
+        return _of_dual_map(tree)
+    return files.from_tree(tree, OPTIONS, "errors")
+
+
+def _of_dual_map(tree: dict[str, Any]) -> Encoding:
+    """The model that 0.1 kept: weights of stimuli, from features in standard deviations."""
+    (responses,), mapping = tree["map"]["targets"].values(), tree["map"]["map"]
+    (alpha,), (mean,) = mapping["alphas"].values(), tree["map"]["means"].values()
+    shrunk = jnp.sqrt(mapping["variance"]) / (mapping["variance"] + alpha)
+    coef = mapping["right"] * shrunk @ (mapping["left"].T @ (responses - mean))
+    n_features, voxels = coef.shape
+    centre = tree["mean"] + tree["std"] * mapping["voxel_mean"]
+    readout = BandedReadout(
+        bands={LAYER: Band(centre, jnp.ones(()), jnp.zeros((0, n_features)))},
+        coef={LAYER: coef / tree["std"][:, None]},
+        weights={LAYER: jnp.ones(voxels)},
+        mean=mean,
+        alphas=jnp.full(voxels, alpha),
+    )
+    zeros, ones = np.zeros(voxels, np.float32), np.ones(voxels, np.float32)
+    scale = VoxelScale(zeros, ones, zeros.astype(bool), keep_offset=False)
+    noise = NoiseModel(jnp.zeros((0, voxels)), jnp.ones(voxels))
+    return Encoding(
+        dataclasses.replace(OPTIONS),
+        readout,
+        scale,
+        noise,
+        noise,
+        np.asarray(tree["trust"]),
+        "errors",
+    )

@@ -13,12 +13,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from fmri_jax import arrays as ops
 from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Fold
+from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.linear import target_map
 from fmri_jax.linear.target_map import TargetMap
 from fmri_jax.methods.brain_diffuser import choice
-from fmri_jax.methods.brain_diffuser.choice import Encoding
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import block_name, latents_of, load_priors
 
@@ -72,7 +72,7 @@ class BrainDiffuserReconstructor:
         if self.config.choice == "mean":
             return np.asarray(drawn.mean(axis=0))
         if self.config.choice == "responses" and self.encoding is not None and len(drawn) > 1:
-            likeness = np.stack([self.encoding.likeness(images, fmri) for images in drawn])
+            likeness = np.stack([choice.likeness(self.encoding, images, fmri) for images in drawn])
             return np.asarray(drawn[likeness.argmax(axis=0), np.arange(len(fmri))])
         return np.asarray(drawn[0])
 

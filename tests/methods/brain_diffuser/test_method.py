@@ -15,6 +15,7 @@ from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.errors import InputError
 from fmri_jax.features import extractor
 from fmri_jax.methods import RunContext, brain_diffuser, trained_through
+from fmri_jax.methods.brain_diffuser.choice import likeness
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.decoder import About, Decoder
 from fmri_jax.training.mesh import make_mesh
@@ -165,12 +166,12 @@ def test_samples_are_chosen_by_the_responses_they_would_give(trials, context, pr
     mixed = dataclasses.replace(trials, images=images, fmri=fmri)
     fitted = fit(mixed, context, priors, n_samples=3, choice="responses", stages="second")
     samples = fitted.samples(fmri[:N])
-    likeness = np.stack([fitted.encoding.likeness(drawn, fmri[:N]) for drawn in samples])
-    chosen = samples[likeness.argmax(axis=0), np.arange(N)]
+    alike = np.stack([likeness(fitted.encoding, drawn, fmri[:N]) for drawn in samples])
+    chosen = samples[alike.argmax(axis=0), np.arange(N)]
     assert np.array_equal(fitted.reconstruct(fmri[:N]), chosen)
     far = np.roll(np.arange(N), N // 2)
     rows = averages(mixed)
-    own, other = (np.asarray(fitted.encoding.likeness(images, fmri)) for fmri in (rows, rows[far]))
+    own, other = (np.asarray(likeness(fitted.encoding, images, fmri)) for fmri in (rows, rows[far]))
     assert (own > other).mean() > 0.8
 
 
