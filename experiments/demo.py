@@ -35,6 +35,7 @@ def get_config(arg: str = ""):
         "scanned. All methods learn from the same trials and reconstruct the same images, crops of "
         "four photographs that training does not show."
     )
+    config.evaluation.feature_regions = False  # takes minutes, and is no part of the comparison
     config.sweep = {
         "variants": tuple(
             (name, {"method": {**load(experiment.format(variant)).method.to_dict(), **options}})

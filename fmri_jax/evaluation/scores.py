@@ -32,6 +32,8 @@ class EvaluationConfig:
     # make these of the test images; each takes as long as the reconstructions. Finished folds stay
     # as they are.
     controls: bool = True
+    # Whether methods that decode features or latents also decode them from each region alone.
+    feature_regions: bool = True
     roi_activation: bool = False  # a figure of the image that each region's voxels alone make
     # The row of NSD papers, beside the other scores; see `evaluation.eight_numbers`. Its networks'
     # weights are read from these files; None looks in the cache, then downloads.

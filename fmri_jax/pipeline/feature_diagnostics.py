@@ -35,24 +35,31 @@ def of_method(options: Experiment, recording: Recording) -> Diagnose | None:
     package = methods.package(options.method_name)
     if not hasattr(package, "diagnose"):
         return None
-    return functools.partial(_keep, package.diagnose, options.preparation.roi, recording)
+    of_regions = options.evaluation.feature_regions
+    return functools.partial(
+        _keep, package.diagnose, options.preparation.roi, recording, of_regions
+    )
 
 
 def _keep(
     diagnose: Callable[..., FoldFeatures],
     expression: str,
     recording: Recording,
+    of_regions: bool,
     fold: Fold,
     number: int,
     reconstructor: Reconstructor,
     context: RunContext,
 ) -> None:
-    found = diagnose(reconstructor, fold, regions(recording, fold, expression), context)
+    named = regions(recording, fold, expression, of_regions)
+    found = diagnose(reconstructor, fold, named, context)
     fold_features.write(_path(context.workdir, number), found)
 
 
-def regions(recording: Recording, fold: Fold, expression: str) -> dict[str, np.ndarray]:
-    """The chosen voxels under the ROI expression that chose them, then each region's among them.
+def regions(
+    recording: Recording, fold: Fold, expression: str, each: bool = True
+) -> dict[str, np.ndarray]:
+    """The chosen voxels under the ROI expression that chose them, then `each` region's among them.
 
     Regions without a chosen voxel are left out, and those that are the very voxels that were
     chosen.
@@ -67,6 +74,8 @@ def regions(recording: Recording, fold: Fold, expression: str) -> dict[str, np.n
     parts = {name: mask for name, mask in inside.items() if mask.any() and not mask.all()}
     largest = sorted(parts, key=lambda name: -int(parts[name].sum()))[:MOST_REGIONS]
     name = expression.strip() or "all"
+    if not each:
+        return {name: chosen}
     return {name: chosen, **{n: mask for n, mask in parts.items() if n in largest and n != name}}
 
 

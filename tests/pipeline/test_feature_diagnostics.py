@@ -149,6 +149,9 @@ def test_regions_count_with_their_chosen_voxels():
     recording = recording_of()
     rois = feature_diagnostics.regions(recording, fold_of(recording, "B"), "B")
     assert list(rois) == ["B"] and rois["B"].shape == (20,)
+    fold = fold_of(recording)
+    (name, chosen), *others = feature_diagnostics.regions(recording, fold, "all", False).items()
+    assert (name, others) == ("all", []) and chosen.all()
 
 
 def test_folds_are_kept_and_scored_together(diagnosed, tmp_path):
