@@ -35,6 +35,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--title", default="", help="heading of the page")
     _add_models(parser)
     _add_preparation(parser)
+    parser.add_argument(
+        "--identify-among",
+        action="append",
+        default=[],
+        metavar="FOLDER_OR_ZIP",
+        help="photographs among which seen images are identified; may be given several times",
+    )
+    parser.add_argument(
+        "--n-photographs", type=int, default=10_000, help="how many of them (default: 10,000)"
+    )
     parser.add_argument("--n-bootstrap", type=int, default=1000, help="resamples for intervals")
     given, rest = parser.parse_known_args(arguments)
     request = _request(given, _reader_options(rest))
@@ -118,6 +128,7 @@ def _request(given: argparse.Namespace, data_options: dict[str, Any]) -> Any:
     """
     from fmri_jax.encoding.options import Options
     from fmri_jax.pipeline.encoding_run import Request
+    from fmri_jax.pipeline.photograph_bank import Bank
 
     values = {
         name: getattr(given, name) for name in ("features", "readout", "n_candidates", "seed")
@@ -141,4 +152,7 @@ def _request(given: argparse.Namespace, data_options: dict[str, Any]) -> Any:
         spikes=given.spikes,
         title=given.title,
         n_bootstrap=given.n_bootstrap,
+        bank=Bank(tuple(given.identify_among), given.n_photographs, given.seed)
+        if given.identify_among
+        else None,
     )

@@ -13,6 +13,7 @@ from fmri_jax.config import section
 from fmri_jax.encoding import fitted
 from fmri_jax.encoding.feature_maps import pooled_maps
 from fmri_jax.encoding.options import Options
+from fmri_jax.errors import InputError
 from fmri_jax.linear.penalties import PENALTIES
 from fmri_jax.validation import as_images, as_seed, in_unit_range
 
@@ -150,6 +151,24 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         key = jax.random.key(as_seed(random_state))
         return self.fitted_.simulate(self._images(X), repeats, key)
+
+    def identify(self, y: Any, X: Any) -> np.ndarray:
+        """Which image was seen: the one under which each response is most likely.
+
+        Args:
+            y: (n, voxels) responses, averages of as many trials as training stimuli had.
+            X: (m, ...) images to choose from, as those of `fit`.
+
+        Returns:
+            (n,) places in `X`; `fitted_.log_likelihood` gives all n x m log-likelihoods.
+        """
+        check_is_fitted(self)
+        rows = np.asarray(y, np.float32).reshape(len(y), -1)
+        if rows.shape[1] != self.fitted_.n_voxels:
+            raise InputError(
+                f"y has {rows.shape[1]} voxels: expected {self.fitted_.n_voxels}, as in `fit`."
+            )
+        return self.fitted_.log_likelihood(rows, self._images(X)).argmax(axis=1)
 
     def save(self, folder: str | pathlib.Path) -> pathlib.Path:
         """Writes the fitted model into a folder, which `fmri_jax.load_encoding` reads."""

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.data.recording import Recording
+from fmri_jax.encoding.identification import Placed
 from fmri_jax.evaluation import encoding_scores
 from fmri_jax.evaluation.encoding_scores import Predictions
+from fmri_jax.evaluation.intervals import mean_interval
 from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.report import encoding_page
 from fmri_jax.report.rendering import write_file
@@ -32,12 +34,15 @@ class Found:
         voxels: (voxels of the recording,) bool, those that were predicted.
         weights: layer -> (voxels,) its weight in the model of all layers; none without weights.
         repeats: trials that a tested row averages, on average.
+        placed: where the own images stand among other photographs: "above", and "above_by_wrong" by
+            the responses of another stimulus; none where it was not asked for.
     """
 
     predictions: Predictions
     voxels: np.ndarray
     weights: Mapping[str, np.ndarray]
     repeats: float
+    placed: Mapping[str, Placed] = dataclasses.field(default_factory=dict)
 
 
 def write(
@@ -125,8 +130,25 @@ def _scores(
         "normalised": predictions.explainable is not None,
         "stimuli": n_stimuli,
         "repeats": found.repeats,
+        "identification": _identification(found, n_bootstrap),
         "regions": {name: of_region(name, mask) for name, mask in regions.items()},
     }
+
+
+def _identification(found: Found, n_bootstrap: int) -> dict[str, Any] | None:
+    """Shares of stimuli that are among the most likely photographs; None where not asked for."""
+    if "above" not in found.placed:
+        return None
+    placed = found.placed["above"]
+    scores: dict[str, Any] = {"photographs": placed.candidates}
+    for k in (1, 10):
+        for name, each in found.placed.items():
+            key = f"top_{k}" + name.removeprefix("above")
+            score = mean_interval(each.within(k), found.predictions.stimulus, n_bootstrap)
+            scores[key] = encoding_scores.as_json(score)
+        scores[f"chance_top_{k}"] = placed.chance(k)
+    scores["median_above"] = float(np.median(placed.above))
+    return scores
 
 
 def _layers(models: Iterable[str]) -> list[str]:

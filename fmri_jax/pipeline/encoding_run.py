@@ -8,7 +8,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -16,10 +16,16 @@ from absl import logging
 from fmri_jax import data
 from fmri_jax._version import __version__
 from fmri_jax.archives import CorruptError, read_npz
-from fmri_jax.data.preparation.folds import Fold, PreparationConfig, count_folds, folds
+from fmri_jax.data.preparation.folds import (
+    Fold,
+    PreparationConfig,
+    Trials,
+    count_folds,
+    folds,
+)
 from fmri_jax.data.preparation.transform import Transform, transformed
 from fmri_jax.data.recording import TRAIN, Recording
-from fmri_jax.encoding import fitted
+from fmri_jax.encoding import fitted, identification
 from fmri_jax.encoding.feature_maps import Maps, pooled_maps
 from fmri_jax.encoding.options import Options
 from fmri_jax.errors import InputError
@@ -27,8 +33,9 @@ from fmri_jax.evaluation.encoding_scores import Predictions
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.repeats import of_another_stimulus
 from fmri_jax.files import replacing, set_aside
-from fmri_jax.pipeline import encoding_results
+from fmri_jax.pipeline import encoding_results, photograph_bank
 from fmri_jax.pipeline.json_files import digest
+from fmri_jax.pipeline.photograph_bank import Bank
 from fmri_jax.pipeline.workdir import claim, writing_to
 
 FOLDS = 10  # that stimuli are divided into where the recording names no test set
@@ -51,6 +58,7 @@ class Request:
         spikes: whether responses are spike counts or rates of neurons.
         title: heading of the page.
         n_bootstrap: resamples for intervals.
+        bank: photographs among which the seen images are identified; None: they are not.
     """
 
     recording: str
@@ -64,6 +72,7 @@ class Request:
     spikes: bool = False
     title: str = ""
     n_bootstrap: int = 1000
+    bank: Bank | None = None
 
 
 def run(request: Request) -> pathlib.Path:
@@ -124,6 +133,8 @@ def _config(
         "preparation": {name: getattr(preparation, name) for name in kept},
         "options": dataclasses.asdict(request.options),
     }
+    if request.bank is not None:
+        found["bank"] = request.bank.about()
     return json.loads(json.dumps(found))
 
 
@@ -139,7 +150,7 @@ def _predictions(
     for number, fold in zip(missing, prepared, strict=True):
         logging.info("fold %d of %d: %s", number + 1, n_folds, fold.name)
         if maps is None:
-            maps = _maps(fold, recording, request.options)
+            maps = _maps(fold, recording, request)
         kept[number] = _fitted(fold, maps, request.options)
         _write(_path(request, number), kept[number], key)
     parts = [arrays for _, arrays in sorted(kept.items()) if arrays is not None]
@@ -158,22 +169,38 @@ def _predictions(
         if name.startswith("weight/")
     }
     voxels = recording.roi(preparation.roi)
-    return encoding_results.Found(found, voxels, learned, float(np.mean(joined["repeats"])))
+    above = {name: ranks for name, ranks in joined.items() if name.startswith("above")}
+    placed = {
+        name: identification.Placed(ranks, int(joined["candidates"][0]))
+        for name, ranks in above.items()
+    }
+    repeats = float(np.mean(joined["repeats"]))
+    return encoding_results.Found(found, voxels, learned, repeats, placed)
 
 
-def _maps(fold: Fold, recording: Recording, options: Options) -> tuple[np.ndarray, Maps]:
-    """Numbers of the stimuli that were shown, and their maps."""
+class _Images(NamedTuple):
+    """Maps of what was shown, and of photographs that were not."""
+
+    stimuli: np.ndarray  # (n,) numbers of the images that were shown, rising
+    shown: Maps
+    others: Maps | None
+
+
+def _maps(fold: Fold, recording: Recording, request: Request) -> _Images:
     stimuli = np.unique(recording.distinct_images[recording.stimulus])
-    return stimuli, pooled_maps(fold.train.images[stimuli], *options.source)
+    source = request.options.source
+    others = None
+    if request.bank is not None:
+        others = pooled_maps(photograph_bank.read(request.bank, recording), *source)
+    return _Images(stimuli, pooled_maps(fold.train.images[stimuli], *source), others)
 
 
-def _fitted(fold: Fold, maps: tuple[np.ndarray, Maps], options: Options) -> dict[str, np.ndarray]:
+def _fitted(fold: Fold, images: _Images, options: Options) -> dict[str, np.ndarray]:
     """Predictions of a fold's test stimuli by each layer alone, and by all of them."""
-    stimuli, every = maps
     test = fold.main_test()
     rows = {
-        "train": np.searchsorted(stimuli, np.unique(fold.train.stimulus)),
-        "test": np.searchsorted(stimuli, test.stimulus),
+        "train": np.searchsorted(images.stimuli, np.unique(fold.train.stimulus)),
+        "test": np.searchsorted(images.stimuli, test.stimulus),
     }
     found = {
         "measured": test.fmri,
@@ -184,16 +211,35 @@ def _fitted(fold: Fold, maps: tuple[np.ndarray, Maps], options: Options) -> dict
     alone = [(layer,) for layer in layers]
     for number, chosen in enumerate([*alone, layers] if len(layers) > 1 else alone):
         inside, outside = (
-            {layer: every[layer][rows[part]] for layer in chosen} for part in ("train", "test")
+            {layer: images.shown[layer][rows[part]] for layer in chosen}
+            for part in ("train", "test")
         )
-        own = dataclasses.replace(options, layers=chosen, rank=0)  # noise is not asked for
+        last = len(chosen) == len(layers)
+        # Of single layers the noise is not asked for.
+        own = dataclasses.replace(options, layers=chosen, rank=options.rank if last else 0)
         model = fitted.fit(inside, fold.train.fmri, fold.train.stimulus, own)
         # The training trials are standardised already: their mean is 0 and their deviation 1.
         found[f"predicted/{number}"] = model.recorded(model.from_maps(outside))
-        if len(chosen) == len(layers) and hasattr(model.readout, "weights"):
+        if last and hasattr(model.readout, "weights"):
             weights = model.readout.weights.items()
             found |= {f"weight/{layer}": np.asarray(each) for layer, each in weights}
+        if last and images.others is not None:
+            found |= _identified(model, test, outside, images.others)
     return found
+
+
+def _identified(
+    model: fitted.Encoding, test: Trials, outside: Maps, others: Maps
+) -> dict[str, np.ndarray]:
+    """How many other photographs are more likely than the own one; and by wrong responses."""
+    own, candidates = model.from_maps(outside), model.from_maps(others)
+    measured = model.scale.apply(test.fmri, np.ones(len(test.fmri)))
+    found = {"above": identification.place(model.errors, measured, own, candidates).above}
+    wrong = of_another_stimulus(test.stimulus)
+    if wrong is not None:
+        placed = identification.place(model.errors, measured[wrong], own, candidates)
+        found["above_by_wrong"] = placed.above
+    return {**found, "candidates": np.full(len(own), len(candidates))}
 
 
 def _explainable(

@@ -187,15 +187,23 @@ def _weights(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"layers": layers, "rows": rows if len(layers) > 1 else []}
 
 
-def _identification(content: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
-    """What was asked, the score, its interval and chance."""
+def _identification(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The number of photographs, and of each question score, interval, control and chance."""
     found = content.get("identification")
     if not found:
-        return []
-    return [
-        (label, *_texts(found[key], 100, " %"), f"{100 * found[f'chance_{key}']:.3g} %")
-        for key, label in (("top_1", "Top 1"), ("top_10", "Top 10"))
+        return {}
+    nothing = {"value": None, "low": None, "high": None}
+    rows = [
+        (
+            f"{k} most likely" if k > 1 else "most likely",
+            _texts(found[f"top_{k}"], 100, " %"),
+            _texts(found.get(f"top_{k}_by_wrong", nothing), 100, " %"),
+            f"{100 * found[f'chance_top_{k}']:.2g} %",
+        )
+        for k in (1, 10)
     ]
+    above = f"{found['median_above']:,.0f}"
+    return {"photographs": f"{found['photographs']:,}", "rows": rows, "above": above}
 
 
 def _facts(content: Mapping[str, Any], units: str) -> list[tuple[str, str]]:
@@ -208,6 +216,7 @@ def _facts(content: Mapping[str, Any], units: str) -> list[tuple[str, str]]:
         "Left out": preparation["split"],
         "Folds": preparation["n_folds"],
         "Transform of responses": preparation["transform"],
+        "Other photographs": content["bank"]["names"] if "bank" in content else None,
         "Trials per tested average": f"{content['repeats']:.3g}",
         **{name.replace("_", " ").capitalize(): value for name, value in options.items()},
         "Fingerprint": data["fingerprint"],

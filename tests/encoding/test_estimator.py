@@ -58,6 +58,16 @@ def test_simulated_trials_have_the_noise_of_the_repeats(model, trials):
     assert model.fitted_.noise_from == "repeats"
 
 
+def test_seen_images_are_identified_by_likelihood(model, trials):
+    images, stimulus, _, fmri = trials
+    means = fmri.reshape(STIMULI, REPEATS, VOXELS).mean(axis=1)
+    found = model.identify(means, images)
+    assert (found == np.arange(STIMULI)).mean() > 0.5
+    assert found[0] == model.fitted_.log_likelihood(means[:1], images).argmax()
+    with pytest.raises(InputError, match="2 voxels: expected 5"):
+        model.identify(means[:, :2], images)
+
+
 def test_saved_models_predict_the_same(model, trials, tmp_path):
     images = trials[0]
     loaded = fj.load_encoding(model.save(tmp_path / "kept"))

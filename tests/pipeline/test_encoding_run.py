@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fmri_jax.cli import main
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
@@ -101,6 +102,25 @@ def test_a_stopped_run_resumes_with_the_same_numbers(finished, recording, tmp_pa
     assert encode(recording, finished) == 0
     assert len(fitted) == 2 and (finished / "encoding.json").read_text() == before
     assert encode(recording, finished, "--grid", "2") == 2  # another run's folder
+
+
+def test_seen_images_are_identified_among_photographs_but_themselves(recording, tmp_path):
+    """Two of the photographs are images of the recording: they are no candidates."""
+    photographs = tmp_path / "photographs"
+    photographs.mkdir()
+    rng = np.random.default_rng(1)
+    own = np.load(recording)["images"][:2].repeat(3, axis=-1)
+    for number, image in enumerate([*own, *rng.integers(0, 256, (12, 4, 4, 3), np.uint8)]):
+        Image.fromarray(image).save(photographs / f"{number}.png")
+    more = ("--identify-among", str(photographs), "--roi", "V1")
+    assert encode(recording, tmp_path / "run", *more) == 0
+    found = json.loads((tmp_path / "run/encoding.json").read_text())
+    own = found["identification"]
+    assert own["photographs"] == 12 and own["chance_top_1"] == pytest.approx(1 / 13)
+    assert own["top_1"]["value"] > 0.5 > own["top_1_by_wrong"]["value"]
+    assert own["top_10"]["value"] >= own["top_1"]["value"]
+    page = (tmp_path / "run/report.html").read_text()
+    assert "among 12 other photographs" in page and "7.7 %" in page
 
 
 def test_spikes_are_called_spikes_and_wrong_words_are_named(recording, tmp_path, capsys):
