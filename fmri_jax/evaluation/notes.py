@@ -46,6 +46,11 @@ KINDS = {
         "The losses still fell when training ended; values: `loss`, `fall`, relative.",
         "The losses still fell when training ended.",
     ),
+    "overfitted": Kind(
+        "Training images are reconstructed far better than test images; values: `training`, "
+        "`test`, pixel correlations. A warning where an option of the method may mend it.",
+        "Training images are reconstructed far better than test images.",
+    ),
     "shared_images": Kind(
         "Images are shown both in training and in testing; values: `images` of `fold`, `folds`.",
         "Test images were also shown in training.",
@@ -94,10 +99,6 @@ KINDS = {
         "All reconstructions share a texture that no image has; values: `shared`, `targets`, "
         "`upsampling`, shares of the fine structure's energy.",
         "All reconstructions share a texture of the method.",
-    ),
-    "overfitted": Kind(
-        "Training images are reconstructed far better than test images; values: `training`, "
-        "`test`, pixel correlations."
     ),
     "near_duplicates": Kind(
         "Test images nearly equal images shown in training; values: `images`, `correlation`.",

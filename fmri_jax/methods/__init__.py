@@ -20,6 +20,9 @@ A method with `trains_together = True` computes its fit on all devices of all pr
 each calls `fit` with the same trials, and process 0 alone writes (`training.cluster`). The fits of
 others are computed by process 0, but for their parts.
 
+`advice(config) -> dict` says what to change where a training came to nothing: under "untrained",
+"overfitted" and "stamped" (one texture on all images) a sentence that names options of the method.
+
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
 
@@ -153,6 +156,16 @@ def decoded_targets(
     """
     named = getattr(package(name), "decoded_targets", None)
     return named(config, trials, seen) if named else {"pixels": trials.images[seen]}
+
+
+def advice(name: str, config: Any) -> dict[str, str]:
+    """What to change where a training came to nothing; nothing where the method says nothing.
+
+    Raises:
+        InputError: there is no such method.
+    """
+    named = getattr(package(name), "advice", None)
+    return named(config) if named else {}
 
 
 def stays_in_span(name: str, config: Any) -> bool:

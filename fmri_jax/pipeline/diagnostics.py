@@ -85,7 +85,10 @@ def examine(
         )
         found.notes.append(Note("left_out_mean", "info", text))
     tested = functools.partial(chance.against_chance, labels=Labels.of(recording))
-    for looked_at in (own_texture.trained, own_texture.stamped, tested):
+    advice = methods.advice(options.method_name, options.method_config)
+    trained = functools.partial(own_texture.trained, advice=advice)
+    stamped = functools.partial(own_texture.stamped, advice=advice)
+    for looked_at in (trained, stamped, tested):
         numbers, remarks = looked_at(rows)
         found.numbers.update(numbers)
         found.notes.extend(remarks)

@@ -1,18 +1,30 @@
 """Notes on what a method puts into every image, and on how far its training went."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from fmri_jax.evaluation.notes import Note
+from fmri_jax.evaluation.notes import Note, Severity
 from fmri_jax.evaluation.shared_patterns import Patterns, shared_patterns
 from fmri_jax.pipeline.rows import METHOD, Rows
 
+Found = tuple[dict[str, float], list[Note]]
+
+# What is advised where a method has no advice of its own.
+_GENERAL = {
+    "untrained": "Train longer, or with another learning rate or penalty.",
+    "overfitted": "A smaller model, or a stronger penalty, may serve new images better.",
+    "stamped": "Longer training and more training images reduce it.",
+}
 SHARED = 0.25  # share of the fine structure common to all images, above which the page says it
 MORE = 0.10  # than the target images and ridge have
 UPSAMPLING = 4.0  # times the share of the target images at a period of two pixels
 OVERFITTED = 0.3  # pixel correlation of training images above that of test images
 
 
-def stamped(rows: Rows) -> tuple[dict[str, float], list[Note]]:
+def stamped(
+    rows: Rows, advice: Mapping[str, str] = _GENERAL
+) -> tuple[dict[str, float], list[Note]]:
     """Fine structure that all reconstructions share, beside that of the targets and of ridge."""
     test = rows.main_test_set()
     _, first = np.unique(test.stimulus, return_index=True)
@@ -40,14 +52,16 @@ def stamped(rows: Rows) -> tuple[dict[str, float], list[Note]]:
         f"{ours.shared:.0%} of the fine structure of the reconstructions (periods below 8 pixels) "
         f"is the same in all of them ({seen.shared:.0%} in the target images{ridge}), and "
         f"{ours.upsampling:.1%} has the period of upsampling, two pixels ({seen.upsampling:.1%} in "
-        "the target images): a texture of the method, not of what was seen. Longer training, more "
-        "training images, and more weight on pixels against an adversarial loss reduce it."
+        "the target images): a texture of the method, not of what was seen. "
+        + advice.get("stamped", _GENERAL["stamped"])
     )
     values = {"shared": ours.shared, "targets": seen.shared, "upsampling": ours.upsampling}
     return numbers, [Note("shared_pattern", "warning", text, values)]
 
 
-def trained(rows: Rows) -> tuple[dict[str, float], list[Note]]:
+def trained(
+    rows: Rows, advice: Mapping[str, str] = _GENERAL
+) -> tuple[dict[str, float], list[Note]]:
     """Whether the training images are reconstructed at all, and better than test images by far."""
     train, test = rows.take(rows.split == "train"), rows.main_test_set()
     means = train.predictions.get("mean_image")
@@ -61,18 +75,19 @@ def trained(rows: Rows) -> tuple[dict[str, float], list[Note]]:
         text = (
             f"Not trained: training images are reconstructed no better (pixel correlation "
             f"{seen:.3f}) than by the mean image ({mean:.3f}). No score below says anything about "
-            "the recording before this is mended: more steps (config.method.n_steps), another "
-            "learning rate, or more weight on pixels."
+            "the recording before this is mended. " + advice.get("untrained", _GENERAL["untrained"])
         )
         return numbers, [Note("untrained", "warning", text, {"training": seen, "mean": mean})]
     if seen - new > OVERFITTED:
         text = (
             f"Training images are reconstructed far better (pixel correlation {seen:.3f}) than "
-            f"test images ({new:.3f}): the model has learned these images by heart. More noise on "
-            "the responses (config.method.fmri_noise), fewer steps, or a smaller network may serve "
-            "new images better."
+            f"test images ({new:.3f}): the model has learned these images by heart. "
+            + advice.get("overfitted", _GENERAL["overfitted"])
         )
-        return numbers, [Note("overfitted", "info", text, {"training": seen, "test": new})]
+        # A method that says nothing of it has chosen on left-out images: there is no more to do.
+        severity: Severity = "info" if advice.get("overfitted") == "" else "warning"
+        text = text.rstrip()
+        return numbers, [Note("overfitted", severity, text, {"training": seen, "test": new})]
     return numbers, []
 
 

@@ -52,9 +52,11 @@ def _still_learning(run: Workdir) -> list[Note]:
     if not falls or max(falls.values()) < _STILL:
         return []
     loss, fall = max(falls.items(), key=lambda item: item[1])
+    method = run.config.get("method")
+    option = " (config.method.n_steps)" if isinstance(method, dict) and "n_steps" in method else ""
     text = (
         f"Still learning: over the last quarter of the training the loss {loss!r} fell by "
-        f"{fall:.0%}. More steps (config.method.n_steps) may well give other scores."
+        f"{fall:.0%}. More steps{option} may well give other scores."
     )
     return [Note("still_learning", "warning", text, {"loss": loss, "fall": round(fall, 3)})]
 

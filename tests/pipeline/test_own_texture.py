@@ -1,14 +1,21 @@
 """What a run says of a texture of its own and of its training, on rows made to have it."""
 
+import dataclasses
+import pkgutil
+import re
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from fmri_jax import methods
 from fmri_jax.pipeline import own_texture
 from fmri_jax.pipeline.rows import METHOD, Rows
 from fmri_jax.report import run_notes
 
 SEEN, TESTED = 12, 10
+
+NAMES = [each.name for each in pkgutil.iter_modules(methods.__path__) if each.ispkg]
 
 
 def rows(made, side=32) -> Rows:
@@ -60,8 +67,30 @@ def test_a_texture_on_all_images_is_reported_and_none_on_faithful_ones():
 )
 def test_what_training_came_to_is_reported(made, expected):
     found = own_texture.trained(rows(made))
-    assert kinds(found) == expected
-    assert all("config.method" in note.text for note in found[1])
+    assert kinds(found) == expected and all(note.is_warning for note in found[1])
+    assert not any("config.method" in note.text for note in found[1])  # of no method's options
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in pkgutil.iter_modules(methods.__path__) if m.ispkg]
+)
+def test_what_is_advised_are_options_of_the_method_that_ran(name):
+    config = methods.package(name).Config()
+    advice = methods.advice(name, config)
+    assert set(advice) == {"untrained", "overfitted", "stamped"}
+    named = re.findall(r"config\.method\.(\w+)", " ".join(advice.values()))
+    assert named and set(named) <= {field.name for field in dataclasses.fields(config)}
+
+
+def test_ridge_that_fits_training_images_well_is_not_warned_of():
+    def by_heart(images, noise, seen):
+        return np.where(seen[:, None, None, None], images, 0.3 * images + 0.2 * noise)
+
+    advice = methods.advice("ridge", methods.package("ridge").Config())
+    (note,) = own_texture.trained(rows(by_heart), advice)[1]
+    assert note.kind == "overfitted" and not note.is_warning
+    (note,) = own_texture.trained(rows(by_heart), methods.advice("gan", None))[1]
+    assert note.is_warning and "config.method.fmri_noise" in note.text
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from fmri_jax.methods.brain_diffuser.method import BrainDiffuser
     from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 
-__all__ = ["Config", "build", "decoded_targets", "diagnose", "restore", "trained_through"]
+__all__ = [
+    "Config",
+    "advice",
+    "build",
+    "decoded_targets",
+    "diagnose",
+    "restore",
+    "trained_through",
+]
 
 
 def build(config: Config) -> "BrainDiffuser":
@@ -63,3 +71,15 @@ def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
 
     first, second = method.targets(config, *priors.load_priors(config), trials, seen)
     return {**(first or {}), **(second or {})}
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where latents were not decoded, or learned by heart."""
+    return {
+        "untrained": "Another prior (config.method.prior), or another penalty "
+        "(config.method.alpha).",
+        "overfitted": "A greater penalty (config.method.alpha), or fewer blocks of latents "
+        "(config.method.n_layers), may serve new images better.",
+        "stamped": "It is of the prior: another one (config.method.prior), trained for longer or "
+        "on more photographs, reduces it.",
+    }

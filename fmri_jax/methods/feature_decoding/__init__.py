@@ -58,3 +58,15 @@ def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
     from fmri_jax.methods.feature_decoding.encoder import Encoder
 
     return Encoder.of(config).of_stimuli(trials.images[seen])
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where features were not decoded, or learned by heart."""
+    return {
+        "untrained": "More steps of the rendering (config.method.n_steps), or more weight on "
+        "decoded pixels (config.method.pixel_weight).",
+        "overfitted": "A greater penalty (config.method.alpha) or fewer voxels for each unit "
+        "(config.method.n_voxels) may serve new images better.",
+        "stamped": "Fewer of the deep layers (config.method.layers), or more smoothness "
+        "(config.method.total_variation), reduce it.",
+    }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.gan.method import GAN
     from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
-__all__ = ["Config", "build", "restore", "trained_through"]
+__all__ = ["Config", "advice", "build", "restore", "trained_through"]
 
 
 def build(config: Config) -> "GAN":
@@ -32,3 +32,16 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructo
 def trained_through(config: Config) -> tuple[str, ...]:
     """The comparator, unless its features have no weight in the loss."""
     return (config.comparator,) if config.feature_weight else ()
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where the training came to nothing, learned by heart or left a texture."""
+    return {
+        "untrained": "More steps (config.method.n_steps), another learning rate "
+        "(config.method.learning_rate), or more weight on pixels (config.method.image_weight).",
+        "overfitted": "More noise on the responses (config.method.fmri_noise), fewer steps "
+        "(config.method.n_steps), or a smaller network (config.method.width, config.method.hidden) "
+        "may serve new images better.",
+        "stamped": "Longer training (config.method.n_steps), more training images, and more weight "
+        "on pixels (config.method.image_weight) against the adversarial loss reduce it.",
+    }

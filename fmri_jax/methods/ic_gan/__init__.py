@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.ic_gan.method import ICGAN
     from fmri_jax.methods.ic_gan.reconstructor import ICGANReconstructor
 
-__all__ = ["Config", "build", "draw_figures", "restore", "trained_through"]
+__all__ = ["Config", "advice", "build", "draw_figures", "restore", "trained_through"]
 
 
 def build(config: Config) -> "ICGAN":
@@ -50,3 +50,13 @@ def draw_figures(fitted: Iterable["ICGANReconstructor"]) -> dict[str, tuple["Fig
     from fmri_jax.methods.ic_gan.figures import draw
 
     return draw(fitted)
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where features were not decoded, or learned by heart."""
+    return {
+        "untrained": "Another prior (config.method.prior), or decoded activations, which hold the "
+        "layout (config.method.first=decoded).",
+        "overfitted": "A greater penalty (config.method.alpha) may serve new images better.",
+        "stamped": "It is of the generator: another one (config.method.prior) reduces it.",
+    }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.methods.local_decoders.method import LocalDecoders, LocalReconstructor
 
-__all__ = ["Config", "MultiScaleDecoder", "build", "draw_figures", "restore"]
+__all__ = ["Config", "MultiScaleDecoder", "advice", "build", "draw_figures", "restore"]
 
 
 def build(config: Config) -> "LocalDecoders":
@@ -41,6 +41,24 @@ def draw_figures(
     from fmri_jax.methods.local_decoders.figures import draw
 
     return draw(fitted)
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where the decoders learned nothing, or learned by heart."""
+    fewer = (
+        "A greater penalty (config.method.alpha)"
+        if config.decoder in ("ridge", "receptive_fields")
+        else "Fewer voxels for each decoder (config.method.n_voxels)"
+    )
+    chosen = "" if config.select == "inner" else ", or options chosen on inner folds"
+    option = "" if config.select == "inner" else " (config.method.select=inner)"
+    return {
+        "untrained": "Another decoder (config.method.decoder), or other scales "
+        "(config.method.scales).",
+        "overfitted": f"{fewer}{chosen}{option} may serve new images better.",
+        "stamped": "More training images reduce it, and so do smaller elements "
+        "(config.method.scales).",
+    }
 
 
 __getattr__, *_ = lazy_loader.attach(__name__, submod_attrs={"estimator": ["MultiScaleDecoder"]})

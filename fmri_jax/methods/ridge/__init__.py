@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.ridge.estimator import RidgeDecoder
     from fmri_jax.methods.ridge.method import Ridge, RidgeReconstructor
 
-__all__ = ["Config", "RidgeDecoder", "build", "restore", "stays_in_span"]
+__all__ = ["Config", "RidgeDecoder", "advice", "build", "restore", "stays_in_span"]
 
 
 def build(config: Config) -> "Ridge":
@@ -34,6 +34,16 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "RidgeReconstruc
 def stays_in_span(config: Config) -> bool:
     """Whether all that it makes are weighted sums of its training images: yes."""
     return True
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where nothing was learned; its penalty is chosen on images left out."""
+    return {
+        "untrained": "Other penalties (config.method.penalties), or those that identify most "
+        "(config.method.choose=identification).",
+        "overfitted": "",
+        "stamped": "More training images reduce it.",
+    }
 
 
 __getattr__, *_ = lazy_loader.attach(__name__, submod_attrs={"estimator": ["RidgeDecoder"]})

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +26,7 @@ PER_IMAGE = ("pixel_correlation", "identification_2way")
 BarColour = Literal["accent", "variant", "ridge", "other"]
 
 _UNKNOWN = Score(math.nan)
+_WIDTH = 10.5  # inches, of a chart of several panels
 _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
 
@@ -64,14 +66,21 @@ def bar_panels(
     """
     n_columns = panels_per_row(len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
-    drawing = figure(10.5, n_rows * (0.85 + 0.24 * len(labels)), theme)
+    drawing = figure(_WIDTH, n_rows * (0.9 + 0.24 * len(labels)), theme)
     grid = drawing.subplots(n_rows, n_columns, squeeze=False)
     for axes, (metric, scores) in zip(grid.flat, panels.items(), strict=False):
         bars = list(zip(labels, scores, colours, strict=True))
         _bar_panel(axes, metric, bars, chance.get(metric, math.nan), theme)
+        axes.set_title(_wrapped(axes.get_title("left"), labels, n_columns), loc="left")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     return drawing
+
+
+def _wrapped(title: str, labels: Sequence[str], n_columns: int) -> str:
+    """A title in lines as short as the bars of its panel leave room for, beside their labels."""
+    inches = _WIDTH / n_columns - 0.06 * max(map(len, labels)) - 0.3
+    return "\n".join(textwrap.wrap(title, max(int(inches / 0.085), 12)))
 
 
 def _bar_panel(
