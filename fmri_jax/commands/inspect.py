@@ -15,6 +15,7 @@ from fmri_jax.data import paths
 from fmri_jax.data.inspect import figures, summary
 from fmri_jax.data.readers.registry import Config, takers
 
+_GROUPS = ("condition", "group", "movie", "video", "photograph", "object", "cluster")
 OUT = "folder for the pictures, made if absent (default: the current folder)"
 
 
@@ -36,9 +37,26 @@ def main(arguments: list[str]) -> int:
     options = {field.name: given[field.name] for field in dataclasses.fields(Config)}
     found = summary.inspect(given["path"], **options)
     print(summary.describe(found))
+    if found.recording:
+        from fmri_jax.pipeline import foresight
+
+        lines = [*foresight.in_words(found.recording), *_groups(found)]
+        print("\n".join(["", "How to test it", *(f"  {line}" for line in lines)]))
     written = figures.write(found, pathlib.Path(paths.expanded(given["out"])).resolve())
     print("\n" + "\n".join(f"wrote {path}" for path in written) if written else "")
     return 0 if found.recording else 2
+
+
+def _groups(found: summary.Inspection) -> list[str]:
+    """Keys that may say which images depend on one another, where the recording names no groups."""
+    if found.recording is None or found.recording.groups or not found.path.endswith(".npz"):
+        return []
+    return [
+        f"If images of one {key} depend on one another, --config.data.file.groups={key} counts "
+        "them as one piece of evidence."
+        for key, _ in found.holds
+        if key.casefold() in _GROUPS
+    ]
 
 
 def _help(field: dataclasses.Field[Any]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from fmri_jax.data import doubts
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.evaluation.units import FEW, joined_units
+from fmri_jax.pipeline import near_copies
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.report.text.text_format import count, duration
 
@@ -21,39 +22,76 @@ def foreseen(options: Experiment, recording: Recording, n_folds: int) -> list[st
         recording: its recording.
         n_folds: how many folds it has.
     """
-    shown = recording.distinct_images[recording.stimulus]
-    train = recording.split == TRAIN
-    others = ordered_sets([name for name in set(recording.split.tolist()) if name != TRAIN])
-    split = options.preparation.split
-    found = [f"Recording: {doubt.text}." for doubt in doubts.before_fit(recording)]
-    if n_folds > MANY_FOLDS:
-        found.append(
-            f"{count(n_folds, 'fold')}, and as many fits: --config.preparation.n_folds=10 leaves "
-            "out a tenth at a time."
-        )
-    if split == "run":
-        pairs = {
-            (image, run) for image, run in zip(shown[train], recording.run[train], strict=True)
-        }
-        several = len(pairs) - len({image for image, _ in pairs})
-        if several:
-            found.append(
-                "Images are shown in several runs: test images will have been seen in training. "
-                "--config.preparation.split=stimulus leaves out images instead."
-            )
+    doubted = [f"Recording: {doubt.text}." for doubt in doubts.before_fit(recording)]
+    return doubted + faults_of_split(recording, options.preparation.split, n_folds)
+
+
+def faults_of_split(recording: Recording, split: str, n_folds: int) -> list[str]:
+    """What is wrong with testing a recording by this split; arguments and result as above."""
+    tested = _tested(recording, split)
+    found = [*_folds(n_folds, len(tested)), *_several_runs(recording, split)]
+    others = _test_sets(recording)
     if split != "given" and others:
         found.append(
             f"The recording names the test set {others[0]!r}: split={split!r} divides its training "
             "trials only, and leaves that set out. --config.preparation.split=given tests on it."
         )
-    found += _shared_groups(recording, split)
-    tested = train if split != "given" else recording.split == (others[0] if others else TRAIN)
-    images = len(np.unique(shown[tested]))
-    units = _independent(recording, np.unique(shown[tested]))
-    if units < images:
+    return [
+        *found,
+        *_shared_groups(recording, split),
+        *near_copies.sentences(recording, split),
+        *_few(recording, split, tested),
+    ]
+
+
+def _test_sets(recording: Recording) -> list[str]:
+    """The test sets that a recording names, the main one first."""
+    return ordered_sets([name for name in set(recording.split.tolist()) if name != TRAIN])
+
+
+def _tested(recording: Recording, split: str) -> np.ndarray:
+    """The images that are tested, of all folds."""
+    others = _test_sets(recording)
+    chosen = recording.split == (others[0] if split == "given" and others else TRAIN)
+    return np.unique(recording.distinct_images[recording.stimulus[chosen]])
+
+
+def _folds(n_folds: int, images: int) -> list[str]:
+    """Whether there are many folds, or folds of one image."""
+    if n_folds > MANY_FOLDS:
+        return [
+            f"{count(n_folds, 'fold')}, and as many fits: --config.preparation.n_folds=10 leaves "
+            "out a tenth at a time. What they take in time and on disk is said after the first."
+        ]
+    if n_folds == images > 1:
+        return [
+            "Each fold tests one image, which the mean of its training images lacks: read "
+            "identification without the mean. --config.preparation.n_folds="
+            f"{max(2, min(5, images // 2))} tests several at once."
+        ]
+    return []
+
+
+def _several_runs(recording: Recording, split: str) -> list[str]:
+    """Whether a left-out run shows images that are trained on in others."""
+    train = recording.split == TRAIN
+    shown = recording.distinct_images[recording.stimulus[train]]
+    pairs = set(zip(shown.tolist(), recording.run[train].tolist(), strict=True))
+    if split != "run" or len(pairs) == len(np.unique(shown)):
+        return []
+    return [
+        "Images are shown in several runs: test images will have been seen in training. "
+        "--config.preparation.split=stimulus leaves out images instead."
+    ]
+
+
+def _few(recording: Recording, split: str, tested: np.ndarray) -> list[str]:
+    """Whether there are few independent test images."""
+    units, found = _independent(recording, tested), []
+    if units < len(tested):
         found.append(
-            f"{count(images, 'test image')} of {count(units, 'group')} that depend on one another: "
-            "groups, not images, are counted as evidence."
+            f"{count(len(tested), 'test image')} of {count(units, 'group')} that depend on one "
+            "another: groups, not images, are counted as evidence."
         )
     if units < FEW:
         cure = (
@@ -61,9 +99,40 @@ def foreseen(options: Experiment, recording: Recording, n_folds: int) -> list[st
             if split == "given"
             else ""
         )
-        what = count(images, "test image") if units == images else count(units, "group")
+        what = count(len(tested), "test image") if units == len(tested) else count(units, "group")
         found.append(f"{what}: so few prove little.{cure}")
     return found
+
+
+def advised(recording: Recording) -> tuple[str, int | None, int]:
+    """A split that tests new images and can be run: its name, `n_folds`, and the number of fits."""
+    if _test_sets(recording):
+        return "given", None, 1
+    if recording.groups:
+        split, labels = "group", recording.group_numbers[recording.stimulus]
+        n_groups = len(set(labels.tolist()) - {-1}) + int(
+            len(np.unique(recording.stimulus[labels < 0]))
+        )
+    elif _runs_are_apart(recording):
+        split, n_groups = "run", len(np.unique(recording.run))
+    else:
+        split, n_groups = "stimulus", len(_tested(recording, "stimulus"))
+    n_folds = 10 if n_groups > MANY_FOLDS else None
+    return split, n_folds, n_folds or n_groups
+
+
+def _runs_are_apart(recording: Recording) -> bool:
+    """Whether there are several runs, and each image is shown in one of them."""
+    return len(np.unique(recording.run)) > 1 and not _several_runs(recording, "run")
+
+
+def in_words(recording: Recording) -> list[str]:
+    """Lines for `fmri-jax inspect`: the split that is advised, and what is wrong even with it."""
+    split, n_folds, n_fits = advised(recording)
+    options = f"--config.preparation.split={split}"
+    options += f" --config.preparation.n_folds={n_folds}" if n_folds else ""
+    lines = [f"{options}: {count(n_fits, 'fit')}"]
+    return lines + faults_of_split(recording, split, n_fits)
 
 
 def _shared_groups(recording: Recording, split: str) -> list[str]:

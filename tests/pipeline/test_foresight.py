@@ -31,6 +31,14 @@ def grouped(tested=0) -> Recording:
     return dataclasses.replace(found, groups=tuple(f"movie {i // 5}" for i in range(30)))
 
 
+def copied(tested=0) -> Recording:
+    """The last image is nearly the first one."""
+    found = recording(tested=tested)
+    images = found.images.copy()
+    images[-1] = np.clip(images[0].astype(int) + 1, 0, 255)
+    return dataclasses.replace(found, images=images)
+
+
 def said(found: Recording, split: str, n_folds: int) -> str:
     config = default_config("ridge", "virtual_subject").to_dict()
     config["preparation"]["split"] = split
@@ -44,6 +52,9 @@ def said(found: Recording, split: str, n_folds: int) -> str:
         (recording(), "run", 3, "--config.preparation.split=stimulus"),
         (recording(tested=25), "stimulus", 5, "leaves that set out"),
         (recording(tested=5), "given", 1, "5 test images: so few prove little"),
+        (recording(n_images=12), "stimulus", 12, "Each fold tests one image"),
+        (copied(), "stimulus", 10, "2 test images nearly equal"),
+        (copied(tested=25), "given", 1, "--config.preparation.split=cluster"),
         (grouped(), "stimulus", 30, "--config.preparation.split=group"),
         (grouped(tested=12), "given", 1, "Images of 1 group"),
         (grouped(), "group", 6, "6 groups: so few prove little"),
@@ -64,6 +75,30 @@ def test_a_sound_experiment_is_begun_without_a_word():
     sound = recording()
     of_its_own = dataclasses.replace(sound, run=sound.stimulus % 3)  # each image in one run
     assert said(of_its_own, "run", 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (recording(tested=5), ("given", None, 1)),
+        (recording(), ("stimulus", 10, 10)),  # never a fit for each of many images
+        (recording(n_images=15), ("stimulus", None, 15)),
+        (grouped(), ("group", None, 6)),
+    ],
+)
+def test_a_split_is_advised_that_tests_new_images_and_can_be_run(found, expected):
+    assert foresight.advised(found) == expected
+    first, *faults = foresight.in_words(found)
+    assert first.startswith(f"--config.preparation.split={expected[0]}")
+    assert not any(
+        "seen in training" in fault or "leaves that set out" in fault for fault in faults
+    )
+
+
+def test_runs_are_left_out_where_each_image_is_in_one():
+    sound = recording()
+    apart = dataclasses.replace(sound, run=sound.stimulus % 3)
+    assert foresight.advised(apart) == ("run", None, 3)
 
 
 def test_the_first_fold_tells_what_the_others_take(tmp_path):

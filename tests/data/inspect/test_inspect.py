@@ -146,7 +146,8 @@ def test_pictures_go_to_the_current_folder(
     code, out, _ = inspect(capsys, "a.npz")
     assert code == 0 and (tmp_path / "a_images.png").exists()
     assert f"wrote {tmp_path / 'a_images.png'}" in out
-    assert "split: no test trials are named; use --config.preparation.split=stimulus" in out
+    assert "split: no test trials are named" in out
+    assert "How to test it" in out and "--config.preparation.split=" in out
     assert "rois: no region is named" in out
 
 
