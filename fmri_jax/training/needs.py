@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import pathlib
 import shutil
 import sys
@@ -12,7 +13,6 @@ import psutil
 
 from fmri_jax.errors import InputError
 
-GIB = 2**30
 _GROUP = pathlib.Path("/sys/fs/cgroup")  # limits of a container
 
 
@@ -66,15 +66,21 @@ def check(needs: Needs, context: Context, what: str) -> None:
         "memory": (needs.host + (needs.device if on_host else 0), free_memory()),
         f"room for files in {folder}": (needs.disk, _free_on_disk(folder)),
     }
-    parts = [f"{n / GIB:.2f} GiB of {place}" for place, (n, _) in wanted.items() if n]
+    parts = [f"{size(n)} of {place}" for place, (n, _) in wanted.items() if n]
     if context.progress:
         say(f"{what} takes at least {', '.join(parts) or 'little'}")
     for place, (n, free) in wanted.items():
         if free is not None and n > free:
             raise InputError(
-                f"{what} takes at least {n / GIB:.1f} GiB of {place}, and {free / GIB:.1f} GiB are "
-                f"free: free some{f', or {needs.cure}' if needs.cure else ''}."
+                f"{what} takes at least {size(n)} of {place}, and {size(free)} are free: "
+                f"free some{f', or {needs.cure}' if needs.cure else ''}."
             )
+
+
+def size(n_bytes: int) -> str:
+    """A number of bytes for people."""
+    mib = n_bytes / 2**20
+    return f"{mib / 1024:,.1f} GiB" if mib >= 1000 else f"{math.ceil(mib):,} MiB"
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.training.needs import say
+from fmri_jax.training.needs import say, size
 
 GIB = 2**30
 KEPT = 2  # checkpoints that stay on disk; one more is there while it is written
@@ -35,9 +35,9 @@ def check(state: Any, folder: pathlib.Path, progress: bool = False) -> None:
     disk = max(1, KEPT + 1 - there) * whole
     if progress:
         say(
-            f"a training takes at least {_OF_STEP * on_device / GIB:.2f} GiB of each device, "
-            f"{whole / GIB:.2f} GiB of memory while a checkpoint is written, and "
-            f"{disk / GIB:.2f} GiB of disk for checkpoints; activations come on top"
+            f"a training takes at least {size(_OF_STEP * on_device)} of each device, "
+            f"{size(whole)} of memory while a checkpoint is written, and {size(disk)} of disk for "
+            "checkpoints; activations come on top"
         )
     exists = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if (free := shutil.disk_usage(exists).free) < disk:

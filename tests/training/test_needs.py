@@ -14,7 +14,9 @@ from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.method import needs_of
 from fmri_jax.training import needs
 from fmri_jax.training.mesh import make_mesh
-from fmri_jax.training.needs import GIB, Needs
+from fmri_jax.training.needs import Needs
+
+GIB = 2**30
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def test_what_fits_is_said_once(context, capsys):
     for _ in range(3):
         needs.check(Needs(host=2**20, disk=2**29), context, "a fit")
     (line,) = capsys.readouterr().err.splitlines()
-    assert "a fit takes at least 0.00 GiB of memory, 0.50 GiB of room" in line
+    assert "a fit takes at least 1 MiB of memory, 512 MiB of room" in line
     quiet = dataclasses.replace(context, progress=False)
     needs.check(Needs(host=2**22), quiet, "a fit")
     assert capsys.readouterr().err == ""
@@ -49,7 +51,9 @@ def test_what_fits_is_said_once(context, capsys):
     ],
 )
 def test_what_does_not_fit_is_rejected_with_the_option_to_change(context, given, place):
-    with pytest.raises(InputError, match=rf"a fit takes at least \d+\.0 GiB of {place}.*or use le"):
+    with pytest.raises(
+        InputError, match=rf"a fit takes at least [\d,]+\.0 GiB of {place}.*or use le"
+    ):
         needs.check(given, context, "a fit")
 
 
