@@ -78,3 +78,19 @@ def test_limits_that_are_no_numbers_are_rejected(monkeypatch):
     monkeypatch.setenv("FMRI_JAX_READER_MEMORY", "much")
     with pytest.raises(InputError, match="FMRI_JAX_READER_MEMORY is 'much': expected a number"):
         apart.limits(0)
+
+
+def test_inspect_and_responses_alone_are_read_apart_too(reading_apart, tmp_path, monkeypatch):
+    from fmri_jax.data.inspect.summary import inspect
+    from fmri_jax.pipeline import new_responses
+
+    called = []
+    call = apart.call
+    monkeypatch.setattr(apart, "call", lambda *a, **more: called.append(a[0]) or call(*a, **more))
+    path = tmp_path / "imagery.npz"
+    fmri = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.savez(path, fmri=fmri, names=np.array(["a", "b"]), large=np.zeros(9))
+    assert dict(inspect(str(path)).holds)["fmri"] == "2 x 3 float32"
+    found = new_responses.read(str(path))
+    assert found.names == ("a", "b") and np.array_equal(found.recording.fmri, fmri)
+    assert [name.rpartition(":")[2] for name in called] == ["contents", "read", "arrays_of"]

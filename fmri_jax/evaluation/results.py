@@ -323,7 +323,8 @@ def _per_image(rows: Any, n_rows: int, where: str) -> tuple[ImageScores, ...]:
         numbers = {metric: _number(value, place) for metric, value in scores.items()}
         texts = {key: str(row.get(key) or "") for key in ("stimulus_name", "split", "fold")}
         stimulus, unit = (
-            n if isinstance(n := row.get(k), int) else -1 for k in ("stimulus", "unit")
+            n if isinstance(n := row.get(k), int) and abs(n) < 2**31 else -1
+            for k in ("stimulus", "unit")
         )
         found.append(ImageScores(index, numbers, stimulus, **texts, unit=unit))
     return tuple(found)
@@ -359,4 +360,9 @@ def _number(value: Any, where: str) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InputError(f"{where} is {value!r}: expected a number.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # of an integer
+        raise InputError(
+            f"{where} is an integer of hundreds of digits: expected a number."
+        ) from None

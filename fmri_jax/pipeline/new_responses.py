@@ -1,11 +1,12 @@
 """Responses that a decoder is to be applied to: a recording, or a file of responses alone."""
 
 import dataclasses
+import os
 import pathlib
 
 import numpy as np
 
-from fmri_jax import data
+from fmri_jax import apart, data
 from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -56,15 +57,27 @@ def _keys(path: str) -> set[str]:
         return set()
 
 
+_OPTIONAL = ("run", "roi_names", "roi_masks", "subject", "simulated", "description")
+
+
+def arrays_of(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a file of responses alone, for a process of its own (`apart`).
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    try:
+        found = read_npz(path, used=("fmri", *_OPTIONAL, "names", "repeats"))
+    except (OSError, CorruptError) as error:
+        raise InputError(f"{path} cannot be read ({error}): expected plain arrays.") from error
+    return {key: found[key] for key in found if key in ("fmri", *_OPTIONAL, "names", "repeats")}
+
+
 def _responses_alone(path: str) -> NewResponses:
     from fmri_jax.data.readers.arrays import session_from_arrays
 
-    optional = ("run", "roi_names", "roi_masks", "subject", "simulated", "description")
-    try:
-        arrays = read_npz(path, used=("fmri", *optional, "names", "repeats"))
-    except (OSError, CorruptError) as error:
-        raise InputError(f"{path} cannot be read ({error}): expected plain arrays.") from error
-    found = {key: arrays[key] for key in arrays if key in ("fmri", *optional)}
+    arrays = apart.call(f"{__name__}:arrays_of", path, os.path.getsize(path), path=path)
+    found = {key: arrays[key] for key in arrays if key in ("fmri", *_OPTIONAL)}
     extra = {key: arrays[key] for key in ("names", "repeats") if key in arrays}
     n = len(np.atleast_1d(found["fmri"]))
     recording = session_from_arrays(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fmri_jax import apart
 from fmri_jax.data import doubts, modality, paths
 from fmri_jax.data.images import image_files
 from fmri_jax.data.inspect.listing import Listing, listing
@@ -60,15 +61,15 @@ def inspect(path: str, **options: Any) -> Inspection:
         InputError: nothing can be said about it: it does not exist or is no data file.
     """
     path, options = paths.expanded(path), paths.expanded_options(options)
-    kind, holds = listing(path, options.get("masks", ""), options.get("events", ""))
+    size = pathlib.Path(path).stat().st_size if pathlib.Path(path).is_file() else 0
+    asked = {name: options.get(name, "") for name in ("masks", "events", "images")}
+    kind, holds, responses = apart.call(f"{__name__}:contents", path, size, path=path, **asked)
+    holds = [(name, what) for name, what in holds]
     recording, problem, fmri = None, "", None
     sizes: tuple[tuple[int, int], ...] = ()
     files: Sources = []
-    table = _bdata(path) if kind == "HDF5" else None
-    if table is not None:
-        kind, holds = "BData", _bdata_listing(table, holds)
-    if table is not None and not options.get("images"):
-        fmri = table.read(table.voxels())
+    if responses is not None:
+        fmri = responses
         problem = (
             f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
             "the images; add --images FOLDER, which launch.py takes as "
@@ -82,6 +83,20 @@ def inspect(path: str, **options: Any) -> Inspection:
         except InputError as error:
             problem = str(error)
     return Inspection(path, kind, holds, recording, problem, fmri, sizes, options, files)
+
+
+def contents(
+    path: str, masks: str = "", events: str = "", images: str = ""
+) -> tuple[str, Listing, np.ndarray | None]:
+    """The kind of a file, what it holds, and the responses of a BData file without its images.
+
+    For a process of its own (`apart`).
+    """
+    kind, holds = listing(path, masks, events)
+    table = _bdata(path) if kind == "HDF5" else None
+    if table is None:
+        return kind, holds, None
+    return "BData", _bdata_listing(table, holds), None if images else table.read(table.voxels())
 
 
 def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tuple[int, int], ...]:

@@ -108,7 +108,8 @@ def as_csv(rows: Sequence[Entry]) -> str:
 
 def _plain_cell(text: str) -> str:
     """A text that no spreadsheet takes for a formula, as one that begins with = may be."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else plain(text)
+    found = plain(text)
+    return f"'{found}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else found
 
 
 def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:

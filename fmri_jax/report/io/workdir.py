@@ -15,6 +15,7 @@ from fmri_jax.data import modality
 from fmri_jax.data.recording import IMAGERY, ordered_sets
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import results
+from fmri_jax.report.io import record
 from fmri_jax.report.modality_words import Words
 from fmri_jax.training import logs
 
@@ -171,6 +172,7 @@ def read(path: pathlib.Path) -> Workdir:
     if isinstance(run.get("figures"), dict):
         figures = [f"figures/{name}.png" for name in run["figures"]]
         _check_digests(path, [name for name in figures if (path / name).exists()])
+    run = record.cleaned(run)
     arrays = _arrays(path / "reconstructions.npz")
     scores = results.parse(
         _json(path / "scores.json"),
