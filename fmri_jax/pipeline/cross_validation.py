@@ -34,6 +34,7 @@ from fmri_jax.pipeline import (
     finite,
     foresight,
     rows,
+    unlabelled,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import METHOD, Rows
@@ -75,6 +76,7 @@ def run_folds(
     prepared = shared.folds(options, recording, clusters)
     keep = functools.partial(decoders.keep, options, recording, record.workdir)
     diagnose = feature_diagnostics.of_method(options, recording)
+    teach = functools.partial(unlabelled.taught, options, recording)
     parts, done = [], []
     began, before = time.perf_counter(), foresight.n_bytes(record.workdir)
     for number in range(n_folds):
@@ -92,7 +94,17 @@ def run_folds(
         controlled = options.evaluation.controls
         parts.append(
             run_fold(
-                fold, number, n_train, method, context, record, keep, diagnose, controlled, begin
+                fold,
+                number,
+                n_train,
+                method,
+                context,
+                record,
+                keep,
+                diagnose,
+                controlled,
+                begin,
+                teach,
             )
         )
         done.append(fold.without_responses())
@@ -116,6 +128,7 @@ def run_fold(
     diagnose: feature_diagnostics.Diagnose | None = None,
     controlled: bool = True,
     begin: Callable[[int], None] | None = None,
+    teach: Callable[[Fold, int], Trials] | None = None,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -131,6 +144,7 @@ def run_fold(
         diagnose: writes what the fitted model decodes of features beside the fold's rows.
         controlled: whether controls that the fitted model offers are made, too.
         begin: called with the number before the method is fitted.
+        teach: the trials that the method learns from; None: the training trials.
 
     Returns:
         The fold's rows.
@@ -144,7 +158,7 @@ def run_fold(
     if begin:
         begin(number)
     with record.measure("fit"):
-        reconstructor = method.fit(fold.train, context)
+        reconstructor = method.fit(teach(fold, number) if teach else fold.train, context)
     finite.check_fit(reconstructor, fold.name)
     if keep:
         with record.measure("keep decoder"):

@@ -26,7 +26,7 @@ from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.evaluation.training_span import project_onto_span
 from fmri_jax.features.registry import find_network
-from fmri_jax.pipeline import chance, own_texture
+from fmri_jax.pipeline import chance, own_texture, unlabelled
 from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
@@ -66,9 +66,11 @@ def examine(
         scored: every metric that the run was scored by.
     """
     trained_through = methods.trained_through(options.method_name, options.method_config)
+    trained_through = (*trained_through, *unlabelled.networks(options))
     circular_notes = circular(trained_through, scored)
     notes = [
         *_departures(options, recording),
+        *unlabelled.notes(options),
         *_shared(splits),
         *_centred_by_test(options, splits),
         *circular_notes,

@@ -191,7 +191,7 @@ def _maps(fold: Fold, recording: Recording, request: Request) -> _Images:
     source = request.options.source
     others = None
     if request.bank is not None:
-        others = pooled_maps(photograph_bank.read(request.bank, recording), *source)
+        others = pooled_maps(photograph_bank.read(request.bank, recording.images), *source)
     return _Images(stimuli, pooled_maps(fold.train.images[stimuli], *source), others)
 
 

@@ -15,7 +15,7 @@ from fmri_jax import methods
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
-from fmri_jax.pipeline import compiled_programs, parts
+from fmri_jax.pipeline import compiled_programs, parts, unlabelled
 from fmri_jax.pipeline.sweep import Task, run_task
 from fmri_jax.training.group import Group
 from fmri_jax.training.mesh import make_mesh
@@ -76,7 +76,8 @@ def _fit(
         mesh=make_mesh(options.n_devices, of_all_processes=True),
         progress=False,
     )
-    methods.package(options.method_name).build(options.method_config).fit(fold.train, context)
+    trials = unlabelled.taught(options, recording, fold, number)
+    methods.package(options.method_name).build(options.method_config).fit(trials, context)
 
 
 def shared_out(tasks: list[Task], group: Group) -> list[str]:

@@ -14,6 +14,7 @@ from fmri_jax.pipeline import (
     diagnostics,
     experiment_config,
     recording_identity,
+    unlabelled,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.workdir import claim, writing_to
@@ -55,7 +56,8 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
         InputError: something given cannot be used.
     """
     compiled_programs.keep()
-    options, fold = fold_of(config, recording_of(config), number)
+    recording = recording_of(config)
+    options, fold = fold_of(config, recording, number)
     context = RunContext(
         workdir=workdir,
         fold=fold.name,
@@ -64,7 +66,7 @@ def fit(config: Mapping[str, Any], workdir: pathlib.Path, number: int, part: str
         progress=False,
     )
     method: Any = methods.package(options.method_name).build(options.method_config)
-    method.fit_part(fold.train, context, part)
+    method.fit_part(unlabelled.taught(options, recording, fold, number), context, part)
 
 
 def recording_of(config: Mapping[str, Any]) -> Recording:

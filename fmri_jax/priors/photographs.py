@@ -59,6 +59,19 @@ def read(
     Raises:
         InputError: a path cannot be read or holds no image, or as `data.images.read_named`.
     """
+    given = choose(paths, limit, seed)
+    stacks = [read_named(path, found, size, progress) for path, found in given]
+    return stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+
+
+def choose(
+    paths: Sequence[str], limit: int | None = None, seed: int = 0
+) -> list[tuple[str, list[str]]]:
+    """The images that `read` decodes with these arguments: paths, each with names within it.
+
+    Raises:
+        InputError: a path cannot be read or holds no image.
+    """
     names = [list_images(path) for path in paths]
     for path, found in zip(paths, names, strict=True):
         if not found:
@@ -68,9 +81,7 @@ def read(
         chosen[np.random.default_rng(seed).permutation(len(chosen))[:limit]] = True
         parts = np.split(chosen, np.cumsum([len(found) for found in names])[:-1])
         names = [list(compress(*pair)) for pair in zip(names, parts, strict=True)]
-    given = [pair for pair in zip(paths, names, strict=True) if pair[1]]
-    stacks = [read_named(path, found, size, progress) for path, found in given]
-    return stacks[0] if len(stacks) == 1 else np.concatenate(stacks)
+    return [pair for pair in zip(paths, names, strict=True) if pair[1]]
 
 
 def read_captions(paths: Sequence[str], tables: Sequence[str]) -> list[str]:

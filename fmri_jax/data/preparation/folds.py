@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from fmri_jax.config import OptionalInt
+from fmri_jax.config import OptionalInt, OptionalStr
 from fmri_jax.data import images as image_stacks
 from fmri_jax.data.captions import Captions
 from fmri_jax.data.preparation import run_centring, splits
@@ -43,11 +43,24 @@ class PreparationConfig:
     # Numbers that responses are reduced to, by a linear map that training has learned for what the
     # method decodes; None: the voxels themselves.
     bottleneck: OptionalInt = None
+    # Folder or zip of photographs that nobody viewed: training has simulated trials of them, too,
+    # by an encoding model of the fold's training trials; None: recorded trials alone.
+    unlabelled: OptionalStr = None
+    n_unlabelled: int = 5000  # how many of these photographs, one trial each
+    unlabelled_features: str = "efficientnet_lite0"  # network by which responses are predicted
 
     def __post_init__(self) -> None:
-        """Rejects a bottleneck that nothing passes."""
+        """Rejects a bottleneck that nothing passes, and no photographs."""
         if self.bottleneck is not None and self.bottleneck < 1:
             raise InputError(f"config.preparation.bottleneck is {self.bottleneck}: expected >= 1.")
+        if self.n_unlabelled < 1:
+            raise InputError(
+                f"config.preparation.n_unlabelled is {self.n_unlabelled}: expected >= 1."
+            )
+        if self.unlabelled and self.bottleneck:
+            raise InputError(
+                "config.preparation has both unlabelled and bottleneck: expected one of the two."
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

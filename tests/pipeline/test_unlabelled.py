@@ -1,0 +1,116 @@
+"""Simulated trials of photographs that nobody viewed: from training alone, never a test image."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fmri_jax import report
+from fmri_jax.data.preparation.folds import PreparationConfig, folds
+from fmri_jax.data.readers.npz import save_npz
+from fmri_jax.errors import InputError
+from fmri_jax.pipeline import experiment_config, unlabelled
+from fmri_jax.pipeline.experiment_config import default_config
+from fmri_jax.pipeline.run import run
+from tests.pipeline.test_feature_diagnostics import recording_of
+
+RECORDING = recording_of()
+OTHERS = 30
+
+
+def others():
+    """Mixtures of what the recording's images are mixtures of; none is like one of these."""
+    more = recording_of(200).images[30:]
+    alike = np.corrcoef(more.reshape(len(more), -1), RECORDING.images.reshape(30, -1))
+    return more[np.abs(alike[: len(more), len(more) :]).max(axis=1) < 0.93][:OTHERS]
+
+
+MORE = others()
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory):
+    """A folder of them."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for number, image in enumerate(MORE):
+        Image.fromarray(image).save(folder / f"{number:02d}.png")
+    return folder
+
+
+def config_of(photographs, path="recording.npz"):
+    config = default_config(method="ridge", data="file")
+    config.data.path = str(path)
+    config.preparation.unlabelled = str(photographs)
+    config.preparation.unlabelled_features = "pixels"
+    config.evaluation.update(perceptual=False, n_bootstrap=0)
+    return config
+
+
+def taught(photographs, recording=RECORDING):
+    options = experiment_config.read(config_of(photographs).to_dict())
+    (fold,) = folds(recording, options.preparation)
+    return fold, unlabelled.taught(options, recording, fold, 0)
+
+
+def test_trials_of_photographs_follow_those_that_were_recorded(photographs):
+    fold, found = taught(photographs)
+    n = len(fold.train.fmri)
+    np.testing.assert_array_equal(found.fmri[:n], fold.train.fmri)
+    assert found.fmri.shape == (n + OTHERS, 40) and found.fmri.dtype == np.float32
+    shown = (found.targets()[n:] * 255).round().astype(np.uint8)
+    np.testing.assert_array_equal(shown, MORE)
+    assert len(found.stimulus_names) == len(found.images) and (found.run[n:] == -1).all()
+    # What the voxels of region A would have given: the recording's own weights of pixels.
+    flat = RECORDING.images.reshape(30, -1) / 255
+    means = RECORDING.fmri[:30] / 2 + RECORDING.fmri[30:] / 2
+    weights = np.linalg.lstsq(flat - flat.mean(0), means - means.mean(0), rcond=None)[0]
+    expected = shown.reshape(OTHERS, -1) / 255 @ weights
+    alike = [np.corrcoef(expected[:, v], found.fmri[n:, v])[0, 1] for v in range(20)]
+    assert np.median(alike) > 0.9
+    spread = found.fmri[n:, 20:].std(axis=0)  # of noise, as in training, where it is 1
+    np.testing.assert_allclose(spread.mean(), 1, atol=0.2)
+
+
+def test_test_trials_have_no_part_in_them(photographs):
+    _, found = taught(photographs)
+    fmri, images = RECORDING.fmri.copy(), RECORDING.images.copy()
+    test = RECORDING.split == "test"
+    fmri[test] = 1e3
+    images[22:] = 255 - images[22:]
+    _, other = taught(photographs, dataclasses.replace(RECORDING, fmri=fmri, images=images))
+    np.testing.assert_array_equal(found.fmri, other.fmri)
+
+
+def test_a_test_image_among_the_photographs_is_rejected(photographs, tmp_path):
+    for path in photographs.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    Image.fromarray(RECORDING.images[25]).save(tmp_path / "planted.png")
+    with pytest.raises(InputError, match=r"1 photographs are images .*planted\.png: expected"):
+        taught(tmp_path)
+    nearly = np.clip(RECORDING.images[25].astype(int) + 2, 0, 255).astype(np.uint8)
+    Image.fromarray(nearly).save(tmp_path / "planted.png")
+    fold, found = taught(tmp_path)
+    assert len(found.fmri) == len(fold.train.fmri) + OTHERS  # that one is left out
+
+
+def test_a_run_learns_from_them_and_says_so(photographs, tmp_path, monkeypatch):
+    """The method is ridge, and so is a baseline, which has the recorded trials alone."""
+    monkeypatch.setattr(report, "write", lambda workdir: workdir)
+    save_npz(RECORDING, tmp_path / "recording.npz")
+    config = config_of(photographs, tmp_path / "recording.npz")
+    run(config, tmp_path / "run", progress=False)
+    with np.load(tmp_path / "run/reconstructions.npz") as stored:
+        assert np.abs(stored["reconstructions"] - stored["baseline_ridge"]).max() > 0.01
+    notes = json.loads((tmp_path / "run/scores.json").read_text())["notes"]
+    assert any("that nobody viewed" in note["text"] for note in notes)
+
+
+def test_what_cannot_be_added_is_rejected(tmp_path):
+    with pytest.raises(InputError, match="n_unlabelled is 0"):
+        PreparationConfig(n_unlabelled=0)
+    with pytest.raises(InputError, match="expected one of the two"):
+        PreparationConfig(unlabelled="photographs.zip", bottleneck=3)
+    with pytest.raises(InputError, match="holds no images"):
+        taught(tmp_path)
