@@ -34,7 +34,7 @@ def test_the_small_vdvae_and_a_decoder_with_it(recordings) -> None:
     mean = np.broadcast_to(images.mean(axis=0) / 255, images.shape)
     of_layout = psnr(images / 255, prior.decode(latents)).mean()
     assert of_layout > psnr(images / 255, mean).mean() + 4
-    decoder = fj.BrainDiffuserDecoder().fit(held["fmri"][:8], images)
+    decoder = fj.BrainDiffuserDecoder(stages="first").fit(held["fmri"][:8], images)
     seen = decoder.predict(held["fmri"][:8])
     assert seen.shape == (8, 64, 64, 3)
     own, other = (np.mean((seen - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0)))
@@ -54,3 +54,16 @@ def test_the_small_latent_diffusion_knows_photographs_and_their_latents(recordin
     )
     errors = [np.mean((near - x / 255) ** 2) for x in (images, np.roll(images, 1, axis=0))]
     assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.real_data
+def test_the_small_ic_gan_paints_what_it_is_told_of(recordings) -> None:
+    """Features decide an image whatever the noise; those of another image make another one."""
+    images = np.load(recordings / "macaque_v4_pe_201025.npz")["images"][:8]
+    prior = fj.priors.load("small_ic_gan")
+    features, noise = prior.encode(images)
+    mean = psnr(images / 255, np.broadcast_to(images.mean(axis=0) / 255, images.shape)).mean()
+    assert psnr(images / 255, prior.generate(features, noise)).mean() > mean + 2
+    one, two = (prior.sample(features, jax.random.key(i)) for i in (0, 1))
+    own, other = (np.mean((one - x) ** 2) for x in (two, np.roll(two, 1, axis=0)))
+    assert 0 < own < 0.3 * other

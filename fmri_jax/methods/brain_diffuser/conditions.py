@@ -10,7 +10,7 @@ from fmri_jax.errors import InputError
 
 
 def of_training(
-    diffusion: Any, trials: Trials, seen: np.ndarray, images: np.ndarray
+    diffusion: Any, trials: Trials, seen: np.ndarray, images: np.ndarray, image_share: float
 ) -> dict[str, np.ndarray]:
     """Embeddings of the training images, as the diffusion model takes them.
 
@@ -19,13 +19,17 @@ def of_training(
         trials: training trials, for captions.
         seen: (stimuli,) indices of the images shown in training.
         images: (stimuli, size, size, 3) those images.
+        image_share: of the image beside the text; what has none is not decoded.
 
     Returns:
         Name of the condition -> (stimuli, tokens, width). The text is left out where images have
         neither captions nor names that say what they show.
     """
-    captions = words(trials, seen) if "text" in diffusion.conditions else None
+    told = image_share < 1 and "text" in diffusion.conditions
+    captions = words(trials, seen) if told else None
     found: dict[str, np.ndarray] = diffusion.embed(images, captions)
+    if captions and not image_share:
+        del found["image"]
     return found
 
 

@@ -29,8 +29,8 @@ class Config:
             latents up to 2 (`method.LATENT_GAIN`).
         temperature: of the latents that follow from the prior; 0: their means. Published: 1.
         pixels: whether the VAE's pixels are means or, as published, draws of their distributions.
-        stages: which of the two stages make the image. The second needs a diffusion model, whose
-            published weights take gigabytes.
+        stages: which of the two stages make the image. The second, with the package's own prior,
+            needs the extra `efficientnet`, and `text` where there are captions or names.
         diffusion: the latent diffusion model of the second stage, named as `prior`.
         diffusion_weights: folder of a published model's weights.
         image_alpha: ridge penalty of image embeddings; None: as `alpha`. Published: 60,000.
@@ -39,7 +39,8 @@ class Config:
             it.
         n_steps: of the diffusion, before `strength` leaves some out.
         guidance: of classifier-free guidance; 1: none.
-        image_share: of the image embedding beside the text embedding, where there are both.
+        image_share: of the image embedding beside the text embedding, where there are both; 1: no
+            text is decoded.
         n_samples: images that are drawn for each row of responses.
         choice: what becomes of them: the first, their mean, or the one whose responses, predicted
             by an encoding model of the training trials, are nearest to those measured.
@@ -54,7 +55,7 @@ class Config:
     gain: Literal["out_of_fold", "none"] = "out_of_fold"
     temperature: float = 0.0
     pixels: Literal["mean", "sample"] = "mean"
-    stages: Stages = "first"
+    stages: Stages = "both"
     diffusion: str = "small_latent_diffusion"
     diffusion_weights: OptionalStr = None
     image_alpha: OptionalFloat = None

@@ -32,7 +32,7 @@ class BrainDiffuserDecoder(ImageDecoder):
         strength: share of the diffusion that the first stage's image goes through.
         n_steps: of the diffusion.
         guidance: of classifier-free guidance; 1: none.
-        image_share: of the image embedding beside the text embedding.
+        image_share: of the image embedding beside the text embedding; 1: no text is decoded.
         n_samples: images that are drawn for each row.
         choice: "first" of them, their "mean", or the one whose predicted "responses" fit.
         seed: of all draws.
@@ -60,7 +60,7 @@ class BrainDiffuserDecoder(ImageDecoder):
         gain: str = "out_of_fold",
         temperature: float = 0.0,
         pixels: str = "mean",
-        stages: str = "first",
+        stages: str = "both",
         diffusion: str = "small_latent_diffusion",
         diffusion_weights: str | None = None,
         image_alpha: float | None = None,

@@ -95,4 +95,4 @@ def targets(
     if second is None:
         return latents, None
     resized = as_prior_takes(images, second.image_size)
-    return latents, conditions.of_training(second, trials, seen, resized)
+    return latents, conditions.of_training(second, trials, seen, resized, config.image_share)

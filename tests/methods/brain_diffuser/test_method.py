@@ -15,8 +15,10 @@ from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.errors import InputError
 from fmri_jax.features import extractor
 from fmri_jax.methods import RunContext, brain_diffuser, trained_through
+from fmri_jax.methods.brain_diffuser import method
 from fmri_jax.methods.brain_diffuser.choice import likeness
 from fmri_jax.methods.brain_diffuser.config import Config
+from fmri_jax.methods.brain_diffuser.priors import load_priors
 from fmri_jax.methods.decoder import About, Decoder
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.test_estimators import UNFITTED_CHECKS
@@ -184,6 +186,13 @@ def test_images_without_words_for_them_are_told_of_by_the_image_alone(
     assert fitted.reconstruct(trials.fmri[:N]).shape == (N, SIZE, SIZE, 3)
 
 
+@pytest.mark.parametrize(("share", "told"), [(1.0, "image"), (0.0, "text")])
+def test_a_condition_without_a_share_is_not_decoded(trials, priors, share, told) -> None:
+    config, seen = Config(**priors, stages="second", image_share=share), np.arange(N)
+    _, found = method.targets(config, *load_priors(config), trials, seen)
+    assert list(found) == [told]
+
+
 def test_grey_images_stay_grey(trials, context, priors) -> None:
     grey = dataclasses.replace(trials, images=np.asarray(trials.images)[..., :1])
     fitted = fit(grey, context, priors, stages="both")
@@ -218,7 +227,7 @@ def test_a_decoder_of_another_prior_is_rejected(trials, context, tmp_path) -> No
 def test_scores_through_the_network_of_the_condition_are_circular(priors) -> None:
     given = Config(**priors, stages="both")
     assert trained_through("brain_diffuser", given) == ("efficientnet_lite0",)
-    assert trained_through("brain_diffuser", Config(**priors)) == ()
+    assert trained_through("brain_diffuser", Config(**priors, stages="first")) == ()
     chosen = Config(**priors, choice="responses", n_samples=2)
     assert trained_through("brain_diffuser", chosen) == ("efficientnet_lite0",)
     published = Config(diffusion="versatile_diffusion", stages="second")
@@ -241,7 +250,7 @@ def test_options_that_nothing_can_be_made_with_are_rejected(options, message) ->
 
 def test_the_estimator_keeps_the_contract_of_scikit_learn(trials, priors) -> None:
     done = set()
-    for estimator, check in estimator_checks_generator(fj.BrainDiffuserDecoder()):
+    for estimator, check in estimator_checks_generator(fj.BrainDiffuserDecoder(stages="first")):
         name = getattr(check, "func", check).__name__
         if name in UNFITTED_CHECKS:
             check(estimator)
