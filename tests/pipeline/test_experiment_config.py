@@ -106,7 +106,7 @@ def test_the_report_of_another_recording_does_not_describe_the_experiment_files(
     about = json.loads((tmp_path / "run/run.json").read_text())
     assert (about["title"], about["text"]) == ("Local decoders on mine.npz", "")
     page = (tmp_path / "run/report.html").read_text()
-    assert "<h1>Local decoders on mine.npz</h1>" in page and "Miyawaki" not in page
+    assert ">Local decoders on mine.npz</h1>" in page and "Miyawaki" not in page
     done = launch(*command, "--config.text=Mine.")
     assert done.returncode == 0, done.stderr
     assert "Mine." in (tmp_path / "run/report.html").read_text()

@@ -8,6 +8,8 @@ from sklearn.utils import Tags
 
 from fmri_jax.methods.estimator import ImageDecoder
 
+_NEVER = 10**9  # steps: one checkpoint, at the end
+
 
 class GANDecoder(ImageDecoder):
     """Reconstructs images by the end-to-end GAN of Shen et al. (2019).
@@ -18,7 +20,7 @@ class GANDecoder(ImageDecoder):
     each is explained.
 
     Args:
-        n_steps: training steps.
+        n_steps: training steps; None: 17.3 times the square root of the trials, 100 at least.
         batch_size: trials per step.
         image_weight: weight of the mean-squared pixel error; 0 leaves it out.
         feature_weight: weight of the mean-squared error between the comparator's activations, for
@@ -60,7 +62,7 @@ class GANDecoder(ImageDecoder):
 
     def __init__(
         self,
-        n_steps: int = 600,
+        n_steps: int | None = None,
         batch_size: int = 32,
         image_weight: float = 2000.0,
         feature_weight: float = 50.0,
@@ -112,7 +114,7 @@ class GANDecoder(ImageDecoder):
     def method_config(self, image_shape: tuple[int, ...]) -> Any:
         """The options as the method's record, which keeps one checkpoint, at the end."""
         config = super().method_config(image_shape)
-        return dataclasses.replace(config, checkpoint_every=config.n_steps)
+        return dataclasses.replace(config, checkpoint_every=config.n_steps or _NEVER)
 
     def __sklearn_tags__(self) -> Tags:
         """A few steps on a toy problem learn nothing."""

@@ -114,6 +114,10 @@ class GAN:
             NotFiniteError: training diverged.
         """
         config = self.config
+        if config.n_steps is None:
+            return dataclasses.replace(self, config=config.for_rows(len(trials.fmri))).fit(
+                trials, context
+            )
         size, channels = self._image_shape(trials)
         if context.mesh.devices.flat[0].platform == "cpu":
             keep_freed_memory()
@@ -238,7 +242,7 @@ class GAN:
             "adversarial": config.adversarial_weight,
         }
         return loop.LoopOptions(
-            n_steps=config.n_steps,
+            n_steps=config.total_steps,
             log_every=config.log_every,
             checkpoint_every=config.checkpoint_every,
             show=tuple(name for name, weight in weights.items() if weight),

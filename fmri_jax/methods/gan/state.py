@@ -74,7 +74,7 @@ class GANState:
 def learning_rate(config: Config, base: float) -> optax.Schedule:
     """Halved at `halve_at`, or a half cosine to zero over all steps."""
     if config.cosine_decay:
-        return optax.cosine_decay_schedule(base, config.n_steps)
+        return optax.cosine_decay_schedule(base, config.total_steps)
     return optax.piecewise_constant_schedule(base, dict.fromkeys(config.halve_at, 0.5))
 
 

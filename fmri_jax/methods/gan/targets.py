@@ -42,7 +42,7 @@ def comparator_targets(
         at random, has no feature term, or is taken too seldom, or because memory is short.
     """
     config = step.config
-    seldom = config.n_steps * config.batch_size < len(images)
+    seldom = config.total_steps * config.batch_size < len(images)
     if config.crop or not config.feature_weight or seldom:
         return None
     one = jax.eval_shape(step.features, comparator, _placeholder(images))

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import math
+import types
 
 import chex
 import jax
@@ -15,7 +16,7 @@ from fmri_jax import pretrained
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan import method
-from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config
+from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS, Config, steps_for
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
@@ -291,3 +292,21 @@ def test_crop_and_devices_must_fit(trials, tmp_path):
     oblong = dataclasses.replace(trials, images=trials.images[:, :, :16])
     with pytest.raises(InputError, match="32 x 16 pixels"):
         GAN(SMALL).fit(oblong, context(tmp_path))
+
+
+def test_steps_follow_the_data_where_none_are_given(monkeypatch):
+    assert [steps_for(rows) for rows in (10, 72, 1_200, 24_000)] == [100, 150, 600, 2_680]
+    config = dataclasses.replace(SMALL, n_steps=None)
+    assert config.for_rows(72).n_steps == 150 and SMALL.for_rows(72) is SMALL
+    assert config.total_steps == steps_for(1_000)
+
+    class Begun(Exception):
+        pass
+
+    def looked_at(method, trials):
+        raise Begun(method.config.n_steps)
+
+    monkeypatch.setattr(GAN, "_image_shape", looked_at)
+    trials = types.SimpleNamespace(fmri=np.zeros((72, 3)))
+    with pytest.raises(Begun, match="150"):
+        GAN(config).fit(trials, None)
