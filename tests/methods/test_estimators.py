@@ -224,7 +224,7 @@ def test_gan_keeps_the_contract_of_scikit_learn():
         (fj.RidgeDecoder(penalties=()), lambda y: y, "expected one or more positive numbers"),
         (fj.RidgeDecoder(average="no"), lambda y: y, "RidgeDecoder.average is 'no'"),
         (fj.RidgeDecoder(image_shape=(3, 3)), lambda y: y, "image_shape is"),
-        (GAN(n_steps=0), lambda y: y, "n_steps is 0: expected >= 1"),
+        (GAN(n_steps=-1), lambda y: y, "n_steps is -1: expected >= 1"),
         (GAN(comparator="resnet"), lambda y: y, "'resnet' is not a known value"),
         (GAN(), lambda y: y[:, :4], "generator needs square ones"),
         (GAN(random_state=-1), lambda y: y, "random_state is -1"),

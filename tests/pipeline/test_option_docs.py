@@ -62,7 +62,7 @@ def _is(part, name: str) -> bool:
 def test_help_of_an_experiment_shows_its_own_values(capsys):
     assert run.main(["gan_vc:tiny", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "--config.method.n_steps=6\n      whole number, or nothing; none by default: training" in said
+    assert "--config.method.n_steps=6\n      whole number, or nothing; none by default" in said
     assert "--config.preparation.roi=VC\n      text; all by default" in said
     assert "--config.data.virtual_subject.n_test=12" in said
     assert run.main(["--help"]) == 0
