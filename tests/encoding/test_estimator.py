@@ -109,10 +109,8 @@ CHECKS = {
     *("check_estimator_cloneable", "check_estimator_tags_renamed", "check_valid_tag_types"),
     *("check_estimator_repr", "check_no_attributes_set_in_init", "check_get_params_invariance"),
     *("check_parameters_default_constructible", "check_set_params", "check_mixin_order"),
-    *("check_requires_y_none", "check_regressor_data_not_an_array"),
-    *("check_estimators_dtypes", "check_methods_subset_invariance", "check_fit1d"),
-    *("check_methods_sample_order_invariance", "check_fit2d_1sample", "check_complex_data"),
-    *("check_n_features_in_after_fitting", "check_regressors_no_decision_function"),
+    *("check_requires_y_none", "check_fit1d", "check_fit2d_1sample", "check_complex_data"),
+    *("check_methods_subset_invariance", "check_methods_sample_order_invariance"),
     *("check_estimators_unfitted", "check_fit2d_predict1d", "check_estimator_sparse_array"),
 }
 

@@ -94,11 +94,11 @@ def test_a_stopped_run_resumes_with_the_same_numbers(finished, recording, tmp_pa
     before = (finished / "encoding.json").read_text()
     (finished / "folds" / "1.npz").unlink()
     (finished / "folds" / "2.npz").write_bytes(b"no archive")
-    from fmri_jax.pipeline import encoding_run
+    from fmri_jax.pipeline import encoding_folds
 
     fitted = []
-    fit = encoding_run.fitted.fit
-    monkeypatch.setattr(encoding_run.fitted, "fit", lambda *a: fitted.append(1) or fit(*a))
+    fit = encoding_folds.fitted.fit
+    monkeypatch.setattr(encoding_folds.fitted, "fit", lambda *a: fitted.append(1) or fit(*a))
     assert encode(recording, finished) == 0
     assert len(fitted) == 2 and (finished / "encoding.json").read_text() == before
     assert encode(recording, finished, "--grid", "2") == 2  # another run's folder

@@ -1,13 +1,12 @@
 """Simulated trials of photographs that nobody viewed: from training alone, never a test image."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fmri_jax import report
+from fmri_jax import methods
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.errors import InputError
@@ -95,16 +94,26 @@ def test_a_test_image_among_the_photographs_is_rejected(photographs, tmp_path):
     assert len(found.fmri) == len(fold.train.fmri) + OTHERS  # that one is left out
 
 
-def test_a_run_learns_from_them_and_says_so(photographs, tmp_path, monkeypatch):
-    """The method is ridge, and so is a baseline, which has the recorded trials alone."""
-    monkeypatch.setattr(report, "write", lambda workdir: workdir)
+def test_the_method_of_a_run_learns_from_them_and_the_page_says_so(
+    photographs, tmp_path, monkeypatch
+):
+    learned = []
+
+    class Method:
+        def fit(self, trials, context):
+            learned.append(trials)
+            raise InputError("seen enough")
+
+    monkeypatch.setattr(methods.package("ridge"), "build", lambda config: Method())
     save_npz(RECORDING, tmp_path / "recording.npz")
     config = config_of(photographs, tmp_path / "recording.npz")
-    run(config, tmp_path / "run", progress=False)
-    with np.load(tmp_path / "run/reconstructions.npz") as stored:
-        assert np.abs(stored["reconstructions"] - stored["baseline_ridge"]).max() > 0.01
-    notes = json.loads((tmp_path / "run/scores.json").read_text())["notes"]
-    assert any("that nobody viewed" in note["text"] for note in notes)
+    with pytest.raises(InputError, match="seen enough"):
+        run(config, tmp_path / "run", progress=False)
+    np.testing.assert_allclose(learned[0].fmri, taught(photographs)[1].fmri, atol=1e-5)
+    config.preparation.unlabelled_features = "alexnet"
+    options = experiment_config.read(config.to_dict())
+    (note,) = unlabelled.notes(options)
+    assert "that nobody viewed" in note.text and unlabelled.networks(options) == ("alexnet",)
 
 
 def test_what_cannot_be_added_is_rejected(tmp_path):
