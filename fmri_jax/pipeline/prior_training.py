@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, remove_unfinished
-from fmri_jax.pipeline import excluded_images, prior_page
+from fmri_jax.pipeline import computer, excluded_images, prior_page
 from fmri_jax.pipeline.json_files import read_json, write_json
 from fmri_jax.pipeline.workdir import LOCK, writing_to
 from fmri_jax.priors import files, photographs, recipes, registry, scores, training
@@ -77,6 +78,7 @@ def train(request: Request) -> pathlib.Path:
         data, about = _photographs(request, config.image_size)
         record["photographs"] = about
         _check(request.workdir, record, known)
+        record["computer"] = _computer(request.workdir)
         write_json(request.workdir / RECORD, record)
         source = Source(data, config, request.workdir, request.autoencoder, request.progress)
         examples = recipe.training.make_examples(source)
@@ -94,6 +96,15 @@ def train(request: Request) -> pathlib.Path:
         except NotFiniteError as error:
             raise InputError(str(error)) from error
         return _finish(request, record, average, data, examples)
+
+
+def _computer(workdir: pathlib.Path) -> dict[str, Any]:
+    """What this training is computed on; a warning where it was begun on something else."""
+    now = computer.describe()
+    before = read_json(workdir / RECORD).get("computer") if (workdir / RECORD).exists() else None
+    if told := computer.changed(before, now):
+        logging.warning("%s", told)
+    return now
 
 
 def _record(request: Request, config: Any) -> dict[str, Any]:

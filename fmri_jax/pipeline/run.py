@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from absl import logging
 
 from fmri_jax import methods, report
 from fmri_jax.data.preparation.folds import Fold
@@ -17,6 +18,7 @@ from fmri_jax.evaluation.results import Results
 from fmri_jax.pipeline import (
     collapse,
     compiled_programs,
+    computer,
     control_notes,
     cross_validation,
     diagnostics,
@@ -120,6 +122,8 @@ def _run(
     same = recording_identity.go_on_with(workdir, record.about, identity)
     if finished:
         return page
+    if told := computer.changed(record.about.get("computer"), computer.describe()):
+        logging.warning("%s", told)
     record.about = _about(options, recording, same, plain) | (
         {"command": command} if command else {}
     )

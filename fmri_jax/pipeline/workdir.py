@@ -16,7 +16,7 @@ from absl import logging
 from fmri_jax.digests import SUMS
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, remove_unfinished
-from fmri_jax.pipeline import experiment_config
+from fmri_jax.pipeline import computer, experiment_config
 from fmri_jax.pipeline.json_files import digest, read_json, read_sealed, write_json
 
 # Files that a run writes before it computes anything.
@@ -288,6 +288,7 @@ def provenance() -> dict[str, Any]:
         "versions": versions,
         "commit": _commit(),
         "devices": [str(device) for device in jax.devices()],
+        "computer": computer.describe(),
     }
 
 

@@ -22,7 +22,7 @@ def use_cores(batch_size: int, n: int | None = None) -> None:
     if _FLAG in os.environ.get("XLA_FLAGS", ""):
         return
     with contextlib.suppress(RuntimeError):  # JAX has started
-        jax.config.update("jax_num_cpu_devices", n or suitable(batch_size, _cores()))
+        jax.config.update("jax_num_cpu_devices", n or suitable(batch_size, cores()))
 
 
 def suitable(batch_size: int, available: int) -> int:
@@ -31,7 +31,7 @@ def suitable(batch_size: int, available: int) -> int:
     return next(n for n in range(most, 0, -1) if batch_size % n == 0)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Those that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
