@@ -91,7 +91,7 @@ def cross_validate(
     decoder: MethodEstimator,
     recording: Recording,
     cv: int | None = 5,
-    by: Literal["stimulus", "run", "cluster", "given"] = "stimulus",
+    by: Literal["stimulus", "run", "cluster", "group", "given"] = "stimulus",
     roi: str = "all",
     image_size: int | None = None,
     average_repeats: Literal["none", "test", "all"] = "test",
@@ -108,8 +108,9 @@ def cross_validate(
         recording: the recording.
         cv: folds that the groups are assigned to; None leaves out one group at a time. Not used
             with by="given".
-        by: what a fold leaves out as a whole: a "stimulus", a "run", a "cluster" of similar images;
-            or "given", the recording's own training and test trials.
+        by: what a fold leaves out as a whole: a "stimulus", a "run", a "cluster" of similar images,
+            a "group" of images that depend on one another; or "given", the recording's own training
+            and test trials.
         roi: ROI expression, such as "V1 + V2".
         image_size: pixels per side of square images; None leaves them as recorded.
         average_repeats: which trials are averaged over the repeats of a stimulus.

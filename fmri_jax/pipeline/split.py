@@ -9,10 +9,11 @@ import numpy as np
 from fmri_jax.data import images as image_stacks
 from fmri_jax.data.captions import Captions, captions_or_words
 from fmri_jax.data.preparation.folds import average_trials
+from fmri_jax.data.preparation.splits import group_labels
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.errors import InputError
 
-By = Literal["stimulus", "run", "given"]
+By = Literal["stimulus", "run", "group", "given"]
 Average = Literal["none", "test", "all"]
 
 
@@ -79,14 +80,16 @@ def train_test_split(
 
     Args:
         recording: the recording.
-        by: "stimulus" or "run": what is left out as a whole; "given": the recording's own training
-            trials and its first test set.
-        test_size: share of the stimuli or runs that are tested on, or how many; not for "given".
+        by: "stimulus", "run" or "group" (images that the recording says depend on one another,
+            such as crops of one photograph): what is left out as a whole; "given": the recording's
+            own training trials and its first test set.
+        test_size: share of the stimuli, runs or groups that are tested on, or how many; not for
+            "given".
         roi: ROI expression, such as "V1 + V2"; "all" takes every voxel.
         image_size: pixels per side of the square images; None leaves them as recorded.
         average_repeats: which trials are averaged over the repeats of a stimulus; pass `repeats`
             of averaged test trials to `predict`.
-        random_state: seed of which stimuli or runs are tested on.
+        random_state: seed of which stimuli, runs or groups are tested on.
 
     Returns:
         Training and test trials.
@@ -95,7 +98,7 @@ def train_test_split(
         InputError: the region does not exist, or the recording cannot be split in this way.
     """
     for name, value, known in (
-        ("by", by, ("stimulus", "run", "given")),
+        ("by", by, ("stimulus", "run", "group", "given")),
         ("average_repeats", average_repeats, ("none", "test", "all")),
     ):
         if value not in known:
@@ -132,14 +135,17 @@ def _rows(
             )
         return train, np.flatnonzero(recording.split == others[0])
     labels = stimulus if by == "stimulus" else recording.run
+    if by == "group":
+        labels = group_labels(recording, stimulus)
     groups = np.unique(labels[train])
     whole = isinstance(test_size, int | np.integer)
     count = int(test_size if whole else round(test_size * len(groups)))
     if not 0 < count < len(groups):
         raise InputError(
             f"test_size is {test_size!r}: of {len(groups)} training "
-            f"{'stimuli' if by == 'stimulus' else 'runs'} that leaves {count} to test on; expected "
-            "a share between 0 and 1, or a number, that leaves some for training and for testing."
+            f"{'stimuli' if by == 'stimulus' else f'{by}s'} that leaves {count} to test on; "
+            "expected a share between 0 and 1, or a number, that leaves some for training and for "
+            "testing."
         )
     left_out = np.random.default_rng(random_state).permutation(groups)[:count]
     out = np.isin(labels[train], left_out)

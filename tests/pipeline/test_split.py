@@ -1,5 +1,7 @@
 """Training and test trials as plain arrays, against the recording and the pipeline's own folds."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -35,6 +37,16 @@ def test_no_image_is_on_both_sides_and_named_test_trials_stay_out(recording):
     np.testing.assert_array_equal(again.fmri, test.fmri)
     others = [fj.train_test_split(recording, random_state=seed)[1] for seed in range(5)]
     assert len({tuple(np.unique(other.stimulus)) for other in others}) > 1
+
+
+def test_groups_are_left_out_as_a_whole(recording):
+    photograph = tuple("abc"[i // 4] for i in range(12))
+    grouped = dataclasses.replace(recording, groups=photograph)
+    train, test = fj.train_test_split(grouped, by="group", test_size=1)
+    of = [{photograph[i] for i in trials.stimulus} for trials in (train, test)]
+    assert len(of[1]) == 1 and not of[0] & of[1]
+    with pytest.raises(InputError, match="names no groups"):
+        fj.train_test_split(recording, by="group")
 
 
 def test_rows_are_the_recorded_ones(recording):

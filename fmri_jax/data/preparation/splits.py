@@ -73,7 +73,7 @@ def _labels(
 ) -> np.ndarray:
     """(trials,) which group each trial is left out with."""
     if split == "group":
-        return _groups(recording, stimulus)
+        return group_labels(recording, stimulus)
     if split != "cluster":
         return stimulus if split == "stimulus" else recording.run
     if clusters is None:
@@ -81,7 +81,7 @@ def _labels(
     return clusters[stimulus]
 
 
-def _groups(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
+def group_labels(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
     """(trials,) the group of each trial's image; an image that shares nothing is one of its own.
 
     Raises:
