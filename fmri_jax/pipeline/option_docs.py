@@ -72,6 +72,8 @@ def kind_of(hint: Any) -> str:
         return kind_of(inside[0])
     if origin is typing.Literal:
         return ", ".join(inside[:-1]) + f" or {inside[-1]}" if len(inside) > 1 else str(inside[0])
+    if hint is Any:
+        return "value"
     if origin is tuple:
         return f"list, each a {kind_of(inside[0])}"
     if inside:  # a union
@@ -82,6 +84,8 @@ def kind_of(hint: Any) -> str:
 
 def written(value: Any) -> str:
     """A value as it stands on the command line; "none" where it is left open."""
+    if value is dataclasses.MISSING:
+        return "needed"
     if value is None:
         return "none"
     if isinstance(value, (tuple, list)):

@@ -43,9 +43,20 @@ class Section:
 
 def sections() -> list[Section]:
     """Those of every experiment, then of every recording, then of every method."""
+    from fmri_jax.pipeline.sweep import SweepConfig  # imports all that a run needs
+
     found = general()
     for name in dict.fromkeys(["file", "virtual_subject", *sorted(known_recordings())]):
         found += recording(name)
+    found.append(
+        _section(
+            SweepConfig,
+            "config.sweep",
+            "Sweeps",
+            "Set in an experiment file, not on the command line. Each variant with each seed is a "
+            "run of its own; the page compares them.",
+        )
+    )
     kinds = [module.name for module in pkgutil.iter_modules(methods.__path__) if module.ispkg]
     return found + [method(name) for name in kinds]
 

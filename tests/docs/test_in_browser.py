@@ -15,6 +15,7 @@ PAGES = (
     "",
     "bring_your_own_recording/",
     "published_recordings/",
+    "options/",
     "methods/",
     "results/",
     "gallery/",

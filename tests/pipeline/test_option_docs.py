@@ -1,8 +1,10 @@
 """The reference of options, against dataclasses whose documentation is known, and all of ours."""
 
 import dataclasses
+import pkgutil
 from typing import Literal
 
+from fmri_jax import methods
 from fmri_jax.commands import run
 from fmri_jax.config import OptionalInt
 from fmri_jax.pipeline import option_docs, option_reference
@@ -52,7 +54,12 @@ def test_every_option_of_every_experiment_is_explained():
         assert {option.name for option in part.options} == set(config[name]) - {"name"}
     text = option_reference.markdown()
     assert "| `image_size` | whole number | `64` | px | side of the images" in text
-    assert text.count("\n## Method ") == 6
+    assert text.count("\n## Method ") == len(experiment_methods())
+    assert "| `variants` | list, each a list, each a value | `needed` |" in text
+
+
+def experiment_methods() -> list[str]:
+    return [each.name for each in pkgutil.iter_modules(methods.__path__) if each.ispkg]
 
 
 def _is(part, name: str) -> bool:
