@@ -56,7 +56,10 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     model_options = Options(features=preparation.unlabelled_features, seed=options.seed)
     photographs, others = _photographs(bank, _Images(train.images), model_options.source)
     seen = np.unique(train.stimulus)
-    shown = pooled_maps(train.images[seen], *model_options.source)
+    images = seen
+    if preparation.unlabelled_model == "shuffled":
+        images = np.random.default_rng(options.seed).permutation(seen)
+    shown = pooled_maps(train.images[images], *model_options.source)
     model = fitted.fit(shown, train.fmri, train.stimulus, model_options)
     key = jax.random.fold_in(methods.fold_key(options.seed, number), _NOISE)
     predicted = model.from_maps(others)
@@ -121,4 +124,9 @@ def notes(options: Experiment) -> list[Note]:
         f"encoding model of the training trials predicts from {preparation.unlabelled_features}, "
         "with noise. Baselines learned from recorded trials alone."
     )
+    if preparation.unlabelled_model == "shuffled":
+        text += (
+            " As a control the model was fitted to wrong images: its responses say nothing of the "
+            "photographs."
+        )
     return [Note("remark", "info", text)]

@@ -47,8 +47,10 @@ def config_of(photographs, path="recording.npz"):
     return config
 
 
-def taught(photographs, recording=RECORDING):
-    options = experiment_config.read(config_of(photographs).to_dict())
+def taught(photographs, recording=RECORDING, model="fitted"):
+    config = config_of(photographs)
+    config.preparation.unlabelled_model = model
+    options = experiment_config.read(config.to_dict())
     (fold,) = folds(recording, options.preparation)
     return fold, unlabelled.taught(options, recording, fold, 0)
 
@@ -66,8 +68,12 @@ def test_trials_of_photographs_follow_those_that_were_recorded(photographs):
     means = RECORDING.fmri[:30] / 2 + RECORDING.fmri[30:] / 2
     weights = np.linalg.lstsq(flat - flat.mean(0), means - means.mean(0), rcond=None)[0]
     expected = shown.reshape(OTHERS, -1) / 255 @ weights
-    alike = [np.corrcoef(expected[:, v], found.fmri[n:, v])[0, 1] for v in range(20)]
-    assert np.median(alike) > 0.9
+    wrong = taught(photographs, model="shuffled")[1].fmri
+    alike, not_alike = (
+        [np.corrcoef(expected[:, v], fmri[n:, v])[0, 1] for v in range(20)]
+        for fmri in (found.fmri, wrong)
+    )
+    assert np.median(alike) > 0.9 and np.median(not_alike) < 0.6
     spread = found.fmri[n:, 20:].std(axis=0)  # of noise, as in training, where it is 1
     np.testing.assert_allclose(spread.mean(), 1, atol=0.2)
 

@@ -48,6 +48,8 @@ class PreparationConfig:
     unlabelled: OptionalStr = None
     n_unlabelled: int = 5000  # how many of these photographs, one trial each
     unlabelled_features: str = "efficientnet_lite0"  # network by which responses are predicted
+    # "shuffled": the control, a model of training images that are assigned to wrong responses.
+    unlabelled_model: Literal["fitted", "shuffled"] = "fitted"
 
     def __post_init__(self) -> None:
         """Rejects a bottleneck that nothing passes, and no photographs."""
