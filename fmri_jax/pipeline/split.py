@@ -12,6 +12,8 @@ from fmri_jax.data.preparation.folds import average_trials
 from fmri_jax.data.preparation.splits import group_labels
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.units import independent_units
+from fmri_jax.pipeline.evidence import UNNAMED, Labels
 
 By = Literal["stimulus", "run", "group", "given"]
 Average = Literal["none", "test", "all"]
@@ -30,6 +32,7 @@ class TrialSet:
         voxels: (voxels of the recording,) bool, those that `fmri` holds.
         stimulus_names: one per image of the recording.
         stimulus_captions: the captions of each image of the recording; empty where it has none.
+        labels: groups and categories of each image of the recording.
     """
 
     fmri: np.ndarray
@@ -40,6 +43,7 @@ class TrialSet:
     voxels: np.ndarray
     stimulus_names: tuple[str, ...] = ()
     stimulus_captions: Captions = ()
+    labels: Labels = UNNAMED
 
     @functools.cached_property
     def images(self) -> np.ndarray:
@@ -50,6 +54,15 @@ class TrialSet:
         trials of 64 pixels; a run (`fmri-jax run`) keeps each image once, as 8 bits.
         """
         return self.stimulus_images[self.stimulus].astype(np.float32) / np.float32(255)
+
+    @functools.cached_property
+    def units(self) -> np.ndarray:
+        """(n,) int: trials of one number are one piece of evidence, for `fj.metrics.summarise`.
+
+        Such are trials of one image, of near copies, and of images of one group or category.
+        """
+        known = [of[self.stimulus] for of in self.labels if of is not None]
+        return independent_units(self.images, self.stimulus, *known)
 
     @property
     def captions(self) -> list[tuple[str, ...]]:
@@ -114,7 +127,7 @@ def train_test_split(
         shown, repeats = stimulus[rows], np.ones(len(rows), int)
         if average:
             fmri, shown, run, repeats = average_trials(fmri, shown, run)
-        words = recording.stimulus_names, recording.captions
+        words = recording.stimulus_names, recording.captions, Labels.of(recording)
         return TrialSet(fmri, shown, run, repeats, images, voxels, *words)
 
     train, test = _rows(recording, stimulus, by, test_size, random_state)

@@ -45,6 +45,9 @@ def test_groups_are_left_out_as_a_whole(recording):
     train, test = fj.train_test_split(grouped, by="group", test_size=1)
     of = [{photograph[i] for i in trials.stimulus} for trials in (train, test)]
     assert len(of[1]) == 1 and not of[0] & of[1]
+    assert len(set(test.units)) == 1 and len(set(train.units)) == 2
+    alone, _ = fj.train_test_split(recording, test_size=1)
+    assert len(set(alone.units)) == len(set(alone.stimulus))
     with pytest.raises(InputError, match="names no groups"):
         fj.train_test_split(recording, by="group")
 
