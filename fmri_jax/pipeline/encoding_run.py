@@ -120,7 +120,7 @@ def _config(
             "simulated": recording.simulated,
             "description": recording.description,
             "subject": recording.subject,
-            "spikes": request.spikes,
+            "spikes": request.spikes or recording.modality == "spikes",
         },
         "preparation": {name: getattr(preparation, name) for name in kept},
         "options": dataclasses.asdict(request.options),

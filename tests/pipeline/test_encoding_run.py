@@ -1,15 +1,20 @@
 """`fmri-jax encode`: cross-validated encoding models, resumed by folds, and their page."""
 
 import csv
+import dataclasses
 import json
+import pathlib
 import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fmri_jax import data
 from fmri_jax.cli import main
+from fmri_jax.encoding.options import Options
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
+from fmri_jax.pipeline import encoding_run
 
 STIMULI, REPEATS, VOXELS = 30, 3, 8
 
@@ -137,3 +142,13 @@ def test_spikes_are_called_spikes_and_wrong_words_are_named(recording, tmp_path,
     }.items():
         assert encode(recording, tmp_path / "none", *more) == 2
         assert message in capsys.readouterr().err
+
+
+def test_a_recording_that_says_so_is_of_spikes(recording):
+    request = encoding_run.Request("a.npz", {}, Options(), pathlib.Path())
+    kinds = [dataclasses.replace(data.load(str(recording)), modality=m) for m in ("fMRI", "spikes")]
+    said = [
+        encoding_run._config(request, kind, encoding_run._preparation(request, kind))["data"]
+        for kind in kinds
+    ]
+    assert [each["spikes"] for each in said] == [False, True]
