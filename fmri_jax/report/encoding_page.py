@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax.features.registry import NETWORKS
 from fmri_jax.report.figures import encoding_charts
 from fmri_jax.report.rendering import Chart, draw, render, write_file
 
@@ -64,7 +65,7 @@ def write(path: pathlib.Path, shown: Shown) -> pathlib.Path:
         "best": _best(content),
         "weights": _weights(content),
         "normalised": content["normalised"],
-        "facts": _facts(content, units),
+        "facts": _facts(content),
         "identification": _identification(content),
     }
     return write_file(path, render("encoding.html", values))
@@ -75,10 +76,18 @@ def _lead(content: Mapping[str, Any], units: str) -> str:
     what = "Simulated responses" if data["simulated"] else "Recorded responses"
     if data["spikes"]:
         what = f"{'Simulated' if data['simulated'] else 'Recorded'} spikes, not fMRI: {units}"
+    source, readout = _label(options["features"]), READOUTS[options["readout"]]
     return (
-        f"{what} predicted from {options['features']} by {READOUTS[options['readout']]}, on "
-        f"{content['stimuli']:,} stimuli that were left out."
+        f"{what} predicted from {source} by {readout}, on {content['stimuli']:,} stimuli that were "
+        "left out."
     )
+
+
+def _label(features: str) -> str:
+    """A network's name for people; "Gabor energy" and "pixels" are no networks."""
+    if features in NETWORKS:
+        return NETWORKS[features].label
+    return {"gabor": "Gabor energy"}.get(features, features)
 
 
 def _headlines(content: Mapping[str, Any], last: str, units: str) -> list[tuple[str, str, str]]:
@@ -206,19 +215,40 @@ def _identification(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"photographs": f"{found['photographs']:,}", "rows": rows, "above": above}
 
 
-def _facts(content: Mapping[str, Any], units: str) -> list[tuple[str, str]]:
+_NAMES = {
+    "grid": "Cells across and down",
+    "n_candidates": "Random weights of layers",
+    "n_folds": "Folds within training",
+    "n_steps": "Most steps",
+    "rank": "Factors of the noise",
+}
+_OWN = {  # options that one readout alone has
+    "n_candidates": "banded_ridge",
+    "n_steps": "separable",
+    "learning_rate": "separable",
+    "sparsity": "separable",
+}
+
+
+def _facts(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, options, preparation = content["data"], content["options"], content["preparation"]
+    readout = options["readout"]
     facts = {
         "Recording": data["name"],
         "Description": data["description"],
         "Origin": "simulated, no brain was scanned" if data["simulated"] else "recorded",
-        units.capitalize(): preparation["roi"],
+        "Region": preparation["roi"],
         "Left out": preparation["split"],
         "Folds": preparation["n_folds"],
         "Transform of responses": preparation["transform"],
         "Other photographs": content["bank"]["names"] if "bank" in content else None,
         "Trials per tested average": f"{content['repeats']:.3g}",
-        **{name.replace("_", " ").capitalize(): value for name, value in options.items()},
+        **{
+            _NAMES.get(name, name.replace("_", " ").capitalize()): value
+            for name, value in options.items()
+            if _OWN.get(name, readout) == readout
+        },
+        "Readout": READOUTS[readout],
         "Fingerprint": data["fingerprint"],
         "fmri_jax": content["version"],
     }
