@@ -34,6 +34,12 @@ class Score(NamedTuple):
         """Whether both ends are known."""
         return math.isfinite(self.low) and math.isfinite(self.high)
 
+    def within(self, limits: tuple[float, float]) -> "Score":
+        """The same with an interval that ends where no score can be: Student's does not know."""
+        if not self.has_interval:
+            return self
+        return Score(self.value, max(self.low, limits[0]), min(self.high, limits[1]))
+
 
 def bootstrap(
     columns: Any,

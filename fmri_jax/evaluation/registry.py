@@ -60,6 +60,13 @@ class Metric:
         return {"higher": "↑", "lower": "↓", "": ""}[self.better]
 
     @property
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest value that it can have."""
+        if self.better == "higher":  # shares, and correlations
+            return (0.0 if self.percent or self.statistic else -1.0), 1.0
+        return (0.0 if self.better else -math.inf), math.inf
+
+    @property
     def in_sentence(self) -> str:
         """The label inside a sentence: `pixel correlation`, but `SSIM` and `AlexNet(2)`."""
         word = re.match(r"[A-Z][a-z]+\b", self.label)  # no capital but the first one

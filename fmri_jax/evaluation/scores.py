@@ -190,7 +190,11 @@ def summarise(
         statistic = METRICS[name].statistic
         assert statistic is not None
         found[name] = bootstrap(sums, statistic, stimulus, n_bootstrap, seed)
-    return {name: score for name, score in found.items() if np.isfinite(score.value)}
+    return {
+        name: score.within(METRICS[name].limits)
+        for name, score in found.items()
+        if np.isfinite(score.value)
+    }
 
 
 def chance(n_stimuli: int, n_train: Any = 0) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 
 import fmri_jax.evaluation as evaluation
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import binary, metrics, registry
+from fmri_jax.evaluation import binary, metrics, registry, scores
 from fmri_jax.evaluation.identification import n_way, pairwise, ranks
 from fmri_jax.pretrained import sources
 
@@ -99,6 +99,19 @@ def test_summary_resamples_stimuli(coloured):
     repeated = evaluation.summarise(twice, np.repeat(np.arange(12), 2), n_bootstrap=300, seed=3)
     for name, entry in repeated.items():
         assert entry == pytest.approx(once[name], nan_ok=True)
+
+
+def test_intervals_of_few_images_end_where_no_score_can_be():
+    """Student's interval of these is symmetric about each score."""
+    values = {
+        "pixel_correlation": np.array([0.7, 0.99, 0.99, 0.99, 0.99, 0.99]),
+        "identification_2way": np.array([0.0, 0.1, 0.0, 0.0, 0.0, 0.0]),
+        "mse": np.array([0.0, 0.3, 0.0, 0.0, 0.0, 0.0]),
+    }
+    found = scores.summarise(scores.PerImage(values), np.arange(6))
+    assert found["pixel_correlation"].high == 1 > found["pixel_correlation"].low > 0
+    assert found["identification_2way"].low == found["mse"].low == 0
+    assert found["mse"].high > 0.05
 
 
 def test_the_metrics_asked_for_and_no_others(coloured):

@@ -117,7 +117,7 @@ class Variant:
         if sums is None:
             return Score(value)
         interval = bootstrap(*sums, self.units)
-        return Score(value, interval.low, interval.high)
+        return Score(value, interval.low, interval.high).within(registry.metric(metric).limits)
 
     @functools.cached_property
     def spread(self) -> dict[str, float]:
