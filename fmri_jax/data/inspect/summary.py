@@ -205,7 +205,7 @@ def _gaps(recording: Recording) -> list[str]:
     """What is absent, and what follows from it."""
     gaps = []
     if set(recording.split.tolist()) == {TRAIN}:
-        gaps.append("split: no test trials are named; some are left out in turn, as said below")
+        gaps.append("split: no test trials are named; some are left out in turn, see below")
     if len(np.unique(recording.run)) == 1:
         gaps.append("run: all trials are of one run; runs cannot be left out")
     if not recording.rois:

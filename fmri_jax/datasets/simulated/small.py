@@ -23,6 +23,10 @@ SMALL = {
 def make_simulated_subject(random_state: int = 0, **options: Any) -> Recording:
     """Simulates a small recording: 200 photographs shown three times, 20 others eight times.
 
+    The photographs are crops of a few, which `groups` of the recording names:
+    `train_test_split(recording, by="group")` keeps crops of one photograph together, and
+    `by="given"` tests on photographs that training never shows.
+
     No person was scanned: scores on it say how a method works, not how well brains are decoded
     (see `fmri_jax.datasets.simulated`).
 
