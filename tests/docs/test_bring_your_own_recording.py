@@ -28,7 +28,8 @@ SMALL = (
     "--noprogress --config.n_devices=1 --config.method.n_steps=2 --config.method.batch_size=8 "
     "--config.method.width=0.03125 --config.method.hidden=16 "
     "--config.method.discriminator_width=0.125 "
-    "--config.evaluation.perceptual=False --config.evaluation.n_bootstrap=20"
+    "--config.evaluation.perceptual=False --config.evaluation.n_bootstrap=20 "
+    "--config.preparation.n_folds=2"
 )
 
 
