@@ -1,5 +1,7 @@
 """Whether anything was decoded: identification against chance, and what few images can show."""
 
+import math
+
 import numpy as np
 
 from fmri_jax.data.recording import IMAGERY
@@ -69,7 +71,15 @@ def few(test: Rows, known: np.ndarray | None = None) -> list[Note]:
         if least >= 0.05
         else "test more images, or leave out more of them in turn (split='stimulus')."
     )
+    least = _least_p(units, len(np.unique(test.fold)))
+    if least >= 0.05:
+        text += f" Nor can identification be found above chance: its least p is {least:.2g}."
     return [Note("few_images", "warning", text, {"images": stimuli, "units": units})]
+
+
+def _least_p(units: int, folds: int) -> float:
+    """The least p of identification above chance: of all exchanges, and of folds of all swaps."""
+    return max(1 / math.factorial(min(units, 20)), 2.0**-units if folds > 1 else 0.0)
 
 
 def _above_shuffled(test: Rows, means: np.ndarray, units: np.ndarray) -> float:
