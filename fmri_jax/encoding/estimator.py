@@ -32,7 +32,8 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         penalties: ridge penalties to choose from for each voxel, in units of the mean eigenvalue of
             a layer's Gram matrix.
         n_candidates: random weights of layers that "banded_ridge" tries.
-        n_folds: training stimuli are divided into so many to choose by.
+        n_folds: training stimuli are divided into so many to choose by; "receptive_field" leaves
+            them out one by one.
         n_steps: most steps of training "separable".
         learning_rate: of its optimiser, Adam.
         sparsity: factor of the absolute values of its weights in the loss.

@@ -25,7 +25,8 @@ class Options:
         n_candidates: random weights of layers that "banded_ridge" tries, besides even ones and each
             layer alone.
         n_folds: training stimuli are divided into so many to choose penalties and weights, or to
-            stop training; and to measure how far predictions err.
+            stop training; and to measure how far predictions err. "receptive_field" leaves them out
+            one by one.
         n_steps: most steps of training "separable".
         learning_rate: of its optimiser.
         sparsity: factor of the absolute values of its weights in the loss.
