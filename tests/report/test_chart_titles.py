@@ -40,4 +40,4 @@ def cut() -> list[str]:
 
 
 def _plain(text: Text) -> str:
-    return text.get_text().replace("\n", " ")
+    return text.get_text().replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")

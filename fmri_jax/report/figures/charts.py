@@ -26,6 +26,7 @@ PER_IMAGE = ("pixel_correlation", "identification_2way")
 BarColour = Literal["accent", "variant", "ridge", "other"]
 
 _UNKNOWN = Score(math.nan)
+_BESIDE = "\N{NO-BREAK SPACE}"  # before an arrow, which is no line of its own
 _WIDTH = 10.5  # inches, of a chart of several panels
 _MOST_GROUPS = 60  # a chart with more rows than this is no longer read
 
@@ -70,8 +71,9 @@ def bar_panels(
     grid = drawing.subplots(n_rows, n_columns, squeeze=False)
     for axes, (metric, scores) in zip(grid.flat, panels.items(), strict=False):
         bars = list(zip(labels, scores, colours, strict=True))
+        name = registry.metric(metric)
+        style(axes, theme, _wrapped(f"{name.label}{_BESIDE}{name.arrow}", labels, n_columns))
         _bar_panel(axes, metric, bars, chance.get(metric, math.nan), theme)
-        axes.set_title(_wrapped(axes.get_title("left"), labels, n_columns), loc="left")
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     return drawing
@@ -80,7 +82,7 @@ def bar_panels(
 def _wrapped(title: str, labels: Sequence[str], n_columns: int) -> str:
     """A title in lines as short as the bars of its panel leave room for, beside their labels."""
     inches = _WIDTH / n_columns - 0.06 * max(map(len, labels)) - 0.3
-    return "\n".join(textwrap.wrap(title, max(int(inches / 0.085), 12)))
+    return "\n".join(textwrap.wrap(title, max(int(inches / 0.072), 12)))
 
 
 def _bar_panel(
@@ -92,7 +94,6 @@ def _bar_panel(
 ) -> None:
     """Horizontal bars of one metric; the interval as a line, each value in print."""
     name = registry.metric(metric)
-    style(axes, theme, f"{name.label} {name.arrow}")
     for place, (_, score, colour) in enumerate(bars):
         _bar(axes, place, score, name, colour, theme)
     if math.isfinite(chance):
