@@ -66,7 +66,7 @@ class EncodingModel(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_folds: int = 5,
         n_steps: int = 1000,
         learning_rate: float = 0.01,
-        sparsity: float = 0.01,
+        sparsity: float = 1e-3,
         rank: int = 10,
         image_shape: tuple[int, ...] | None = None,
         x_range: tuple[float, float] | None = (0, 1),

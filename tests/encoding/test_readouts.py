@@ -84,7 +84,7 @@ def test_training_finds_a_separable_readout(maps):
     fields = np.array([[0.3, 0.3, 0.12], [0.7, 0.6, 0.12]], np.float32)
     responses, masks = seen_through(maps, fields)
     responses = (responses / responses.std(axis=0)).astype(np.float32)
-    options = Options(features="pixels", readout="separable", n_steps=200)
+    options = Options(features="pixels", readout="separable", n_steps=200, sparsity=0.01)
     first = {"first": maps["first"]}
     readout, left_out = separable_training.fit(first, responses, FOLDS, options)
     out = FOLDS == 0
