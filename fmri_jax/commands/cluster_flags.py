@@ -1,6 +1,7 @@
-"""Flags of a run that has several processes."""
+"""Flags of a run, or of the training of a prior, that has several processes."""
 
-from typing import TYPE_CHECKING
+import argparse
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -9,29 +10,33 @@ from fmri_jax.errors import InputError
 if TYPE_CHECKING:
     from fmri_jax.training.cluster import Cluster
 
-_NAMES = ("distributed", "coordinator", "n_processes", "process_id")
+_DISTRIBUTED = "this is one of several processes, and srun, mpirun or Kubernetes says which"
+_VALUES = {
+    "coordinator": "HOST:PORT at which process 0 of several is reached by the others",
+    "n_processes": "how many processes there are",
+    "process_id": "which of these this is, from 0",
+}
+_NAMES = ("distributed", *_VALUES)
 
 
 def define(values: flags.FlagValues) -> None:
     """Adds the flags."""
-    flags.DEFINE_bool(
-        "distributed",
-        False,
-        "this is one of several processes of the run, and srun, mpirun or Kubernetes says which",
-        flag_values=values,
-    )
-    flags.DEFINE_string(
-        "coordinator",
-        None,
-        "HOST:PORT at which process 0 of several is reached by the others",
-        flag_values=values,
-    )
-    flags.DEFINE_integer("n_processes", None, "how many processes the run has", flag_values=values)
-    flags.DEFINE_integer("process_id", None, "which of these this is, from 0", flag_values=values)
+    flags.DEFINE_bool("distributed", False, _DISTRIBUTED, flag_values=values)
+    flags.DEFINE_string("coordinator", None, _VALUES["coordinator"], flag_values=values)
+    for name in ("n_processes", "process_id"):
+        flags.DEFINE_integer(name, None, _VALUES[name], flag_values=values)
 
 
-def given(values: flags.FlagValues) -> "Cluster | None":
-    """What the flags say; None for a run with one process.
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """Adds the same flags to a command that has a parser of its own."""
+    parser.add_argument("--distributed", action="store_true", help=_DISTRIBUTED)
+    for name, text in _VALUES.items():
+        kind = str if name == "coordinator" else int
+        parser.add_argument(f"--{name}", type=kind, help=text)
+
+
+def given(values: Any) -> "Cluster | None":
+    """What the flags of either kind say; None for one process.
 
     Raises:
         InputError: they do not name a process.

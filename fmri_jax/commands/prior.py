@@ -12,7 +12,7 @@ import shlex
 from typing import Any
 
 from fmri_jax import stopping
-from fmri_jax.commands import prior_list, signals
+from fmri_jax.commands import cluster_flags, prior_list, signals
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
@@ -35,13 +35,14 @@ def main(arguments: list[str]) -> int:
     _add_train(commands)
     _add_show(commands)
     given = parser.parse_args(arguments)
-    command = shlex.join(["fmri-jax", "prior", *arguments])
+    command = shlex.join(["fmri-jax", "prior", *cluster_flags.without(arguments)])
     if given.command == "list":
         print(prior_list.text())
     elif given.command == "train":
         signals.answer(STOPPED.format(command=command))
         try:
-            print(_train(given))
+            if (page := _train(given)) is not None:
+                print(page)
         except stopping.Stopped:
             return signals.saved()
     else:
@@ -79,6 +80,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument(
         "--devices", type=int, help="how many; by default all, on CPU a device for each core"
     )
+    cluster_flags.add_to(train)
     train.add_argument("--noprogress", action="store_true", help="draw no progress bars")
     group = train.add_argument_group("options of the training, by default those of NAME")
     for field in dataclasses.fields(Options):
@@ -103,17 +105,19 @@ def _add_images(parser: argparse.ArgumentParser, text: str) -> None:
     )
 
 
-def _train(given: argparse.Namespace) -> pathlib.Path:
-    """Trains; returns the path of the page."""
+def _train(given: argparse.Namespace) -> pathlib.Path | None:
+    """Trains; returns the path of the page, or None where another process writes it."""
     options = _options(given)
     workdir = place(given.workdir or f"runs/{given.name}")
     from absl import logging
 
     from fmri_jax.pipeline import prior_training
+    from fmri_jax.training.cluster import joined
     from fmri_jax.training.host_devices import use_cores
 
     logging.set_verbosity(logging.WARNING)  # Orbax narrates every step of a checkpoint
-    use_cores(options.batch_size, given.devices)
+    use_cores(options.batch_size // (given.n_processes or 1), given.devices)
+    cluster = cluster_flags.given(given)
     request = prior_training.Request(
         name=given.name,
         options=options,
@@ -126,7 +130,11 @@ def _train(given: argparse.Namespace) -> pathlib.Path:
         n_devices=given.devices,
         progress=not given.noprogress,
     )
-    return prior_training.train(request)
+    with joined(cluster) as group:
+        if group.decides:
+            return prior_training.train(request, group)
+        prior_training.follow(dataclasses.replace(request, progress=False), group)
+        return None
 
 
 def _options(given: argparse.Namespace) -> Options:

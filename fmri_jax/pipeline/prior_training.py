@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from fmri_jax.priors.autoencoder.examples import named_autoencoder
 from fmri_jax.priors.examples import Examples, Source
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.report.io.workdir import read_curves
+from fmri_jax.training.group import ALONE, Group
 from fmri_jax.training.logs import drop_damaged
 
 RECORD = "training.json"  # what a training was begun with
@@ -54,8 +55,10 @@ class Request:
     progress: bool = True
 
 
-def train(request: Request) -> pathlib.Path:
+def train(request: Request, group: Group = ALONE) -> pathlib.Path:
     """Trains a prior, or resumes a training that was stopped; scores it and writes its page.
+
+    Where several processes train together, this is for process 0, and `follow` for the others.
 
     Leaves `prior/` (see `priors.files`), `report.html`, `training.json`, `metrics.jsonl` and
     `checkpoints/` in the folder.
@@ -67,35 +70,62 @@ def train(request: Request) -> pathlib.Path:
         InputError: an input cannot be used, the folder holds another training or is in use, or
             training diverged.
     """
-    from fmri_jax.training.loop import NotFiniteError
-
     recipe = recipes.find(request.name)
     config = recipe.make_config()
     with writing_to(request.workdir), _held(request.workdir):
         record = _record(request, config)
         known = {"options": _defaults(request.options), "config": _defaults(config)}
         _check(request.workdir, record, known)
-        data, about = _photographs(request, config.image_size)
+        data, about = _photographs(request, config.image_size, print)
         record["photographs"] = about
         _check(request.workdir, record, known)
         record["computer"] = _computer(request.workdir)
         write_json(request.workdir / RECORD, record)
         source = Source(data, config, request.workdir, request.autoencoder, request.progress)
         examples = recipe.training.make_examples(source)
-        try:
-            average = recipe.training.train(
-                recipe.objective(config),
-                examples.training,
-                request.options,
-                _mesh(request),
-                request.workdir,
-                request.progress,
-                examples.prepare,
-                *([examples.start] if examples.start else []),
-            )
-        except NotFiniteError as error:
-            raise InputError(str(error)) from error
+        group.tell("train")
+        average = _trained(request, examples)
         return _finish(request, record, average, data, examples)
+
+
+def follow(request: Request, group: Group) -> None:
+    """What the other processes do: they read the photographs, and train with process 0.
+
+    What is computed of photographs first, process 0 has left in the folder, which all share.
+
+    Raises:
+        InputError: as `train`.
+    """
+    recipe = recipes.find(request.name)
+    config = recipe.make_config()
+    for _ in group.orders():
+        data, _ = _photographs(request, config.image_size, lambda text: None)
+        source = Source(data, config, request.workdir, request.autoencoder, progress=False)
+        _trained(request, recipe.training.make_examples(source))
+
+
+def _trained(request: Request, examples: Examples) -> Any:
+    """The average of the parameters over steps, on the devices of all processes.
+
+    Raises:
+        InputError: training diverged, or the batch does not suit the devices.
+    """
+    from fmri_jax.training.loop import NotFiniteError
+
+    recipe = recipes.find(request.name)
+    try:
+        return recipe.training.train(
+            recipe.objective(recipe.make_config()),
+            examples.training,
+            request.options,
+            _mesh(request),
+            request.workdir,
+            request.progress,
+            examples.prepare,
+            *([examples.start] if examples.start else []),
+        )
+    except NotFiniteError as error:
+        raise InputError(str(error)) from error
 
 
 def _computer(workdir: pathlib.Path) -> dict[str, Any]:
@@ -211,14 +241,16 @@ def _another(workdir: pathlib.Path, how: str, remedy: str) -> InputError:
     )
 
 
-def _photographs(request: Request, size: int) -> tuple[Photographs, dict[str, Any]]:
+def _photographs(
+    request: Request, size: int, say: Callable[[str], object]
+) -> tuple[Photographs, dict[str, Any]]:
     """The photographs to train on and to score with, and what a card says of them."""
     found = photographs.read(request.images, size, request.progress)
     excluded = np.zeros(len(found), bool)
     for name in request.excluded:
         images = excluded_images.read(name, size, request.progress)
         these = photographs.tested(found, [images])
-        print(f"excluded {int(these.sum()):,} photographs that are, or nearly, among {name}")
+        say(f"excluded {int(these.sum()):,} photographs that are, or nearly, among {name}")
         excluded |= these
     words = photographs.read_captions(request.images, request.captions) if request.captions else []
     words = [word for word, out in zip(words, excluded) if not out]  # noqa: B905, none or as many
@@ -233,7 +265,7 @@ def _photographs(request: Request, size: int) -> tuple[Photographs, dict[str, An
         "captions": photographs.names_of(request.captions),
         "sha256": data.fingerprint(),
     }
-    print(f"{about['training']:,} photographs to train on, {about['held_out']:,} held out")
+    say(f"{about['training']:,} photographs to train on, {about['held_out']:,} held out")
     return data, about
 
 
@@ -244,15 +276,14 @@ def _mesh(request: Request) -> Any:
     from fmri_jax.training.host_devices import suitable
     from fmri_jax.training.mesh import make_mesh
 
-    n = request.n_devices
+    n, here = request.n_devices, len(jax.local_devices())
     if n is None and jax.default_backend() == "cpu":
-        n = suitable(request.options.batch_size, len(jax.devices()))
-    if n is not None and not 0 < n <= len(jax.devices()):
+        n = suitable(request.options.batch_size // jax.process_count(), here)
+    if n is not None and not 0 < n <= here:
         raise InputError(
-            f"--devices is {n}, and JAX sees {len(jax.devices())}: ask for 1 to "
-            f"{len(jax.devices())}, or leave it out."
+            f"--devices is {n}, and JAX sees {here}: ask for 1 to {here}, or leave it out."
         )
-    return make_mesh(n)
+    return make_mesh(n, of_all_processes=True)
 
 
 def _as_kept(params: Any) -> Any:

@@ -16,7 +16,13 @@ from fmri_jax.errors import InputError
 from fmri_jax.training import compiler, loop
 from fmri_jax.training.dispatch import several_steps, steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
-from fmri_jax.training.mesh import batch_sharding, replicate
+from fmri_jax.training.mesh import (
+    batch_sharding,
+    in_this_process,
+    joined,
+    own_rows,
+    replicate,
+)
 from fmri_jax.training.sampler import Sampler
 
 
@@ -144,7 +150,7 @@ def train(
         objective: what is minimised.
         examples: photographs (n, size, size, 3) uint8, or nested dicts of arrays of n rows.
         options: see `Options`.
-        mesh: the devices; each takes its share of a batch.
+        mesh: the devices, of all processes that train together; each takes its share of a batch.
         workdir: holds checkpoints and training curves.
         progress: whether to draw a progress bar.
         prepare: from rows of the examples to a batch, on the devices; a function of a module,
@@ -166,7 +172,8 @@ def train(
     state = replicate(state, mesh)
     steps = _steps(objective, options, prepare)
     batches = _batches(examples, options, mesh)
-    return loop.train(steps, state, batches, loop_options(options, progress), workdir).average
+    final = loop.train(steps, state, batches, loop_options(options, progress), workdir)
+    return in_this_process(replicate(final.average, mesh))
 
 
 def check_batch(options: Options, mesh: Mesh) -> None:
@@ -201,11 +208,12 @@ def _batches(examples: Any, options: Options, mesh: Mesh) -> Batches:
     """The rows of each step, split over the mesh; the examples stay on the host."""
     n = len(jax.tree.leaves(examples)[0])
     sampler = Sampler(options.seed, n, options.batch_size)
-    sharding = batch_sharding(mesh)
+    sharding, size = batch_sharding(mesh), options.batch_size
+    share = own_rows(sharding, size)
 
     def batch(step: int) -> Any:
-        rows = sampler(step)
-        return jax.device_put(jax.tree.map(lambda array: array[rows], examples), sharding)
+        rows = sampler(step)[share]
+        return jax.tree.map(lambda array: joined(array[rows], sharding, size), examples)
 
     return batch
 

@@ -21,7 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.training.array_record import RecordRows, write_rows
-from fmri_jax.training.mesh import put, together
+from fmri_jax.training.mesh import joined, own_rows, put, together
 from fmri_jax.training.sampler import Sampler
 
 DEVICE_LIMIT = 4 * 2**30  # bytes of trials that a device holds; more stay on the host
@@ -155,7 +155,7 @@ class Batches:
                     _on_disk(trials.fmri, records / "fmri.array_record"),
                     _on_disk(images, records / "images.array_record"),
                 )
-            share = _share(self._sharding, batch_size)
+            share = own_rows(self._sharding, batch_size)
             self._host = _HostTrials(rows, arrays[1], self._sampler, share)
             self._next_step, self._reader = 0, self._read_from(0)
 
@@ -167,12 +167,7 @@ class Batches:
             self._reader = self._read_from(step)
         self._next_step = step + 1
         rows = next(self._reader)
-        fmri, images, stimulus = (
-            jax.make_array_from_process_local_data(
-                self._sharding, array, (self.batch_size, *array.shape[1:])
-            )
-            for array in rows
-        )
+        fmri, images, stimulus = (joined(array, self._sharding, self.batch_size) for array in rows)
         return Batch(fmri, _on_device_as_unit_range(images), stimulus)
 
     def _read_from(self, step: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -192,13 +187,6 @@ def _on_disk(array: np.ndarray, path: pathlib.Path) -> RecordRows:
         write_rows(array, path)
     together()
     return RecordRows(path, array.shape, array.dtype)
-
-
-def _share(sharding: NamedSharding, batch_size: int) -> slice:
-    """The part of a batch that the devices of this process take."""
-    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
-    ends = [part[0].indices(batch_size) for part in parts if part]
-    return slice(min(start for start, _, _ in ends), max(stop for _, stop, _ in ends))
 
 
 class _HostTrials:

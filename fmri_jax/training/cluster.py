@@ -16,6 +16,7 @@ import jax
 from fmri_jax import stopping
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.training.group import ALONE, Group, end
+from fmri_jax.training.host_memory import run_in_caller
 from fmri_jax.training.mesh import make_mesh
 
 _KEY = "fmri_jax/group"
@@ -84,6 +85,7 @@ def _join(cluster: Cluster) -> Group:
 
     jax.config.update("jax_enable_preemption_service", False)  # it would answer SIGTERM itself
     jax.config.update("jax_enable_recoverability", True)  # who is lost is said by `Group`
+    run_in_caller()  # one program after another: collectives of two at once would wait for ever
     try:
         jax.distributed.initialize(
             cluster.coordinator,

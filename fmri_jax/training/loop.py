@@ -103,7 +103,7 @@ def train(
                 state, pending[done + 1] = steps(state, tuple(batch_at(t) for t in ahead))
                 done = ahead.stop
                 looks = any(logged(t + 1) for t in ahead)
-                stops = done < options.n_steps and _asked(asked_to_stop(), looks)
+                stops = done < options.n_steps and _asked(asked_to_stop(), looks, pending)
                 if stops or looks:
                     _look(pending, log, options, logged, checkpoints.latest_step())
                 # Only after every metric up to here was seen to be finite.
@@ -115,10 +115,15 @@ def train(
     return state
 
 
-def _asked(here: bool, looks: bool) -> bool:
-    """Whether to stop; several processes agree on it, wherever they wait for the device anyway."""
+def _asked(here: bool, looks: bool, pending: Any) -> bool:
+    """Whether to stop; several processes agree on it, wherever they wait for the device anyway.
+
+    The steps have to be over, or their collective operations would meet that of the question.
+    """
     if jax.process_count() == 1:
         return here
+    if looks:
+        jax.block_until_ready(pending)
     return looks and any_process(here)
 
 

@@ -92,6 +92,19 @@ def _taken(leaf: Any, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(array.shape, sharding, lambda part: array[part])
 
 
+def own_rows(sharding: NamedSharding, batch_size: int) -> slice:
+    """The part of a batch that the devices of this process take."""
+    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
+    ends = [part[0].indices(batch_size) for part in parts if part]
+    return slice(min(start for start, _, _ in ends), max(stop for _, stop, _ in ends))
+
+
+def joined(rows: np.ndarray, sharding: NamedSharding, batch_size: int) -> jax.Array:
+    """A batch of which each process gives its `own_rows`."""
+    shape = (batch_size, *rows.shape[1:])
+    return jax.make_array_from_process_local_data(sharding, rows, shape)
+
+
 def in_this_process(tree: Any) -> Any:
     """Copied arrays (see `replicate`) as arrays that this process can use without the others."""
     if jax.process_count() == 1:

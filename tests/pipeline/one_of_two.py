@@ -2,10 +2,11 @@
 
 Process 0 is given the port at which it is found, process 1 knows it by SLURM's variables.
 
-Together they fit two layers' parts, train a GAN, and begin the same training again, at whose fourth
-step process 1 is killed.
+Together they fit two layers' parts, train a GAN and a prior, and begin the GAN's training again,
+at whose fourth step process 1 is killed.
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -13,6 +14,8 @@ import signal
 import sys
 import time
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import methods
@@ -24,6 +27,7 @@ from fmri_jax.pipeline import followers, parts
 from fmri_jax.pipeline.distributed import fit_parts
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
+from fmri_jax.priors import training
 from fmri_jax.training import sampler
 from fmri_jax.training.cluster import Cluster, joined
 from fmri_jax.training.mesh import make_mesh
@@ -71,6 +75,26 @@ def trained(config: dict, workdir: pathlib.Path, mesh) -> dict[str, np.ndarray]:
     return method.fit(fold.train, context).state()[0]
 
 
+@dataclasses.dataclass(frozen=True)
+class Mean:
+    """What a prior might minimise: the distance of images from one that is learned, and noise."""
+
+    def initial(self, key):
+        return {"image": jax.random.normal(key, (4, 4, 3))}
+
+    def __call__(self, params, batch, key):
+        noise = jax.random.normal(key, batch.shape)
+        return jnp.mean((batch + 0.1 * noise - params["image"]) ** 2), {}
+
+
+def trained_prior(workdir: pathlib.Path, mesh) -> np.ndarray:
+    """A prior of that kind, after six steps of eight photographs."""
+    photographs = np.random.default_rng(0).integers(0, 256, (30, 4, 4, 3), np.uint8)
+    options = training.Options(n_steps=6, batch_size=8, warm_up=1, log_every=3, checkpoint_every=3)
+    found = training.train(Mean(), photographs, options, mesh, workdir, progress=False)
+    return np.asarray(found["image"])
+
+
 def lead(group, folder: pathlib.Path, layers: dict, gan: dict) -> None:
     """What process 0 does."""
     shared_out = functools.partial(followers.shared_out, group=group)
@@ -79,7 +103,8 @@ def lead(group, folder: pathlib.Path, layers: dict, gan: dict) -> None:
     (folder / "gan/config.json").touch()
     group.tell({"fit": 0})
     generator = trained(gan, folder / "gan", make_mesh(of_all_processes=True))
-    np.savez(folder / "generator.npz", **generator)
+    prior = trained_prior(folder / "prior", make_mesh(of_all_processes=True))
+    np.savez(folder / "generator.npz", **generator, prior=prior)
     _read_from_records()
     run(gan, folder / "killed", progress=False, group=group)
 
@@ -94,6 +119,8 @@ def help_him(group, folder: pathlib.Path, layers: dict, gan: dict) -> None:
             sampler.Sampler.__call__ = _killed_at_3(sampler.Sampler.__call__, checkpoint)
         load = functools.partial(parts.recording_of, config)
         followers.obey(next(orders), config, folder / name, group, load)
+        if name == "gan":
+            trained_prior(folder / "prior", make_mesh(of_all_processes=True))
 
 
 def _read_from_records() -> None:

@@ -18,7 +18,7 @@ from fmri_jax.methods.feature_decoding import own_voxels
 from fmri_jax.pipeline import experiment_config, recording_identity
 from fmri_jax.training.mesh import make_mesh
 from tests.launching import ROOT
-from tests.pipeline.one_of_two import config_of, trained, write_recording
+from tests.pipeline.one_of_two import config_of, trained, trained_prior, write_recording
 
 FLAGS = os.environ.get("XLA_FLAGS", "").replace("device_count=4", "device_count=2")
 
@@ -55,7 +55,7 @@ def pair(tmp_path_factory):
             ([], {f"SLURM_{name}": value for name, value in slurm.items()}),
         )
     )  # fmt: skip
-    printed = second.communicate(timeout=200)[0]
+    printed = second.communicate(timeout=400)[0]
     assert second.returncode == -9, printed
     lost = time.monotonic()
     printed = first.communicate(timeout=60)[0]
@@ -76,10 +76,15 @@ def equal(found, expected):
         np.testing.assert_allclose(found[name], array, atol=2e-5, err_msg=name)
 
 
-def test_two_processes_train_what_one_trains(pair, alone):
-    equal(dict(np.load(pair[0] / "generator.npz")), alone)
+def test_two_processes_train_what_one_trains(pair, alone, tmp_path):
+    found = dict(np.load(pair[0] / "generator.npz"))
+    prior = found.pop("prior")
+    equal(found, alone)
     lines = (pair[0] / "gan/metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [1, 2, 3, 4]
+
+    expected = trained_prior(tmp_path, make_mesh(1))
+    np.testing.assert_allclose(prior, expected, atol=1e-6)
 
 
 def test_the_loss_of_a_process_ends_the_others_with_one_message(pair):

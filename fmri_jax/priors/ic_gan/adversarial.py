@@ -22,7 +22,7 @@ from fmri_jax.priors.ic_gan.config import ICGANConfig
 from fmri_jax.priors.training import Options, Prepare
 from fmri_jax.training import compiler, loop
 from fmri_jax.training.dispatch import several_steps
-from fmri_jax.training.mesh import batch_sharding, replicate
+from fmri_jax.training.mesh import batch_sharding, in_this_process, put, replicate
 from fmri_jax.training.sampler import Sampler
 
 
@@ -140,14 +140,14 @@ def train(
         return step(state, batches, fixed)
 
     def batch(number: int) -> jax.Array:
-        return jax.device_put(np.asarray(sampler(number), np.int32), sharding)
+        return put(np.asarray(sampler(number), np.int32), sharding)
 
     loop_options = training.loop_options(options, progress)
     final = loop.train(steps, state, batch, loop_options, workdir)
-    params, _ = spectral_norm.normalise(
-        final.average["params"], final.networks["generator_vectors"]
-    )
-    return {"params": params, "batch_stats": final.average["batch_stats"]}
+    left = (final.average, final.networks["generator_vectors"])
+    average, vectors = in_this_process(replicate(left, mesh))
+    params, _ = spectral_norm.normalise(average["params"], vectors)
+    return {"params": params, "batch_stats": average["batch_stats"]}
 
 
 def _optimiser(options: Options, factor: float) -> optax.GradientTransformation:
