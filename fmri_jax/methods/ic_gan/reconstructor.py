@@ -12,7 +12,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax import arrays as ops
 from fmri_jax.config import section
+from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.linear import target_map
 from fmri_jax.linear.target_map import TargetMap
 from fmri_jax.methods.ic_gan.config import Config
@@ -59,7 +61,7 @@ class ICGANReconstructor:
                 scale = 0.0 if config.noise == "zeros" else config.truncation
                 # One draw for all rows: what a row gives does not depend on those beside it.
                 noise = np.tile(self.prior.draw_noise(1, key, scale), (len(features), 1))
-            made.append(self._as_recorded(self.prior.generate(features, noise, first)))
+            made.append(self.as_recorded(self.prior.generate(features, noise, first)))
         return np.stack(made)
 
     def _decoded(self, fmri: Any) -> dict[str, np.ndarray]:
@@ -73,7 +75,18 @@ class ICGANReconstructor:
         likeness = np.asarray(ops.matmul(jnp.asarray(features), jnp.asarray(self.real).T))
         return np.asarray(self.real)[likeness.argmax(axis=1)]
 
-    def _as_recorded(self, images: np.ndarray) -> np.ndarray:
+    def controls(self, fold: Fold, number: int) -> dict[str, Predict]:
+        """What the generator makes without brain input; see `ic_gan.controls`."""
+        from fmri_jax.methods.ic_gan import controls
+
+        return controls.offered(self, number)
+
+    @property
+    def training_features(self) -> np.ndarray:
+        """(stimuli, features) of the training images."""
+        return np.asarray(self.map.targets[FEATURES])
+
+    def as_recorded(self, images: np.ndarray) -> np.ndarray:
         """Images of the prior at the recording's size and with its colours."""
         return np.asarray(_resized(jnp.asarray(images), *self.image_shape))
 

@@ -92,6 +92,23 @@ def test_the_nearest_real_instance_replaces_the_decoded_one(trials, context, pri
     assert (chosen == trials.stimulus[:N]).mean() > 0.7
 
 
+def test_the_prior_alone_paints_training_images_and_knows_nothing_of_the_responses(
+    trials, context, prior
+) -> None:
+    fitted, test = fit(trials, context, prior), trials.take(np.arange(N))
+    (name, predict), *others = fitted.controls(None, 0).items()
+    assert (name, others) == ("prior_samples", [])
+    made, generator = predict(test), fj.priors.load(prior)
+    assert np.array_equal(made, predict(dataclasses.replace(test, fmri=test.fmri[::-1])))
+    assert not np.array_equal(made, fitted.controls(None, 1)["prior_samples"](test))
+    of_instances, of_noise = jax.random.split(jax.random.fold_in(jax.random.key(0), 1))
+    rows = np.asarray(jax.random.randint(of_instances, (N,), 0, N))
+    assert len(set(rows)) > 1
+    features = generator.embed(trials.images)[rows]
+    expected = generator.generate(features, generator.draw_noise(N, of_noise))
+    assert np.allclose(made, expected, atol=1e-4)
+
+
 def test_noise_and_first_layer_can_be_decoded_as_published(trials, context, prior) -> None:
     options = {"noise": "decoded", "first": "decoded", "inversion_steps": 2, "gain": "none"}
     fitted = fit(trials, context, prior, alpha=3.0, noise_alpha=1.0, first_alpha=2.0, **options)
