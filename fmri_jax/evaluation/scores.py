@@ -10,7 +10,8 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images, as_pair
 from fmri_jax.evaluation.intervals import Score, bootstrap, mean_interval
 from fmri_jax.evaluation.pair import Pair, vs_train
-from fmri_jax.evaluation.registry import METRICS, metric
+from fmri_jax.evaluation.registry import METRICS
+from fmri_jax.evaluation.registry import metric as shown_as
 from fmri_jax.features.registry import NETWORKS
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def summarise(
         assert statistic is not None
         found[name] = bootstrap(sums, statistic, stimulus, n_bootstrap, seed)
     return {
-        name: score.within(metric(name).limits)
+        name: score.within(shown_as(name).limits)
         for name, score in found.items()
         if np.isfinite(score.value)
     }
