@@ -19,8 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import methods
-from fmri_jax.data.readers.npz import save_npz
-from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan import method as gan_method
 from fmri_jax.pipeline import followers, parts
@@ -31,24 +29,6 @@ from fmri_jax.priors import training
 from fmri_jax.training import sampler
 from fmri_jax.training.cluster import Cluster, joined
 from fmri_jax.training.mesh import make_mesh
-
-
-def write_recording(path: pathlib.Path) -> None:
-    """12 images of 32 px, each shown twice, in 30 voxels."""
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (12, 4, 4, 3), np.uint8)
-    stimulus = np.repeat(np.arange(12, dtype=np.int32), 2)
-    fmri = small.reshape(12, -1)[stimulus] / 128 @ rng.normal(size=(48, 30))
-    recording = Recording(
-        (fmri + rng.normal(size=fmri.shape)).astype(np.float32),
-        stimulus,
-        small.repeat(8, axis=1).repeat(8, axis=2),
-        run=np.zeros(24, np.int32),
-        rois={},
-        stimulus_names=tuple(map(str, range(12))),
-        split=np.full(24, "train"),
-    )
-    save_npz(recording, path)
 
 
 def config_of(method: str, recording: pathlib.Path) -> dict:

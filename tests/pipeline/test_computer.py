@@ -12,7 +12,7 @@ from fmri_jax.pipeline import computer
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.json_files import read_sealed, write_sealed
 from fmri_jax.pipeline.run import run
-from tests.pipeline.one_of_two import write_recording
+from tests.pipeline.small_recording import write_recording
 
 FIT = """
 import os, sys

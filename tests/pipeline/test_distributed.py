@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from fmri_jax.data.preparation.folds import folds
-from fmri_jax.data.readers.npz import save_npz
-from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import layers
 from fmri_jax.methods import RunContext, feature_decoding
@@ -19,6 +17,7 @@ from fmri_jax.pipeline.distributed import fit_parts
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.sweep import run_task
 from fmri_jax.training.mesh import make_mesh
+from tests.pipeline.small_recording import write_recording
 
 FLAG = "--jobs=2"
 
@@ -26,21 +25,8 @@ FLAG = "--jobs=2"
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     """Two folds of 12 images in 30 voxels; one layer of AlexNet, ten voxels per unit."""
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 256, (12, 4, 4, 3), np.uint8)
-    stimulus = np.repeat(np.arange(12, dtype=np.int32), 2)
-    fmri = small.reshape(12, -1)[stimulus] / 128 @ rng.normal(size=(48, 30))
-    recording = Recording(
-        (fmri + rng.normal(size=fmri.shape)).astype(np.float32),
-        stimulus,
-        small.repeat(8, axis=1).repeat(8, axis=2),
-        run=np.zeros(24, np.int32),
-        rois={},
-        stimulus_names=tuple(map(str, range(12))),
-        split=np.full(24, "train"),
-    )
     path = tmp_path_factory.mktemp("recording") / "recording.npz"
-    save_npz(recording, path)
+    write_recording(path)
     config = default_config("feature_decoding", "file").to_dict()
     config["data"]["path"] = str(path)
     config["n_devices"] = 1

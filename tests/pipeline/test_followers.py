@@ -18,7 +18,8 @@ from fmri_jax.methods.feature_decoding import own_voxels
 from fmri_jax.pipeline import experiment_config, recording_identity
 from fmri_jax.training.mesh import make_mesh
 from tests.launching import ROOT
-from tests.pipeline.one_of_two import config_of, trained, trained_prior, write_recording
+from tests.pipeline.one_of_two import config_of, trained, trained_prior
+from tests.pipeline.small_recording import write_recording
 
 FLAGS = os.environ.get("XLA_FLAGS", "").replace("device_count=4", "device_count=2")
 

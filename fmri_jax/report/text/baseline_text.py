@@ -28,7 +28,10 @@ def victories(run: Workdir) -> list[str]:
     """How much is clearly beaten, and which baselines are too weak for that to say anything."""
     compared = [name for name in named(run) if _comparable(run, name)]
     weak = [name for name in compared if _below_chance(run, name)]
-    counts = [_beaten(run, name) for name in compared if name not in weak]
+    strong = [name for name in compared if name not in weak]
+    counts = [_beaten(run, name) for name in strong]
+    if _none_beaten(run, strong):
+        counts = ["no baseline on any score"]
     sentences = [f"It clearly beats {joined(counts)}."] if counts else []
     for name in weak:
         metric = run.scores.identification
@@ -43,7 +46,10 @@ def victories(run: Workdir) -> list[str]:
 def shortfalls(run: Workdir) -> list[str]:
     """One sentence per baseline that is not clearly beaten; one in all where every one is."""
     compared = [name for name in by_importance(run.scores.baselines) if _comparable(run, name)]
-    found = [_shortfall(run, name) for name in compared if _unbeaten(run, name)]
+    brief = _none_beaten(run, compared)
+    found = [_shortfall(run, name, brief) for name in compared if _unbeaten(run, name)]
+    if brief:  # a list of all scores for every baseline would bury what it is behind in
+        found = ["No lead over a baseline is certain on any score.", *filter(None, found)]
     if found or not compared:
         return found
     evidence = {run.scores.evidence(m, name) for name in compared for m in _comparable(run, name)}
@@ -108,8 +114,18 @@ def _below_chance(run: Workdir, name: str) -> bool:
     return score.value < run.scores.chance.get(metric, 0.5) - luck
 
 
-def _shortfall(run: Workdir, baseline: str) -> str:
-    """On which scores a baseline is not clearly beaten, and why not."""
+def _none_beaten(run: Workdir, baselines: Sequence[str]) -> bool:
+    """Whether there are several, and no score of any of them is clearly beaten."""
+    return len(baselines) > 1 and all(
+        len(_unbeaten(run, b)) == len(_comparable(run, b)) for b in baselines
+    )
+
+
+def _shortfall(run: Workdir, baseline: str, brief: bool = False) -> str:
+    """On which scores a baseline is not clearly beaten, and why not.
+
+    The brief form leaves out leads that are not certain, and is empty where there are no others.
+    """
     lost: list[str] = []
     uncertain: dict[str, list[str]] = {where: [] for where in _OPEN.values()}
     blind: dict[str, list[str]] = {}
@@ -123,7 +139,7 @@ def _shortfall(run: Workdir, baseline: str) -> str:
     parts = [f"not beaten on {len(lost)} ({', '.join(lost)})"] if lost else []
     parts += [
         f"lead not certain on {len(names)} ({', '.join(names)}), {where}"
-        for where, names in uncertain.items()
+        for where, names in ({} if brief else uncertain).items()
         if names
     ]
     parts += [
@@ -131,6 +147,8 @@ def _shortfall(run: Workdir, baseline: str) -> str:
         "this run's lead there is no decoding"
         for who, names in blind.items()
     ]
+    if not parts:
+        return ""
     total = count(len(_comparable(run, baseline)), "score")
     return f"{capitalised(with_article(baseline))}, {total}: {'; '.join(parts)}."
 

@@ -120,6 +120,20 @@ def test_without_an_interval_no_baseline_is_clearly_beaten(photographs):
     assert any("not certain on 1 (squared error), where it lies" in remark for remark in told)
 
 
+def test_where_no_baseline_is_beaten_one_sentence_stands_for_all_open_leads(photographs):
+    """Of few images: only what the run is behind in is listed."""
+    run = with_scores(
+        workdir.read(photographs),
+        test={"ssim": {"value": 0.3}, "mse": {"value": 0.05}},
+        baselines={"ridge": {"ssim": 0.4, "mse": 0.055}, "mean_image": {"ssim": 0.1, "mse": 0.06}},
+    )
+    assert summary_text.summary(run)[-1] == "It clearly beats no baseline on any score."
+    assert texts(run)[-2:] == [
+        "No lead over a baseline is certain on any score.",
+        "Ridge, 2 scores: not beaten on 1 (SSIM).",
+    ]
+
+
 def test_held_out_stimuli_are_in_no_training_set(binary):
     """Several folds may hold out the same stimulus."""
     run = workdir.read(binary)
