@@ -10,7 +10,7 @@ from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.baselines import baseline
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.report.comparison.variants import Variant
-from fmri_jax.report.figures.theme import Theme, figure, panels_per_row, style
+from fmri_jax.report.figures.theme import Theme, figure, legend_below, panels_per_row, style
 from fmri_jax.report.rendering import Chart, draw
 
 if TYPE_CHECKING:
@@ -73,17 +73,7 @@ def _panels(
         axes.set_axis_off()
     for axes, metric in zip(grid.flat, metrics, strict=False):
         _panel(axes, variants, found, metric, theme)
-    lines = {str(line.get_label()): line for axes in grid.flat for line in axes.get_lines()}
-    named = {label: line for label, line in lines.items() if label[0] != "_"}
-    drawing.legend(
-        named.values(),
-        named,
-        loc="outside lower center",
-        ncols=5,
-        frameon=False,
-        fontsize=8,
-        labelcolor=theme.muted,
-    )
+    legend_below(drawing, theme, 5)
     return drawing
 
 

@@ -12,7 +12,14 @@ from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.baselines import baseline
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.evaluation.results import Results
-from fmri_jax.report.figures.theme import Theme, figure, literal, panels_per_row, style
+from fmri_jax.report.figures.theme import (
+    Theme,
+    figure,
+    legend_below,
+    literal,
+    panels_per_row,
+    style,
+)
 from fmri_jax.report.io.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -149,17 +156,7 @@ def distributions(run: Workdir, theme: Theme) -> "Figure":
         axes.tick_params(axis="y", labelcolor=theme.ink)
         _few_ticks(axes, registry.metric(metric))
         axes.margins(x=0.04)
-    lines = {line.get_label(): line for axes in panels for line in axes.get_lines()}
-    named = {str(label): line for label, line in lines.items() if str(label)[0] != "_"}
-    drawing.legend(
-        named.values(),
-        named,
-        loc="outside lower center",
-        ncols=len(named) or 1,
-        frameon=False,
-        fontsize=8,
-        labelcolor=theme.muted,
-    )
+    legend_below(drawing, theme)
     return drawing
 
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fmri_jax.report.figures.theme import Theme, figure, literal, panels_per_row, style
+from fmri_jax.report.figures.theme import (
+    Theme,
+    figure,
+    legend_below,
+    literal,
+    panels_per_row,
+    style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,16 +73,7 @@ def histograms(
         axes.axvline(0, color=theme.muted, linewidth=0.8)
     for axes in grid.flat[len(regions) :]:
         axes.set_visible(False)
-    handles, labels = grid.flat[0].get_legend_handles_labels()
-    drawing.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=2,
-        frameon=False,
-        fontsize=8,
-        labelcolor=theme.muted,
-    )
+    legend_below(drawing, theme, 2)
     return drawing
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from fmri_jax.evaluation.feature_results import SCORES, Layers, SetResults
 from fmri_jax.evaluation.intervals import Score
-from fmri_jax.report.figures.theme import Theme, figure, literal, style
+from fmri_jax.report.figures.theme import Theme, figure, legend_below, literal, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,16 +31,7 @@ def layers(found: SetResults, theme: Theme) -> "Figure":
         crowded = len(names) > 8
         axes.set_xticks(range(len(names)), names, rotation=90 if crowded else 30)
         axes.margins(y=0.12)
-    handles, labels = panels[0].get_legend_handles_labels()
-    drawing.legend(
-        handles,
-        labels,
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        fontsize=8,
-        labelcolor=theme.muted,
-    )
+    legend_below(drawing, theme, 3)
     return drawing
 
 

@@ -8,6 +8,7 @@ from fmri_jax.report import modality_words
 from fmri_jax.report.modality_words import Words
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -89,3 +90,26 @@ def png(drawing: "Figure", words: Words | None = None) -> bytes:
     buffer = io.BytesIO()
     FigureCanvasAgg(drawing).print_png(buffer)
     return buffer.getvalue()
+
+
+def legend_below(drawing: "Figure", theme: Theme, columns: int | None = None) -> None:
+    """One legend under a figure, of what is labelled in any of its panels.
+
+    Args:
+        drawing: the figure.
+        theme: its colours.
+        columns: entries beside one another; None: all.
+    """
+    named: dict[str, Artist] = {}
+    for axes in drawing.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    drawing.legend(
+        list(named.values()),
+        list(named),
+        loc="outside lower center",
+        ncols=columns or len(named) or 1,
+        frameon=False,
+        fontsize=8,
+        labelcolor=theme.muted,
+    )
