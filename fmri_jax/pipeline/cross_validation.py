@@ -6,23 +6,17 @@ rows of a finished fold lie in `folds/<number>.npz`: a killed run resumes with t
 
 import dataclasses
 import functools
-import math
 import pathlib
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from absl import logging
 
 from fmri_jax import methods
-from fmri_jax.data.images import centre_crop
 from fmri_jax.data.preparation.folds import Fold, Trials, count_folds
 from fmri_jax.data.recording import Recording
-from fmri_jax.evaluation.baselines import BASELINES, FoldContext, Predict
-from fmri_jax.evaluation.pair import vs_train
+from fmri_jax.evaluation.baselines import BASELINES, FoldContext
 from fmri_jax.files import set_aside
 from fmri_jax.methods import Method, Reconstructor, RunContext
 from fmri_jax.pipeline import (
@@ -32,20 +26,41 @@ from fmri_jax.pipeline import (
     experiment_config,
     feature_diagnostics,
     finite,
+    fold_images,
     foresight,
     rows,
     unlabelled,
 )
 from fmri_jax.pipeline.experiment_config import Experiment
-from fmri_jax.pipeline.rows import METHOD, Rows
+from fmri_jax.pipeline.rows import Rows
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.shared_folds import SharedFolds
+from fmri_jax.pipeline.training_sample import training_sample
 from fmri_jax.training import needs
 
-# A method's images of trials, and what is shown beside them: label -> images.
-Pictured = tuple[np.ndarray, dict[str, np.ndarray]]
-
 TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed beside the test images
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """What is done of each fold beside fitting and reconstructing; all of it may be left out.
+
+    Attributes:
+        teach: the trials that the method learns from; None: the training trials.
+        begin: called with the number of a fold before the method is fitted to it.
+        keep: writes the fitted decoder into the run's folder.
+        diagnose: writes what the fitted model decodes of features beside the fold's rows.
+        controlled: whether controls that the fitted model offers are made, too.
+    """
+
+    teach: Callable[[Fold, int], Trials] | None = None
+    begin: Callable[[int], None] | None = None
+    keep: Callable[[Fold, Reconstructor], object] | None = None
+    diagnose: feature_diagnostics.Diagnose | None = None
+    controlled: bool = True
+
+
+NOTHING_BESIDE = Steps()
 
 
 def run_folds(
@@ -74,9 +89,13 @@ def run_folds(
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.
     prepared = shared.folds(options, recording, clusters)
-    keep = functools.partial(decoders.keep, options, recording, record.workdir)
-    diagnose = feature_diagnostics.of_method(options, recording)
-    teach = functools.partial(unlabelled.taught, options, recording)
+    steps = Steps(
+        teach=functools.partial(unlabelled.taught, options, recording),
+        begin=begin,
+        keep=functools.partial(decoders.keep, options, recording, record.workdir),
+        diagnose=feature_diagnostics.of_method(options, recording),
+        controlled=options.evaluation.controls,
+    )
     parts, done = [], []
     began, before = time.perf_counter(), foresight.n_bytes(record.workdir)
     for number in range(n_folds):
@@ -91,22 +110,7 @@ def run_folds(
             mesh=mesh,
             progress=progress,
         )
-        controlled = options.evaluation.controls
-        parts.append(
-            run_fold(
-                fold,
-                number,
-                n_train,
-                method,
-                context,
-                record,
-                keep,
-                diagnose,
-                controlled,
-                begin,
-                teach,
-            )
-        )
+        parts.append(run_fold(fold, number, n_train, method, context, record, steps))
         done.append(fold.without_responses())
         del fold, context
         record.save()
@@ -124,11 +128,7 @@ def run_fold(
     method: Method,
     context: RunContext,
     record: RunRecord,
-    keep: Callable[[Fold, Reconstructor], object] | None = None,
-    diagnose: feature_diagnostics.Diagnose | None = None,
-    controlled: bool = True,
-    begin: Callable[[int], None] | None = None,
-    teach: Callable[[Fold, int], Trials] | None = None,
+    steps: Steps = NOTHING_BESIDE,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -140,87 +140,55 @@ def run_fold(
         context: of this fold.
         record: takes the time of each phase, and what the fitted model says of itself where it has
             a method `summary`.
-        keep: writes the fitted decoder into the run's folder; None keeps none.
-        diagnose: writes what the fitted model decodes of features beside the fold's rows.
-        controlled: whether controls that the fitted model offers are made, too.
-        begin: called with the number before the method is fitted.
-        teach: the trials that the method learns from; None: the training trials.
+        steps: what is done beside.
 
     Returns:
         The fold's rows.
     """
-    sample = fold.train.once(("sample", n_train), lambda: _sample(fold, number, n_train))
+    sample = fold.train.once(("sample", n_train), lambda: training_sample(fold, number, n_train))
     tested = {**fold.tests, "train": sample}
     finished = _finished(context.workdir, number, fold.name)
     if finished is not None:
-        return _completed(finished, tested, FoldContext(fold, number))
-    needs.check(_needs(tested), context, "what a fold keeps of its images")
-    if begin:
-        begin(number)
-    with record.measure("fit"):
-        reconstructor = method.fit(teach(fold, number) if teach else fold.train, context)
-    finite.check_fit(reconstructor, fold.name)
-    if keep:
-        with record.measure("keep decoder"):
-            keep(fold, reconstructor)
-    if hasattr(reconstructor, "summary"):
-        record.learned[fold.name] = reconstructor.summary()
-
-    baselines = FoldContext(
-        fold,
-        number,
-        _reconstruct(reconstructor),
-        _controls(reconstructor, fold, number, controlled),
-    )
+        return fold_images.completed(finished, tested, FoldContext(fold, number))
+    needs.check(fold_images.needed(tested), context, "what a fold keeps of its images")
+    reconstructor = _fitted(fold, number, method, context, record, steps)
+    controls = fold_images.controls(reconstructor, fold, number, steps.controlled)
+    baselines = FoldContext(fold, number, fold_images.reconstruct(reconstructor), controls)
     with record.measure("baselines"):
-        predict = _prepared(baselines, tested)
+        predict = fold_images.prepared(baselines, tested)
         chosen = {name: b.summary(baselines) for name, b in BASELINES.items() if b.summary}
         record.baselines[fold.name] = chosen
     with record.measure("reconstruct"):
+        pictured = fold_images.pictured_by(reconstructor)
         parts = [
-            _predicted(split, trials, baselines, predict, _pictured(reconstructor))
+            fold_images.predicted(split, trials, baselines, predict, pictured)
             for split, trials in tested.items()
         ]
-    if diagnose:
+    if steps.diagnose:
         with record.measure("diagnose"):
-            diagnose(fold, number, reconstructor, context)
+            steps.diagnose(fold, number, reconstructor, context)
     made = rows.concatenate(parts)
-    rows.write(
-        _path(context.workdir, number), made
-    )  # last: a fold that has its rows has everything
+    # Last: a fold that has its rows has everything.
+    rows.write(_path(context.workdir, number), made)
     return made
 
 
-def _needs(tested: Mapping[str, Trials]) -> needs.Needs:
-    """The rows of a fold: targets, reconstructions and as many images of each baseline."""
-    kinds = 2 + len(BASELINES)
-    n_bytes = 4 * kinds * sum(len(of.fmri) * of.images[0].size for of in tested.values())
-    cure = "use smaller images (config.preparation.image_size)"
-    return needs.Needs(host=n_bytes, disk=n_bytes, cure=cure)
-
-
-def _reconstruct(reconstructor: Reconstructor) -> Callable[[Any], np.ndarray]:
-    """Responses (n, voxels) -> images (n, h, w, c) float32 on the host."""
-    return lambda fmri: np.asarray(reconstructor.reconstruct(jnp.asarray(fmri)), np.float32)
-
-
-def _pictured(reconstructor: Reconstructor) -> Callable[[Trials], Pictured]:
-    """Trials -> their images, and what the model shows beside them where it shows anything."""
-    beside = getattr(reconstructor, "reconstruct_beside", None)
-
-    def pictured(trials: Trials) -> Pictured:
-        if beside is None:
-            return _reconstruct(reconstructor)(trials.fmri), {}
-        images, others = beside(jnp.asarray(trials.fmri))
-        return np.asarray(images, np.float32), others
-
-    return pictured
-
-
-def _controls(reconstructor: Any, fold: Fold, number: int, asked: bool) -> Mapping[str, Any]:
-    """Controls that a fitted model offers, where they are asked for."""
-    offered = hasattr(reconstructor, "controls") and asked
-    return reconstructor.controls(fold, number) if offered else {}
+def _fitted(
+    fold: Fold, number: int, method: Method, context: RunContext, record: RunRecord, steps: Steps
+) -> Reconstructor:
+    """The method fitted to a fold, checked and kept."""
+    if steps.begin:
+        steps.begin(number)
+    with record.measure("fit"):
+        taught = steps.teach(fold, number) if steps.teach else fold.train
+        reconstructor = method.fit(taught, context)
+    finite.check_fit(reconstructor, fold.name)
+    if steps.keep:
+        with record.measure("keep decoder"):
+            steps.keep(fold, reconstructor)
+    if hasattr(reconstructor, "summary"):
+        record.learned[fold.name] = reconstructor.summary()
+    return reconstructor
 
 
 def _path(workdir: pathlib.Path, number: int) -> pathlib.Path:
@@ -234,133 +202,3 @@ def _finished(workdir: pathlib.Path, number: int, fold: str) -> Rows | None:
     if path.exists() and not intact:
         set_aside(path)
     return rows.read(path, fold)
-
-
-def _prepared(
-    context: FoldContext, tested: Mapping[str, Trials], known: Collection[str] = ()
-) -> dict[str, Predict]:
-    """Baselines that can be made of a fold and are not `known`, fitted to its training trials.
-
-    Those that do not ask the method are the same for all methods that are fitted to the fold: what
-    they make of the trials in `tested` is kept with these.
-    """
-    predict = {}
-    for name, baseline in BASELINES.items():
-        if name in known or not baseline.prepare or not baseline.applies(context):
-            continue
-        if baseline.needs_method:
-            predict[name] = baseline.prepare(context)
-            continue
-        predict[name] = _kept(name, baseline.prepare, FoldContext(context.fold, context.number))
-        for trials in tested.values():
-            predict[name](trials)
-    return predict
-
-
-def _kept(name: str, prepare: Callable[[FoldContext], Predict], context: FoldContext) -> Predict:
-    """A baseline that is fitted and applied once for all methods of the fold."""
-    fitted = functools.cache(lambda: prepare(context))
-    return lambda trials: trials.once(("baseline", name), lambda: fitted()(trials))
-
-
-def _predicted(
-    split: str,
-    trials: Trials,
-    context: FoldContext,
-    predict: Mapping[str, Predict],
-    pictured: Callable[[Trials], Pictured] | None = None,
-    shape: tuple[int, ...] = (),
-) -> Rows:
-    """What the method and its baselines make of one set of trials.
-
-    A method that learns from random crops reconstructs the middle of an image: there all are
-    compared, at its `shape` (height, width, channels). Where an image takes as long as the method
-    itself, controls are made of the main test set alone, and shuffled fMRI of no training images:
-    elsewhere they are NaN.
-    """
-    n, beside = len(trials.fmri), dict[str, np.ndarray]()
-    of_training, main = split == "train", trials is context.fold.main_test()
-    skipped = [
-        name
-        for name in predict
-        if (BASELINES[name].control and not main) or (BASELINES[name].needs_method and of_training)
-    ]
-    images = {name: of(trials) for name, of in predict.items() if name not in skipped}
-    if pictured:
-        images[METHOD], beside = pictured(trials)
-        finite.check_images(images[METHOD], split, context.fold.name)
-    height, width = (shape or images[METHOD].shape[1:])[:2]
-    crop = functools.partial(centre_crop, height=height, width=width)
-    targets, seen = crop(trials.targets()), crop(context.training_images())
-    cropped = {name: crop(stack) for name, stack in images.items()}
-    ranked = {n: _vs_train(n, trials, targets, stack, seen) for n, stack in cropped.items()}
-    cropped |= dict.fromkeys(skipped, np.full(targets.shape, np.nan, np.float32))
-    ranked |= dict.fromkeys(skipped, np.full((n, 2), np.nan))
-    return Rows(
-        targets=targets,
-        predictions=cropped,
-        vs_train=ranked,
-        stimulus=trials.stimulus,
-        split=np.full(n, split),
-        fold=np.full(n, context.fold.name),
-        beside={label: crop(stack) for label, stack in beside.items()},
-    )
-
-
-def _vs_train(
-    name: str, trials: Trials, targets: np.ndarray, images: np.ndarray, seen: np.ndarray
-) -> np.ndarray:
-    """How often the target is identified among the fold's training images `seen`.
-
-    Kept with the trials, as the images are, for a baseline that does not ask the method.
-    """
-    if name == METHOD or BASELINES[name].needs_method:
-        return vs_train(targets, images, seen)
-    return trials.once(("vs_train", name, images.shape), lambda: vs_train(targets, images, seen))
-
-
-def _completed(found: Rows, tested: Mapping[str, Trials], context: FoldContext) -> Rows:
-    """Adds the baselines that an earlier version did not make, where its rows are the same."""
-    predict = _prepared(context, tested, known=found.predictions)
-    stimulus = np.concatenate([trials.stimulus for trials in tested.values()])
-    if not predict or not np.array_equal(stimulus, found.stimulus):
-        return found
-    shape = found.targets.shape[1:]
-    added = rows.concatenate(
-        [
-            _predicted(split, trials, context, predict, shape=shape)
-            for split, trials in tested.items()
-        ]
-    )
-    return dataclasses.replace(
-        found,
-        predictions=found.predictions | added.predictions,
-        vs_train=found.vs_train | added.vs_train,
-    )
-
-
-def _sample(fold: Fold, number: int, n: int) -> Trials:
-    """One trial of each of `n` training stimuli, spread evenly over them.
-
-    Of several folds each takes other stimuli, whichever folds were done before: together they show
-    nearly as many as they have rows.
-    """
-    train = fold.train
-    seen, first = np.unique(train.stimulus, return_index=True)
-    if fold.is_only:
-        return train.take(first[np.linspace(0, len(first) - 1, min(n, len(first))).astype(int)])
-    tested = [trials.stimulus for trials in fold.tests.values()]
-    everyone = np.unique(np.concatenate([seen, *tested]))  # in all folds, but for validation ones
-    due = np.roll(everyone[_spread(len(everyone))], -number * n)
-    # What this fold leaves out is replaced by stimuli that are furthest from their turn.
-    due = np.concatenate([due[:n], np.roll(due[n:], -(len(due[n:]) // 2))])
-    chosen = np.sort(due[np.isin(due, seen)][:n])
-    return train.take(first[np.searchsorted(seen, chosen)])
-
-
-def _spread(n: int) -> np.ndarray:
-    """(n,) an order of `range(n)` of which every stretch is spread evenly: golden-ratio steps."""
-    step = max(1, round(0.618 * n))
-    while math.gcd(step, n) != 1:  # or the steps would come back before they have met all
-        step += 1
-    return np.arange(n) * step % n

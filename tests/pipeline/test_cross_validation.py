@@ -11,6 +11,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import cross_validation
 from fmri_jax.pipeline.run_record import RunRecord
+from fmri_jax.pipeline.training_sample import training_sample
 from fmri_jax.training.mesh import make_mesh
 
 ROWS = 50  # over all folds, and more where they do not divide
@@ -34,7 +35,7 @@ def samples(recording: Recording, options: PreparationConfig) -> list[np.ndarray
     """The stimuli of the training sample of each fold."""
     parts = list(folds(recording, options))
     n = -(-ROWS // len(parts))
-    return [cross_validation._sample(part, i, n).stimulus for i, part in enumerate(parts)]
+    return [training_sample(part, i, n).stimulus for i, part in enumerate(parts)]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_stored_fold_keeps_its_rows(tmp_path, monkeypatch):
         return cross_validation.run_fold(part, 0, 2, Grey(), context, RunRecord(tmp_path))
 
     before = rows()
-    monkeypatch.setattr(cross_validation, "_sample", lambda fold, number, n: fold.train)
+    monkeypatch.setattr(cross_validation, "training_sample", lambda fold, number, n: fold.train)
     np.testing.assert_array_equal(rows().stimulus, before.stimulus)
 
 
