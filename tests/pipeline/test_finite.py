@@ -9,7 +9,7 @@ from fmri_jax.methods.ridge.method import Ridge, RidgeReconstructor
 from fmri_jax.pipeline import finite
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
-from tests.pipeline.one_of_two import write_recording
+from tests.pipeline.small_recording import write_recording
 
 
 class Fitted:
