@@ -12,6 +12,7 @@ import importlib
 import json
 import mmap
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -24,10 +25,11 @@ import numpy as np
 from fmri_jax.errors import InputError, one_line
 
 GIB = 2**30
+_HEADER = 8  # bytes at the beginning of an answer: the length of its description
 _CHILD = "import sys; from fmri_jax import apart_child; apart_child.serve(int(sys.argv[1]))"
 
 
-def call(function: str, what: str, size: int, **arguments: Any) -> Any:
+def call(function: str, what: str, size: int, /, **arguments: Any) -> Any:
     """Calls a function in a process of its own.
 
     Args:
@@ -57,6 +59,39 @@ def call(function: str, what: str, size: int, **arguments: Any) -> Any:
     with _shared_file() as answer:
         code = _run(json.dumps(request), answer)
         return _result(answer, code, what, memory, seconds)
+
+
+def call_on(function: str, path: pathlib.Path) -> Any:
+    """Calls a function of one file's path; otherwise as `call`."""
+    size = path.stat().st_size if path.is_file() else 0
+    return call(function, str(path), size, name=str(path))
+
+
+class _Notes:
+    """What is read at the moment, in a child: the last note, also in the file for its answer."""
+
+    descriptor: int | None = None
+    last = ""
+
+
+def note(what: str) -> None:
+    """Says what is read next, of many files: the message names it if it ends this process."""
+    _Notes.last = what
+    if _Notes.descriptor is not None:
+        text = what.encode(errors="replace")
+        os.pwrite(_Notes.descriptor, text, _HEADER)
+        os.ftruncate(_Notes.descriptor, _HEADER + len(text))
+
+
+def noted() -> str:
+    """The last note, or nothing."""
+    return _Notes.last
+
+
+def take_notes(descriptor: int) -> None:
+    """Lets `note` write to a file; in a child, which reads everything itself from here on."""
+    _Notes.descriptor = descriptor
+    os.environ["FMRI_JAX_READ_APART"] = "0"
 
 
 def _here(function: str, what: str, arguments: dict[str, Any]) -> Any:
@@ -137,19 +172,20 @@ def _run(request: str, answer: IO[bytes]) -> int:
 def _result(answer: IO[bytes], code: int, what: str, memory: int, seconds: int) -> Any:
     """What the child has left in the shared file, or why it has left nothing."""
     size = os.fstat(answer.fileno()).st_size
-    if code or size < 8:
-        raise _died(code, what, memory, seconds)
+    if code or size < _HEADER:
+        noted = os.pread(answer.fileno(), 1000, _HEADER).decode(errors="replace")
+        raise _died(code, noted or what, memory, seconds)
     content = mmap.mmap(answer.fileno(), size, access=mmap.ACCESS_COPY)
-    length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8 : 8 + length])
+    length = int.from_bytes(content[:_HEADER], "little")
+    header = json.loads(content[_HEADER : _HEADER + length])
     for kind, text in header["warnings"]:
         warnings.warn(text, {"RuntimeWarning": RuntimeWarning}.get(kind, UserWarning), stacklevel=4)
     if "error" in header:
         raise InputError(header["error"])
     if "memory" in header:
-        raise _died(-signal.SIGKILL, what, memory, seconds)
+        raise _died(-signal.SIGKILL, header["memory"] or what, memory, seconds)
     if "failure" in header:
-        raise _corrupt(what, header["failure"])
+        raise _corrupt(header["of"] or what, header["failure"])
     return _decoded(header["result"], content)
 
 

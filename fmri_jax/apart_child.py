@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from fmri_jax.apart import resolve
+from fmri_jax import apart
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
@@ -27,6 +27,7 @@ def serve(descriptor: int) -> None:
         warnings.catch_warnings(record=True) as caught,
     ):
         warnings.simplefilter("default")
+        apart.take_notes(descriptor)
         arrays: list[np.ndarray] = []
         answer = _answer(request, arrays)
         answer["warnings"] = [[type(w.message).__name__, str(w.message)] for w in caught]
@@ -36,15 +37,20 @@ def serve(descriptor: int) -> None:
 def _answer(request: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
     """What is written for the parent; the arrays of the result are added to `arrays`."""
     try:
-        function = resolve(request["function"])
+        function = apart.resolve(request["function"])
         _limit(request["memory"], request["seconds"])
-        return {"result": _encoded(function(**request["arguments"]), arrays)}
+        found = _encoded(function(**request["arguments"]), arrays)
+        json.dumps(found)  # raises here what it would raise in `_write`
+        return {"result": found}
     except InputError as error:
         return {"error": str(error)}
     except MemoryError:
-        return {"memory": True}
-    except Exception as error:  # of a library, on a file that it did not expect
-        return {"failure": f"{type(error).__name__}: {one_line(error)}"}
+        arrays.clear()
+        return {"memory": apart.noted()}
+    except BaseException as error:  # of a library, on a file that it did not expect
+        arrays.clear()
+        failure = f"{type(error).__name__}: {one_line(error)}"
+        return {"failure": failure, "of": apart.noted()}
 
 
 def _limit(memory: int, seconds: int) -> None:

@@ -18,6 +18,7 @@ def found():
 
 
 def ends(how):
+    apart.note("a.mat" if how else "")
     if how == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "memory":
@@ -56,7 +57,7 @@ def test_whatever_ends_the_child_is_one_message(reading_apart, monkeypatch, how,
     monkeypatch.setenv("FMRI_JAX_READER_MEMORY", "1")
     monkeypatch.setenv("FMRI_JAX_READER_SECONDS", "1")
     with pytest.raises(InputError, match=message) as raised:
-        apart.call(f"{HERE}:ends", "a.mat", 0, how=how)
+        apart.call(f"{HERE}:ends", "a folder" if how else "a.mat", 0, how=how)
     assert str(raised.value).isprintable()
 
 
@@ -93,4 +94,4 @@ def test_inspect_and_responses_alone_are_read_apart_too(reading_apart, tmp_path,
     assert dict(inspect(str(path)).holds)["fmri"] == "2 x 3 float32"
     found = new_responses.read(str(path))
     assert found.names == ("a", "b") and np.array_equal(found.recording.fmri, fmri)
-    assert [name.rpartition(":")[2] for name in called] == ["contents", "read", "arrays_of"]
+    assert [name.rpartition(":")[2] for name in called] == ["contents", "fields_of", "arrays_of"]

@@ -1,28 +1,22 @@
 """Stimulus images: stacks of one size, from folders or zips of files.
 
-Files are decoded in memory; nothing that a zip holds is ever written to disk.
+Files are decoded in a process of its own (`apart`), one for up to 2 GiB of decoded images.
 """
 
-import contextlib
 import io
 import pathlib
 import warnings
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-from fmri_jax.data.readers.folders import check_fetched, files_in
-from fmri_jax.errors import InputError
-from fmri_jax.files import place
+from fmri_jax import apart
+from fmri_jax.data.image_files import SUFFIXES, bytes_of, image_files
+from fmri_jax.errors import InputError, one_line
 
-T = TypeVar("T")
-
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 _CONVERTIBLE = {"RGB", "L", "1", "P", "CMYK", "YCbCr"}  # eight bits per channel, no transparency
-_LARGEST_FILE = 256 * 2**20  # bytes; a photograph has a few million
+_MOST_APART = 2 * 2**30  # bytes of images that one process decodes, as it holds all of them
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:
@@ -103,7 +97,7 @@ def read_images(
     names = list_images(path)
     if not names or len(names) < (limit or 0):
         raise InputError(
-            f"{path} holds {len(names)} images ({', '.join(sorted(_SUFFIXES))}): expected "
+            f"{path} holds {len(names)} images ({', '.join(sorted(SUFFIXES))}): expected "
             f"{limit or 'at least one'}."
         )
     if limit is not None:
@@ -132,83 +126,79 @@ def read_named(path: str, names: Sequence[str], size: int, progress: bool = Fals
             rejected.
     """
     _check_size(size)
+    block = max(1, _MOST_APART // (3 * size**2))
+    images = np.empty((len(names) if len(names) > block else 0, size, size, 3), np.uint8)
+    for start in range(0, max(1, len(names)), block):
+        some = list(names[start : start + block])
+        found = apart.call(
+            f"{__name__}:decoded",
+            path,
+            bytes_of(path, some),
+            **{"path": path, "names": some, "size": size},
+            bar=[start, len(names)] if progress else None,
+        )
+        if len(names) <= block:
+            return found
+        images[start : start + block] = found
+    return images
+
+
+def decoded(path: str, names: list[str], size: int, bar: list[int] | None = None) -> np.ndarray:
+    """As `read_named`, in this process.
+
+    Args:
+        path: a folder or zip.
+        names: of the images.
+        size: px.
+        bar: how many images went before, and of how many in all: of a progress bar.
+    """
+    from tqdm.auto import tqdm
+
+    first, total = bar or (0, 0)
     images = np.empty((len(names), size, size, 3), np.uint8)
+    shown = tqdm(
+        zip(names, images, strict=True),
+        pathlib.Path(path).name,
+        **{"total": total, "initial": first, "disable": not total, "unit": "image"},
+        mininterval=0.5,
+    )
     with image_files(path) as (_, content_of):
-        pairs = zip(names, images, strict=True)
-        for name, image in _shown(pairs, len(names), path) if progress else pairs:
+        for name, image in shown:
+            apart.note(f"{path}: {name}")
             image[...] = _decode(content_of(name), f"{path}: {name}", size)
     return images
 
 
-def _shown(items: Iterable[T], n: int, path: str) -> Iterable[T]:
-    """The items with a progress bar that bears the name of the folder or zip."""
-    from tqdm.auto import tqdm
+def sizes_of(path: str, names: Sequence[str]) -> list[tuple[int, int] | None]:
+    """Height and width of images, by their headers; None for a file that is no image.
 
-    return tqdm(items, pathlib.Path(path).name, n, unit="image", mininterval=0.5)
+    Args:
+        path: a folder or a `.zip` file.
+        names: as `list_images` gives them.
 
-
-Files = tuple[list[str], Callable[[str], bytes]]
-
-
-@contextlib.contextmanager
-def image_files(path: str) -> Iterator[Files]:
-    """The image files of a folder or zip: their names, and what reads one of them."""
-    root = place(path)
-    if root.is_dir():
-        names = sorted(file.relative_to(root).as_posix() for file in files_in(root))
-        yield _images_among(names), lambda name: _from_folder(root / name)
-    elif root.is_file():
-        try:
-            archive = zipfile.ZipFile(root)
-        except zipfile.BadZipFile:
-            raise InputError(
-                f"{path} is not a zip: expected a folder or a zip of images."
-            ) from None
-        with archive:
-            yield _zip_names(archive, path), lambda name: _from_zip(archive, name, path)
-    else:
-        raise InputError(f"{path} does not exist: expected a folder or a zip of images.")
+    Raises:
+        InputError: the folder or zip cannot be read.
+    """
+    size = bytes_of(path, names)
+    found = apart.call(f"{__name__}:headers", path, size, path=path, names=list(names))
+    return [each and (each[0], each[1]) for each in found]
 
 
-def _from_folder(file: pathlib.Path) -> bytes:
-    check_fetched(file)
-    return file.read_bytes()
-
-
-def _images_among(names: list[str]) -> list[str]:
-    """Those names that are images; hidden files and what macOS adds to zips are none."""
-    return [
-        name
-        for name in names
-        if pathlib.PurePosixPath(name).suffix.lower() in _SUFFIXES
-        and not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-    ]
-
-
-def _zip_names(archive: zipfile.ZipFile, path: str) -> list[str]:
-    """The images of a zip; a name that points outside of it makes it untrustworthy."""
-    names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    for name in names:
-        parts = name.replace("\\", "/").split("/")
-        if ".." in parts or parts[0] == "" or ":" in parts[0]:
-            raise InputError(
-                f"{path} holds {name!r}, a path outside of the zip: expected relative names; do "
-                "not use this file."
-            )
-    if len(set(names)) < len(names):
-        twice = next(name for name in sorted(names) if names.count(name) > 1)
-        raise InputError(f"{path} holds {twice!r} twice: expected each name once; pack it again.")
-    return _images_among(sorted(names))
-
-
-def _from_zip(archive: zipfile.ZipFile, name: str, path: str) -> bytes:
-    size = archive.getinfo(name).file_size
-    if size > _LARGEST_FILE:
-        raise InputError(f"{path}: {name} unpacks to {size} bytes: expected an image.")
-    try:
-        return archive.read(name)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
-        raise InputError(f"{path}: {name} cannot be unpacked ({error}): pack it again.") from None
+def headers(path: str, names: list[str]) -> list[tuple[int, int] | None]:
+    """As `sizes_of`, in this process."""
+    found: list[tuple[int, int] | None] = []
+    with image_files(path) as (_, content_of):
+        for name in names:
+            apart.note(f"{path}: {name}")
+            content = io.BytesIO(content_of(name))
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                    with Image.open(content) as picture:
+                        found.append((picture.height, picture.width))
+            except Exception:  # of Pillow's many readers, each raises what it likes
+                found.append(None)
+    return found
 
 
 def _decode(content: bytes, where: str, size: int) -> np.ndarray:
@@ -219,12 +209,13 @@ def _decode(content: bytes, where: str, size: int) -> np.ndarray:
             with Image.open(io.BytesIO(content)) as picture:
                 picture.load()
                 return _square(_as_rgb(picture, where), size)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{where} is too large ({error}): shrink it.") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        reason = "it is no image" if isinstance(error, Image.UnidentifiedImageError) else error
+    except Exception as error:  # of Pillow's many readers, each raises what it likes
+        known = not isinstance(error, Image.UnidentifiedImageError)
+        reason = one_line(error) if known else "it is no image"
         raise InputError(
             f"{where} cannot be decoded ({reason}): the file is corrupt; replace or remove it."
         ) from None

@@ -1,14 +1,11 @@
 """Reads what was seen and what was reconstructed: array files, or two folders matched by name."""
 
-import io
 import pathlib
-import zipfile
 
 import numpy as np
-from PIL import Image
 
-from fmri_jax.archives import CorruptError, read_npy, read_npz
-from fmri_jax.data.images import image_files, list_images, read_named
+from fmri_jax.data import array_files
+from fmri_jax.data.images import list_images, read_named, sizes_of
 from fmri_jax.data.recording import IMAGERY, TRAIN
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
@@ -65,7 +62,7 @@ def _is_folder(path: pathlib.Path) -> bool:
 
 def _array(path: pathlib.Path, keys: tuple[str, ...]) -> np.ndarray:
     """The images under the first of `keys` that an array file has, or its only array."""
-    arrays = _arrays(path)
+    arrays = array_files.read(path)
     found = [key for key in keys if key in arrays] or list(arrays)
     if not found or (len(found) > 1 and found[0] not in keys):
         raise InputError(
@@ -78,20 +75,6 @@ def _array(path: pathlib.Path, keys: tuple[str, ...]) -> np.ndarray:
         seen = ~np.isin(split, [TRAIN, IMAGERY])  # a run's own file
         images = images[seen if seen.any() else split != TRAIN]
     return images
-
-
-def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The arrays of an `.npz`, or that of an `.npy` under the name "images"."""
-    try:
-        if zipfile.is_zipfile(path):
-            return read_npz(path)
-        return {"images": read_npy(path)}
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist: give an .npz, an .npy or a folder.") from None
-    except (OSError, CorruptError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): expected .npz or .npy with plain arrays."
-        ) from error
 
 
 def _stack(images: np.ndarray, where: str) -> np.ndarray:
@@ -141,14 +124,10 @@ def _by_stem(path: pathlib.Path) -> dict[str, str]:
 
 def _size(path: pathlib.Path, names: list[str]) -> int:
     """The side of square images of one size."""
-    with image_files(str(path)) as (_, content_of):
-        sizes = set()
-        for name in names:
-            try:
-                with Image.open(io.BytesIO(content_of(name))) as picture:
-                    sizes.add(picture.size)
-            except OSError as error:
-                raise InputError(f"{path}: {name} cannot be read ({error}).") from error
+    found = dict(zip(names, sizes_of(str(path), names), strict=True))
+    if bad := [name for name, size in found.items() if size is None]:
+        raise InputError(f"{path}: {bad[0]} is no image, or corrupt: replace or remove it.")
+    sizes = {(size[1], size[0]) for size in found.values() if size}
     width, height = next(iter(sizes))
     if len(sizes) > 1 or width != height:
         shown = ", ".join(f"{w} x {h}" for w, h in sorted(sizes)[:3])

@@ -13,7 +13,7 @@ from fmri_jax import download
 from fmri_jax.config import unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
-from fmri_jax.pretrained import cache, catalogue, rules, sources
+from fmri_jax.pretrained import cache, rules, sources
 
 __all__ = ["get", "load"]
 
@@ -82,6 +82,8 @@ def get(name: str, source: str | None = None) -> None:
 
 def _named(name: str) -> sources.Weights:
     """The weights of that name; an `InputError` where there are none."""
+    from fmri_jax.pretrained import catalogue  # imports networks, which readers do without
+
     if name not in catalogue.CATALOGUE:
         raise InputError(unknown_name(f"weights {name!r}", name, catalogue.CATALOGUE, "weights"))
     return catalogue.CATALOGUE[name]
@@ -109,6 +111,8 @@ def _given(weights: sources.Weights, path: pathlib.Path) -> dict[str, np.ndarray
 
 def _fitting(weights: sources.Weights, path: pathlib.Path) -> list[sources.Publication]:
     """The publications in files of this kind, or in archives if it is one."""
+    from fmri_jax.pretrained import catalogue
+
     if sources.is_archive(path):
         return [each for each in weights.publications if each.member]
     reader = catalogue.READERS.get(path.suffix, catalogue.read_pickled_tree)

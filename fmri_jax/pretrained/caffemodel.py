@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from fmri_jax import apart
 from fmri_jax.errors import InputError
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5  # wire types; groups are long gone
@@ -39,7 +40,7 @@ class _MalformedError(ValueError):
 
 
 def load_caffemodel(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The blobs of every layer that has any.
+    """The blobs of every layer that has any, read in a process of its own.
 
     Args:
         path: a `.caffemodel`, whose layers are of either generation.
@@ -51,6 +52,12 @@ def load_caffemodel(path: pathlib.Path) -> dict[str, np.ndarray]:
     Raises:
         InputError: the file cannot be read, is truncated, or holds no such message.
     """
+    return apart.call_on(f"{__name__}:read_caffemodel", path)
+
+
+def read_caffemodel(name: str) -> dict[str, np.ndarray]:
+    """As `load_caffemodel`, in this process."""
+    path = pathlib.Path(name)
     try:
         blobs = _read_net(memoryview(path.read_bytes()))
         if not blobs:

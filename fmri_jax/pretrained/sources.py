@@ -4,6 +4,7 @@ import dataclasses
 import importlib.util
 import pathlib
 import re
+import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -115,7 +116,9 @@ def read(publication: Publication, path: pathlib.Path) -> Mapping[str, Any]:
             if len(names) == 1:
                 return publication.prepare(publication.read(pathlib.Path(folder) / names[0]))
             found = f"holds {len(names)} files that match {publication.member!r}"
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # zipfile, tarfile and zlib have a dozen kinds for a corrupt file
         found = f"cannot be unpacked ({error})"
     raise InputError(
         f"{path} {found}: expected the archive of {publication.origin}; get it again, or unpack it "
@@ -129,13 +132,21 @@ def _unpack(path: pathlib.Path, pattern: str, folder: pathlib.Path) -> list[str]
         with zipfile.ZipFile(path) as archive:
             names = [n for n in archive.namelist() if re.fullmatch(pattern, n)]
             if len(names) == 1:
+                _check_room(archive.getinfo(names[0]).file_size, folder)
                 archive.extract(names[0], folder)
         return names
     with tarfile.open(path) as tar:
         members = [m for m in tar.getmembers() if m.isfile() and re.fullmatch(pattern, m.name)]
         if len(members) == 1:
+            _check_room(members[0].size, folder)
             tar.extract(members[0], folder, filter="data")
     return [member.name for member in members]
+
+
+def _check_room(size: int, folder: pathlib.Path) -> None:
+    """Rejects what unpacks to more than there is room for; the archive says how much."""
+    if size > shutil.disk_usage(folder).free:
+        raise OSError(f"it unpacks to {size / 2**30:.1f} GiB, more than is free at {folder}")
 
 
 def fetch(publication: PublishedFile, folder: pathlib.Path) -> pathlib.Path:

@@ -1,4 +1,9 @@
-"""Reads safetensors files: a header that says where each array lies, and the arrays."""
+"""Reads safetensors files: a header that says where each array lies, and the arrays.
+
+They are read in this process (`apart` takes a second copy of large weights): the library is written
+in Rust, which checks what it accesses, takes a header of at most 100 MB, and rejects arrays that do
+not fill the file exactly, so that none takes more than the file has. `tests.fuzz` tries it.
+"""
 
 import pathlib
 

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from fmri_jax import apart
 from fmri_jax.errors import InputError
 from fmri_jax.pretrained.pickled_arrays import Array, Call, Type, check_total, finished
 
@@ -59,11 +60,20 @@ _ARRAYS = {
 
 
 def load_arrays(path: pathlib.Path) -> Any:
-    """Reads a pickle that holds NumPy arrays of numbers in dicts, lists and tuples.
+    """Reads a pickle that holds NumPy arrays of numbers in dicts and lists, in another process.
+
+    Returns:
+        What it holds; tuples have become lists.
 
     Raises:
         InputError: the file is missing, corrupt, or holds anything else.
     """
+    return apart.call_on(f"{__name__}:read_arrays", path)
+
+
+def read_arrays(name: str) -> Any:
+    """As `load_arrays`, in this process."""
+    path = pathlib.Path(name)
     try:
         with path.open("rb") as stream:
             return finished(_load(stream, _ARRAYS, path), path.stat().st_size)
@@ -77,11 +87,17 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the state dict of a PyTorch `.pth` file, of either format, without PyTorch.
 
     Since PyTorch 1.6 the file is a zip; before, and some of torchvision's files still are, a row of
-    pickles with the numbers behind them.
+    pickles with the numbers behind them. It is read in a process of its own.
 
     Raises:
         InputError: the file is missing, corrupt, or holds anything but tensors.
     """
+    return apart.call_on(f"{__name__}:read_torch", path)
+
+
+def read_torch(name: str) -> dict[str, np.ndarray]:
+    """As `load_torch`, in this process."""
+    path = pathlib.Path(name)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

@@ -109,6 +109,26 @@ def test_is_prepared_once_and_read_back_equal(written, monkeypatch):
         data.load("miyawaki2008", path=str(folder), lag=3)
 
 
+def test_volumes_are_read_in_another_process_and_equal(written, tmp_path, monkeypatch):
+    folder, _ = written
+    expected = data.load("miyawaki2008", path=str(folder)).fingerprint()
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "other"))
+    monkeypatch.setenv("FMRI_JAX_READ_APART", "1")
+    monkeypatch.setattr(nibabel, "load", lambda *_: pytest.fail("it was opened in this process"))
+    assert data.load("miyawaki2008", path=str(folder)).fingerprint() == expected
+
+
+def test_an_archive_that_unpacks_to_too_much_is_rejected(written, tmp_path, monkeypatch):
+    folder, _ = written
+    packed = tmp_path / "small" / archive.ARCHIVE
+    packed.parent.mkdir()
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(folder, folder.name)
+    monkeypatch.setattr(archive, "LARGEST", 1000)
+    with pytest.raises(InputError, match="unpacks to more than .* GiB: expected at most"):
+        data.load("miyawaki2008", path=str(packed))
+
+
 def test_an_empty_cache_variable_means_the_usual_cache(written, tmp_path, monkeypatch):
     folder, _ = written
     monkeypatch.setenv("FMRI_JAX_CACHE", "")

@@ -54,6 +54,19 @@ def test_trials_meet_their_images(folder: Path) -> None:
     assert open_it(folder).fingerprint() == recording.fingerprint()
 
 
+def test_files_are_read_in_another_process_and_equal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = open_it(folder).fingerprint()
+    monkeypatch.setenv("FMRI_JAX_CACHE", str(folder.parent / "other"))
+    monkeypatch.setenv("FMRI_JAX_READ_APART", "1")
+    monkeypatch.setattr(h5py, "File", lambda *_: pytest.fail("it was opened in this process"))
+    assert open_it(folder).fingerprint() == expected
+    (folder / "COCO_73k_subj_indices.hdf5").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="indices.hdf5 cannot be read as HDF5"):
+        open_it(folder)
+
+
 def test_nsds_own_images_regions_and_first_sessions_are_read(folder: Path) -> None:
     (folder / "coco_images_224_float16.hdf5").unlink()
     write(folder / "nsd_stimuli.hdf5", imgBrick=IMAGES)

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections import OrderedDict
 
@@ -41,6 +43,28 @@ def test_arrays_in_dicts_lists_and_tuples_come_back(tmp_path):
     found = load_arrays(write_pickle(tmp_path / "w.ckpt", content))
     np.testing.assert_array_equal(found["a"][0], content["a"][0])
     np.testing.assert_array_equal(found["b"][0], content["b"][0])
+
+
+def test_weights_are_read_in_another_process_and_equal(tmp_path, monkeypatch):
+    state = {"a.weight": torch.arange(6.0).reshape(2, 3), "b.bias": torch.ones(4).half()}
+    torch.save(state, tmp_path / "w.pth")
+    monkeypatch.setenv("FMRI_JAX_READ_APART", "1")
+    monkeypatch.setattr(unpickle, "read_torch", lambda _: pytest.fail("it was read here"))
+    found = load_torch(tmp_path / "w.pth")
+    assert list(found) == list(state)
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(found[name], tensor.numpy())
+        assert found[name].dtype == tensor.numpy().dtype
+    evil = write_pickle(tmp_path / "evil.ckpt", Malicious(tmp_path / "it_ran"))
+    with pytest.raises(InputError, match=r"evil\.ckpt asks for posix\.system"):
+        load_arrays(evil)
+
+
+def test_readers_of_weights_import_no_jax():
+    code = "import sys, fmri_jax.pretrained.unpickle, fmri_jax.pretrained.caffemodel\n"
+    code += "print(sorted({'jax', 'flax', 'torch', 'PIL'} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.strip() == "[]", found.stderr
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

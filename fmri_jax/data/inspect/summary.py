@@ -1,17 +1,15 @@
 """What a file holds, whether it can be used, and what is missing: in one screen."""
 
 import dataclasses
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from fmri_jax import apart
 from fmri_jax.data import doubts, modality, paths
-from fmri_jax.data.images import image_files
+from fmri_jax.data.images import list_images, sizes_of
 from fmri_jax.data.inspect.listing import Listing, listing
 from fmri_jax.data.inspect.sources import Sources, sources
 from fmri_jax.data.readers import registry
@@ -105,17 +103,12 @@ def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tu
         return ()
     place, shown = pathlib.Path(path), set(recording.stimulus_names)
     beside = (place if place.is_dir() else place.parent) / "stimuli"
-    found = set()
+    found: set[tuple[int, int]] = set()
     for folder in {options.get("images") or str(beside), options.get("test_images") or ""} - {""}:
-        with image_files(folder) as (names, content_of):
-            for name in names:
-                if not shown & {name, pathlib.PurePosixPath(name).stem}:
-                    continue
-                try:
-                    with Image.open(io.BytesIO(content_of(name))) as picture:  # its header alone
-                        found.add((picture.height, picture.width))
-                except (OSError, Image.DecompressionBombError):
-                    pass  # the reader has taken another file of this stem
+        names = [
+            name for name in list_images(folder) if shown & {name, pathlib.PurePosixPath(name).stem}
+        ]
+        found |= set(filter(None, sizes_of(folder, names)))
     return tuple(sorted(found))
 
 

@@ -7,9 +7,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
-from fmri_jax import apart
-from fmri_jax.data import modality
-from fmri_jax.data.doubts import Doubt
+from fmri_jax.data import modality, recordings_apart
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 
@@ -87,29 +85,20 @@ def load(path: str = "", **options: Any) -> Recording:
     reader = importlib.import_module(reader_of(path)).load
     _check_options(path, given, list(inspect.signature(reader).parameters)[1:])
     options = {"path": path, **given}
-    found = apart.call(f"{__name__}:read", path, _size(options), options=options)
-    doubts = tuple(Doubt(**doubt) for doubt in found.pop("doubts"))
-    captions = tuple(map(tuple, found.pop("captions")))
-    for key in ("stimulus_names", "groups", "categories"):
-        found[key] = tuple(found[key])
-    if kind:
-        found["modality"] = modality.canonical(kind)
-    return Recording(**found, captions=captions, doubts=doubts)
-
-
-def read(options: dict[str, Any]) -> dict[str, Any]:
-    """The fields of the recording that a reader makes of these options, its path among them."""
-    path = options["path"]
-    recording = call(importlib.import_module(reader_of(path)).load, path, options)
-    fields = {each.name: getattr(recording, each.name) for each in dataclasses.fields(recording)}
-    return {**fields, "doubts": [dataclasses.asdict(doubt) for doubt in recording.doubts]}
-
-
-def _size(options: dict[str, Any]) -> int:
-    """Bytes of the files and folders that the options name."""
     places = [pathlib.Path(value) for value in options.values() if isinstance(value, str) and value]
-    inside = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
-    return sum(path.stat().st_size for path in inside if path.is_file())
+    return recordings_apart.recording(
+        f"{__name__}:read",
+        path,
+        places,
+        {"options": options},
+        modality.canonical(kind) if kind else "",
+    )
+
+
+def read(options: dict[str, Any]) -> Recording:
+    """The recording that a reader makes of these options, its path among them."""
+    path = options["path"]
+    return call(importlib.import_module(reader_of(path)).load, path, options)
 
 
 def _check_options(path: str, given: Iterable[str], taken: list[str]) -> None:

@@ -58,6 +58,7 @@ def load(
     Raises:
         InputError: an option is unknown, a download fails, or images are missing.
     """
+    from fmri_jax.data import recordings_apart
     from fmri_jax.datasets import cache
     from fmri_jax.datasets.deep_image_reconstruction import sources
     from fmri_jax.files import cache_folder
@@ -66,8 +67,14 @@ def load(
     published = sources.PublishedSubject(subject, release, place)
     published.fetch()
     key = cache.options_key(roi=roi, image_size=image_size, **published.described())
+    arguments = {
+        **{"subject": subject, "release": release, "folder": str(place)},
+        **{"roi": roi, "image_size": image_size},
+    }
     return cache.prepare(
-        lambda: published.convert(roi, image_size),
+        lambda: recordings_apart.recording(
+            f"{sources.__name__}:converted", str(place), published.places(), arguments
+        ),
         f"deep_image_reconstruction-{subject}-{release}",
         cache_folder() / "recordings",
         key,

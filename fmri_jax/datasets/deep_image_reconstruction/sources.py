@@ -92,6 +92,11 @@ class PublishedSubject:
             if not self._file(part).exists():
                 download.fetch(f"{download.FIGSHARE}{number}", self._file(part), f"md5:{md5}")
 
+    def places(self) -> list[pathlib.Path]:
+        """The files and folders that `convert` reads."""
+        parts = [*FILES[self.release][self.subject], *self._artificial()]
+        return [self.folder / "images", *map(self._file, parts)]
+
     def convert(self, roi: str, image_size: int) -> Recording:
         """Checks what `fetch` has brought and joins it into a recording.
 
@@ -124,3 +129,9 @@ class PublishedSubject:
 
     def _artificial(self) -> list[str]:
         return [part for part in ARTIFICIAL if self._file(part).exists()]
+
+
+def converted(subject: str, release: str, folder: str, roi: str, image_size: int) -> Recording:
+    """One subject's recording, for a process of its own (`data.recordings_apart`)."""
+    published = PublishedSubject(subject, release, pathlib.Path(folder))
+    return published.convert(roi, image_size)

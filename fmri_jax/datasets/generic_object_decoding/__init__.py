@@ -65,6 +65,7 @@ def load(
     Raises:
         InputError: the subject does not exist, a download fails, or images are missing.
     """
+    from fmri_jax.data import recordings_apart
     from fmri_jax.datasets import cache, manual_download
     from fmri_jax.files import cache_folder
 
@@ -81,8 +82,14 @@ def load(
         image_size=image_size,
         imagery=imagery,
     )
+    arguments = {
+        **{"subject": subject, "roi": roi, "image_size": image_size, "imagery": imagery},
+        **{"images": images, "path": str(file)},
+    }
     return cache.prepare(
-        lambda: _convert(subject, roi, image_size, imagery, images, str(file)),
+        lambda: recordings_apart.recording(
+            f"{__name__}:converted", str(file), [file, place / "images"], arguments
+        ),
         f"generic_object_decoding-{subject}{'-imagery' if imagery else ''}",
         cache_folder() / "recordings",
         key,
@@ -102,10 +109,21 @@ def _fetched(subject: int, folder: pathlib.Path) -> tuple[dict[str, str], pathli
     return images, download.fetch(f"{download.FIGSHARE}{FILES[subject]}", file)
 
 
-def _convert(
+def converted(
     subject: int, roi: str, image_size: int, imagery: bool, images: dict[str, str], path: str
 ) -> Recording:
-    """Takes the trials of each kind from the subject's one file."""
+    """Takes the trials of each kind from the subject's one file.
+
+    For a process of its own (`data.recordings_apart`).
+
+    Args:
+        subject: as for `load`.
+        roi: as for `load`.
+        image_size: as for `load`.
+        imagery: as for `load`.
+        images: "training" and "test" -> folder or zip.
+        path: of the file.
+    """
     from fmri_jax.data.readers import bdata_recording
     from fmri_jax.data.readers.bdata_recording import Source
 

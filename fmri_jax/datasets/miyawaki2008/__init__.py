@@ -9,6 +9,7 @@ Reference:
 """
 
 import dataclasses
+import pathlib
 
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -40,6 +41,7 @@ def load(path: str = "", lag: int = 2) -> Recording:
     Raises:
         InputError: nilearn or the network is missing, or a file is missing or not as expected.
     """
+    from fmri_jax.data import recordings_apart
     from fmri_jax.datasets import cache as store
     from fmri_jax.datasets.miyawaki2008 import archive, volumes
     from fmri_jax.files import cache_folder
@@ -51,6 +53,12 @@ def load(path: str = "", lag: int = 2) -> Recording:
     files = archive.list_files(folder)
     lag = int(lag)
     key = store.options_key(layout=LAYOUT, lag=lag, files=files.described())
+    arguments = {"folder": str(folder), "lag": lag}
     return store.prepare(
-        lambda: volumes.convert(files, lag), "miyawaki2008", cache / "recordings", key
+        lambda: recordings_apart.recording(
+            f"{volumes.__name__}:converted", str(folder), [pathlib.Path(folder)], arguments
+        ),
+        "miyawaki2008",
+        cache / "recordings",
+        key,
     )

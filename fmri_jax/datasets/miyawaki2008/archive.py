@@ -13,6 +13,7 @@ ADDRESS = "https://www.nitrc.org/frs/download.php/8486/miyawaki2008.tgz"
 ARCHIVE = "miyawaki2008.tgz"
 RUNS = {"random": 20, "figure": 12}  # runs of the complete archive
 MASKS = 38
+LARGEST = 2 * 2**30  # bytes that it may unpack to; the published one takes a tenth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +132,25 @@ def _missing(path: pathlib.Path) -> str:
     )
 
 
+def _check_size(archive: tarfile.TarFile, packed: pathlib.Path, cache: pathlib.Path) -> None:
+    """Rejects an archive that unpacks to far more than the published one, or than there is room."""
+    size, room = 0, _room(cache)
+    for member in archive:  # stops at the first that is too large
+        size += member.size
+        if size > min(LARGEST, room):
+            raise InputError(
+                f"{packed} unpacks to more than {size / 2**30:.1f} GiB: expected at most "
+                f"{LARGEST / 2**30:.0f}, and there are {room / 2**30:.1f} free at {cache}; "
+                f"download it again from {ADDRESS}, or free some room."
+            )
+
+
+def _room(folder: pathlib.Path) -> int:
+    """Bytes that are free where a folder is, or will be made."""
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    return shutil.disk_usage(there).free
+
+
 def _unpack(packed: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
     """Unpacks beside its place and renames, so that what is there is complete."""
     stat = packed.stat()
@@ -140,6 +160,7 @@ def _unpack(packed: pathlib.Path, cache: pathlib.Path) -> pathlib.Path:
         shutil.rmtree(partial, ignore_errors=True)
         try:
             with tarfile.open(packed) as archive:
+                _check_size(archive, packed, cache)
                 archive.extractall(partial, filter="data")  # refuses paths that lead elsewhere
             partial.rename(place)
         except (OSError, EOFError, tarfile.TarError) as error:

@@ -1,13 +1,14 @@
 """From volumes and labels to a recording: detrend, standardise, pair with images, drop rest."""
 
 import pathlib
+import warnings
 import zlib
 from typing import Any
 
 import numpy as np
 
 from fmri_jax.data.recording import Recording
-from fmri_jax.datasets.miyawaki2008.archive import Files
+from fmri_jax.datasets.miyawaki2008.archive import Files, list_files
 from fmri_jax.errors import InputError, not_installed
 
 SIDE = 10  # pixels
@@ -20,6 +21,14 @@ DESCRIPTION = (
     "Real 3 T fMRI of one subject of Miyawaki et al. (2008), nilearn's archive: random 10x10 "
     "contrast patterns in training, geometric shapes and letters in testing; a trial is one volume."
 )
+
+
+def converted(folder: str, lag: int) -> Recording:
+    """The recording in an unpacked archive, for a process of its own (`data.recordings_apart`)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what is missing has been said
+        files = list_files(pathlib.Path(folder))
+    return convert(files, lag)
 
 
 def convert(files: Files, lag: int) -> Recording:

@@ -66,6 +66,7 @@ def load(
     Raises:
         InputError: a file is missing or does not fit the others.
     """
+    from fmri_jax.data import recordings_apart
     from fmri_jax.datasets import cache, manual_download
     from fmri_jax.datasets.natural_scenes import captions as texts
     from fmri_jax.datasets.natural_scenes import imagery as session
@@ -83,17 +84,29 @@ def load(
         sessions=sessions or 0,  # as the caches of earlier versions name it
         files=[manual_download.described(file) for file in paths],
     )
-
-    def convert() -> Recording:
-        seen = layout.convert(files, image_size, sessions)
-        if described:
-            shown = [int(name[3:]) for name in seen.stimulus_names]  # "nsd00012"
-            seen = dataclasses.replace(seen, captions=texts.read(described, shown))
-        return session.joined(seen, imagined) if imagined else seen
-
+    arguments = {
+        **{"subject": subject, "image_size": image_size, "sessions": sessions},
+        **{"folder": str(place), "imagery": imagery, "captions": captions},
+    }
     return cache.prepare(
-        convert,
+        lambda: recordings_apart.recording(f"{__name__}:converted", str(place), paths, arguments),
         f"natural_scenes-{subject}{'-imagery' if imagery else ''}{'-captions' if captions else ''}",
         cache_folder() / "recordings",
         key,
     )
+
+
+def converted(
+    subject: int, image_size: int, sessions: int | None, folder: str, imagery: bool, captions: bool
+) -> Recording:
+    """One subject's recording, for a process of its own (`data.recordings_apart`)."""
+    from fmri_jax.datasets.natural_scenes import captions as texts
+    from fmri_jax.datasets.natural_scenes import imagery as session
+    from fmri_jax.datasets.natural_scenes import layout
+
+    place = pathlib.Path(folder)
+    seen = layout.convert(layout.find(place, subject), image_size, sessions)
+    if captions:
+        shown = [int(name[3:]) for name in seen.stimulus_names]  # "nsd00012"
+        seen = dataclasses.replace(seen, captions=texts.read(texts.find(place), shown))
+    return session.joined(seen, session.find(place, subject)) if imagery else seen

@@ -16,7 +16,8 @@ from fmri_jax.data.images import list_images, read_named
 from fmri_jax.errors import InputError
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 
-BLOCK = 64  # photographs in memory at a time
+BLOCK = 64  # photographs that pass the network at a time
+READ = 16 * BLOCK  # of them in memory, read by one process
 
 
 def nearest_photographs(
@@ -65,8 +66,10 @@ def _blocks(
 ) -> Iterator[tuple[list[str], np.ndarray]]:
     """Names and images, the last block filled up by its last image: one compiled shape."""
     for start in range(0, len(names), BLOCK):
+        if start % READ == 0:
+            read = read_named(photographs, names[start : start + READ], size)
         block = names[start : start + BLOCK]
-        images = read_named(photographs, block, size)
+        images = read[start % READ : start % READ + BLOCK]
         if channels == 1:
             weights = np.array([0.299, 0.587, 0.114], np.float32)
             images = np.rint(images @ weights)[..., None].astype(np.uint8)
