@@ -2,6 +2,7 @@
 
 python launch.py --config=experiments/gan_vc.py
 python launch.py --config=experiments/gan_vc.py:tiny         # seconds: does everything run?
+python launch.py --config=experiments/gan_vc.py:refined      # the generator refines ridge's image
 python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip of photographs
 python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
 """
@@ -31,7 +32,13 @@ def get_config(arg: str = ""):
     method.image_weight, method.feature_weight, method.adversarial_weight = 2000.0, 50.0, 5.0
     method.learning_rate = 1e-3
     method.cosine_decay = True
-    variants = {"": None, "tiny": _tiny, "photographs": _photographs, "paper": _paper}
+    variants = {
+        "": None,
+        "tiny": _tiny,
+        "refined": refined,
+        "photographs": _photographs,
+        "paper": _paper,
+    }
     if change := choose("gan_vc", variants, arg):
         change(config)
     if config.data.virtual_subject.images == "embedded":
@@ -57,6 +64,18 @@ def _tiny(config) -> None:
     method.discriminator_width = 0.125
     config.evaluation.n_bootstrap = 100
     config.evaluation.perceptual_size = 64  # larger ones show no more of 32 pixels
+
+
+def refined(config) -> None:
+    """From ridge's image instead of the responses: few images teach convolutions enough."""
+    config.title += ", refining ridge's image"
+    method = config.method
+    method.start, method.averaging = "ridge", 0.98
+    method.n_steps = 300
+    method.width = 1.0
+    method.adversarial_weight = 8.0
+    method.first_moment = 0.5
+    method.discriminator_learning_rate = 4e-4
 
 
 def _photographs(config) -> None:

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
 from fmri_jax.training import compiler, loop
+from fmri_jax.training.averaging import averaged
 from fmri_jax.training.dispatch import several_steps, steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import (
@@ -251,9 +252,7 @@ def _steps(objective: Objective, options: Options, prepare: Prepare) -> loop.Ste
             (updated, changed),
             (state.params, state.optimiser),
         )
-        # Early steps count less: the average of few would hold the random start for long.
-        decay = jnp.minimum(options.averaging, (1 + state.step) / (10 + state.step))
-        average = optax.incremental_update(params, state.average, 1 - decay)
+        average = averaged(state.average, params, options.averaging, state.step)
         terms = {"loss": loss, **terms, "gradient": norm}
         in_a_row = jnp.where(taken, 0, state.skipped + 1)
         # What a skipped step computed may be nan, at which the loop would stop: it is shown as

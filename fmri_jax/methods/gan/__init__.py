@@ -42,6 +42,7 @@ def advice(config: Config) -> dict[str, str]:
         "overfitted": "More noise on the responses (config.method.fmri_noise), fewer steps "
         "(config.method.n_steps), or a smaller network (config.method.width, config.method.hidden) "
         "may serve new images better.",
-        "stamped": "Longer training (config.method.n_steps), more training images, and more weight "
-        "on pixels (config.method.image_weight) against the adversarial loss reduce it.",
+        "stamped": "A generator that refines ridge's image (config.method.start=ridge), longer "
+        "training (config.method.n_steps), more training images, and more weight on pixels "
+        "(config.method.image_weight) against the adversarial loss reduce it.",
     }

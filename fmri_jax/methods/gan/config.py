@@ -42,6 +42,10 @@ class Config:
         image_weight: weight of the mean-squared pixel error, pixels in [0, 1]; 0 leaves it out.
         feature_weight: weight of the mean-squared error between comparator activations.
         adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
+        start: what the generator is given. "responses": the standardised voxels, as published;
+            "ridge": the image that ridge regression makes of them, which it refines (`refining`).
+        averaging: of the generator: the share of its moving average that each step leaves as it
+            was, such as .98; 0: the generator of the last step is kept.
         comparator: pretrained network whose activations the feature term compares.
         comparator_weights: file of its weights; None: the published ones, found or downloaded.
         comparator_layers: activations of the comparator that the feature term compares, averaged.
@@ -50,7 +54,8 @@ class Config:
             testing images are cropped at the centre.
         width: multiplies the generator's channels, of which at least one is left; above 0; 1 is the
             published network.
-        hidden: units of each dense layer; 4096 in the published network.
+        hidden: units of each dense layer; 4096 in the published network; a generator that refines
+            has none.
         discriminator_width: multiplies the discriminator's channels likewise.
         learning_rate: Adam's, of the generator.
         discriminator_learning_rate: Adam's, of the discriminator.
@@ -80,6 +85,8 @@ class Config:
     image_weight: float = PAPER_WEIGHTS["image"]
     feature_weight: float = PAPER_WEIGHTS["feature"]
     adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
+    start: Literal["responses", "ridge"] = "responses"
+    averaging: float = 0.0
     comparator: Literal["alexnet", "caffenet", "vgg16"] = "alexnet"
     comparator_weights: OptionalStr = None
     comparator_layers: tuple[str, ...] = ("relu5",)
@@ -133,6 +140,15 @@ class Config:
             raise InputError(
                 f"config.method.first_moment is {self.first_moment}: expected 0 to below 1, as "
                 "Adam divides by what is left to 1."
+            )
+        if not 0 <= self.averaging < 1:
+            raise InputError(
+                f"config.method.averaging is {self.averaging}: expected 0 to below 1, such as 0.98."
+            )
+        if self.start == "ridge" and self.fmri_noise:
+            raise InputError(
+                "config.method.fmri_noise is added to responses, and with start='ridge' the "
+                "generator sees none: expected fmri_noise=0, or start='responses'."
             )
         if self.feature_weight and not self.comparator_layers:
             raise InputError(

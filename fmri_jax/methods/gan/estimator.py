@@ -1,7 +1,7 @@
 """The end-to-end GAN as a scikit-learn estimator."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.utils import Tags
@@ -26,6 +26,8 @@ class GANDecoder(ImageDecoder):
         feature_weight: weight of the mean-squared error between the comparator's activations, for
             which its published weights are downloaded once; 0 leaves it out.
         adversarial_weight: weight of the adversarial term; 0 leaves the discriminator out.
+        start: "responses", as published, or "ridge": the generator refines ridge's image.
+        averaging: share of the generator's moving average that a step leaves; 0: no average.
         comparator: "alexnet", "caffenet" or "vgg16".
         comparator_weights: file of the comparator's weights; None takes the published ones.
         comparator_layers: the activations that are compared.
@@ -67,6 +69,8 @@ class GANDecoder(ImageDecoder):
         image_weight: float = 2000.0,
         feature_weight: float = 50.0,
         adversarial_weight: float = 5.0,
+        start: Literal["responses", "ridge"] = "responses",
+        averaging: float = 0.0,
         comparator: str = "alexnet",
         comparator_weights: str | None = None,
         comparator_layers: tuple[str, ...] = ("relu5",),
@@ -92,6 +96,8 @@ class GANDecoder(ImageDecoder):
         self.image_weight = image_weight
         self.feature_weight = feature_weight
         self.adversarial_weight = adversarial_weight
+        self.start = start
+        self.averaging = averaging
         self.comparator = comparator
         self.comparator_weights = comparator_weights
         self.comparator_layers = comparator_layers

@@ -22,6 +22,7 @@ from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.reconstructor import GANReconstructor
+from fmri_jax.methods.gan.refining import start_from_ridge
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
@@ -33,6 +34,7 @@ from fmri_jax.methods.gan.state import (
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets
 from fmri_jax.networks import Discriminator, Generator
+from fmri_jax.networks.refiner import Refiner
 from fmri_jax.training import loop, needs
 from fmri_jax.training.batches import DEVICE_LIMIT, Batches
 from fmri_jax.training.dispatch import steps_at_once
@@ -121,6 +123,9 @@ class GAN:
         size, channels = self._image_shape(trials)
         if context.mesh.devices.flat[0].platform == "cpu":
             keep_freed_memory()
+        start = None
+        if config.start == "ridge":
+            start, trials = start_from_ridge(trials)
         networks = self.networks(size, channels)
         step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]
@@ -142,8 +147,9 @@ class GAN:
             seed,
             context,
         )
-        params = in_this_process(replicate(state.generator.params, context.mesh))
-        return GANReconstructor(params, in_this_process(scale), networks.generator)
+        learned = state.average if config.averaging else state.generator.params
+        params = in_this_process(replicate(learned, context.mesh))
+        return GANReconstructor(params, in_this_process(scale), networks.generator, start, size)
 
     def _train(
         self,
@@ -174,14 +180,11 @@ class GAN:
     def networks(self, size: int, channels: int) -> Networks:
         """The networks for images of `size` pixels with `channels` channels."""
         config, dtype = self.config, jnp.dtype(self.config.dtype)
+        generator: Generator | Refiner = Refiner(config.width, dtype)
+        if config.start == "responses":
+            generator = Generator(size, channels, config.width, config.hidden, dtype)
         return Networks(
-            generator=Generator(
-                image_size=size,
-                channels=channels,
-                width=config.width,
-                hidden=config.hidden,
-                dtype=dtype,
-            ),
+            generator=generator,
             discriminator=Discriminator(width=config.discriminator_width, dtype=dtype),
             comparator=NETWORKS[config.comparator].module(dtype),
         )
@@ -197,8 +200,10 @@ class GAN:
         """Random networks, fresh optimisers, step 0."""
         size, channels = self._image_shape(trials)
         keys = jax.random.split(key, 3)
-        fmri = jnp.zeros((1, trials.fmri.shape[1]))
         image = jnp.zeros((1, size, size, channels))
+        given = image
+        if self.config.start == "responses":
+            given = jnp.zeros((1, trials.fmri.shape[1]))
         discriminator = None
         if self.config.adversarial_weight:
             discriminator = _start(
@@ -209,14 +214,19 @@ class GAN:
                 image,
                 _bits(keys[1]),
             )
+        generator = _start(
+            networks.generator, (), generator_optimiser, self.config, given, _bits(keys[0])
+        )
+        average = None
+        if self.config.averaging:
+            average = jax.tree.map(jnp.copy, generator.params)
         return GANState(
             step=jnp.array(0),
             key=keys[2],
-            generator=_start(
-                networks.generator, (), generator_optimiser, self.config, fmri, _bits(keys[0])
-            ),
+            generator=generator,
             discriminator=discriminator,
             gate=Gate.open(),
+            average=average,
         )
 
     def _image_shape(self, trials: Trials) -> tuple[int, int]:

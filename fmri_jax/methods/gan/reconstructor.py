@@ -1,6 +1,5 @@
 """What GAN training leaves: the generator, which decodes without the other networks."""
 
-import functools
 from typing import Any
 
 import flax.struct
@@ -10,20 +9,39 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation.ridge import RidgeBaseline
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.refining import cut_centre
+from fmri_jax.methods.gan.step import apply
 from fmri_jax.networks import Generator
+from fmri_jax.networks.refiner import Refiner
 
-_OPTIONS = ("image_size", "channels", "width", "hidden", "dtype")  # of the generator
+# Options of the two networks.
+_OPTIONS = {
+    Generator: ("image_size", "channels", "width", "hidden", "dtype"),
+    Refiner: ("width", "dtype"),
+}
+_START = "start/"  # before the names of ridge's arrays
 
 
 @flax.struct.dataclass
 class GANReconstructor:
-    """A trained generator: the only network that decoding needs."""
+    """A trained generator: the only network that decoding needs.
+
+    Attributes:
+        params: of the network.
+        scale: of the training pixels.
+        network: takes responses, or the images that `start` makes of them.
+        start: ridge regression to whole images; None where the network takes responses.
+        size: px, side of the images that a network with `start` makes: its centre is cut out.
+    """
 
     params: Any
     scale: PixelScale
-    network: Generator = flax.struct.field(pytree_node=False)
+    network: Generator | Refiner = flax.struct.field(pytree_node=False)
+    start: RidgeBaseline | None = None
+    size: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1].
@@ -32,25 +50,39 @@ class GANReconstructor:
             InputError: there are other voxels than in training.
         """
         voxels = fmri.shape[1]
-        if voxels != (expected := len(self.params["fc7"]["kernel"])):
+        of_training = self.params["fc7"]["kernel"] if self.start is None else self.start.voxel_mean
+        if voxels != len(of_training):
             raise InputError(
-                f"the generator takes {expected} voxels, and these responses have {voxels}: give "
-                "those of the recording and ROI that it was trained on."
+                f"the generator takes {len(of_training)} voxels, and these responses have "
+                f"{voxels}: give those of the recording and ROI that it was trained on."
             )
-        return in_blocks(functools.partial(_generate, self), fmri)
+        return in_blocks(self._images, fmri)
+
+    def _images(self, fmri: jax.Array) -> jax.Array:
+        if self.start is None:
+            return _generate(self, fmri)
+        whole = tuple(int(side) for side in self.start.shape)
+        begun = self.start.predict(fmri).reshape(-1, *whole)
+        return _generate(self, cut_centre(begun, self.image_shape[0]))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
-        return self.network.image_size, self.network.image_size, self.network.channels
+        if isinstance(self.network, Generator):
+            return self.network.image_size, self.network.image_size, self.network.channels
+        assert self.size is not None and self.start is not None
+        return self.size, self.size, int(self.start.shape[2])
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Parameters and pixel scale by name; the options of the network."""
+        """Parameters, pixel scale and ridge by name; the options of the network."""
         arrays = flatten_dict({"params": self.params}, sep="/")
         arrays |= {"pixel_mean": self.scale.mean, "pixel_deviation": self.scale.deviation}
-        options = {name: getattr(self.network, name) for name in _OPTIONS}
+        options = {name: getattr(self.network, name) for name in _OPTIONS[type(self.network)]}
         if options["dtype"] is not None:
             options["dtype"] = jnp.dtype(options["dtype"]).name
+        if self.start is not None:
+            arrays |= {f"{_START}{name}": a for name, a in self.start._asdict().items()}
+            options["size"] = self.size
         return {name: np.asarray(array) for name, array in arrays.items()}, options
 
     @classmethod
@@ -59,11 +91,21 @@ class GANReconstructor:
         arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
         scale = PixelScale(arrays.pop("pixel_mean"), arrays.pop("pixel_deviation"))
         dtype = None if options["dtype"] is None else jnp.dtype(options["dtype"])
-        network = Generator(**{**options, "dtype": dtype})
-        return cls(unflatten_dict(arrays, sep="/")["params"], scale, network)
+        options = {**options, "dtype": dtype}
+        size = options.pop("size", None)
+        if size is None:
+            params = unflatten_dict(arrays, sep="/")["params"]
+            return cls(params, scale, Generator(**options))
+        start = {
+            name.removeprefix(_START): arrays.pop(name)
+            for name in list(arrays)
+            if name.startswith(_START)
+        }
+        params = unflatten_dict(arrays, sep="/")["params"]
+        return cls(params, scale, Refiner(**options), RidgeBaseline(**start), size)
 
 
 @jax.jit
-def _generate(reconstructor: GANReconstructor, fmri: jax.Array) -> jax.Array:
-    units: Any = reconstructor.network.apply({"params": reconstructor.params}, fmri)
-    return jnp.clip(reconstructor.scale.to_pixels(units), 0, 1)
+def _generate(reconstructor: GANReconstructor, given: jax.Array) -> jax.Array:
+    generator, params = reconstructor.network, reconstructor.params
+    return jnp.clip(apply(generator, params, given, reconstructor.scale), 0, 1)

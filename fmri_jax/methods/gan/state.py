@@ -62,13 +62,17 @@ class NetworkState:
 
 @flax.struct.dataclass
 class GANState:
-    """Everything that a killed run needs to resume to the same numbers."""
+    """Everything that a killed run needs to resume to the same numbers.
+
+    `average` is the moving average of the generator's parameters, None where none is wanted.
+    """
 
     step: jax.Array
     key: jax.Array
     generator: NetworkState
     discriminator: NetworkState | None
     gate: Gate
+    average: Any = None
 
 
 def learning_rate(config: Config, base: float) -> optax.Schedule:

@@ -21,10 +21,13 @@ from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.discriminator_update import DiscriminatorUpdate, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale
+from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import GANState, generator_optimiser
 from fmri_jax.networks import Generator
+from fmri_jax.networks.refiner import Refiner
 from fmri_jax.training import compiler
+from fmri_jax.training.averaging import averaged
 from fmri_jax.training.batches import Batch, random_crop
 from fmri_jax.training.dispatch import several_steps
 from fmri_jax.training.gradients import gradient_norm
@@ -36,9 +39,18 @@ Features = dict[str, jax.Array]  # layer -> (n, ...) activations, float32
 class Networks:
     """The three networks as static descriptions; their parameters travel in the state."""
 
-    generator: Generator
+    generator: Generator | Refiner
     discriminator: nn.Module
     comparator: nn.Module
+
+
+def apply(
+    generator: Generator | Refiner, params: Any, given: jax.Array, scale: PixelScale
+) -> jax.Array:
+    """fMRI (n, voxels), or images for one that refines, -> images around [0, 1], not clipped."""
+    refines = isinstance(generator, Refiner)
+    units: Any = generator.apply({"params": params}, scale.to_units(given) if refines else given)
+    return scale.to_pixels(units)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +83,9 @@ class TrainStep:
         """
         config = self.config
         keys = jax.random.split(jax.random.fold_in(state.key, state.step), 4)
-        images = random_crop(keys[0], batch.images, config.crop) if config.crop else batch.images
-        fmri = batch.fmri
-        if config.fmri_noise:
-            fmri += config.fmri_noise * jax.random.normal(keys[1], fmri.shape)
+        given, images = self._given(keys, batch)
         generated, vjp = jax.vjp(
-            lambda params: self.generate(params, fmri, scale), state.generator.params
+            lambda params: self.generate(params, given, scale), state.generator.params
         )
         if targets is not None:
             features = {layer: rows[batch.stimulus] for layer, rows in targets.items()}
@@ -98,15 +107,30 @@ class TrainStep:
         allowed = state.gate.generator if config.gate else None
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
         terms["generator_gradient"] = gradient_norm(gradients)
+        average = None
+        if config.averaging:
+            average = averaged(state.average, generator.params, config.averaging, state.step)
         return (
-            GANState(state.step + 1, state.key, generator, discriminator, gate),
+            GANState(state.step + 1, state.key, generator, discriminator, gate, average),
             terms,
         )
 
-    def generate(self, params: Any, fmri: jax.Array, scale: PixelScale) -> jax.Array:
-        """fMRI (n, voxels) -> images (n, h, w, c) around [0, 1], not clipped."""
-        units: Any = self.networks.generator.apply({"params": params}, fmri)
-        return scale.to_pixels(units)
+    def _given(self, keys: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
+        """What the generator is given, and the images that it is to make of that."""
+        config, given, images = self.config, batch.fmri, batch.images
+        if config.start == "ridge":
+            given, images = moved_together(keys[1], given.reshape(images.shape), images)
+            if config.crop:
+                given = random_crop(keys[0], given, config.crop)  # where the images are cut, too
+        elif config.fmri_noise:
+            given += config.fmri_noise * jax.random.normal(keys[1], given.shape)
+        if config.crop:
+            images = random_crop(keys[0], images, config.crop)
+        return given, images
+
+    def generate(self, params: Any, given: jax.Array, scale: PixelScale) -> jax.Array:
+        """What the generator is given -> images (n, h, w, c) around [0, 1], not clipped."""
+        return apply(self.networks.generator, params, given, scale)
 
     def image_and_feature_terms(
         self,

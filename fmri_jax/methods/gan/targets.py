@@ -26,9 +26,9 @@ def comparator_targets(
 ) -> Features | None:
     """What the generated images' features are compared with, one row per training image.
 
-    Without a random crop an image is the same in every step, and so are its features: a step then
-    gathers them by stimulus, instead of running the comparator over as many target images as
-    generated ones.
+    Without a random crop or shift an image is the same in every step, and so are its features: a
+    step then gathers them by stimulus, instead of running the comparator over as many target images
+    as generated ones.
 
     Args:
         step: the training step that will use them.
@@ -39,11 +39,13 @@ def comparator_targets(
 
     Returns:
         layer -> (stimuli, ...) float32; None where the step has to compute them, because it crops
-        at random, has no feature term, or is taken too seldom, or because memory is short.
+        or moves images at random, has no feature term, or is taken too seldom, or because memory is
+        short.
     """
     config = step.config
     seldom = config.total_steps * config.batch_size < len(images)
-    if config.crop or not config.feature_weight or seldom:
+    moved = config.crop or config.start == "ridge"
+    if moved or not config.feature_weight or seldom:
         return None
     one = jax.eval_shape(step.features, comparator, _placeholder(images))
     n_bytes = len(images) * 4 * sum(math.prod(x.shape) for x in one.values())
