@@ -1,0 +1,41 @@
+"""The method that does best on training stimuli that were left out, chosen fold by fold.
+
+Which method is best depends on the recording. Choosing it by scores of the test images would be
+choosing by luck as well; here each training set chooses for itself, and test images stay unseen.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from fmri_jax import methods
+from fmri_jax.methods.best.config import Config
+
+if TYPE_CHECKING:
+    from fmri_jax.methods.best.method import Best
+    from fmri_jax.methods.best.reconstructor import BestReconstructor
+
+__all__ = ["Config", "build", "restore", "stays_in_span", "trained_through"]
+
+
+def build(config: Config) -> "Best":
+    """Returns the method; JAX is imported only here, so that reading options stays fast."""
+    from fmri_jax.methods.best.method import Best
+
+    return Best(config)
+
+
+def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "BestReconstructor":
+    """The chosen method's reconstructor whose `state()` gave these."""
+    from fmri_jax.methods.best.reconstructor import BestReconstructor
+
+    return BestReconstructor.restore(arrays, options)
+
+
+def trained_through(config: Config) -> tuple[str, ...]:
+    """The networks of all candidates: folds may choose any of them."""
+    found = [methods.trained_through(one.name, one.config) for one in config.checked()]
+    return tuple(dict.fromkeys(network for networks in found for network in networks))
+
+
+def stays_in_span(config: Config) -> bool:
+    """Whether all candidates make weighted sums of their training images alone."""
+    return all(methods.stays_in_span(one.name, one.config) for one in config.checked())

@@ -1,0 +1,117 @@
+"""Choosing among methods on training stimuli that were left out."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax import methods
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.errors import InputError
+from fmri_jax.methods import RunContext, best
+from fmri_jax.methods.best.config import Config
+from fmri_jax.training.mesh import make_mesh
+
+WEAK, STRONG = ({"name": "ridge", "penalties": (value,)} for value in (1e-3, 1e4))
+
+
+def trials() -> Trials:
+    """36 trials of 18 images that follow from a few of 40 noisy voxels."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(18, 3))
+    images = 128 + 40 * np.tanh(hidden @ rng.normal(size=(3, 48)))
+    stimulus = np.repeat(np.arange(18, dtype=np.int32), 2)
+    fmri = hidden[stimulus] @ rng.normal(size=(3, 40)) + 0.2 * rng.normal(size=(36, 40))
+    return Trials(
+        fmri.astype(np.float32),
+        stimulus,
+        images.astype(np.uint8).reshape(18, 4, 4, 3),
+        np.zeros(36, np.int32),
+        tuple(map(str, range(18))),
+    )
+
+
+def context(workdir) -> RunContext:
+    return RunContext(workdir, "all", jax.random.key(0), make_mesh(1), progress=False)
+
+
+@pytest.mark.parametrize("order", [(WEAK, STRONG), (STRONG, WEAK)])
+@pytest.mark.parametrize("measure", ["pixel_correlation", "mse"])
+def test_the_better_one_is_chosen_and_fitted_to_all_trials(tmp_path, order, measure):
+    given = trials()
+    fitted = best.build(Config(order, measure)).fit(given, context(tmp_path))
+    assert fitted.chosen == "ridge (penalties=(0.001,))"
+    alone = methods.package("ridge").build(methods.package("ridge").Config((1e-3,)))
+    expected = alone.fit(given, context(tmp_path)).reconstruct(jnp.asarray(given.fmri))
+    np.testing.assert_array_equal(fitted.reconstruct(jnp.asarray(given.fmri)), expected)
+    told = fitted.summary()
+    assert told["chosen"] == fitted.chosen and len(told) == 3
+    again = best.restore(*_through_json(fitted.state()))
+    np.testing.assert_array_equal(again.reconstruct(jnp.asarray(given.fmri)), expected)
+    assert again.summary() == told and again.image_shape == (4, 4, 3)
+
+
+def _through_json(state):
+    arrays, options = state
+    return arrays, json.loads(json.dumps(options))
+
+
+def test_no_inner_fit_sees_the_stimuli_that_it_is_scored_by(tmp_path, monkeypatch):
+    given, seen = trials(), []
+    package = methods.package("ridge")
+    original = package.build
+
+    def build(config):
+        method = original(config)
+
+        class Watched:
+            def fit(self, rows, within):
+                seen.append(set(rows.stimulus.tolist()))
+                return method.fit(rows, within)
+
+        return Watched()
+
+    monkeypatch.setattr(package, "build", build)
+    best.build(Config((WEAK, STRONG), n_inner=3)).fit(given, context(tmp_path))
+    *inner, whole = seen
+    assert whole == set(range(18)) and [len(one) for one in inner] == [12] * 6
+    left_out = [whole - one for one in inner[:3]]
+    assert set.union(*left_out) == whole and inner[:3] == inner[3:]
+    # Another start: finished scores are read, and a damaged one is computed again.
+    seen.clear()
+    kept = sorted(tmp_path.glob("inner/*/score/score.json"))
+    kept[0].write_text(kept[0].read_text().replace("score", "scorf"))
+    best.build(Config((WEAK, STRONG), n_inner=3)).fit(given, context(tmp_path))
+    assert len(kept) == 6 and [len(one) for one in seen] == [12, 18]
+
+
+def test_what_it_is_made_of_is_said_of_all_candidates():
+    gan = {"name": "gan", "comparator": "vgg16"}
+    assert best.trained_through(Config((WEAK, gan))) == ("vgg16",)
+    assert best.stays_in_span(Config((WEAK, STRONG)))
+    assert not best.stays_in_span(Config((WEAK, gan)))
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"candidates": ({"name": "rigde"},)}, "did you mean 'ridge'"),
+        ({"candidates": ({"name": "ridge", "alpha": 1},)}, r"candidates\[0\].alpha"),
+        ({"candidates": ("ridge",)}, "expected a method's name with its options"),
+        ({"candidates": ()}, "name one method or more"),
+        ({"candidates": (WEAK, WEAK)}, "twice"),
+        ({"candidates": ({"name": "best"},)}, "the choice itself"),
+        ({"measure": "beauty"}, "not a known metric"),
+        ({"n_inner": 1}, "expected >= 2"),
+    ],
+)
+def test_what_cannot_be_chosen_from_is_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        Config(**options)
+
+
+def test_too_few_stimuli_are_refused(tmp_path):
+    with pytest.raises(InputError, match="18 training stimuli are too few"):
+        best.build(Config(n_inner=10)).fit(trials(), context(tmp_path))
