@@ -52,8 +52,8 @@ def get_config(arg: str = ""):
     config = with_method(trials, "best")
     config.title = "The best of all methods, chosen on training stimuli"
     config.text = (
-        "Ridge regression and the systems of the literature: each fold takes the one that makes the "
-        "best images of training stimuli that were left out. Test images have no part in it."
+        "Ridge regression and the systems of the literature: each fold takes the one that makes "
+        "the best images of training stimuli that were left out. Test images have no part in it."
     )
     others = [{"label": label, **load(name).method.to_dict()} for label, name in others.items()]
     config.method.candidates = (*RIDGE, *others)

@@ -35,7 +35,8 @@ def get_config(arg: str = ""):
     variants = {
         "": None,
         "tiny": _tiny,
-        "refined": refined,
+        "refined": _refined,
+        "refined:tiny": _refined_tiny,
         "photographs": _photographs,
         "paper": _paper,
     }
@@ -66,7 +67,7 @@ def _tiny(config) -> None:
     config.evaluation.perceptual_size = 64  # larger ones show no more of 32 pixels
 
 
-def refined(config) -> None:
+def _refined(config) -> None:
     """From ridge's image instead of the responses: few images teach convolutions enough."""
     config.title += ", refining ridge's image"
     method = config.method
@@ -76,6 +77,11 @@ def refined(config) -> None:
     method.adversarial_weight = 8.0
     method.first_moment = 0.5
     method.discriminator_learning_rate = 4e-4
+
+
+def _refined_tiny(config) -> None:
+    _tiny(config)
+    config.method.start, config.method.averaging = "ridge", 0.98
 
 
 def _photographs(config) -> None:
