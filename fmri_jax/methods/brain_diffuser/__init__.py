@@ -11,7 +11,7 @@ References:
 
 from typing import TYPE_CHECKING, Any
 
-from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK, Config
+from fmri_jax.methods.brain_diffuser.config import Config
 
 if TYPE_CHECKING:
     from fmri_jax.evaluation.fold_features import FoldFeatures
@@ -51,7 +51,9 @@ def trained_through(config: Config) -> tuple[str, ...]:
 
         networks += filter(None, [image_network(config.diffusion)])
     if config.choice == "responses" and config.n_samples > 1:
-        networks.append(CHOOSING_NETWORK)
+        from fmri_jax.methods.choice import NETWORK
+
+        networks.append(NETWORK)
     return tuple(dict.fromkeys(networks))
 
 

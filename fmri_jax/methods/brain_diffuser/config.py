@@ -7,8 +7,6 @@ from typing import Literal
 from fmri_jax.config import OptionalFloat, OptionalInt, OptionalStr
 from fmri_jax.errors import InputError
 
-CHOOSING_NETWORK = "efficientnet_lite0"  # by whose features responses to samples are predicted
-
 Stages = Literal["both", "first", "second"]
 
 

@@ -10,8 +10,8 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
 from fmri_jax.linear.gains import LARGEST_GAIN
-from fmri_jax.methods import RunContext
-from fmri_jax.methods.brain_diffuser import choice, conditions
+from fmri_jax.methods import RunContext, choice
+from fmri_jax.methods.brain_diffuser import conditions
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import as_prior_takes, latents_of, load_priors
 from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor

@@ -18,11 +18,9 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.linear import target_map
 from fmri_jax.linear.target_map import TargetMap
-from fmri_jax.methods.brain_diffuser import choice
+from fmri_jax.methods import choice
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import block_name, latents_of, load_priors
-
-SHOWN = 3  # samples of one row on a page
 
 
 @flax.struct.dataclass
@@ -45,8 +43,7 @@ class BrainDiffuserReconstructor:
 
     def reconstruct(self, fmri: Any) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
-        fmri = jnp.asarray(fmri)
-        return jnp.asarray(self._chosen(self.samples(fmri), fmri))
+        return jnp.asarray(self.reconstruct_beside(fmri)[0])
 
     def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """What `reconstruct` returns, and what a page shows beside it: several samples.
@@ -55,26 +52,11 @@ class BrainDiffuserReconstructor:
             fmri: (n, voxels), standardised as in training.
 
         Returns:
-            The images, and label -> (n, h, w, c): up to `SHOWN` samples, the mean of all, and twice
-            their standard deviation, which is at most 1. Nothing of a single sample.
+            The images, and label -> (n, h, w, c); see `choice.beside`.
         """
         fmri = jnp.asarray(fmri)
         drawn = self.samples(fmri)
-        found: dict[str, np.ndarray] = {}
-        if len(drawn) > 1:
-            found = {f"sample {i}": images for i, images in enumerate(drawn[:SHOWN], start=1)}
-            found["mean of samples"] = drawn.mean(axis=0)
-            found["spread of samples"] = np.clip(2 * drawn.std(axis=0), 0, 1)
-        return self._chosen(drawn, fmri), found
-
-    def _chosen(self, drawn: np.ndarray, fmri: jax.Array) -> np.ndarray:
-        """Of samples (samples, n, h, w, c) what `config.choice` makes of them."""
-        if self.config.choice == "mean":
-            return np.asarray(drawn.mean(axis=0))
-        if self.config.choice == "responses" and self.encoding is not None and len(drawn) > 1:
-            likeness = np.stack([choice.likeness(self.encoding, images, fmri) for images in drawn])
-            return np.asarray(drawn[likeness.argmax(axis=0), np.arange(len(fmri))])
-        return np.asarray(drawn[0])
+        return choice.chosen(drawn, self.config.choice, self.encoding, fmri), choice.beside(drawn)
 
     def controls(self, fold: Fold, number: int) -> dict[str, Predict]:
         """What its critics ask for; see `brain_diffuser.controls`."""

@@ -34,7 +34,8 @@ class Config:
             they are decoded; 0: the noise of the prior's encoder, which only a generator of latents
             has.
         n_samples: images that are drawn for each row of responses.
-        choice: what becomes of them: the first, or their mean.
+        choice: what becomes of them: the first, their mean, or the one whose responses, predicted
+            by an encoding model of the training trials, are nearest to those measured.
         seed: of all draws.
     """
 
@@ -51,7 +52,7 @@ class Config:
     truncation: OptionalFloat = None
     inversion_steps: int = 0
     n_samples: int = 1
-    choice: Literal["first", "mean"] = "first"
+    choice: Literal["first", "mean", "responses"] = "first"
     seed: int = 0
 
     def __post_init__(self) -> None:

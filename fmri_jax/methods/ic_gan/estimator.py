@@ -28,7 +28,7 @@ class ICGANDecoder(ImageDecoder):
         truncation: standard deviation of drawn noise; None: that of the prior.
         inversion_steps: that find noise and activations of each training image, where decoded.
         n_samples: images that are drawn for each row.
-        choice: "first" of them or their "mean".
+        choice: "first" of them, their "mean", or the one whose predicted "responses" fit.
         seed: of all draws.
         image_shape: (height, width) or (height, width, channels) of flattened images.
         y_range: (black, white), the values of `y` that mean 0 and 1; None: its own range. Images of

@@ -13,7 +13,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
 from fmri_jax.linear.gains import LARGEST_GAIN
-from fmri_jax.methods import RunContext
+from fmri_jax.methods import RunContext, choice
 from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.methods.ic_gan.reconstructor import FEATURES, FIRST, NOISE, ICGANReconstructor
 from fmri_jax.priors.ic_gan.inversion import Objective, invert
@@ -38,9 +38,8 @@ class ICGAN:
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         found = _needs(prior, trials, len(seen))
         needs.check(found, context, "a fit")
-        images = np.asarray(
-            ops.as_rgb(jax.numpy.asarray(resize(trials.images[seen], prior.image_size)))
-        )
+        shown = trials.images[seen]
+        images = np.asarray(ops.as_rgb(jax.numpy.asarray(resize(shown, prior.image_size))))
         targets, error = {FEATURES: prior.embed(images)}, None
         if config.decodes_noise:
             more, error = self._found(prior, images, targets[FEATURES], context)
@@ -58,9 +57,12 @@ class ICGAN:
                 )
             photographs = read_named(config.instances, names, prior.image_size, context.progress)
             real = prior.embed(photographs)
-        shape = trials.images.shape[1:]
-        recorded = (shape[0], shape[1], shape[2])
-        return ICGANReconstructor(fitted, real, error, config, recorded, prior)
+        encoding = None
+        if config.choice == "responses" and config.n_samples > 1:
+            encoding = choice.fit(shown, np.asarray(rows))
+        height, width, channels = shown.shape[1:]
+        recorded = (height, width, channels)
+        return ICGANReconstructor(fitted, real, error, encoding, config, recorded, prior)
 
     def _found(
         self, prior: ICGANPrior, images: np.ndarray, features: np.ndarray, context: RunContext

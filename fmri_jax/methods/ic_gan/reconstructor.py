@@ -13,10 +13,12 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from fmri_jax import arrays as ops
 from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Fold
+from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.linear import target_map
 from fmri_jax.linear.target_map import TargetMap
+from fmri_jax.methods import choice
 from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.priors.ic_gan.prior import ICGANPrior, unit_length
 
@@ -30,6 +32,7 @@ class ICGANReconstructor:
     map: TargetMap  # features, and where asked for noise and first layer
     real: Any  # (instances, features) among which the nearest is sought, or None
     inversion: Any  # (steps + 1, stimuli) squared error of training images, or None
+    encoding: Encoding | None  # by which samples are chosen
     config: Config = flax.struct.field(pytree_node=False)
     image_shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
     prior: ICGANPrior = flax.struct.field(pytree_node=False)
@@ -40,9 +43,22 @@ class ICGANReconstructor:
 
     def reconstruct(self, fmri: Any) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
-        if self.config.choice == "mean":
-            return jnp.asarray(self.samples(fmri).mean(axis=0))
-        return jnp.asarray(self._drawn(fmri, 1)[0])
+        if self.config.choice == "first":
+            return jnp.asarray(self._drawn(fmri, 1)[0])
+        return jnp.asarray(self.reconstruct_beside(fmri)[0])
+
+    def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What `reconstruct` returns, and what a page shows beside it: several samples.
+
+        Args:
+            fmri: (n, voxels), standardised as in training.
+
+        Returns:
+            The images, and label -> (n, h, w, c); see `choice.beside`.
+        """
+        drawn = self.samples(fmri)
+        made = choice.chosen(drawn, self.config.choice, self.encoding, jnp.asarray(fmri))
+        return made, choice.beside(drawn)
 
     def samples(self, fmri: Any) -> np.ndarray:
         """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
@@ -100,6 +116,8 @@ class ICGANReconstructor:
         for name in ("real", "inversion"):
             if getattr(self, name) is not None:
                 tree[name] = getattr(self, name)
+        if self.encoding is not None:
+            tree["encoding"] = choice.state(self.encoding)
         flat = {name: np.asarray(array) for name, array in flatten_dict(tree, sep="/").items()}
         options = {
             "config": dataclasses.asdict(self.config),
@@ -128,7 +146,8 @@ class ICGANReconstructor:
             )
         height, width, channels = options["image_shape"]
         fitted = target_map.restore(tree["map"], {})
-        kept = tree.get("real"), tree.get("inversion")
+        encoding = choice.restore(tree["encoding"]) if "encoding" in tree else None
+        kept = tree.get("real"), tree.get("inversion"), encoding
         return cls(fitted, *kept, config, (height, width, channels), prior)
 
 

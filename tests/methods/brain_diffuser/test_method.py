@@ -16,9 +16,9 @@ from fmri_jax.errors import InputError
 from fmri_jax.features import extractor
 from fmri_jax.methods import RunContext, brain_diffuser, trained_through
 from fmri_jax.methods.brain_diffuser import method
-from fmri_jax.methods.brain_diffuser.choice import likeness
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import load_priors
+from fmri_jax.methods.choice import likeness
 from fmri_jax.methods.decoder import About, Decoder
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.test_estimators import UNFITTED_CHECKS

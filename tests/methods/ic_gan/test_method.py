@@ -11,8 +11,9 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import fmri_jax as fj
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.data.preparation.standardise import VoxelScale
+from fmri_jax.encoding.options import Options
 from fmri_jax.errors import InputError
-from fmri_jax.methods import RunContext, ic_gan, trained_through
+from fmri_jax.methods import RunContext, choice, ic_gan, trained_through
 from fmri_jax.methods.decoder import About, Decoder
 from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.training.mesh import make_mesh
@@ -90,6 +91,24 @@ def test_the_nearest_real_instance_replaces_the_decoded_one(trials, context, pri
     chosen = (np.asarray(decoded.instances(new)) @ real.T).argmax(axis=1)
     assert np.array_equal(nearest.instances(new), real[chosen])
     assert (chosen == trials.stimulus[:N]).mean() > 0.7
+
+
+def test_samples_are_chosen_by_the_responses_they_would_give(
+    trials, context, prior, monkeypatch
+) -> None:
+    """By pixels, which need no network to be compiled."""
+    monkeypatch.setattr(choice, "OPTIONS", Options(features="pixels", n_folds=4, rank=0))
+    fitted = fit(trials, context, prior, n_samples=4, choice="responses", truncation=1.0)
+    new = trials.fmri[:N]
+    samples = fitted.samples(new)
+    alike = np.stack([choice.likeness(fitted.encoding, drawn, new) for drawn in samples])
+    assert len(np.unique(alike.argmax(axis=0))) > 1
+    made, shown = fitted.reconstruct_beside(new)
+    assert np.array_equal(made, samples[alike.argmax(axis=0), np.arange(N)])
+    assert len(shown) == 5 and np.array_equal(shown["sample 2"], samples[1])
+    again = ic_gan.restore(*fitted.state())
+    assert np.array_equal(again.reconstruct(new), made)
+    assert ic_gan.trained_through(fitted.config)[-1:] == ("efficientnet_lite0",)
 
 
 def test_the_prior_alone_paints_training_images_and_knows_nothing_of_the_responses(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.linear import target_map
-from fmri_jax.methods.brain_diffuser import choice
+from fmri_jax.methods import choice
 
 
 def test_the_map_of_earlier_versions_predicts_the_same_responses():

@@ -1,7 +1,7 @@
 """Choosing among samples by the responses that they would give (Naselaris et al. 2009)."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,12 @@ from fmri_jax.encoding.feature_maps import pooled_maps
 from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.noise_model import NoiseModel
 from fmri_jax.encoding.options import Options
-from fmri_jax.methods.brain_diffuser.config import CHOOSING_NETWORK
 
+Choice = Literal["first", "mean", "responses"]
+NETWORK = "efficientnet_lite0"  # by whose features responses to samples are predicted
 LAYER = "pooled"
-OPTIONS = Options(features=CHOOSING_NETWORK, layers=(LAYER,), n_folds=10, rank=0)
+SHOWN = 3  # samples of one row on a page
+OPTIONS = Options(features=NETWORK, layers=(LAYER,), n_folds=10, rank=0)
 
 
 def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:
@@ -47,6 +49,43 @@ def likeness(encoding: Encoding, images: np.ndarray, fmri: jax.Array) -> jax.Arr
     """
     predicted = jnp.asarray(encoding.predict(images))
     return _weighted_correlation(predicted, jnp.asarray(fmri), jnp.asarray(encoding.accuracy))
+
+
+def chosen(
+    drawn: np.ndarray, how: Choice, encoding: Encoding | None, fmri: jax.Array
+) -> np.ndarray:
+    """What becomes of several samples of each row.
+
+    Args:
+        drawn: (samples, n, h, w, c) in [0, 1].
+        how: the first sample, the mean of all, or the one whose predicted responses are nearest to
+            those measured.
+        encoding: predicts responses, for "responses".
+        fmri: (n, voxels), standardised as in training.
+
+    Returns:
+        (n, h, w, c).
+    """
+    if how == "mean":
+        return np.asarray(drawn.mean(axis=0))
+    if how == "responses" and encoding is not None and len(drawn) > 1:
+        found = np.stack([likeness(encoding, images, fmri) for images in drawn])
+        return np.asarray(drawn[found.argmax(axis=0), np.arange(len(fmri))])
+    return np.asarray(drawn[0])
+
+
+def beside(drawn: np.ndarray) -> dict[str, np.ndarray]:
+    """What a page shows of samples (samples, n, h, w, c) beside the chosen ones.
+
+    Returns:
+        Label -> (n, h, w, c): up to `SHOWN` samples, the mean of all, and twice their standard
+        deviation, which is at most 1. Nothing of a single sample.
+    """
+    if len(drawn) < 2:
+        return {}
+    found = {f"sample {i}": images for i, images in enumerate(drawn[:SHOWN], start=1)}
+    spread = np.clip(2 * drawn.std(axis=0), 0, 1)
+    return found | {"mean of samples": drawn.mean(axis=0), "spread of samples": spread}
 
 
 @jax.jit
