@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.stats
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.intervals import (
@@ -81,12 +80,14 @@ def predicted_voxels(correlation: np.ndarray, n_stimuli: int) -> np.ndarray:
     Student's test of a correlation, one-sided, corrected by Benjamini & Hochberg (1995), J. R.
     Stat. Soc. B 57:289.
     """
+    from scipy import stats  # slow to import
+
     if n_stimuli < 4:
         return np.zeros(len(correlation), bool)
     r = np.clip(correlation, -1 + 1e-12, 1 - 1e-12)
     t = r * np.sqrt((n_stimuli - 2) / (1 - r**2))
-    p = scipy.stats.t.sf(t, n_stimuli - 2)
-    return scipy.stats.false_discovery_control(p) <= FALSE_DISCOVERIES
+    p = stats.t.sf(t, n_stimuli - 2)
+    return stats.false_discovery_control(p) <= FALSE_DISCOVERIES
 
 
 def medians(

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
+from scipy import special
 
 from fmri_jax.errors import InputError
 
@@ -104,7 +104,7 @@ def student(without: np.ndarray, value: float) -> tuple[float, float]:
     if n < LEAST_STIMULI or not np.isfinite([*without, value]).all():
         return float("nan"), float("nan")
     error = np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2))
-    reach = float(scipy.stats.t.ppf(0.975, n - 1) * error)
+    reach = float(special.stdtrit(n - 1, 0.975) * error)
     return value - reach, value + reach
 
 
@@ -119,8 +119,8 @@ def tails(resampled: np.ndarray, n_stimuli: int) -> tuple[float, float]:
     resampled = resampled[~np.isnan(resampled)]
     if n_stimuli < LEAST_STIMULI or not len(resampled):
         return float("nan"), float("nan")
-    student = scipy.stats.t.ppf(0.975, n_stimuli - 1)
-    share = scipy.stats.norm.sf(student * np.sqrt(n_stimuli / (n_stimuli - 1)))
+    student = special.stdtrit(n_stimuli - 1, 0.975)
+    share = special.ndtr(-student * np.sqrt(n_stimuli / (n_stimuli - 1)))
     low, high = np.quantile(resampled, (share, 1 - share))
     return float(low), float(high)
 

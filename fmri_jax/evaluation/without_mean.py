@@ -17,7 +17,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import rankdata
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.identification import TIE
@@ -229,6 +228,8 @@ def _win_shares(scores: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """(rows, asked) share of the other images below each of those `asked` for; a tie is half."""
     others = scores.shape[1] - 1
     if len(asked) > 8:
+        from scipy.stats import rankdata  # slow to import
+
         return (rankdata(scores, axis=1)[:, asked] - 1) / others
     own = scores[:, asked]
     below = [np.sum(scores < x[:, None], axis=1) for x in own.T]

@@ -9,7 +9,6 @@ References:
 """
 
 import numpy as np
-from scipy import optimize, stats
 
 from fmri_jax.datasets.simulated.areas import FIELD, ReceptiveFields
 
@@ -34,6 +33,8 @@ def draw_ceilings(n_voxels: int, median: float, rng: np.random.Generator) -> np.
     Returns:
         (n_voxels,) float32, within [0, 1].
     """
+    from scipy import optimize, stats  # slow to import
+
     if median in (0.0, 1.0):
         return np.full(n_voxels, median, np.float32)
     second = optimize.brentq(

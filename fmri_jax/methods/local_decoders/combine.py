@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from scipy import optimize
 
 from fmri_jax.arrays import einsum, matmul
 from fmri_jax.errors import InputError
@@ -176,6 +175,8 @@ def _element_weights(basis: Basis, predictions: Any, images: Any) -> np.ndarray:
     product of two small ones. L-BFGS-B finds the non-negative minimum from that: an active-set
     method takes several times as long from 1,500 elements upwards.
     """
+    from scipy import optimize  # slow to import
+
     elements, pixels, synthesis = (
         np.asarray(x, float) for x in (predictions, images, basis.synthesis)
     )
@@ -203,6 +204,8 @@ def _element_weights(basis: Basis, predictions: Any, images: Any) -> np.ndarray:
 
 def _pixel_weights(basis: Basis, predictions: Any, images: Any) -> np.ndarray:
     """(elements, pixels): for each pixel a weight for each element that covers it."""
+    from scipy import optimize  # slow to import
+
     elements, pixels = np.asarray(predictions, float), np.asarray(images, float)
     weights = np.zeros(basis.masks.shape, np.float32)
     for pixel, target in enumerate(pixels.T):

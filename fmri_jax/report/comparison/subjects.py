@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
+from scipy import special
 
 from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.intervals import Score
@@ -68,7 +68,7 @@ def random_effects(values: Sequence[float], errors: Sequence[float]) -> Effect:
     n = len(y)
     if n < 2:
         return Effect(float(y.mean()), math.nan, math.nan, math.nan)
-    reach = scipy.stats.t.ppf(0.975, n - 1)
+    reach = special.stdtrit(n - 1, 0.975)
     if not (np.isfinite(e).all() and (e > 0).all()):
         spread = float(y.std(ddof=1))
         half = reach * spread / math.sqrt(n)
