@@ -1,7 +1,6 @@
 """Fixtures that every room's tests share."""
 
 import atexit
-import base64
 import functools
 import gc
 import importlib.metadata
@@ -23,6 +22,7 @@ gc.set_threshold(50_000, 10, 10)
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+from tests.blank_figures import BLANK, print_png  # noqa: E402
 from tests.file_server import file_server  # noqa: E402
 from tests.peers import peer  # noqa: E402
 
@@ -59,10 +59,7 @@ def share_compiled_programs() -> None:
 
 share_compiled_programs()
 
-MOST_MAPS = 20_000
-BLANK = base64.b64decode(  # a PNG of one white pixel
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
-)
+MOST_MAPS = 45_000
 
 
 def pytest_collection_finish() -> None:
@@ -117,12 +114,6 @@ def figures_not_drawn(request):
         yield
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    def print_png(canvas: Any, target: Any, **options: Any) -> None:
-        if hasattr(target, "write"):
-            target.write(BLANK)
-        else:
-            pathlib.Path(target).write_bytes(BLANK)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FigureCanvasAgg, "print_png", print_png)

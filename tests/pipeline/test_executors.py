@@ -13,36 +13,27 @@ from fmri_jax.pipeline.executors import executor
 from fmri_jax.pipeline.sweep import Task
 
 
-def test_a_process_that_is_killed_takes_no_other_with_it(tmp_path, monkeypatch):
-    for name in ("CUDA_VISIBLE_DEVICES", "XLA_PYTHON_CLIENT_PREALLOCATE"):
-        monkeypatch.delenv(name, raising=False)
-    todo = [
-        Task("first", Telling(), tmp_path / "a"),
-        Task("killed", Killed(), tmp_path / "b"),
-        Task("last", Telling(), tmp_path / "c"),
-    ]
-    first, killed, last = executor(2, "", tmp_path)(todo)
-    assert first == last == "no card, false"
-    assert killed.startswith("its process was ended by signal 9 (Killed): ")
-
-
-def test_a_task_gets_the_card_that_is_free(tmp_path, monkeypatch):
-    """The first task waits for the third: this one must not be dealt the first one's card."""
+def test_a_killed_process_takes_no_other_with_it_and_leaves_its_card(tmp_path, monkeypatch):
+    """The first task waits for the last, which must get the card of the one that was killed."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "one, two")
     monkeypatch.delenv("XLA_PYTHON_CLIENT_PREALLOCATE", raising=False)
     done = tmp_path / "done"
     todo = [
         Task("first", Telling(after=done), tmp_path / "a"),
-        Task("second", Telling(), tmp_path / "b"),
-        Task("third", Telling(leaves=done), tmp_path / "c"),
+        Task("killed", Killed(), tmp_path / "b"),
+        Task("last", Telling(leaves=done), tmp_path / "c"),
     ]
-    said = executor(2, "", tmp_path)(todo)
-    assert said == ["one, None", "two, None", "two, None"]
+    first, killed, last = executor(2, "", tmp_path)(todo)
+    assert first == "one, None" and last == "two, None"
+    assert killed.startswith("its process was ended by signal 9 (Killed): ")
 
 
-@pytest.mark.parametrize(("cards", "jobs", "shared"), [("0,1", 2, False), ("0,1", 3, True)])
+@pytest.mark.parametrize(
+    ("cards", "jobs", "card", "shared"),
+    [("0,1", 2, "0", False), ("0,1", 3, "0", True), ("", 2, "", True)],
+)
 def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
-    tmp_path, monkeypatch, cards, jobs, shared
+    tmp_path, monkeypatch, cards, jobs, card, shared
 ):
     monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": cards})
     given = []
@@ -54,10 +45,10 @@ def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
     monkeypatch.setattr(executors, "_started", started)
     with pytest.raises(KeyboardInterrupt):
         executor(jobs, "", tmp_path)(["task"] * 4)
-    assert given == [("task", "0", shared)]
+    assert given == [("task", card, shared)]
     monkeypatch.setattr(executors, "run_in_caller", lambda: None)
     monkeypatch.setattr(executors, "run_task", lambda task: str(os.environ))
-    environ = {"CUDA_VISIBLE_DEVICES": "0"}
+    environ = {"CUDA_VISIBLE_DEVICES": card}
     if shared:
         environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     assert executors._in_new_process(*given[0]) == str(environ)

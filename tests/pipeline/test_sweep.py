@@ -1,7 +1,9 @@
 """A sweep end to end: variants side by side, resumed, in processes, as an array, and refused."""
 
+import contextlib
 import copy
 import csv
+import dataclasses
 import importlib
 import json
 import pathlib
@@ -16,7 +18,8 @@ from fmri_jax.files import locked
 from fmri_jax.pipeline import sweep
 from fmri_jax.pipeline.executors import executor, is_elsewhere
 from fmri_jax.pipeline.experiment_config import default_config
-from fmri_jax.pipeline.sweep import merge, run_sweep, run_task, tasks
+from fmri_jax.pipeline.sweep import merge, run_sweep, run_task, slug, tasks
+from tests.blank_figures import Undrawn
 
 
 def base_config(miyawaki: pathlib.Path) -> dict:
@@ -141,17 +144,31 @@ def test_a_sweep_that_cannot_be_scored_again_can_still_be_compared(miyawaki, tmp
     assert run_sweep(config, folder, execute, progress=False).exists()
 
 
-@pytest.mark.parametrize(("jobs", "slurm"), [(2, ""), (1, "cluster=local timeout_min=5")])
-def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, jobs, slurm):
-    config = swept(miyawaki)
-    config["sweep"]["variants"] = config["sweep"]["variants"][:2]
-    run_sweep(config, tmp_path, executor(jobs, slurm, tmp_path), progress=False)
-    for name in ("v1", "noise_instead_of_fmri"):
-        here, there = (
-            json.loads((folder / name / "seed_0" / "scores.json").read_text())["sets"]["test"]
-            for folder in (finished, tmp_path)
-        )
-        assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)
+@pytest.mark.parametrize(
+    ("jobs", "slurm", "names"),
+    [(2, "", ("V1",)), (1, "cluster=local timeout_min=5", ("V9", "Noise instead of fMRI"))],
+)
+def test_other_processes_give_the_same_numbers(miyawaki, finished, tmp_path, jobs, slurm, names):
+    """An array says of a variant that cannot be run why; `test_executors.py` has two processes."""
+    config = swept(miyawaki, hypotheses=())
+    variants = {"V9": {"preparation": {"roi": "V9"}}} | dict(config["sweep"]["variants"])
+    config["sweep"]["variants"] = tuple((name, variants[name]) for name in names)
+    execute = executor(jobs, slurm, tmp_path)
+
+    def undrawn(todo):
+        return execute([dataclasses.replace(x, config=Undrawn(x.config)) for x in todo])
+
+    with (
+        pytest.raises(InputError, match="V9 was not run to its end: ROI 'V9' does not exist")
+        if "V9" in names
+        else contextlib.nullcontext()
+    ):
+        run_sweep(config, tmp_path, undrawn, progress=False)
+    here, there = (
+        json.loads((folder / slug(names[-1]) / "seed_0/scores.json").read_text())["sets"]["test"]
+        for folder in (finished, tmp_path)
+    )
+    assert here["accuracy"]["value"] == pytest.approx(there["accuracy"]["value"], abs=2e-3)
 
 
 def test_a_run_that_another_process_is_at_work_on_is_left_to_it(miyawaki, tmp_path):
@@ -168,7 +185,7 @@ def test_a_run_that_another_process_is_at_work_on_is_left_to_it(miyawaki, tmp_pa
 
 def test_several_seeds_make_one_row(miyawaki, tmp_path):
     config = swept(miyawaki, hypotheses=())
-    config["sweep"]["variants"] = (("V1", {"method": {"weights": "learned", "scales": (2,)}}),)
+    config["sweep"]["variants"] = (("V1", {"preparation": {"fmri": "noise"}}),)
     run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     before = (tmp_path / "v1" / "seed_0" / "scores.json").stat().st_mtime_ns
     config["sweep"]["seeds"] = (0, 1)
@@ -335,13 +352,13 @@ def test_the_smoke_run_of_table2_refuses_only_the_row_that_lacks_weights(tmp_pat
     monkeypatch.setattr("fmri_jax.pretrained.sources.fetch", unreachable)
     config = importlib.import_module("experiments.table2").get_config("tiny").to_dict()
     config["n_devices"], config["evaluation"]["perceptual"] = 1, False
-    kept = ("Paper's weights, CaffeNet", "Without image loss")
+    kept = ("Paper's weights, CaffeNet", "Without feature loss")
     rows = [row for row in config["sweep"]["variants"] if row[0] in kept]
     config["sweep"] = {"variants": tuple(rows)}
     with pytest.raises(InputError, match=r"Paper's weights, CaffeNet was not run.*caffemodel"):
         run_sweep(config, tmp_path, executor(1, "", tmp_path), progress=False)
     page = (tmp_path / "comparison.html").read_text()
-    assert "Without image loss" in page and "bvlc_reference_caffenet.caffemodel" in page
+    assert "Without feature loss" in page and "bvlc_reference_caffenet.caffemodel" in page
 
 
 def unreachable(publication, folder):
