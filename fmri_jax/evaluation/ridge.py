@@ -134,49 +134,12 @@ def _chosen(
     return {c: one._replace(trial_mean=mean) for c, one in zip(choices, fitted, strict=True)}
 
 
-def left_out_images(fitted: RidgeBaseline, fmri: Any, images: Any, groups: Any) -> np.ndarray:
-    """What ridge makes of its own training rows, each from a map that has not seen its group.
-
-    Of rows that it has seen ridge makes better images than of new ones: what learns to go on from
-    its images has to learn from these.
-
-    Args:
-        fitted: of `ridge`; its penalty is kept.
-        fmri: (n, voxels) the rows that it was fitted to.
-        images: (n, height, width, channels) the image of each; uint8 or in [0, 1].
-        groups: (n,) rows of the same number are left out together.
-
-    Returns:
-        (n, height, width, channels) float32, not clipped.
-    """
-    images = as_images(images, "images")
-    rows = rows_by_stimulus(np.asarray(groups))
-    found = np.asarray(_left_out(fitted, jnp.asarray(fmri), images.reshape(len(images), -1), rows))
-    order = rows.reshape(-1)
-    made = np.empty_like(images)
-    made[order[order >= 0]] = found[order >= 0].reshape(-1, *images.shape[1:])
-    return made
-
-
 @jax.jit
 def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Array:
     trial_mean = fitted.trial_mean
     centred = ((fmri - trial_mean) / gain + (trial_mean - fitted.voxel_mean)).astype(fmri.dtype)
     components = matmul(centred, fitted.to_components)
     return jnp.clip(matmul(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
-
-
-@jax.jit
-def _left_out(
-    fitted: RidgeBaseline, fmri: jax.Array, pixels: jax.Array, groups: jax.Array
-) -> jax.Array:
-    """(groups x most rows of one, pixels), meaningless where a group has no more rows."""
-    n = len(fmri)
-    left, variance, _ = decompose((fmri - fitted.voxel_mean).astype(pixels.dtype))
-    centring = jnp.eye(n, dtype=pixels.dtype) - 1 / n
-    residuals = left_out_residuals(left, variance, groups, centring)(fitted.penalty)
-    own = pixels[groups.reshape(-1)]
-    return own - matmul(residuals, pixels - fitted.pixel_mean)
 
 
 @functools.partial(jax.jit, static_argnames="choices")

@@ -12,8 +12,9 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from tqdm.auto import tqdm
 
 from fmri_jax.config import section
+from fmri_jax.linear import pixel_bands
 from fmri_jax.linear.dual_ridge import DualRidge
-from fmri_jax.methods.feature_decoding import canvases, own_voxels, pixel_bands
+from fmri_jax.methods.feature_decoding import canvases, own_voxels
 from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.dispersion import corrected

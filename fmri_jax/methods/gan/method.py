@@ -19,10 +19,10 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods import RunContext
+from fmri_jax.methods.gan import refining
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.reconstructor import GANReconstructor
-from fmri_jax.methods.gan.refining import start_from_ridge
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
     GANState,
@@ -125,7 +125,7 @@ class GAN:
             keep_freed_memory()
         start = None
         if config.start == "ridge":
-            start, trials = start_from_ridge(trials)
+            start, trials = refining.fit(trials)
         networks = self.networks(size, channels)
         step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]

@@ -9,10 +9,9 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.ridge import RidgeBaseline
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.refining import cut_centre
+from fmri_jax.methods.gan.refining import Start, cut_centre
 from fmri_jax.methods.gan.step import apply
 from fmri_jax.networks import Generator
 from fmri_jax.networks.refiner import Refiner
@@ -22,7 +21,6 @@ _OPTIONS = {
     Generator: ("image_size", "channels", "width", "hidden", "dtype"),
     Refiner: ("width", "dtype"),
 }
-_START = "start/"  # before the names of ridge's arrays
 
 
 @flax.struct.dataclass
@@ -33,14 +31,14 @@ class GANReconstructor:
         params: of the network.
         scale: of the training pixels.
         network: takes responses, or the images that `start` makes of them.
-        start: ridge regression to whole images; None where the network takes responses.
+        start: makes these images; None where the network takes responses.
         size: px, side of the images that a network with `start` makes: its centre is cut out.
     """
 
     params: Any
     scale: PixelScale
     network: Generator | Refiner = flax.struct.field(pytree_node=False)
-    start: RidgeBaseline | None = None
+    start: Start | None = None
     size: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
@@ -50,20 +48,18 @@ class GANReconstructor:
             InputError: there are other voxels than in training.
         """
         voxels = fmri.shape[1]
-        of_training = self.params["fc7"]["kernel"] if self.start is None else self.start.voxel_mean
-        if voxels != len(of_training):
+        expected = len(self.params["fc7"]["kernel"]) if self.start is None else self.start.n_voxels
+        if voxels != expected:
             raise InputError(
-                f"the generator takes {len(of_training)} voxels, and these responses have "
-                f"{voxels}: give those of the recording and ROI that it was trained on."
+                f"the generator takes {expected} voxels, and these responses have {voxels}: give "
+                "those of the recording and ROI that it was trained on."
             )
         return in_blocks(self._images, fmri)
 
     def _images(self, fmri: jax.Array) -> jax.Array:
         if self.start is None:
             return _generate(self, fmri)
-        whole = tuple(int(side) for side in self.start.shape)
-        begun = self.start.predict(fmri).reshape(-1, *whole)
-        return _generate(self, cut_centre(begun, self.image_shape[0]))
+        return _generate(self, cut_centre(self.start(fmri), self.image_shape[0]))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -71,18 +67,18 @@ class GANReconstructor:
         if isinstance(self.network, Generator):
             return self.network.image_size, self.network.image_size, self.network.channels
         assert self.size is not None and self.start is not None
-        return self.size, self.size, int(self.start.shape[2])
+        return self.size, self.size, self.start.images.shape[3]
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Parameters, pixel scale and ridge by name; the options of the network."""
-        arrays = flatten_dict({"params": self.params}, sep="/")
-        arrays |= {"pixel_mean": self.scale.mean, "pixel_deviation": self.scale.deviation}
+        tree = {"params": self.params}
         options = {name: getattr(self.network, name) for name in _OPTIONS[type(self.network)]}
         if options["dtype"] is not None:
             options["dtype"] = jnp.dtype(options["dtype"]).name
         if self.start is not None:
-            arrays |= {f"{_START}{name}": a for name, a in self.start._asdict().items()}
-            options["size"] = self.size
+            tree["start"], options["size"] = self.start.state(), self.size
+        arrays = flatten_dict(tree, sep="/")
+        arrays |= {"pixel_mean": self.scale.mean, "pixel_deviation": self.scale.deviation}
         return {name: np.asarray(array) for name, array in arrays.items()}, options
 
     @classmethod
@@ -92,17 +88,11 @@ class GANReconstructor:
         scale = PixelScale(arrays.pop("pixel_mean"), arrays.pop("pixel_deviation"))
         dtype = None if options["dtype"] is None else jnp.dtype(options["dtype"])
         options = {**options, "dtype": dtype}
-        size = options.pop("size", None)
+        size, tree = options.pop("size", None), unflatten_dict(arrays, sep="/")
         if size is None:
-            params = unflatten_dict(arrays, sep="/")["params"]
-            return cls(params, scale, Generator(**options))
-        start = {
-            name.removeprefix(_START): arrays.pop(name)
-            for name in list(arrays)
-            if name.startswith(_START)
-        }
-        params = unflatten_dict(arrays, sep="/")["params"]
-        return cls(params, scale, Refiner(**options), RidgeBaseline(**start), size)
+            return cls(tree["params"], scale, Generator(**options))
+        start = Start.restore(tree["start"])
+        return cls(tree["params"], scale, Refiner(**options), start, size)
 
 
 @jax.jit

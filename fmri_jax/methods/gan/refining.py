@@ -3,29 +3,92 @@
 The linear map finds layout and colours from few trials; what it blurs, images have in common
 wherever they lie, and convolutions learn it from few of them. In training each image is that of a
 map without its stimulus, which is as far from the truth as the image of a new response.
+
+Each octave of spatial frequency has a penalty of its own (`linear.pixel_bands`).
 """
 
 import dataclasses
+from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
-from fmri_jax.evaluation.ridge import RidgeBaseline, left_out_images, ridge
+from fmri_jax.errors import InputError
+from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.linear import pixel_bands, target_map
+from fmri_jax.linear.target_map import TargetMap
 
 SHIFT = 4  # px, by which images are shifted at most: AlexNet's stride, whose grid would be learned
 
 
-def start_from_ridge(trials: Trials) -> tuple[RidgeBaseline, Trials]:
-    """Ridge, and the trials with its images, (n, height x width x channels), for responses.
+@flax.struct.dataclass
+class Start:
+    """Ridge regression from responses to whole images, octave by octave.
+
+    Attributes:
+        images: (stimuli, h, w, c) uint8, of training.
+        map: responses -> coefficients of each octave.
+    """
+
+    images: Any
+    map: TargetMap
+
+    @property
+    def n_voxels(self) -> int:
+        """How many voxels it takes."""
+        return len(self.map.map.voxel_mean)
+
+    def __call__(self, fmri: jax.Array) -> jax.Array:
+        """fMRI (n, voxels), standardised as in training -> images (n, h, w, c), not clipped."""
+        height, width = self.images.shape[1:3]
+        found = {name: np.asarray(part) for name, part in self.map.decode(fmri).items()}
+        return jnp.asarray(pixel_bands.images_of(found, height, width))
+
+    def of_training(self) -> np.ndarray:
+        """(stimuli, h, w, c) what maps make of each training stimulus that have not seen it."""
+        fitted, found = self.map, {}
+        for name, true in fitted.targets.items():
+            mean = fitted.means[name]
+            found[name] = np.asarray(mean + fitted.map.left_out(name, true - mean))
+        return pixel_bands.images_of(found, *self.images.shape[1:3])
+
+    def state(self) -> dict[str, Any]:
+        """Arrays by name, as nested dicts; the coefficients are computed from the images again."""
+        return {"images": self.images, "map": target_map.state(self.map, tuple(self.map.targets))}
+
+    @classmethod
+    def restore(cls, tree: dict[str, Any]) -> "Start":
+        """The map whose `state` gave these."""
+        images = np.asarray(tree["images"])
+        return cls(images, target_map.restore(tree["map"], _coefficients(images)))
+
+
+def fit(trials: Trials) -> tuple[Start, Trials]:
+    """Learns from averages of the trials of each stimulus.
+
+    Returns:
+        The map, and one row per stimulus with ridge's image, (h x w x c,), for responses.
 
     Raises:
         InputError: the trials show fewer than two stimuli.
     """
-    fitted = ridge(trials.fmri, trials.stimulus, trials.images, average=False)
-    shown = trials.images[trials.stimulus]
-    images = left_out_images(fitted, trials.fmri, shown, trials.stimulus)
-    return fitted, dataclasses.replace(trials, fmri=images.reshape(len(images), -1))
+    rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
+    if len(seen) < 2:
+        raise InputError("ridge found one training stimulus to start from: expected at least two.")
+    images = trials.images[seen]
+    targets = {name: np.asarray(part) for name, part in _coefficients(images).items()}
+    start = Start(images, target_map.fit(np.asarray(rows), targets, dict.fromkeys(targets), 1))
+    _, first = np.unique(trials.stimulus, return_index=True)
+    given = start.of_training().reshape(len(seen), -1)
+    return start, dataclasses.replace(trials.take(first), fmri=given)
+
+
+def _coefficients(images: np.ndarray) -> dict[str, jax.Array]:
+    found = pixel_bands.coefficients(np.asarray(images, np.float32) / 255)
+    return {name: jnp.asarray(part) for name, part in found.items()}
 
 
 def moved_together(

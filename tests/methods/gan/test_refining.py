@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.ridge import ridge
+from fmri_jax.linear import pixel_bands
 from fmri_jax.methods import RunContext, gan
+from fmri_jax.methods.gan import refining
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
-from fmri_jax.methods.gan.refining import cut_centre, moved_together, start_from_ridge
+from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.training.averaging import averaged
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.gan.conftest import SMALL
@@ -27,15 +28,42 @@ def context(workdir) -> RunContext:
     return RunContext(workdir, "all", jax.random.key(3), make_mesh(1), progress=False)
 
 
+def averages(trials) -> np.ndarray:
+    """Of the two trials of each stimulus, which follow one another."""
+    return trials.fmri.reshape(12, 2, -1).mean(axis=1)
+
+
+def ridge_of_each_octave(start, images, rows, new) -> np.ndarray:
+    """scikit-learn's answer with the penalties that were chosen."""
+    linear = pytest.importorskip("sklearn.linear_model")
+    found = {}
+    for name, part in pixel_bands.coefficients(images).items():
+        model = linear.Ridge(float(start.map.map.alphas[name])).fit(
+            rows, part.reshape(len(rows), -1)
+        )
+        found[name] = model.predict(new).reshape(len(new), *part.shape[1:])
+    return pixel_bands.images_of(found, 32, 32)
+
+
 def test_before_training_the_image_is_that_of_ridge(trials, tmp_path):
     config = dataclasses.replace(ALONE, n_steps=1, learning_rate=0.0, crop=24)
     fitted = GAN(config).fit(trials, context(tmp_path))
-    expected = ridge(trials.fmri, trials.stimulus, trials.images, average=False)
     made = np.asarray(fitted.reconstruct(jnp.asarray(trials.fmri)))
     assert made.shape == (24, 24, 24, 3) and fitted.image_shape == (24, 24, 3)
-    whole = expected.reconstruct(trials.fmri)
-    np.testing.assert_allclose(made, whole[:, 4:28, 4:28], atol=1e-6)
-    np.testing.assert_array_equal(cut_centre(whole, 24), whole[:, 4:28, 4:28])
+    images = np.float32(trials.images / 255)
+    whole = ridge_of_each_octave(fitted.start, images, averages(trials), trials.fmri)
+    np.testing.assert_allclose(made, np.clip(whole, 0, 1)[:, 4:28, 4:28], atol=1e-4)
+
+
+def test_in_training_it_is_given_images_of_stimuli_that_ridge_has_not_seen(trials):
+    start, given = refining.fit(trials)
+    np.testing.assert_array_equal(given.stimulus, np.arange(12))
+    rows, images, others = averages(trials), np.float32(trials.images / 255), np.arange(12) != 5
+    expected = ridge_of_each_octave(start, images[others], rows[others], rows[[5]])
+    np.testing.assert_allclose(given.fmri[5], expected.reshape(-1), atol=1e-4)
+    single = dataclasses.replace(trials, stimulus=np.zeros(24, np.int32))
+    with pytest.raises(InputError, match="expected at least two"):
+        refining.fit(single)
 
 
 def test_a_trained_one_refines_is_kept_and_resumes_to_the_same_bits(trials, tmp_path):
@@ -45,22 +73,11 @@ def test_a_trained_one_refines_is_kept_and_resumes_to_the_same_bits(trials, tmp_
     chex.assert_trees_all_equal(first.params, resumed.params, strict=True)
     fmri = jnp.asarray(trials.fmri)
     made = np.asarray(first.reconstruct(fmri))
-    begun = ridge(trials.fmri, trials.stimulus, trials.images, average=False)
-    assert np.abs(made - begun.reconstruct(trials.fmri)).max() > 1e-4
+    assert np.abs(made - np.clip(first.start(fmri), 0, 1)).max() > 1e-4
     again = gan.restore(*first.state())
     np.testing.assert_array_equal(again.reconstruct(fmri), made)
     with pytest.raises(InputError, match="takes 20 voxels, and these responses have 19"):
         first.reconstruct(fmri[:, 1:])
-
-
-def test_in_training_it_is_given_images_of_stimuli_that_ridge_has_not_seen(trials):
-    _, given = start_from_ridge(trials)
-    fitted = ridge(trials.fmri, trials.stimulus, trials.images, average=False)
-    others = trials.stimulus != 5
-    model = pytest.importorskip("sklearn.linear_model").Ridge(float(fitted.penalty))
-    model.fit(trials.fmri[others], trials.targets()[others].reshape(others.sum(), -1))
-    np.testing.assert_allclose(given.fmri[~others], model.predict(trials.fmri[~others]), atol=1e-4)
-    np.testing.assert_array_equal(given.stimulus, trials.stimulus)
 
 
 def test_both_sides_are_mirrored_and_shifted_alike(trials):

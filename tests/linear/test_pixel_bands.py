@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.fft import dctn
 
-from fmri_jax.methods.feature_decoding import pixel_bands
+from fmri_jax.linear import pixel_bands
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (10, 6, 1), (1, 1, 1)])

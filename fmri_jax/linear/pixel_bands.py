@@ -9,8 +9,6 @@ the pixels.
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from fmri_jax.methods.feature_decoding.config import PIXELS
-
 
 def bands(height: int, width: int) -> np.ndarray:
     """(height, width) int: the band of each coefficient, 0 for the mean.
@@ -25,7 +23,7 @@ def bands(height: int, width: int) -> np.ndarray:
 
 def names(height: int, width: int) -> list[str]:
     """The bands as names of decoded layers, from coarse to fine."""
-    return [f"{PIXELS} band {band}" for band in range(bands(height, width).max() + 1)]
+    return [f"pixels band {band}" for band in range(bands(height, width).max() + 1)]
 
 
 def coefficients(images: np.ndarray) -> dict[str, np.ndarray]:
