@@ -24,6 +24,13 @@ METHODS = (
     ("IC-GAN", "ic_gan{}", {}),
 )
 
+# Of the steps of optimisation and diffusion these are fewer than usual: on training photographs
+# left out that costs .02 at most in any score, and saves minutes.
+FEWER_STEPS = {
+    "Feature decoding": {"n_steps": 50, "learning_rate": 0.03},
+    "Brain-Diffuser": {"n_steps": 20},
+}
+
 
 def get_config(arg: str = ""):
     if arg not in ("", "tiny"):
@@ -37,10 +44,13 @@ def get_config(arg: str = ""):
         "four photographs that training does not show."
     )
     config.evaluation.feature_regions = False  # takes minutes, and is no part of the comparison
+    methods = METHODS
+    if not arg:
+        methods = tuple((n, e, {**o, **FEWER_STEPS.get(n, {})}) for n, e, o in METHODS)
     config.sweep = {
         "variants": tuple(
             (name, {"method": {**load(experiment.format(variant)).method.to_dict(), **options}})
-            for name, experiment, options in METHODS
+            for name, experiment, options in methods
         )
     }
     return config
