@@ -1,249 +1,175 @@
 """How often the verdicts of a page are wrong where nothing is to be found, and how often right.
 
-    python -m benchmarks.verdicts             # the table of docs/verdicts.md
-    python -m benchmarks.verdicts --repeats 100    # with standard errors of 2 %
+    python -m benchmarks.verdicts --cells cells.json            # all; goes on where it was stopped
+    python -m benchmarks.verdicts --rows "above chance" --repeats 200 --cells few.json
+    python -m benchmarks.verdicts --cells cells.json --write docs/verdicts.md    # the table there
 
-Simulated images and decoders, plain NumPy: no network, no recording. Every verdict is taken from
-the functions that pages take it from. False positives are counted under decoders without any
-information, and under pairs of equal ones; then power, under a known signal.
+Simulated images and decoders, plain NumPy: no network, no recording. False positives are counted
+under decoders without any information, and under pairs of equal ones; then power, under a known
+signal.
 """
 
 import argparse
-import dataclasses
-from collections.abc import Callable
+import json
+import math
+import pathlib
+import re
+import zlib
 
 import numpy as np
 
-from fmri_jax.evaluation.intervals import mean_interval
-from fmri_jax.evaluation.permutation import compare, swaps, together
-from fmri_jax.pipeline import chance
-from fmri_jax.pipeline.evidence import Labels
-from fmri_jax.pipeline.rows import METHOD, Rows
+from benchmarks import simulated_verdicts as simulated
+from benchmarks.simulated_runs import BLIND, SIGNAL
+from benchmarks.simulated_verdicts import Verdict
 
 COUNTS = (5, 10, 20, 50, 200)
-SIDE = 6
-PERMUTATIONS = 199  # 1,000 in runs: fewer make a test no less exact
+MARKS = ("<!-- made by benchmarks/verdicts.py -->", "<!-- end of what it made -->")
 
 
-@dataclasses.dataclass(frozen=True)
-class Decoder:
-    """What a simulated decoder answers.
+def verdicts() -> dict[str, Verdict]:
+    """The rows of the table."""
+    noise, mixtures, telling = BLIND.values()
+    return {
+        "above chance: noise on the mean image, 1 fold": simulated.above_chance(noise, 1),
+        "the same, 10 folds (5 of 5 images)": simulated.above_chance(noise, 10),
+        "above chance: mixtures of training images, 10 folds": simulated.above_chance(mixtures, 10),
+        "above chance: an answer that tells the fold, 10 folds": simulated.above_chance(
+            telling, 10
+        ),
+        "above chance: ridge trained on noise, 1 fold": simulated.above_chance_of_ridge(1),
+        "the same ridge, 10 folds": simulated.above_chance_of_ridge(10),
+        "above chance: noise, each image with a near copy, 1 fold": simulated.above_chance(
+            noise, 1, copies=True
+        ),
+        "near copies, 10 folds": simulated.above_chance(noise, 10, copies=True),
+        "above chance: noise that five crops of a photograph share": simulated.of_crops(True),
+        "the same where the recording does not name the photographs": simulated.of_crops(False),
+        "imagined images above chance: noise": Verdict(5, simulated.imagined),
+        "any of 32 leads over equal baselines": simulated.any_lead(),
+        "the same, each image with a near copy": simulated.any_lead(copies=True),
+        "any of 3 leads of two equal ridge decoders, 1 fold of 100 training images": (
+            simulated.decoder_leads(1)
+        ),
+        "the same two decoders, 10 folds": simulated.decoder_leads(10),
+        "the same, 1 fold, training taken as given (no page does)": simulated.decoder_leads(
+            1, conditional=True
+        ),
+        "the same, 10 folds, training taken as given (no page does)": simulated.decoder_leads(
+            10, conditional=True
+        ),
+        "a hypothesis of a sweep about equal variants": simulated.hypothesis(),
+        "the same hypothesis, each image with a near copy": simulated.hypothesis(copies=True),
+        "a difference in a table of runs, equal runs": Verdict(5, simulated.differs),
+        "a star in a table over 3 subjects, equal methods": simulated.over_subjects(3),
+        "the same, 8 subjects": simulated.over_subjects(8),
+        "any of 50 voxels of noise predicted": simulated.any_voxel(1),
+        "the same, five images of each group alike": simulated.any_voxel(5),
+        "a 95 % interval above the truth, skewed scores": simulated.interval("above"),
+        "a 95 % interval below the truth, skewed scores": simulated.interval("below"),
+        "**power**: above chance, 1 fold": simulated.above_chance(SIGNAL, 1),
+        "**power**: above chance, 10 folds": simulated.above_chance(SIGNAL, 10),
+        "**power**: a lead of .8 standard deviations, any of 32": simulated.any_lead(lead=0.8),
+        "**power**: a lead of ridge with half the noise, 1 fold": simulated.decoder_leads(1, 2.0),
+        "**power**: a lead of ridge with half the noise, 10 folds": simulated.decoder_leads(
+            10, 2.0
+        ),
+        "**power**: a hypothesis, .8 standard deviations": simulated.hypothesis(lead=0.8),
+    }
 
-    Attributes:
-        constant: of the training images, what every answer of the fold has in common.
-        mixture: standard deviation of random weights of training images that are added.
-        noise: standard deviation of noise that is added to each pixel.
-        signal: the share of the target's distance from the mean that is added.
+
+def count(cells: pathlib.Path, repeats: int, counts: list[int], rows: str, seed: int) -> None:
+    """Simulates what `cells` does not hold yet, a fifth of the repeats of all cells at a time.
+
+    Of rows in which nothing is false a fifth is enough, of 200 images half.
     """
-
-    constant: Callable[[np.ndarray], np.ndarray]
-    mixture: float = 0.0
-    noise: float = 0.03
-    signal: float = 0.0
-
-    def answer(
-        self, rng: np.random.Generator, training: np.ndarray, targets: np.ndarray
-    ) -> np.ndarray:
-        """(n, SIDE, SIDE, 1) answers of one fold."""
-        weights = rng.normal(0, self.mixture, (len(targets), len(training)))
-        mean = training.mean(axis=0)
-        made = self.constant(training) + np.tensordot(weights, training - mean, 1)
-        made = made + rng.normal(0, self.noise, targets.shape) + self.signal * (targets - mean)
-        return np.clip(made, 0, 1)
-
-
-def _mean(training: np.ndarray) -> np.ndarray:
-    return training.mean(axis=0)
+    found = _read(cells)
+    for part in range(1, 6):
+        for name, verdict in verdicts().items():
+            for n in counts if rows in name else ():
+                share = (1.0 if verdict.meant else 0.2) * (0.5 if n >= 200 else 1.0)
+                wanted = round(repeats * share * part / 5)
+                hits, done = found.get(name, {}).get(str(n), (0, 0))
+                for repeat in range(done, wanted):
+                    rng = np.random.default_rng([seed, zlib.crc32(name.encode()), n, repeat])
+                    hits += bool(verdict.once(rng, n))
+                if done < wanted:
+                    found.setdefault(name, {})[str(n)] = (hits, wanted)
+                    cells.write_text(json.dumps(found, indent=1))
+                    print(
+                        f"{name}, {n} images: {100 * hits / wanted:.1f} % of {wanted}", flush=True
+                    )
 
 
-BLIND = {
-    "noise on the mean image": Decoder(_mean),
-    "mixtures of training images": Decoder(_mean, mixture=0.1, noise=0.0),
-    "an answer that tells the fold": Decoder(lambda x: 2 * x.mean(axis=0) - np.median(x, axis=0)),
-}
-SIGNAL = Decoder(_mean, signal=0.03)
+def table(cells: pathlib.Path) -> str:
+    """The table in Markdown: per cent and, after a plus-minus, standard errors."""
+    found, repeats = _read(cells), set()
+    lines = ["| verdict, in % | meant | " + " | ".join(f"{n} images" for n in COUNTS) + " |"]
+    lines.append("|---|---|" + "---|" * len(COUNTS))
+    for name, verdict in verdicts().items():
+        texts = []
+        for n in COUNTS:
+            hits, done = found.get(name, {}).get(str(n), (0, 0))
+            texts.append(_cell(hits, done, verdict.meant))
+            repeats.add(done)
+        meant = "" if verdict.meant is None else f"{verdict.meant:g}"
+        lines.append(f"| {name} | {meant} | " + " | ".join(texts) + " |")
+    made = " and ".join(f"{n:,}" for n in sorted(repeats, reverse=True) if n)
+    return "\n".join([*lines, "", f"Of {made} simulated runs; ±: one standard error.", ""])
 
 
-def photographs(rng: np.random.Generator, n: int) -> np.ndarray:
-    """Images that resemble one another, with more coarse than fine structure."""
-    coarse = rng.uniform(size=(n, SIDE // 2, SIDE // 2, 1)).repeat(2, axis=1).repeat(2, axis=2)
-    shared = rng.uniform(size=(1, SIDE, SIDE, 1))
-    return 0.4 * shared + 0.35 * coarse + 0.25 * rng.uniform(size=(n, SIDE, SIDE, 1))
+def _cell(hits: int, done: int, meant: float | None) -> str:
+    """A rate; in bold where it is above what is meant by more than two standard errors."""
+    if not done:
+        return "–"
+    rate = hits / done
+    text = f"{100 * rate:.1f} ± {100 * math.sqrt(rate * (1 - rate) / done):.1f}"
+    if meant is None:
+        return text
+    expected = meant / 100
+    allowed = expected + 2 * math.sqrt(expected * (1 - expected) / done)
+    return f"**{text}**" if rate > allowed else text
 
 
-def run(
-    rng: np.random.Generator, decoder: Decoder, n: int, folds: int, copies: bool = False
-) -> Rows:
-    """The rows of a simulated run: one fold with training images of its own, or several."""
-    targets = photographs(rng, 2 * n)[:n]
-    other = photographs(rng, max(n, 20))
-    if copies:  # every image has a near copy, of which a decoder makes the same
-        targets[1::2] = np.clip(targets[: 2 * (n // 2) : 2] + 0.002, 0, 1)
-    group = np.arange(n) // (2 if copies else 1) % folds
-    made, shuffled, means = (np.empty_like(targets) for _ in range(3))
-    for fold in range(folds):
-        here = group == fold
-        training = other if folds == 1 else targets[~here]
-        means[here] = training.mean(axis=0)
-        made[here] = decoder.answer(rng, training, targets[here])
-        blind = dataclasses.replace(decoder, signal=0.0)
-        shuffled[here] = blind.answer(rng, training, targets[here])
-    if copies:
-        made[1::2] = made[: 2 * (n // 2) : 2]
-    return Rows(
-        targets=targets,
-        predictions={METHOD: made, "mean_image": means, "shuffled_fmri": shuffled},
-        vs_train={},
-        stimulus=np.arange(n, dtype=np.int32),
-        split=np.full(n, "test"),
-        fold=group.astype(str),
+def _read(cells: pathlib.Path) -> dict[str, dict[str, tuple[int, int]]]:
+    found: dict[str, dict[str, tuple[int, int]]] = (
+        json.loads(cells.read_text()) if cells.exists() else {}
     )
-
-
-def above_chance(
-    rng: np.random.Generator, decoder: Decoder, n: int, folds: int, copies: bool
-) -> bool:
-    """Whether the page says "above chance"."""
-    _, notes = chance.against_chance(run(rng, decoder, n, folds, copies), PERMUTATIONS)
-    return any(note.kind == "chance" and note.values["above"] for note in notes)
-
-
-def of_groups(rng: np.random.Generator, n: int, known: bool = True) -> bool:
-    """Whether the page says "above chance" of crops of n / 5 photographs, without information.
-
-    Crops of one photograph resemble each other, and so do the answers to them.
-    """
-    group = np.arange(n) // 5
-    likeness = photographs(rng, 2 * n)
-    targets = 0.6 * likeness[group] + 0.4 * likeness[n:]
-    mean = np.broadcast_to(photographs(rng, 20).mean(axis=0), targets.shape)
-    made = mean + rng.normal(0, 0.03, likeness[:n].shape)[group] + rng.normal(0, 0.003, mean.shape)
-    found = Rows(
-        targets=targets,
-        predictions={METHOD: np.clip(made, 0, 1), "mean_image": mean},
-        vs_train={},
-        stimulus=np.arange(n, dtype=np.int32),
-        split=np.full(n, "test"),
-        fold=np.full(n, "all"),
-    )
-    labels = Labels(groups=group if known else None)
-    _, notes = chance.against_chance(found, PERMUTATIONS, labels)
-    return any(note.kind == "chance" and note.values["above"] for note in notes)
-
-
-def scores(rng: np.random.Generator, n: int, n_metrics: int, lead: float = 0.0) -> np.ndarray:
-    """(n_metrics, n) correlated scores of one method; half of them skewed, as identification is."""
-    common = rng.normal(size=n)
-    found = 0.8 * common + 0.6 * rng.normal(size=(n_metrics, n)) + lead
-    found[::2] = 1 - np.exp(-np.exp(found[::2] / 2))
     return found
 
 
-def any_lead(rng: np.random.Generator, n: int, lead: float = 0.0) -> bool:
-    """Whether any of 8 scores is called better than any of 4 baselines."""
-    units = np.arange(n)
-    hard = rng.normal(size=n)  # images that are hard for all
-    ours = scores(rng, n, 8, lead) + hard
-    gaps = {}
-    for name in range(4):
-        theirs = scores(rng, n, 8) + hard
-        gaps |= {(name, m): swaps(ours[m], theirs[m], units, None, PERMUTATIONS) for m in range(8)}
-    return any(gap.value > 0 and gap.adjusted < 0.05 for gap in together(gaps).values())
-
-
-def hypothesis(rng: np.random.Generator, n: int, copies: bool, lead: float = 0.0) -> bool:
-    """Whether one expected ordering of two variants "holds"."""
-    first, second = scores(rng, n, 1, lead)[0], scores(rng, n, 1)[0]
-    units = np.arange(n)
-    if copies:
-        units = units // 2
-        first, second = first[2 * units], second[2 * units]
-    gap = compare(first, second, units, None, PERMUTATIONS)
-    return bool(gap.value > 0 and gap.p < 0.05)
-
-
-def interval_above(rng: np.random.Generator, n: int) -> bool:
-    """Whether a 95 % interval lies wholly above the true mean, of identification-like scores."""
-    values = rng.beta(2, 1, n)
-    return bool(mean_interval(values, np.arange(n), 400, int(rng.integers(2**31))).low > 2 / 3)
-
-
-def interval_below(rng: np.random.Generator, n: int) -> bool:
-    """Whether a 95 % interval lies wholly below the true mean."""
-    values = rng.beta(2, 1, n)
-    return bool(mean_interval(values, np.arange(n), 400, int(rng.integers(2**31))).high < 2 / 3)
-
-
-def verdicts() -> dict[str, tuple[str, Callable[[np.random.Generator, int], bool]]]:
-    """Name of each row -> what is meant, and one simulated verdict."""
-    found: dict[str, tuple[str, Callable[[np.random.Generator, int], bool]]] = {}
-    for name, decoder in BLIND.items():
-        for folds in (1, 10):
-            if folds == 1 and decoder is not BLIND["noise on the mean image"]:
-                continue  # answers of one fold are exchangeable, whatever they are
-            where = "1 fold" if folds == 1 else "10 folds (5 of 5 images)"
-            found[f"above chance: {name}, {where}"] = (
-                "5",
-                lambda rng, n, d=decoder, f=folds: above_chance(rng, d, n, min(f, n), False),
-            )
-    noise = BLIND["noise on the mean image"]
-    found["above chance: noise, each image with a near copy, 1 fold"] = (
-        "5",
-        lambda rng, n: above_chance(rng, noise, n, 1, True),
+def write(page: pathlib.Path, made: str) -> None:
+    """Puts the table between the marks of a page."""
+    first, last = map(re.escape, MARKS)
+    text, n = re.subn(
+        f"({first}\n)(.*?)({last})",
+        lambda match: match[1] + "\n" + made + "\n" + match[3],
+        page.read_text(),
+        flags=re.DOTALL,
     )
-    found["above chance: noise that five crops of a photograph share, 1 fold"] = ("5", of_groups)
-    found["the same, crops taken for independent"] = (
-        "5",
-        lambda rng, n: of_groups(rng, n, False),
-    )
-    found["any of 32 leads over equal baselines"] = ("2.5", any_lead)
-    found["a hypothesis about equal variants"] = ("2.5", lambda rng, n: hypothesis(rng, n, False))
-    found["the same, each image with a near copy"] = (
-        "2.5",
-        lambda rng, n: hypothesis(rng, n, True),
-    )
-    found["interval above the truth"] = ("2.5", interval_above)
-    found["interval below the truth"] = ("2.5", interval_below)
-    found["**power**: above chance, 1 fold"] = (
-        "",
-        lambda rng, n: above_chance(rng, SIGNAL, n, 1, False),
-    )
-    found["**power**: above chance, 10 folds"] = (
-        "",
-        lambda rng, n: above_chance(rng, SIGNAL, n, min(10, n), False),
-    )
-    found["**power**: a lead of .8 standard deviations, any of 32"] = (
-        "",
-        lambda rng, n: any_lead(rng, n, 0.8),
-    )
-    found["**power**: a lead of .8 standard deviations, one hypothesis"] = (
-        "",
-        lambda rng, n: hypothesis(rng, n, False, 0.8),
-    )
-    return found
+    if n != 1:
+        raise SystemExit(f"{page} has no place for the table: expected the lines {MARKS}.")
+    page.write_text(text)
 
 
 def main() -> None:
-    """Prints the table, one row per verdict and one column per number of images."""
+    """Simulates, or writes the table of what was simulated."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--repeats", type=int, default=1000)
+    parser.add_argument("--cells", type=pathlib.Path, required=True, help="counts, kept in JSON")
+    parser.add_argument(
+        "--repeats", type=int, default=2000, help="a fifth for rows of power, half for 200 images"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of images")
     parser.add_argument("--rows", default="", help="only verdicts whose names hold this text")
+    parser.add_argument("--write", type=pathlib.Path, help="a page that gets the table")
     given = parser.parse_args()
-    print("| verdict, in % | meant | " + " | ".join(f"{n} images" for n in given.counts) + " |")
-    print("|---|---|" + "---|" * len(given.counts))
-    for row, (name, (meant, once)) in enumerate(verdicts().items()):
-        if given.rows not in name:
-            continue
-        cells = []
-        for n in given.counts:
-            repeats = given.repeats if n < 200 else max(1, given.repeats // 4)
-            rng = np.random.default_rng([given.seed, row, n])
-            cells.append(f"{100 * np.mean([once(rng, n) for _ in range(repeats)]):.1f}")
-        print(f"| {name} | {meant} | " + " | ".join(cells) + " |", flush=True)
+    if given.write:
+        write(given.write, table(given.cells))
+        return
+    count(given.cells, given.repeats, given.counts, given.rows, given.seed)
+    print(table(given.cells))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ ratio of summed counts), so all resamples together are one product: how often ea
 drawn (resamples, stimuli) times the sums of each stimulus (stimuli, columns).
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -137,11 +138,14 @@ def mean_interval(values: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int
     return bootstrap(with_ones(values), mean_of_sums, stimulus, n_bootstrap, seed)
 
 
+@functools.lru_cache(maxsize=2)  # a page asks for the same some hundred times
 def resamples(n_stimuli: int, n_bootstrap: int, seed: int) -> np.ndarray:
     """How often each stimulus is drawn in each resample, (n_bootstrap, n_stimuli) float64."""
     shares = np.full(n_stimuli, 1 / n_stimuli)
     draws = np.random.default_rng(seed).multinomial(n_stimuli, shares, size=n_bootstrap)
-    return draws.astype(np.float64)
+    found = draws.astype(np.float64)
+    found.flags.writeable = False
+    return found
 
 
 def sums_by_stimulus(columns: Any, stimulus: Any) -> np.ndarray:

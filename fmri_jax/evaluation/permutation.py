@@ -1,6 +1,15 @@
-"""Permutation tests of whether one method is better than others, paired by stimulus."""
+"""Permutation tests of whether one method is better than others, paired by stimulus.
 
+Swaps tell how far a difference depends on the images that were tested. Methods also depend on those
+that they were trained on: other training images, or other responses to them, make other decoders,
+and of several folds each test image trains the decoders of all others. A mean over n images that
+varies by v / n over images varies by about v (1 / n + 1 / m) where m images train. What training
+adds is drawn from resamples of the same differences, `training_share` times as wide.
+"""
+
+import functools
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
@@ -48,6 +57,7 @@ def compare(
     statistic: Statistic | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
+    training: float = 0.0,
 ) -> Difference:
     """Paired comparison of two methods on the same stimuli.
 
@@ -66,6 +76,9 @@ def compare(
         statistic: maps sums (..., columns) to scores (...); by default the mean.
         n_resamples: of the bootstrap and of the permutation test.
         seed: of both.
+        training: how far differences vary with the training data, in units of how far they vary
+            over images (`training_share`); 0 compares two sets of answers as they are. With it no p
+            is exact.
 
     Returns:
         The difference first minus second, its interval and its p-value; nan where undefined, and
@@ -78,7 +91,25 @@ def compare(
         Good (2005), Permutation, Parametric and Bootstrap Tests of Hypotheses, chapter 3;
         Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 (the observed one included).
     """
-    return swaps(first, second, stimulus, statistic, n_resamples, seed).difference
+    return swaps(first, second, stimulus, statistic, n_resamples, seed, training).difference
+
+
+def training_share(n_tested: float, n_trained: float) -> float:
+    """How far a difference of methods varies with their training, where it varies by 1 over images.
+
+    Args:
+        n_tested: test stimuli, of all folds together.
+        n_trained: training stimuli of each fold; 0 where they are not known.
+
+    Returns:
+        sqrt(n / m); 0 where m is not known.
+
+    References:
+        Nadeau & Bengio (2003), "Inference for the generalization error", Machine Learning 52:239,
+        the corrected resampled t-test; Bates, Hastie & Tibshirani (2024), JASA 119:1434 (without
+        such a correction intervals of cross-validation are too short).
+    """
+    return math.sqrt(n_tested / n_trained) if n_trained > 0 else 0.0
 
 
 def swaps(
@@ -88,6 +119,7 @@ def swaps(
     statistic: Statistic | None = None,
     n_resamples: int = 1000,
     seed: int = 0,
+    training: float = 0.0,
 ) -> Swaps:
     """As `compare`, with the differences of all swaps; the same seed swaps the same stimuli."""
     if np.shape(first) != np.shape(second):
@@ -110,10 +142,15 @@ def swaps(
     elif len(a) >= FEW_STIMULI:
         drawn = resamples(len(a), n_resamples, seed)
         ends = tails(statistic(drawn @ a) - statistic(drawn @ b), len(a))
+    wider = math.sqrt(1 + training**2)
+    low, high = (observed + wider * (end - observed) for end in ends)
     moved = swapped @ (b - a)
     null = statistic(total_a + moved) - statistic(total_b - moved)
+    if training:
+        first, second = np.random.default_rng(seed + 1).integers(len(null), size=(2, n_resamples))
+        null, exact = null[first] + training * null[second], False
     p = _share_at_least(np.abs(null), abs(observed), exact)
-    return Swaps(Difference(observed, *ends, p), null, exact)
+    return Swaps(Difference(observed, low, high, p), null, exact)
 
 
 def together(comparisons: Mapping[Key, Swaps]) -> dict[Key, Difference]:
@@ -147,11 +184,17 @@ def together(comparisons: Mapping[Key, Swaps]) -> dict[Key, Difference]:
     }
 
 
+@functools.lru_cache(maxsize=2)  # a page asks for the same some hundred times
 def _which(n_stimuli: int, n_resamples: int, seed: int) -> tuple[np.ndarray, bool]:
     """(swaps, stimuli) of 0 and 1, which stimuli are swapped, and whether these are all ways."""
-    if 2**n_stimuli <= n_resamples:
-        return np.array(list(itertools.product((0, 1), repeat=n_stimuli))), True
-    return np.random.default_rng(seed).integers(0, 2, (n_resamples, n_stimuli)), False
+    exact = 2**n_stimuli <= n_resamples
+    if exact:
+        ways = np.array(list(itertools.product((0.0, 1.0), repeat=n_stimuli)))
+    else:
+        drawn = np.random.default_rng(seed).integers(0, 2, (n_resamples, n_stimuli))
+        ways = drawn.astype(np.float64)
+    ways.flags.writeable = False
+    return ways, exact
 
 
 def _share_at_least(null: np.ndarray, observed: float, exact: bool) -> float:

@@ -131,6 +131,12 @@ class Results:
         level = self.diagnostics.get("identification_2way_blind", 0.5)
         return abs(level - 0.5) > UNEVEN
 
+    @property
+    def training_images(self) -> float:
+        """Training images of a fold that are not the tested one; 0 where they are not known."""
+        least = self.chance.get("identification_vs_train", 0.0)
+        return 1 / least - 1 if least > 0 else 0.0
+
     def units(self, stimulus: np.ndarray) -> np.ndarray:
         """The independent unit of each row of `reconstructions.npz`, whose stimuli these are."""
         found = np.asarray(stimulus).copy()

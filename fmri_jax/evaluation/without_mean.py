@@ -12,6 +12,7 @@ reconstruction adds to the mean of its fold is laid upon the mean of another ima
 for that image.
 """
 
+import functools
 import itertools
 import math
 from typing import Any, NamedTuple
@@ -52,8 +53,10 @@ def identification_without_mean(targets: Any, reconstructions: Any, means: Any) 
     Raises:
         InputError: shapes do not match, or all targets are the same image.
     """
-    own, _, shares = _shares(targets, reconstructions, means, centred=True)
-    return np.asarray(shares[np.arange(len(own)), own], np.float64)
+    own, found = similarities(targets, reconstructions, means)
+    lead = found[np.arange(len(own)), own][:, None] - found
+    won = np.sum(lead > 0, axis=1) + (np.sum(lead == 0, axis=1) - 1) / 2
+    return np.asarray(won / (found.shape[1] - 1), np.float64)
 
 
 def similarities(
@@ -110,25 +113,39 @@ def blind_test(
         Phipson & Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39 (the observed one included).
     """
     own, counts, shares = _shares(targets, reconstructions, means, centred)
-    summed = np.zeros((len(counts), shares.shape[1]))
-    np.add.at(summed, own, shares)
-    answers = summed / counts[:, None]  # [whose answer, which image it is asked for]
+    # [whose answer, which image it is asked for]
+    answers = _sums(shares.astype(np.float64), own) / counts[:, None]
     of_unit = _units(own, len(counts), units)
     donors = _donors(of_unit)
     weighted = answers[donors, np.arange(len(counts))] * counts / counts.sum()
-    by_unit = np.zeros((len(donors), len(donors)))  # [unit that answers, unit that is asked for]
-    np.add.at(by_unit.T, of_unit, weighted.T)
+    by_unit = _sums(weighted.T, of_unit).T  # [unit that answers, unit that is asked for]
     observed = float(np.trace(by_unit))
-    n, exact = len(donors), math.factorial(min(len(donors), 20)) <= n_permutations
+    n = len(donors)
+    orders, exact = _exchanges(n, n_permutations, seed)
+    null = by_unit[orders, np.arange(n)].sum(axis=1)
+    as_good = int(np.sum(null >= observed - 1e-9))
+    p = as_good / len(null) if exact else (1 + as_good) / (1 + len(null))
+    return BlindTest(observed, float(by_unit.mean(axis=0).sum()), p, n)
+
+
+@functools.lru_cache(maxsize=2)  # a page asks twice, raw and without the mean
+def _exchanges(n: int, n_permutations: int, seed: int) -> tuple[np.ndarray, bool]:
+    """(exchanges, n) which unit answers for each, and whether these are all ways."""
+    exact = math.factorial(min(n, 20)) <= n_permutations
     if exact:
         orders = np.array(list(itertools.permutations(range(n))))
     else:
         orders = np.tile(np.arange(n), (n_permutations, 1))
         orders = np.random.default_rng(seed).permuted(orders, axis=1)
-    null = by_unit[orders, np.arange(n)].sum(axis=1)
-    as_good = int(np.sum(null >= observed - 1e-9))
-    p = as_good / len(null) if exact else (1 + as_good) / (1 + len(null))
-    return BlindTest(observed, float(by_unit.mean(axis=0).sum()), p, n)
+    orders.flags.writeable = False
+    return orders, exact
+
+
+def _sums(rows: np.ndarray, number: np.ndarray) -> np.ndarray:
+    """(numbers, ...) sums of the rows that have the same number; every number has one."""
+    order = np.argsort(number, kind="stable")
+    _, starts = np.unique(number[order], return_index=True)
+    return np.add.reduceat(rows[order], starts, axis=0)
 
 
 class _Asked(NamedTuple):
@@ -226,15 +243,17 @@ def _scores(
 
 def _win_shares(scores: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """(rows, asked) share of the other images below each of those `asked` for; a tie is half."""
-    others = scores.shape[1] - 1
-    if len(asked) > 8:
+    n, images = scores.shape
+    if 4 * len(asked) > images:
         from scipy.stats import rankdata  # slow to import
 
-        return (rankdata(scores, axis=1)[:, asked] - 1) / others
-    own = scores[:, asked]
-    below = [np.sum(scores < x[:, None], axis=1) for x in own.T]
-    tied = [np.sum(scores == x[:, None], axis=1) - 1 for x in own.T]
-    return (np.stack(below, axis=1) + np.stack(tied, axis=1) / 2) / others
+        return (rankdata(scores, axis=1)[:, asked] - 1) / (images - 1)
+    # Few are asked for: all rows are searched as one, each shifted beyond the one before.
+    shift = 4 / TIE * np.arange(n)[:, None]
+    ordered, own = (np.sort(scores, axis=1) + shift).ravel(), scores[:, asked] + shift
+    below, up_to = (np.searchsorted(ordered, own, side) for side in ("left", "right"))
+    before = images * np.arange(n)[:, None]
+    return ((below + up_to - 1) / 2 - before) / (images - 1)
 
 
 def _home(fold: np.ndarray, own: np.ndarray, n_images: int) -> np.ndarray:

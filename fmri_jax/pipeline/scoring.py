@@ -10,7 +10,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation import baselines
 from fmri_jax.evaluation.eight_numbers import COMPARISONS, NUMBERS, eight_numbers
 from fmri_jax.evaluation.perceptual import PerceptualWeights
-from fmri_jax.evaluation.permutation import Difference, Swaps, swaps, together
+from fmri_jax.evaluation.permutation import Difference, Swaps, swaps, together, training_share
 from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.results import ImageScores, Results, Scores
 from fmri_jax.evaluation.scores import (
@@ -62,15 +62,19 @@ def score_run(
         for name in baselines.ordered(set(test.predictions) - {METHOD})
     }
     unit = units(test, labels)
+    stimuli = len(np.unique(test.stimulus))
+    training = training_share(stimuli, float(np.mean(n_train)))
     numbers, missing = _eight_numbers(test, unit, config) if config.eight_numbers else ({}, {})
     return Results(
         sets=sets,
         baselines={
             name: summarise(result, test.stimulus, n_bootstrap=0) for name, result in weaker.items()
         },
-        differences=_differences(ours, weaker, unit, config) if config.n_bootstrap else {},
+        differences=_differences(ours, weaker, unit, config, training)
+        if config.n_bootstrap
+        else {},
         without_brain=_without_brain(weaker, unit, config),
-        chance=chance(len(np.unique(test.stimulus)), n_train),
+        chance=chance(stimuli, n_train),
         per_image=tuple(sorted(per_image, key=lambda entry: entry.index)),
         eight_numbers=numbers,
         not_computed=missing,
@@ -130,17 +134,22 @@ def _per_image(
 
 
 def _differences(
-    ours: PerImage, weaker: Mapping[str, PerImage], units: np.ndarray, config: EvaluationConfig
+    ours: PerImage,
+    weaker: Mapping[str, PerImage],
+    units: np.ndarray,
+    config: EvaluationConfig,
+    training: float,
 ) -> dict[str, dict[str, Difference]]:
     """How far the run scores above each baseline, paired: hard images are hard for both.
 
     All metrics and baselines are one family: whatever the page calls beaten is so by a p over all.
+    They hold for other training data, too: differences vary with these by `training`.
     """
     made = {
         (name, metric): gap
         for name, theirs in weaker.items()
         for metric in [*ours.values, *ours.columns]
-        if (gap := _gap(ours, theirs, metric, units, config)) is not None
+        if (gap := _gap(ours, theirs, metric, units, config, training)) is not None
     }
     found: dict[str, dict[str, Difference]] = {name: {} for name in weaker}
     for (name, metric), difference in together(made).items():
@@ -150,14 +159,19 @@ def _differences(
 
 
 def _gap(
-    ours: PerImage, theirs: PerImage, metric: str, units: np.ndarray, config: EvaluationConfig
+    ours: PerImage,
+    theirs: PerImage,
+    metric: str,
+    units: np.ndarray,
+    config: EvaluationConfig,
+    training: float = 0.0,
 ) -> Swaps | None:
     """One metric of two predictions, paired; None where one of them lacks it."""
     pair = [result.values.get(metric, result.columns.get(metric)) for result in (ours, theirs)]
     if pair[0] is None or pair[1] is None:
         return None
     statistic = METRICS[metric].statistic
-    return swaps(pair[0], pair[1], units, statistic, config.n_bootstrap, config.seed)
+    return swaps(pair[0], pair[1], units, statistic, config.n_bootstrap, config.seed, training)
 
 
 def _without_brain(

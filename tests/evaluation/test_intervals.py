@@ -7,7 +7,7 @@ import scipy.stats
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.intervals import bootstrap, mean_interval, resamples
-from fmri_jax.evaluation.permutation import compare, swaps, together
+from fmri_jax.evaluation.permutation import compare, swaps, together, training_share
 
 
 def test_bootstrap_is_a_loop_over_resampled_rows():
@@ -139,6 +139,44 @@ def test_p_of_few_stimuli_is_exact():
     )
     assert compare(first, second, np.arange(8)).p == pytest.approx(theirs.pvalue)
     assert compare(np.ones(5), np.zeros(5), np.arange(5)).p == 1 / 16
+
+
+def test_what_training_adds_has_the_variance_of_nadeau_and_bengio():
+    """p is that of a normal distribution of variance v (1/n + 1/m), m images in training."""
+    rng, n = np.random.default_rng(3), 60
+    first, second = rng.normal(0.3, 1, n), rng.normal(size=n)
+    assert training_share(n, 0) == 0
+    for trained in (30, 54, 6000):
+        share = training_share(n, trained)
+        found = compare(first, second, np.arange(n), None, 4000, training=share)
+        error = np.sqrt(np.mean((first - second) ** 2) * (1 / n + 1 / trained))
+        expected = 2 * scipy.stats.norm.sf(abs(found.value) / error)
+        assert found.p == pytest.approx(expected, rel=0.15, abs=0.005)
+        alone = compare(first, second, np.arange(n), None, 4000)
+        assert found.high - found.low == pytest.approx(
+            (alone.high - alone.low) * np.sqrt(1 + n / trained)
+        )
+
+
+def test_methods_that_are_equal_are_seldom_called_different_in_cross_validation():
+    """Each image of a fold trains the decoders of the others: swaps alone err far too often."""
+    verdicts = {True: [], False: []}
+    for seed in range(150):
+        rng, n = np.random.default_rng(seed), 16
+        signal, noise = rng.normal(size=(n, 8)), rng.normal(size=(2, n, 12))
+        errors = []
+        for x in signal @ rng.normal(size=(8, 12)) + 2 * noise:
+            left_out = [np.delete(np.arange(n), i) for i in range(n)]
+            made = [
+                x[i] @ np.linalg.solve(x[k].T @ x[k] + 3 * np.eye(12), x[k].T @ signal[k])
+                for i, k in enumerate(left_out)
+            ]
+            errors.append(np.mean((made - signal) ** 2, axis=1))
+        for corrected in verdicts:
+            share = training_share(n, n - 1) if corrected else 0
+            p = compare(*errors, np.arange(n), None, 400, training=share).p
+            verdicts[corrected].append(p < 0.05)
+    assert np.mean(verdicts[True]) <= 0.06 < 0.12 < np.mean(verdicts[False])
 
 
 def test_comparisons_made_together_are_corrected_for_their_number_and_correlation():

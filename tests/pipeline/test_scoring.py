@@ -78,6 +78,9 @@ def test_a_single_stimulus_has_no_interval(rows):
     assert all(several.test[metric].has_interval for metric in differing)
 
 
+RATIO = np.sqrt((1 + 20 / 25) / (1 + 20 / 900))  # of 20 images tested
+
+
 def test_each_baseline_has_its_paired_difference():
     """A small lead on every image is certain, though images differ by more than the lead."""
     rng = np.random.default_rng(1)
@@ -95,7 +98,7 @@ def test_each_baseline_has_its_paired_difference():
         fold=np.full(n, "all"),
     )
     config = EvaluationConfig(perceptual=False)
-    scores = scoring.score_run(scored, [str(i) for i in range(n)], 1, config, None)
+    scores = scoring.score_run(scored, [str(i) for i in range(n)], 900, config, None)
     test, ridge = scores.test, scores.baselines["ridge"]
     for metric in ("pixel_correlation", "mse"):
         assert test[metric].low < ridge[metric].value < test[metric].high
@@ -107,10 +110,16 @@ def test_each_baseline_has_its_paired_difference():
     assert scores.without_brain["ridge"]["mse"] in ("mean_image", "shuffled_fmri")
     blind = dict.fromkeys(("mean_image", "shuffled_fmri"), noise)
     scored = dataclasses.replace(scored, predictions=scored.predictions | blind)
-    decoded = scoring.score_run(scored, [str(i) for i in range(n)], 1, config, None)
+    decoded = scoring.score_run(scored, [str(i) for i in range(n)], 900, config, None)
     assert decoded.significance("pixel_correlation", "ridge") == "beaten"
     assert set(decoded.without_brain["ridge"]) == {"detail_error"}  # noise is as rich as noise
     assert scores.differences["shuffled_fmri"]["ssim"] == (0, 0, 0, 1, 1)
+    # Trained on hardly more images than are tested, so small a lead is not one of the method.
+    few = scoring.score_run(scored, [str(i) for i in range(n)], 25, config, None)
+    for metric, gap in few.differences["ridge"].items():
+        surer = decoded.differences["ridge"][metric]
+        assert gap.high - gap.low == pytest.approx((surer.high - surer.low) * RATIO, rel=1e-6)
+        assert gap.adjusted >= surer.adjusted
 
 
 def test_binary_scores_differ_by_their_pooled_counts(rows):

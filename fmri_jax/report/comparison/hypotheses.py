@@ -76,9 +76,9 @@ def seeds_remark(variants: Sequence[Variant]) -> str:
     names = "every variant" if len(few) == len(variants) else ", ".join(v.name for v in few)
     each = "One seed each" if all(len(v.runs) == 1 for v in few) else "Fewer than three seeds each"
     return (
-        f"{each}: {names}. Such models are trained from a random start, and the tests swap images "
-        "only: p < .05 says that these trained networks differ on other images, too, and another "
-        "seed may reverse it."
+        f"{each}: {names}. Such models are trained from a random start. The tests allow for other "
+        "images, in testing and in training, but not for another start: another seed may reverse "
+        "what p < .05 says of these networks."
     )
 
 

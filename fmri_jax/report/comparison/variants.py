@@ -13,7 +13,7 @@ from fmri_jax.evaluation import registry
 from fmri_jax.evaluation.intervals import Score, Statistic, bootstrap, mean_of_sums, with_ones
 from fmri_jax.evaluation.notes import Note, know_test_images
 from fmri_jax.evaluation.pair import Pair
-from fmri_jax.evaluation.permutation import Difference
+from fmri_jax.evaluation.permutation import Difference, training_share
 from fmri_jax.evaluation.permutation import compare as paired
 from fmri_jax.files import place
 from fmri_jax.report import run_notes
@@ -232,7 +232,13 @@ def difference(variant: Variant, other: Variant, metric: str) -> Difference | No
         # One has averaged trials, or numbers its images otherwise: each image counts once.
         columns, others = _by_stimulus(variant, columns), _by_stimulus(other, others)[order]
         units = units[np.searchsorted(variant.stimulus, variant.stimuli)]
-    return paired(columns, others, units, statistic)
+    return paired(columns, others, units, statistic, training=_training(variant, other))
+
+
+def _training(variant: Variant, other: Variant) -> float:
+    """How far their difference varies with training: with that of fewer images."""
+    trained = min(v.first.scores.training_images for v in (variant, other))
+    return training_share(len(variant.stimuli), trained)
 
 
 def _by_stimulus(variant: Variant, columns: np.ndarray) -> np.ndarray:
