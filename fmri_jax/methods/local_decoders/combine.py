@@ -5,6 +5,8 @@ decoder with ten voxels for a hundred trials predicts its own training trials mu
 elements best of all, and weights learned from those predictions reward that.
 """
 
+import functools
+import itertools
 from typing import Any
 
 import jax
@@ -126,10 +128,25 @@ def scale_weights(
     Returns:
         (scales,).
     """
+    given = jnp.asarray(basis.synthesis), jnp.asarray(equal_weights(basis))
+    return _scale_weights(predictions, images, *given, key, basis.counts)
+
+
+@functools.partial(jax.jit, static_argnames="counts")
+def _scale_weights(
+    predictions: jax.Array,
+    images: jax.Array,
+    synthesis: jax.Array,
+    equal: jax.Array,
+    key: jax.Array,
+    counts: tuple[int, ...],
+) -> jax.Array:
+    """`scale_weights` in one program; `counts` are the elements of each scale, in their order."""
+    ends = list(itertools.accumulate(counts))
     layers = jnp.stack(
         [
-            matmul(predictions[:, basis.scale == k], basis.synthesis[basis.scale == k])
-            for k in range(len(basis.sizes))
+            matmul(predictions[:, end - count : end], synthesis[end - count : end])
+            for count, end in zip(counts, ends, strict=True)
         ],
         axis=1,
     )  # (n, scales, pixels): each scale's own image
@@ -139,11 +156,10 @@ def scale_weights(
     unit = jnp.sqrt(jnp.mean(jnp.square(sizes)))
     unit = jnp.where(unit > 0, unit, 1)
     sizes = jnp.where(sizes > 0, sizes, unit)
-    start = equal_weights(basis) * sizes / unit
+    start = equal * sizes / unit
     return _descend(layers / sizes[:, None], images / unit, start, key) * unit / sizes
 
 
-@jax.jit
 def _descend(layers: jax.Array, images: jax.Array, start: jax.Array, key: jax.Array) -> jax.Array:
     optimiser = optax.sgd(optax.cosine_decay_schedule(LEARNING_RATE, N_STEPS), momentum=0.9)
 

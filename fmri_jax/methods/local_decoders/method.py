@@ -1,5 +1,6 @@
 """Local decoders as a method: from prepared trials to one linear map from voxels to pixels."""
 
+import contextlib
 import dataclasses
 import warnings
 from typing import Any
@@ -8,6 +9,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
@@ -21,7 +23,7 @@ from fmri_jax.methods.local_decoders.combine import (
     learn,
     synthesise,
 )
-from fmri_jax.methods.local_decoders.decoders import ElementModel
+from fmri_jax.methods.local_decoders.decoders import SHARED, ElementModel
 from fmri_jax.methods.local_decoders.options import REGULARISATION, Config
 from fmri_jax.methods.local_decoders.selection import select
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
@@ -167,6 +169,24 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
         config: what is fitted.
         key: random key for the learned weights.
     """
+    with _one_thread_each(config, training.fmri.shape[1]):
+        # Before the threads are given back, what was dispatched must be done.
+        return jax.block_until_ready(_fit(training, config, key))
+
+
+def _one_thread_each(config: Config, n_voxels: int) -> contextlib.AbstractContextManager[Any]:
+    """LAPACK with one thread, where it solves many small systems and not a few large ones.
+
+    Its threads wait for each other, busily: beside other work a fit took ten times as long.
+    """
+    shared = config.decoder in SHARED and config.n_voxels >= n_voxels
+    few = shared or config.decoder == "receptive_fields"
+    if few and config.select != "inner":
+        return contextlib.nullcontext()
+    return threadpool_limits(1, "blas")
+
+
+def _fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstructor:
     learns = config.select == "inner" or config.weights != "equal"
     if learns and not training.has_inner_folds(config.n_inner):
         config = _equal(config, "leave a single image to learn from")
@@ -196,6 +216,6 @@ def _equal(config: Config, why: str) -> Config:
         f"with weights={config.weights!r} and select={config.select!r}, inner folds {why}: scales "
         "are weighted equally and nothing is chosen; give more distinct training images, at least "
         "3 in each fold, or more inner folds (n_inner).",
-        stacklevel=4,
+        stacklevel=5,
     )
     return dataclasses.replace(config, weights="equal", select="fixed")
