@@ -36,6 +36,7 @@ from fmri_jax.pipeline.rows import Rows
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.training_sample import training_sample
+from fmri_jax.report.text.text_format import count
 from fmri_jax.training import needs
 
 TRAINING_SAMPLE = 50  # training images of all folds that are reconstructed beside the test images
@@ -110,14 +111,15 @@ def run_folds(
             mesh=mesh,
             progress=progress,
         )
-        parts.append(run_fold(fold, number, n_train, method, context, record, steps))
+        left = n_folds - number
+        parts.append(run_fold(fold, number, n_train, method, context, record, steps, left))
         done.append(fold.without_responses())
         del fold, context
         record.save()
         if progress and number == 0 and n_folds > 1:
-            left = foresight.n_bytes(record.workdir) - before
+            kept = foresight.n_bytes(record.workdir) - before
             took = time.perf_counter() - began
-            needs.say(foresight.remaining(n_folds, took, left))
+            needs.say(foresight.remaining(n_folds, took, kept))
     return rows.concatenate(parts), done
 
 
@@ -129,6 +131,7 @@ def run_fold(
     context: RunContext,
     record: RunRecord,
     steps: Steps = NOTHING_BESIDE,
+    left: int = 1,
 ) -> Rows:
     """Fits the method on one fold and reconstructs its test trials, or reads what was kept.
 
@@ -141,6 +144,8 @@ def run_fold(
         record: takes the time of each phase, and what the fitted model says of itself where it has
             a method `summary`.
         steps: what is done beside.
+        left: how many folds are to be done, this one among them: there must be room for their
+            images before the first fit.
 
     Returns:
         The fold's rows.
@@ -150,7 +155,9 @@ def run_fold(
     finished = _finished(context.workdir, number, fold.name)
     if finished is not None:
         return fold_images.completed(finished, tested, FoldContext(fold, number))
-    needs.check(fold_images.needed(tested), context, "what a fold keeps of its images")
+    said = dataclasses.replace(context, progress=context.progress and number == 0)
+    what = f"keeping the images of {count(left, 'fold')}"
+    needs.check(fold_images.needed(tested, left), said, what)
     reconstructor = _fitted(fold, number, method, context, record, steps)
     controls = fold_images.controls(reconstructor, fold, number, steps.controlled)
     baselines = FoldContext(fold, number, fold_images.reconstruct(reconstructor), controls)

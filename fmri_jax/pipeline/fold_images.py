@@ -21,12 +21,17 @@ from fmri_jax.training import needs
 Pictured = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def needed(tested: Mapping[str, Trials]) -> needs.Needs:
-    """The rows of a fold: targets, reconstructions and as many images of each baseline."""
+def needed(tested: Mapping[str, Trials], folds: int = 1) -> needs.Needs:
+    """The rows of folds: targets, reconstructions and as many images of each baseline.
+
+    Args:
+        tested: trials of a fold by their set.
+        folds: how many such folds are to be kept on disk; one is held in memory.
+    """
     kinds = 2 + len(BASELINES)
     n_bytes = 4 * kinds * sum(len(of.fmri) * of.images[0].size for of in tested.values())
     cure = "use smaller images (config.preparation.image_size)"
-    return needs.Needs(host=n_bytes, disk=n_bytes, cure=cure)
+    return needs.Needs(host=n_bytes, disk=folds * n_bytes, cure=cure)
 
 
 def reconstruct(reconstructor: Reconstructor) -> Callable[[Any], np.ndarray]:

@@ -61,7 +61,7 @@ def _folds(n_folds: int, images: int) -> list[str]:
     if n_folds > MANY_FOLDS:
         return [
             f"{count(n_folds, 'fold')}, and as many fits: --config.preparation.n_folds=10 leaves "
-            "out a tenth at a time. What they take in time and on disk is reported after the first."
+            "out a tenth at a time. What they take in time is reported after the first."
         ]
     if n_folds == images > 1:
         return [

@@ -8,10 +8,12 @@ import pytest
 
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.recording import Recording
+from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
-from fmri_jax.pipeline import cross_validation
+from fmri_jax.pipeline import cross_validation, fold_images
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.training_sample import training_sample
+from fmri_jax.training import needs
 from fmri_jax.training.mesh import make_mesh
 
 ROWS = 50  # over all folds, and more where they do not divide
@@ -105,3 +107,16 @@ def test_rows_are_taken_by_bools_and_by_indices(tmp_path):
     chosen = np.flatnonzero(rows.split == "train")
     by_bool, by_index = rows.take(rows.split == "train"), rows.take(chosen[::-1])
     np.testing.assert_array_equal(by_bool.stimulus, by_index.stimulus[::-1])
+
+
+def test_room_for_the_images_of_all_folds_is_looked_for_before_the_first_fit(tmp_path, monkeypatch):
+    """Three folds of 3 images, twice each, and 2 of the training images."""
+    part = next(folds(two_trials_each(9), PreparationConfig(split="stimulus", n_folds=3)))
+    context = RunContext(tmp_path, part.name, jax.random.key(0), make_mesh(1), progress=False)
+    tested = {**part.tests, "train": training_sample(part, 0, 2)}
+    one = fold_images.needed(tested)
+    assert fold_images.needed(tested, 3) == dataclasses.replace(one, disk=3 * one.disk)
+    monkeypatch.setattr(needs, "_free_on_disk", lambda folder: 3 * one.disk - 1)
+    monkeypatch.setattr(Grey, "fit", lambda *_: pytest.fail("it was fitted"))
+    with pytest.raises(InputError, match="keeping the images of 3 folds takes at least .* of room"):
+        cross_validation.run_fold(part, 0, 2, Grey(), context, RunRecord(tmp_path), left=3)
