@@ -17,6 +17,7 @@ from fmri_jax.evaluation.intervals import mean_interval
 from fmri_jax.pipeline.json_files import write_json
 from fmri_jax.report import encoding_page
 from fmri_jax.report.rendering import write_file
+from fmri_jax.report.text.text_format import csv_cell
 
 FORMAT = 1
 EVERYWHERE = "all"  # the region of all chosen voxels
@@ -193,12 +194,12 @@ def _table(
         noise = ["", ""] if known is None else [known[row], predictions.ceiling[row]]
         counted = int(predictions.counted[row])
         numbers = [*noise, counted, layers[best[row]], *(column[row] for column in columns)]
-        writer.writerow([voxel, ";".join(inside), *map(_text, numbers)])
+        writer.writerow([voxel, csv_cell(";".join(inside)), *map(_text, numbers)])
     return file.getvalue()
 
 
 def _text(value: Any) -> str:
     """A number of five digits, nothing where it is nan; words as they are."""
     if isinstance(value, (str, int)):
-        return str(value)
+        return csv_cell(value) if isinstance(value, str) else str(value)
     return f"{value:.5g}" if np.isfinite(value) else ""

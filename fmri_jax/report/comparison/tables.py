@@ -11,6 +11,7 @@ from fmri_jax.errors import plain
 from fmri_jax.evaluation import registry
 from fmri_jax.report import tables
 from fmri_jax.report.comparison.entries import Entry, best_runs
+from fmri_jax.report.text.text_format import csv_cell
 
 _TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
 
@@ -100,16 +101,10 @@ def as_csv(rows: Sequence[Entry]) -> str:
                     numbers += row.differences.get(metric, ())
                 texts = [f"{number:.6g}" if math.isfinite(number) else "" for number in numbers]
                 kind = "baseline" if row.baseline else "run"
-                line = [*map(_plain_cell, (row.name, kind, split, metric)), *texts]
+                line = [*map(csv_cell, (row.name, kind, split, metric)), *texts]
                 line += [""] * (len(_CSV_HEADER) - 1 - len(line))
                 writer.writerow([*line, "yes" if row.simulated else "no"])
     return stream.getvalue()
-
-
-def _plain_cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula, as one that begins with = may be."""
-    found = plain(text)
-    return f"'{found}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else found
 
 
 def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from fmri_jax.errors import plain
+
 
 def count(number: Any, noun: str, plural: str = "") -> str:
     """`1 image`, `1,200 images`."""
@@ -48,3 +50,9 @@ def duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def csv_cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as one that begins with = may be."""
+    found = plain(text)
+    return f"'{found}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else found

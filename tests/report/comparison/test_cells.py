@@ -2,9 +2,13 @@
 
 import csv
 import io
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from fmri_jax.evaluation.encoding_scores import Predictions
+from fmri_jax.pipeline import encoding_results
 from fmri_jax.report.comparison.entries import Entry
 from fmri_jax.report.comparison.tables import as_csv, as_markdown
 
@@ -31,3 +35,15 @@ def one_entry():
         return Entry(name=name, label=name, sets={"test": {"mse": Score(value=-0.5)}})
 
     return make
+
+
+def test_neither_regions_nor_layers_are_formulas_in_the_table_of_voxels():
+    """Numbers below 0 stay numbers."""
+    assert encoding_results._text("@layer") == "'@layer"
+    assert encoding_results._text(-0.5) == "-0.5"
+    correlation = {"=model": np.zeros(1)}
+    everywhere = Predictions(np.zeros((2, 1)), {}, np.arange(2), None)
+    found = SimpleNamespace(predictions=everywhere, voxels=np.ones(1, bool), weights={})
+    text = encoding_results._table(found, {"=1+1": np.ones(1, bool)}, correlation)
+    (line,) = csv.DictReader(io.StringIO(text))
+    assert line["regions"] == "'=1+1" and line["best_layer"] == "'=model"
