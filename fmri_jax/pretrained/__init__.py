@@ -43,9 +43,9 @@ def load(name: str, path: str | pathlib.Path | None = None, download: bool = Tru
     if arrays is None:
         arrays, origin = _found(weights, download)
         cache.save(name, arrays, origin)
-    import jax.numpy as jnp
+    import jax
 
-    return weights.finish({key: jnp.asarray(value) for key, value in arrays.items()})
+    return weights.finish(jax.device_put(arrays))  # `jnp.asarray` compiles a program per shape
 
 
 def get(name: str, source: str | None = None) -> None:

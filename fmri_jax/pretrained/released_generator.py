@@ -14,7 +14,7 @@ References:
 import pathlib
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 from fmri_jax.errors import InputError
@@ -97,4 +97,4 @@ def load_generator(path: str | pathlib.Path) -> tuple[Generator, dict[str, Any]]
     hidden, voxels = blobs["defc7/0"].shape[-2:]
     network = Generator(image_size=227, hidden=hidden)
     arrays = rules.port(blobs, generator_rules(), rules.shapes(network, (voxels,)), path)
-    return network, rules.unflatten({name: jnp.asarray(value) for name, value in arrays.items()})
+    return network, rules.unflatten(jax.device_put(arrays))

@@ -166,7 +166,7 @@ class BrainDiffuserReconstructor:
         config = section(Config, options["config"], "model")
         tree = unflatten_dict(arrays, sep="/")
         images = np.asarray(tree.pop("images"))
-        tree = jax.tree.map(jnp.asarray, tree)
+        tree = jax.device_put(tree)
         first, second = load_priors(config)
         for prior, name, fitted in zip(
             (first, second), (config.prior, config.diffusion), options["priors"], strict=True

@@ -98,7 +98,7 @@ class ImagePrior:
 
     def start(self, decoded: Layers, n: int) -> Any:
         """The same random weights for every image, so that none depends on the others."""
-        params = self.network.init(jax.random.key(1), self.noise)["params"]
+        params = jax.jit(self.network.init)(jax.random.key(1), self.noise)["params"]
         return jax.tree.map(lambda x: jnp.repeat(x[None], n, axis=0), params)
 
     def images(self, variables: Any) -> jax.Array:

@@ -84,7 +84,7 @@ class GANReconstructor:
     @classmethod
     def restore(cls, arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructor":
         """The generator whose `state()` gave these."""
-        arrays = {name: jnp.asarray(array) for name, array in arrays.items()}
+        arrays = jax.device_put(dict(arrays))
         scale = PixelScale(arrays.pop("pixel_mean"), arrays.pop("pixel_deviation"))
         dtype = None if options["dtype"] is None else jnp.dtype(options["dtype"])
         options = {**options, "dtype": dtype}

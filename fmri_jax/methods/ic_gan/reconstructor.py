@@ -136,7 +136,7 @@ class ICGANReconstructor:
         from fmri_jax.methods.ic_gan.method import load_prior
 
         config = section(Config, options["config"], "model")
-        tree = jax.tree.map(jnp.asarray, unflatten_dict(arrays, sep="/"))
+        tree = jax.device_put(unflatten_dict(arrays, sep="/"))
         prior = load_prior(config)
         if prior.fingerprint != options["prior"]:
             raise InputError(

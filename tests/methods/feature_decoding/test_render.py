@@ -126,7 +126,7 @@ def test_the_deep_image_prior_paints_what_was_decoded(problem):
     canvas = ImagePrior(jax.random.uniform(jax.random.key(0), (1, 4, 4, 3)), SHAPE[1:])
     config = options(n_steps=60, learning_rate=3e-3, final_learning_rate=3e-3)
     objective, start = make(encoder, images), canvas.start({}, 3)
-    before = objective(canvas.images(start))
+    before = objective(jax.jit(canvas.images)(start))
     found, lowest = render(objective, canvas, start, config, jax.random.key(0))
     assert found.shape == SHAPE and (np.asarray(lowest) < 0.8 * np.asarray(before)).all()
     np.testing.assert_allclose(objective(found), lowest, rtol=1e-4)
