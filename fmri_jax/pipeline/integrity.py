@@ -9,13 +9,20 @@ from fmri_jax.files import cache_folder, set_aside
 from fmri_jax.pretrained import cache as weights
 from fmri_jax.training import logs
 
-CHANGING = ("checkpoints", "events", "slurm", "records")  # may go or grow after a run has finished
+CHANGING = (
+    "checkpoints",
+    "events",
+    "inner",
+    "slurm",
+    "records",
+)  # may go or grow after a run has finished
 CURVES = "metrics.jsonl"
 # What becomes of a damaged file, by the first part of its path in a run.
 REMEDIES = {
     "folds": "this fold is computed again",
     "decoders": "its fold is computed again",
     "checkpoints": "training would resume from the checkpoint before it",
+    "inner": "a candidate is compared again, if its fold is computed again",
     CURVES: "its damaged lines are dropped",
 }
 SCORED_AGAIN = "scores, figures and page are made again"

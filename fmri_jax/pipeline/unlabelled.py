@@ -21,6 +21,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.encoding import fitted
 from fmri_jax.encoding.feature_maps import Maps, pooled_maps
 from fmri_jax.encoding.options import Options
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation.notes import Note
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.files import place
@@ -51,6 +52,11 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     preparation = options.preparation
     if preparation.unlabelled is None:
         return fold.train
+    if options.method_name == "best":
+        raise InputError(
+            "config.preparation.unlabelled adds simulated trials, by which methods would be "
+            "chosen: expected none with method 'best'."
+        )
     bank = Bank((str(place(preparation.unlabelled)),), preparation.n_unlabelled, options.seed)
     train = fold.train
     model_options = Options(features=preparation.unlabelled_features, seed=options.seed)

@@ -1,12 +1,13 @@
 """The options of choosing among methods."""
 
 import dataclasses
+import hashlib
+import json
 from typing import Any
 
 from fmri_jax import methods
 from fmri_jax.config import section, unknown_name
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.registry import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Candidate:
     """A method that may be chosen.
 
     Attributes:
-        label: what tells it from the others: by default its name and options.
+        label: what it is called: by default its name and the options that differ from defaults.
         name: of its package.
         config: its options.
     """
@@ -22,6 +23,12 @@ class Candidate:
     label: str
     name: str
     config: Any
+
+    @property
+    def digest(self) -> str:
+        """What tells it, with all of its options, from others."""
+        options = json.dumps([self.name, dataclasses.asdict(self.config)], sort_keys=True)
+        return hashlib.sha256(options.encode()).hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,24 +53,28 @@ class Config:
 
     def __post_init__(self) -> None:
         """Rejects candidates that are no methods, and what nothing can be chosen by."""
+        from fmri_jax.evaluation.registry import METRICS  # slow to import: it needs JAX
+
         if self.measure not in METRICS:
             found = f"config.method.measure={self.measure!r}"
             raise InputError(unknown_name(found, self.measure, METRICS, "metric"))
-        if not METRICS[self.measure].better or METRICS[self.measure].statistic:
+        metric = METRICS[self.measure]
+        if not metric.better or metric.statistic or metric.network:
             raise InputError(
                 f"config.method.measure is {self.measure!r}: expected a metric that is a mean over "
-                "images, such as 'pixel_correlation'."
+                "images and needs no network, such as 'pixel_correlation'."
             )
         if self.n_inner < 2:
             raise InputError(f"config.method.n_inner is {self.n_inner}: expected >= 2.")
         if not self.candidates:
             raise InputError("config.method.candidates is empty: name one method or more.")
-        labels = [one.label for one in self.checked()]
-        if len(set(labels)) < len(labels):
-            raise InputError(
-                f"config.method.candidates names {max(labels, key=labels.count)!r} twice: expected "
-                "candidates that differ."
-            )
+        candidates = self.checked()
+        for each in ([one.label for one in candidates], [one.digest for one in candidates]):
+            if twice := [i for i, one in enumerate(each) if one in each[:i]]:
+                raise InputError(
+                    f"config.method.candidates names {candidates[twice[0]].label!r} twice: "
+                    "expected candidates that differ."
+                )
 
     def checked(self) -> tuple[Candidate, ...]:
         """The candidates with all of their options.
@@ -89,5 +100,12 @@ def _candidate(given: Any, where: str) -> Candidate:
     if name == "best":
         raise InputError(f"{where} is the choice itself: name the methods to choose from.")
     config = section(methods.package(name).Config, options, where)
-    told = ", ".join(f"{option}={value}" for option, value in sorted(options.items()))
-    return Candidate(label or (f"{name} ({told})" if told else name), name, config)
+    if getattr(config, "crop", None):
+        raise InputError(
+            f"{where}.crop is {config.crop}: candidates have to make images of one size; set "
+            "config.preparation.image_size instead."
+        )
+    usual = {field.name: field.default for field in dataclasses.fields(config)}
+    values = sorted(dataclasses.asdict(config).items())
+    differing = ", ".join(f"{option}={value}" for option, value in values if value != usual[option])
+    return Candidate(label or (f"{name} ({differing})" if differing else name), name, config)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,13 @@ class Best:
             InputError: there are too few training stimuli, or a candidate cannot be fitted.
         """
         candidates = self.config.checked()
+        if jax.process_count() > 1 and any(
+            methods.trains_together(one.name, one.config) for one in candidates
+        ):
+            raise InputError(
+                "config.method.candidates has a GAN, which all processes train together, and the "
+                "choice is made by one: run it in one process, or leave that candidate out."
+            )
         groups = self._groups(trials, context.key)
         scores = []
         for one in candidates:
@@ -63,34 +70,44 @@ class Best:
         return (order % self.config.n_inner)[stimulus]
 
     def _score(
-        self, one: Candidate, trials: Trials, left_out: np.ndarray, context: RunContext, k: Any
+        self, one: Candidate, trials: Trials, left_out: np.ndarray, context: RunContext, k: int
     ) -> float:
         """Of the images that a candidate makes of the trials of an inner fold."""
-        place = "".join(c if c.isalnum() else "_" for c in f"{context.fold} {one.label} {k}")
-        folder = context.workdir / "inner" / place
-        if (found := _read(folder / "score", one.label)) is not None:
+        fold = context.fold.replace(" ", "_")
+        folder = context.workdir / "inner" / fold / f"{one.digest}_{k}"
+        if (found := _read(folder / "score", self.config.measure)) is not None:
             return found
+        folder.mkdir(parents=True, exist_ok=True)
         rest, tested = (trials.take(np.flatnonzero(rows)) for rows in (~left_out, left_out))
         within = dataclasses.replace(
             context, workdir=folder, key=jax.random.fold_in(context.key, k), kept=False
         )
         fitted = methods.package(one.name).build(one.config).fit(rest, within)
         images = np.asarray(fitted.reconstruct(jnp.asarray(tested.fmri)))
+        seen = rest.images[np.unique(rest.stimulus)]
         options = EvaluationConfig(metrics=(self.config.measure,))
-        value = score(tested.targets(), images, config=options)[self.config.measure]
-        _write(folder / "score", one.label, float(value))
+        value = score(tested.targets(), images, seen, config=options).get(self.config.measure)
+        if value is None:
+            raise InputError(
+                f"config.method.measure is {self.config.measure!r}, which {len(images)} left-out "
+                "images do not allow: expected another measure, such as 'pixel_correlation'."
+            )
+        _write(folder / "score", self.config.measure, float(value))
+        for part in folder.iterdir():  # checkpoints of an inner fit serve nothing any more
+            if part.name != "score":
+                shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink()
         return float(value)
 
 
-def _read(folder: pathlib.Path, label: str) -> float | None:
+def _read(folder: pathlib.Path, measure: str) -> float | None:
     """The score that a finished inner fit left; None where there is none, or a damaged one."""
     if not folder.is_dir() or digests.damaged(folder) != []:
         return None
     kept = json.loads((folder / "score.json").read_text())
-    return float(kept["score"]) if kept["candidate"] == label else None
+    return float(kept[measure]) if measure in kept else None
 
 
-def _write(folder: pathlib.Path, label: str, value: float) -> None:
+def _write(folder: pathlib.Path, measure: str, value: float) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "score.json").write_text(json.dumps({"candidate": label, "score": value}))
+    (folder / "score.json").write_text(json.dumps({measure: value}))
     digests.seal(folder)

@@ -6,6 +6,8 @@ import flax.struct
 import jax
 
 from fmri_jax import methods
+from fmri_jax.data.preparation.folds import Fold
+from fmri_jax.evaluation.baselines import Predict
 from fmri_jax.methods import Reconstructor
 
 
@@ -31,6 +33,16 @@ class BestReconstructor:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
         return self.fitted.reconstruct(fmri)
 
+    def reconstruct_beside(self, fmri: jax.Array) -> tuple[Any, dict[str, Any]]:
+        """The images, and what the chosen method shows beside them, if anything."""
+        beside = getattr(self.fitted, "reconstruct_beside", None)
+        return beside(fmri) if beside else (self.reconstruct(fmri), {})
+
+    def controls(self, fold: Fold, number: int) -> dict[str, Predict]:
+        """Those of the chosen method, if it has any."""
+        offered = getattr(self.fitted, "controls", None)
+        return offered(fold, number) if offered else {}
+
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Height, width and channels of the images."""
@@ -38,8 +50,8 @@ class BestReconstructor:
 
     def summary(self) -> dict[str, str | float]:
         """What was chosen, and what every candidate scored."""
-        told: dict[str, str | float] = {"chosen": self.chosen}
-        return told | {f"{self.measure} of {label}": value for label, value in self.scores}
+        found: dict[str, str | float] = {"chosen": self.chosen}
+        return found | {f"{self.measure} of {label}": value for label, value in self.scores}
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The arrays of the chosen one, its options, and the choice."""

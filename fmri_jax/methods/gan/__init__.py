@@ -36,13 +36,18 @@ def trained_through(config: Config) -> tuple[str, ...]:
 
 def advice(config: Config) -> dict[str, str]:
     """What to change where the training came to nothing, learned by heart or left a texture."""
-    return {
-        "untrained": "More steps (config.method.n_steps), another learning rate "
+    other, hidden, noise = "", "", ""
+    if config.start == "responses":
+        other = "a generator that refines ridge's image (config.method.start=ridge), "
+        hidden = ", config.method.hidden"
+        noise = "more noise on the responses (config.method.fmri_noise), "
+    found = {
+        "untrained": "more steps (config.method.n_steps), another learning rate "
         "(config.method.learning_rate), or more weight on pixels (config.method.image_weight).",
-        "overfitted": "More noise on the responses (config.method.fmri_noise), fewer steps "
-        "(config.method.n_steps), or a smaller network (config.method.width, config.method.hidden) "
-        "may serve new images better.",
-        "stamped": "A generator that refines ridge's image (config.method.start=ridge), longer "
-        "training (config.method.n_steps), more training images, and more weight on pixels "
-        "(config.method.image_weight) against the adversarial loss reduce it.",
+        "overfitted": f"{noise}fewer steps (config.method.n_steps), or a smaller network "
+        f"(config.method.width{hidden}) may serve new images better.",
+        "stamped": f"{other}longer training (config.method.n_steps), more training images, and "
+        "more weight on pixels (config.method.image_weight) against the adversarial loss reduce "
+        "it.",
     }
+    return {name: sentence[:1].upper() + sentence[1:] for name, sentence in found.items()}

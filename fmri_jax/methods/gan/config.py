@@ -141,15 +141,7 @@ class Config:
                 f"config.method.first_moment is {self.first_moment}: expected 0 to below 1, as "
                 "Adam divides by what is left to 1."
             )
-        if not 0 <= self.averaging < 1:
-            raise InputError(
-                f"config.method.averaging is {self.averaging}: expected 0 to below 1, such as 0.98."
-            )
-        if self.start == "ridge" and self.fmri_noise:
-            raise InputError(
-                "config.method.fmri_noise is added to responses, and with start='ridge' the "
-                "generator sees none: expected fmri_noise=0, or start='responses'."
-            )
+        self._check_start()
         if self.feature_weight and not self.comparator_layers:
             raise InputError(
                 "config.method.comparator_layers names no layer: name one, or leave the feature "
@@ -159,6 +151,22 @@ class Config:
             raise InputError(
                 "config.method has cosine_decay and halve_at: expected one way for the learning "
                 "rates to fall; set cosine_decay=False to halve them."
+            )
+
+    def _check_start(self) -> None:
+        if not 0 <= self.averaging < 1:
+            raise InputError(
+                f"config.method.averaging is {self.averaging}: expected 0 to below 1, such as 0.98."
+            )
+        if self.start == "ridge" and self.fmri_noise:
+            raise InputError(
+                "config.method.fmri_noise is added to responses, and with start='ridge' the "
+                "generator sees none: expected fmri_noise=0, or start='responses'."
+            )
+        if self.start == "ridge" and self.shard_dense:
+            raise InputError(
+                "config.method.shard_dense splits dense layers, and a generator with start='ridge' "
+                "has none: expected shard_dense=False, or start='responses'."
             )
 
     @property

@@ -26,8 +26,6 @@ class GANDecoder(ImageDecoder):
         feature_weight: weight of the mean-squared error between the comparator's activations, for
             which its published weights are downloaded once; 0 leaves it out.
         adversarial_weight: weight of the adversarial term; 0 leaves the discriminator out.
-        start: "responses", as published, or "ridge": the generator refines ridge's image.
-        averaging: share of the generator's moving average that a step leaves; 0: no average.
         comparator: "alexnet", "caffenet" or "vgg16".
         comparator_weights: file of the comparator's weights; None takes the published ones.
         comparator_layers: the activations that are compared.
@@ -49,6 +47,8 @@ class GANDecoder(ImageDecoder):
         random_state: seed of the first parameters, the order of trials and the noise; None or a
             `RandomState` draws one.
         verbose: whether to show a progress bar.
+        start: "responses", as published, or "ridge": the generator refines ridge's image.
+        averaging: share of the generator's moving average that a step leaves; 0: no average.
 
     Attributes:
         fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
@@ -69,8 +69,6 @@ class GANDecoder(ImageDecoder):
         image_weight: float = 2000.0,
         feature_weight: float = 50.0,
         adversarial_weight: float = 5.0,
-        start: Literal["responses", "ridge"] = "responses",
-        averaging: float = 0.0,
         comparator: str = "alexnet",
         comparator_weights: str | None = None,
         comparator_layers: tuple[str, ...] = ("relu5",),
@@ -89,6 +87,8 @@ class GANDecoder(ImageDecoder):
         n_devices: int = 1,
         random_state: int | np.random.RandomState | None = 0,
         verbose: bool = False,
+        start: Literal["responses", "ridge"] = "responses",
+        averaging: float = 0.0,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.n_steps = n_steps
@@ -96,8 +96,6 @@ class GANDecoder(ImageDecoder):
         self.image_weight = image_weight
         self.feature_weight = feature_weight
         self.adversarial_weight = adversarial_weight
-        self.start = start
-        self.averaging = averaging
         self.comparator = comparator
         self.comparator_weights = comparator_weights
         self.comparator_layers = comparator_layers
@@ -116,6 +114,13 @@ class GANDecoder(ImageDecoder):
         self.n_devices = n_devices
         self.random_state = random_state
         self.verbose = verbose
+        self.start = start
+        self.averaging = averaging
+
+    @property
+    def noise_scaling(self) -> bool:  # type: ignore[override]
+        """Whether averages are enlarged; ridge would answer with as much more contrast."""
+        return self.start == "responses"
 
     def method_config(self, image_shape: tuple[int, ...]) -> Any:
         """The options as the method's record, which keeps one checkpoint, at the end."""

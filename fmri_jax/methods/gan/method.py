@@ -1,17 +1,13 @@
 """The GAN as a method: from prepared trials to a trained generator."""
 
 import dataclasses
-import functools
 import pathlib
 import shutil
-from collections.abc import Callable
 from typing import Any, ClassVar
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from absl import logging
 
 from fmri_jax import pretrained
@@ -21,13 +17,14 @@ from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.gan import refining
 from fmri_jax.methods.gan.config import Config
+from fmri_jax.methods.gan.initial import bits, start_network
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.reconstructor import GANReconstructor
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import (
+    AveragedState,
     GANState,
     Gate,
-    NetworkState,
     discriminator_optimiser,
     generator_optimiser,
 )
@@ -42,41 +39,11 @@ from fmri_jax.training.host_memory import keep_freed_memory
 from fmri_jax.training.mesh import in_this_process, put, replicate, together
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _start(
-    network: nn.Module,
-    options: tuple[tuple[str, bool], ...],
-    optimiser: Callable[[Config], optax.GradientTransformation],
-    config: Config,
-    example: jax.Array,
-    seed: jax.Array,
-) -> NetworkState:
-    """A network's first parameters and its optimiser's first state, in one small program.
-
-    One for all folds. Drawn by XLA's own generator: threefry's rounds, inlined once per parameter,
-    took five times as long to compile (11 s against 2 s for a generator of 32 pixels).
-
-    Args:
-        network: what is started.
-        options: of its call, beside the example.
-        optimiser: of the config.
-        config: the optimiser's options.
-        example: what the network takes, of which the shape counts.
-        seed: (4,) random bits.
-    """
-    named: dict[str, Any] = dict(options)
-    variables = network.init(jax.random.wrap_key_data(seed, impl="rbg"), example, **named)
-    return NetworkState(variables["params"], optimiser(config).init(variables["params"]))
-
-
-def _bits(key: jax.Array) -> jax.Array:
-    """The seed of XLA's own generator."""
-    return jax.random.bits(key, (4,), jnp.uint32)
-
-
-def _needs(trials: Trials) -> needs.Needs:
+def _needs(trials: Trials, config: Config) -> needs.Needs:
     """The trials, on the device or on disk; the loop adds networks and checkpoints."""
     n_bytes = trials.fmri.nbytes + trials.images.nbytes
+    if config.start == "ridge":  # coefficients of the images, decoded ones, and what is refined
+        n_bytes += 3 * 4 * trials.images[:1].size * len(np.unique(trials.stimulus))
     resident = n_bytes <= DEVICE_LIMIT
     return needs.Needs(
         device=n_bytes if resident else 0,
@@ -116,16 +83,23 @@ class GAN:
             NotFiniteError: training diverged.
         """
         config = self.config
-        if config.n_steps is None:
-            return dataclasses.replace(self, config=config.for_rows(len(trials.fmri))).fit(
-                trials, context
-            )
-        size, channels = self._image_shape(trials)
-        if context.mesh.devices.flat[0].platform == "cpu":
-            keep_freed_memory()
+        needs.check(_needs(trials, config), context, "a training's data")
         start = None
         if config.start == "ridge":
             start, trials = refining.fit(trials)
+        if config.n_steps is None:
+            config = config.for_rows(len(trials.fmri))
+            return dataclasses.replace(self, config=config)._fit(trials, start, context)
+        return self._fit(trials, start, context)
+
+    def _fit(
+        self, trials: Trials, start: refining.Start | None, context: RunContext
+    ) -> GANReconstructor:
+        """The same of what the generator is given, with a number of steps."""
+        config = self.config
+        size, channels = self._image_shape(trials)
+        if context.mesh.devices.flat[0].platform == "cpu":
+            keep_freed_memory()
         networks = self.networks(size, channels)
         step = TrainStep(networks, config)
         images = trials.images[np.unique(trials.stimulus)]
@@ -147,7 +121,7 @@ class GAN:
             seed,
             context,
         )
-        learned = state.average if config.averaging else state.generator.params
+        learned = getattr(state, "average", state.generator.params)
         params = in_this_process(replicate(learned, context.mesh))
         return GANReconstructor(params, in_this_process(scale), networks.generator, start, size)
 
@@ -165,7 +139,6 @@ class GAN:
         that resumes writes them again, so that they need not outlive the training of their fold.
         """
         records = context.workdir / "records" / context.fold.replace(" ", "_")
-        needs.check(_needs(trials), context, "a training's data")
         try:
             batches = Batches(trials, self.config.batch_size, seed, context.mesh, records=records)
             options = self._loop_options(context)
@@ -206,28 +179,21 @@ class GAN:
             given = jnp.zeros((1, trials.fmri.shape[1]))
         discriminator = None
         if self.config.adversarial_weight:
-            discriminator = _start(
+            discriminator = start_network(
                 networks.discriminator,
                 (("train", False),),
                 discriminator_optimiser,
                 self.config,
                 image,
-                _bits(keys[1]),
+                bits(keys[1]),
             )
-        generator = _start(
-            networks.generator, (), generator_optimiser, self.config, given, _bits(keys[0])
+        generator = start_network(
+            networks.generator, (), generator_optimiser, self.config, given, bits(keys[0])
         )
-        average = None
-        if self.config.averaging:
-            average = jax.tree.map(jnp.copy, generator.params)
-        return GANState(
-            step=jnp.array(0),
-            key=keys[2],
-            generator=generator,
-            discriminator=discriminator,
-            gate=Gate.open(),
-            average=average,
-        )
+        fields = (jnp.array(0), keys[2], generator, discriminator, Gate.open())
+        if not self.config.averaging:
+            return GANState(*fields)
+        return AveragedState(*fields, jax.tree.map(jnp.copy, generator.params))
 
     def _image_shape(self, trials: Trials) -> tuple[int, int]:
         """Side in pixels of the images that the networks see, and their channels."""

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from fmri_jax.data.images import centre_crop
 from fmri_jax.errors import InputError
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.refining import Start, cut_centre
+from fmri_jax.methods.gan.refining import Start
 from fmri_jax.methods.gan.step import apply
 from fmri_jax.networks import Generator
 from fmri_jax.networks.refiner import Refiner
@@ -59,7 +60,7 @@ class GANReconstructor:
     def _images(self, fmri: jax.Array) -> jax.Array:
         if self.start is None:
             return _generate(self, fmri)
-        return _generate(self, cut_centre(self.start(fmri), self.image_shape[0]))
+        return _generate(self, jnp.asarray(centre_crop(self.start(fmri), *self.image_shape[:2])))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -2,9 +2,10 @@
 
 The linear map finds layout and colours from few trials; what it blurs, images have in common
 wherever they lie, and convolutions learn it from few of them. In training each image is that of a
-map without its stimulus, which is as far from the truth as the image of a new response.
+map without its stimulus: of stimuli that a map has seen it makes better images than of new ones.
 
-Each octave of spatial frequency has a penalty of its own (`linear.pixel_bands`).
+Each octave of spatial frequency has a penalty of its own (`linear.pixel_bands`). As for all linear
+maps averages of many test trials are not to be enlarged (`preparation.noise_scaling=False`).
 """
 
 import dataclasses
@@ -41,11 +42,11 @@ class Start:
         """How many voxels it takes."""
         return len(self.map.map.voxel_mean)
 
-    def __call__(self, fmri: jax.Array) -> jax.Array:
+    def __call__(self, fmri: jax.Array) -> np.ndarray:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c), not clipped."""
         height, width = self.images.shape[1:3]
         found = {name: np.asarray(part) for name, part in self.map.decode(fmri).items()}
-        return jnp.asarray(pixel_bands.images_of(found, height, width))
+        return pixel_bands.images_of(found, height, width)
 
     def of_training(self) -> np.ndarray:
         """(stimuli, h, w, c) what maps make of each training stimulus that have not seen it."""
@@ -112,9 +113,3 @@ def moved_together(
         return jax.lax.dynamic_slice(padded, (0, place[0], place[1], 0), images.shape)
 
     return move(given), move(targets)
-
-
-def cut_centre(images: jax.Array, size: int) -> jax.Array:
-    """The central square of images (n, h, w, c)."""
-    top, left = ((side - size) // 2 for side in images.shape[1:3])
-    return images[:, top : top + size, left : left + size]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from fmri_jax.methods.gan.config import Config
+from fmri_jax.training.averaging import averaged
 
 
 @flax.struct.dataclass
@@ -62,17 +63,47 @@ class NetworkState:
 
 @flax.struct.dataclass
 class GANState:
-    """Everything that a killed run needs to resume to the same numbers.
-
-    `average` is the moving average of the generator's parameters, None where none is wanted.
-    """
+    """Everything that a killed run needs to resume to the same numbers."""
 
     step: jax.Array
     key: jax.Array
     generator: NetworkState
     discriminator: NetworkState | None
     gate: Gate
-    average: Any = None
+
+    def after(
+        self, generator: NetworkState, discriminator: NetworkState | None, gate: Gate, decay: float
+    ) -> "GANState":
+        """The state after a step, from what it has made of the networks.
+
+        Args:
+            generator: its state.
+            discriminator: its state, if there is one.
+            gate: of the next step.
+            decay: of the average that `AveragedState` keeps.
+        """
+        del decay
+        return self.replace(  # type: ignore[attr-defined]
+            step=self.step + 1, generator=generator, discriminator=discriminator, gate=gate
+        )
+
+
+@flax.struct.dataclass
+class AveragedState(GANState):
+    """With the moving average of the generator's parameters.
+
+    A class of its own, so that checkpoints without an average are those of versions that had none.
+    """
+
+    average: Any
+
+    def after(
+        self, generator: NetworkState, discriminator: NetworkState | None, gate: Gate, decay: float
+    ) -> "GANState":
+        """As `GANState.after`."""
+        average = averaged(self.average, generator.params, decay, self.step)
+        following: Any = super().after(generator, discriminator, gate, decay)
+        return following.replace(average=average)
 
 
 def learning_rate(config: Config, base: float) -> optax.Schedule:

@@ -59,6 +59,11 @@ class Config:
         """Rejects values that nothing can be made with."""
         if self.n_samples < 1:
             raise InputError(f"config.method.n_samples is {self.n_samples}: expected >= 1.")
+        if self.n_samples > 1 and self.noise != "drawn":
+            raise InputError(
+                f"config.method.noise is {self.noise!r}, of which all {self.n_samples} samples "
+                "would be the same: expected n_samples=1, or noise='drawn'."
+            )
         for name in ("alpha", "noise_alpha", "first_alpha", "truncation", "inversion_steps"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:

@@ -43,6 +43,7 @@ def test_the_better_one_is_chosen_and_fitted_to_all_trials(tmp_path, order, meas
     given = trials()
     fitted = best.build(Config(order, measure)).fit(given, context(tmp_path))
     assert fitted.chosen == "ridge (penalties=(0.001,))"
+    assert not list(tmp_path.glob("inner/*/*/[!s]*")), "nothing but scores is left of inner fits"
     alone = methods.package("ridge").build(methods.package("ridge").Config((1e-3,)))
     expected = alone.fit(given, context(tmp_path)).reconstruct(jnp.asarray(given.fmri))
     np.testing.assert_array_equal(fitted.reconstruct(jnp.asarray(given.fmri)), expected)
@@ -81,8 +82,8 @@ def test_no_inner_fit_sees_the_stimuli_that_it_is_scored_by(tmp_path, monkeypatc
     assert set.union(*left_out) == whole and inner[:3] == inner[3:]
     # Another start: finished scores are read, and a damaged one is computed again.
     seen.clear()
-    kept = sorted(tmp_path.glob("inner/*/score/score.json"))
-    kept[0].write_text(kept[0].read_text().replace("score", "scorf"))
+    kept = sorted(tmp_path.glob("inner/all/*/score/score.json"))
+    kept[0].write_text(kept[0].read_text().replace("0", "1"))
     best.build(Config((WEAK, STRONG), n_inner=3)).fit(given, context(tmp_path))
     assert len(kept) == 6 and [len(one) for one in seen] == [12, 18]
 
@@ -103,15 +104,55 @@ def test_what_it_is_made_of_is_said_of_all_candidates():
         ({"candidates": ()}, "name one method or more"),
         ({"candidates": (WEAK, WEAK)}, "twice"),
         ({"candidates": ({"name": "best"},)}, "the choice itself"),
+        ({"candidates": ({**WEAK, "label": "a"}, {**WEAK, "label": "b"})}, "'b' twice"),
+        ({"candidates": ({"name": "gan", "crop": 8},)}, "images of one size"),
         ({"measure": "beauty"}, "not a known metric"),
+        ({"measure": "lpips"}, "needs no network"),
         ({"n_inner": 1}, "expected >= 2"),
     ],
 )
-def test_what_cannot_be_chosen_from_is_refused(options, message):
+def test_what_cannot_be_chosen_from_is_rejected(options, message):
     with pytest.raises(InputError, match=message):
         Config(**options)
 
 
-def test_too_few_stimuli_are_refused(tmp_path):
+def test_what_the_chosen_method_offers_is_offered(tmp_path):
+    fitted = best.build(Config((WEAK,))).fit(trials(), context(tmp_path))
+    fmri = jnp.asarray(trials().fmri)
+    images, shown = fitted.reconstruct_beside(fmri)
+    np.testing.assert_array_equal(images, fitted.reconstruct(fmri))
+    assert shown == {} and fitted.controls(None, 0) == {}
+
+    class Sampler:
+        def reconstruct_beside(self, fmri):
+            return "images", {"sample 1": fmri}
+
+        def controls(self, fold, number):
+            return {"prior_samples": (fold, number)}
+
+    other = fitted.replace(fitted=Sampler())
+    assert other.reconstruct_beside(1) == ("images", {"sample 1": 1})
+    assert other.controls("fold", 2) == {"prior_samples": ("fold", 2)}
+
+
+@pytest.mark.parametrize("measure", ["identification_centred", "identification_vs_train"])
+def test_measures_that_need_training_images_have_them(tmp_path, measure):
+    fitted = best.build(Config((WEAK, STRONG), measure)).fit(trials(), context(tmp_path))
+    assert fitted.chosen == "ridge (penalties=(0.001,))"
+
+
+def test_a_measure_that_few_images_do_not_allow_is_said(tmp_path):
+    config = Config((WEAK,), "identification_10way")
+    with pytest.raises(InputError, match="identification_10way.* which 12 left-out images"):
+        best.build(config).fit(trials(), context(tmp_path))
+
+
+def test_processes_that_would_wait_for_one_another_are_stopped(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(InputError, match="all processes train together"):
+        best.build(Config((WEAK, {"name": "gan"}))).fit(trials(), context(tmp_path))
+
+
+def test_too_few_stimuli_are_rejected(tmp_path):
     with pytest.raises(InputError, match="18 training stimuli are too few"):
         best.build(Config(n_inner=10)).fit(trials(), context(tmp_path))

@@ -11,7 +11,7 @@ import pytest
 from fmri_jax.errors import InputError
 from fmri_jax.linear import pixel_bands
 from fmri_jax.methods import RunContext, gan
-from fmri_jax.methods.gan import refining
+from fmri_jax.methods.gan import method, refining
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.refining import moved_together
@@ -106,8 +106,45 @@ def test_the_moving_average_starts_with_the_steps_and_then_holds():
 
 
 @pytest.mark.parametrize(
-    "options", [{"averaging": 1.0}, {"averaging": -0.1}, {"start": "ridge", "fmri_noise": 0.1}]
+    "options",
+    [
+        {"averaging": 1.0},
+        {"averaging": -0.1},
+        {"start": "ridge", "fmri_noise": 0.1},
+        {"start": "ridge", "shard_dense": True},
+    ],
 )
-def test_options_that_cannot_be_meant_are_refused(options):
+def test_options_that_cannot_be_meant_are_rejected(options):
     with pytest.raises(InputError, match="expected"):
         Config(**options)
+
+
+def test_advice_names_options_that_have_an_effect():
+    for config in (Config(), Config(start="ridge")):
+        sentences = " ".join(gan.advice(config).values())
+        for option in ("fmri_noise", "hidden", "start=ridge"):
+            assert (option in sentences) == (config.start == "responses")
+
+
+def test_steps_follow_the_rows_that_are_trained_on(trials, tmp_path, monkeypatch):
+    """24 trials of 12 stimuli are 12 rows."""
+    taken = []
+    monkeypatch.setattr(
+        method.loop, "train", lambda _, state, __, o, *___: taken.append(o) or state
+    )
+    monkeypatch.setattr(method, "Batches", lambda *_, **__: None)
+    monkeypatch.setattr(Config, "for_rows", lambda self, n: dataclasses.replace(self, n_steps=n))
+    for start in ("ridge", "responses"):
+        config = dataclasses.replace(ALONE, n_steps=None, start=start)
+        GAN(config).fit(trials, context(tmp_path / start))
+    assert [options.n_steps for options in taken] == [12, 24]
+
+
+def test_without_an_average_the_state_is_that_of_earlier_versions(trials):
+    """Or their checkpoints would not be restored."""
+    small = dataclasses.replace(ALONE, averaging=0.0)
+    for config, more in ((small, []), (ALONE, ["average"])):
+        networks = GAN(config).networks(32, 3)
+        state = GAN(config).initial_state(networks, trials, jax.random.key(0))
+        names = [field.name for field in dataclasses.fields(state)]
+        assert names == ["step", "key", "generator", "discriminator", "gate", *more]
