@@ -81,7 +81,7 @@ def pooled_maps(images: Any, source: str, layers: Sequence[str], grid: int) -> M
     compute = _source(source, tuple(layers))
 
     def of_block(block: np.ndarray) -> dict[str, jax.Array]:
-        return {layer: _pooled(found, grid) for layer, found in compute(block).items()}
+        return {layer: pooled(found, grid) for layer, found in compute(block).items()}
 
     return in_blocks(of_block, (rows,), min(BLOCK, len(rows)))
 
@@ -112,7 +112,7 @@ def _gabor(images: jax.Array) -> dict[str, jax.Array]:
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _pooled(maps: jax.Array, grid: int) -> jax.Array:
+def pooled(maps: jax.Array, grid: int) -> jax.Array:
     """(n, h, w, c) averaged over cells; tokens (n, t, c) over all of them; (n, c) as one cell."""
     if maps.ndim == 2:
         return maps[:, None, None]

@@ -48,7 +48,7 @@ def likeness(encoding: Encoding, images: np.ndarray, fmri: jax.Array) -> jax.Arr
         (n,).
     """
     predicted = jnp.asarray(encoding.predict(images))
-    return _weighted_correlation(predicted, jnp.asarray(fmri), jnp.asarray(encoding.accuracy))
+    return weighted_correlation(predicted, jnp.asarray(fmri), jnp.asarray(encoding.accuracy))
 
 
 def chosen(
@@ -89,7 +89,8 @@ def beside(drawn: np.ndarray) -> dict[str, np.ndarray]:
 
 
 @jax.jit
-def _weighted_correlation(a: jax.Array, b: jax.Array, weights: jax.Array) -> jax.Array:
+def weighted_correlation(a: jax.Array, b: jax.Array, weights: jax.Array) -> jax.Array:
+    """Correlations (n,) of the rows of (n, voxels) twice, each voxel with its weight (voxels,)."""
     total = jnp.maximum(weights.sum(), 1e-12)
     a, b = (x - (x * weights).sum(1, keepdims=True) / total for x in (a, b))
     across = jnp.sqrt((a * a * weights).sum(1) * (b * b * weights).sum(1))

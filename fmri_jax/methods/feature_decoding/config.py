@@ -30,6 +30,8 @@ class Config:
         dispersion: how the shrinking of decoded features is undone, see `dispersion`.
         pixel_weight: weight of decoded pixels as one more layer, see `pixel_bands`; 0 leaves them
             out.
+        response_weight: weight of the measured responses, which an encoding model of the training
+            trials predicts from the image's layers, see `responses`; 0 leaves them out.
         select: "fixed", or "inner": `pixel_weight` is chosen for each fold on training stimuli that
             were left out, see `selection`.
         renderer: what is optimised: the pixels, the latents of a deep generator, the weights of a
@@ -58,6 +60,7 @@ class Config:
     alpha: OptionalFloat = None
     dispersion: Dispersion = "out_of_fold"
     pixel_weight: float = 32.0
+    response_weight: float = 0.0
     select: Literal["fixed", "inner"] = "fixed"
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
     optimiser: Literal["adam", "momentum", "lbfgs"] = "adam"
@@ -79,7 +82,7 @@ class Config:
             if getattr(self, name) < 1:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 1.")
         numbers = ("pixel_weight", "learning_rate", "final_learning_rate", "total_variation")
-        for name in (*numbers, "jitter", "alpha", "n_voxels"):
+        for name in (*numbers, "response_weight", "jitter", "alpha", "n_voxels"):
             if not 0 <= (getattr(self, name) or 0) < math.inf:
                 raise InputError(f"config.method.{name} is {getattr(self, name)}: expected >= 0.")
         if not 0 < self.latent_decay <= 1:
@@ -96,6 +99,11 @@ class Config:
             raise InputError(
                 "config.method.renderer is 'retrieval': name a folder or zip of photographs in "
                 "config.method.photographs."
+            )
+        if self.renderer == "retrieval" and self.response_weight:
+            raise InputError(
+                "config.method.response_weight is for images that are rendered, and the renderer "
+                "is 'retrieval': expected 0, or another renderer."
             )
         if self.select == "inner" and (self.renderer == "retrieval" or not self.pixel_weight):
             raise InputError(

@@ -41,6 +41,8 @@ class FeatureDecoder(ImageDecoder):
         y_range: (black, white), the values of `y` that mean 0 and 1; None: its own range. Images of
             uint8 go from 0 to 255.
         verbose: whether to show a progress bar.
+        response_weight: weight of the measured responses, as an encoding model predicts them; 0:
+            left out.
 
     Attributes:
         fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
@@ -79,6 +81,7 @@ class FeatureDecoder(ImageDecoder):
         image_shape: tuple[int, ...] | None = None,
         y_range: tuple[float, float] | None = (0, 1),
         verbose: bool = False,
+        response_weight: float = 0.0,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.network = network
@@ -106,6 +109,7 @@ class FeatureDecoder(ImageDecoder):
         self.image_shape = image_shape
         self.y_range = y_range
         self.verbose = verbose
+        self.response_weight = response_weight
 
     def decode(self, X: Any) -> Any:
         """Decoded layers: (n, voxels) in the units of `fit` -> layer -> (n, ...)."""

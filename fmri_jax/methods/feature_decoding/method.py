@@ -15,6 +15,7 @@ from fmri_jax.methods.feature_decoding import (
     canvases,
     dispersion,
     own_voxels,
+    responses,
     selection,
 )
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config, Dispersion
@@ -55,8 +56,13 @@ class FeatureDecoding:
                 left_out[layer] = found
         statistics = learn(shared, features, left_out, config.dispersion)
         arrays = {layer: jnp.asarray(array) for layer, array in features.items()}
+        encoding = None
+        if config.response_weight:
+            encoding = responses.fit({name: features[name] for name in encoder.layers}, trials)
         fitted = FeatureReconstructor(
-            shared, images, arrays, statistics, encoder, canvas, config, own, context.progress
+            *(shared, images, arrays, statistics, encoder, canvas, config, own),
+            context.progress,
+            encoding,
         )
         return selection.with_pixel_weight(fitted, left_out) if config.select == "inner" else fitted
 

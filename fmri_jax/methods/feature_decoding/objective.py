@@ -1,10 +1,10 @@
 """What a rendered image has to match: decoded layers, smoothness.
 
-    loss(x) = sum_l w_l sum (phi_l(x) - t_l)^2 + v TV(x)
+    loss(x) = sum_l w_l sum (phi_l(x) - t_l)^2 + v TV(x) + u (1 - corr(predicted(x), measured))
 
 phi_l(x) are the layers of the image, t_l the decoded ones, w_l their weights (in Shen et al. 2019,
 PLoS Comput. Biol. 15:e1006633, 1 / |t_l|^2), TV the mean absolute difference of neighbouring
-pixels.
+pixels; the last term is that of `responses`, and left out by default.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from fmri_jax.methods.feature_decoding.config import PIXELS
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
+from fmri_jax.methods.feature_decoding.responses import Responses
 
 
 @flax.struct.dataclass
@@ -26,6 +27,9 @@ class Objective:
     targets: Layers
     weights: Layers  # layer -> (n, ...), broadcast over the units
     total_variation: float = flax.struct.field(pytree_node=False)
+    measured: jax.Array | None = None  # (n, voxels)
+    responses: Responses | None = None  # by which images are compared with `measured`
+    response_weight: float = flax.struct.field(pytree_node=False, default=0.0)
 
     def __call__(self, images: jax.Array, shifted: jax.Array | None = None) -> jax.Array:
         """Images (n, h, w, c) -> losses (n,).
@@ -42,6 +46,8 @@ class Objective:
         for layer, target in self.targets.items():
             error = self.weights[layer] * jnp.square(layers[layer] - target)
             loss += jnp.sum(error.reshape(len(error), -1), axis=1)
+        if self.responses is not None and self.measured is not None:
+            loss += self.response_weight * self.responses.misfit(layers, self.measured)
         return loss
 
 

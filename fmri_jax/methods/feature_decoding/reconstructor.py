@@ -12,6 +12,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from tqdm.auto import tqdm
 
 from fmri_jax.config import section
+from fmri_jax.encoding import files
+from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.linear import pixel_bands
 from fmri_jax.linear.dual_ridge import DualRidge
 from fmri_jax.methods.feature_decoding import canvases, own_voxels
@@ -22,6 +24,7 @@ from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
 from fmri_jax.methods.feature_decoding.own_voxels import Own
 from fmri_jax.methods.feature_decoding.render import render
+from fmri_jax.methods.feature_decoding.responses import OPTIONS, Responses
 
 
 @flax.struct.dataclass
@@ -46,6 +49,7 @@ class FeatureReconstructor:
     config: Config = flax.struct.field(pytree_node=False)
     own: dict[str, Own] = flax.struct.field(pytree_node=False, default_factory=dict)
     progress: bool = flax.struct.field(pytree_node=False, default=True)
+    encoding: Encoding | None = flax.struct.field(pytree_node=False, default=None)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -107,7 +111,7 @@ class FeatureReconstructor:
         steps = len(index) * self.config.n_steps
         hidden = None if self.progress else True  # None: where nobody watches
         with tqdm(total=steps, desc="render", unit="step", disable=hidden, leave=False) as bar:
-            parts = [self.render(self.decode(fmri[rows]), bar.update) for rows in index]
+            parts = [self.render(self.decode(fmri[rows]), bar.update, fmri[rows]) for rows in index]
         return jnp.concatenate(parts)[:n]
 
     def retrieve(self, decoded: Layers) -> jax.Array:
@@ -125,17 +129,31 @@ class FeatureReconstructor:
         return jnp.asarray(found)
 
     def render(
-        self, decoded: Layers, report: Callable[[int], object] = lambda steps: None
+        self,
+        decoded: Layers,
+        report: Callable[[int], object] = lambda steps: None,
+        measured: jax.Array | None = None,
     ) -> jax.Array:
         """Images (n, h, w, c) in [0, 1] of decoded, or of true layers (n, ...).
 
         Args:
             decoded: layer -> (n, ...).
             report: called with how many further steps are done.
+            measured: (n, voxels) responses, for decoders with an encoding model.
         """
         n = len(next(iter(decoded.values())))
         weights = layer_weights(decoded, {PIXELS: self.config.pixel_weight})
-        objective = Objective(self.encoder, decoded, weights, self.config.total_variation)
+        responses = None if self.encoding is None else Responses.of(self.encoding)
+        config = self.config
+        objective = Objective(
+            self.encoder,
+            decoded,
+            weights,
+            config.total_variation,
+            measured,
+            responses,
+            config.response_weight,
+        )
         start = self.canvas.start(decoded, n)
         return render(objective, self.canvas, start, self.config, jax.random.key(0), report)[0]
 
@@ -157,6 +175,8 @@ class FeatureReconstructor:
         names = ("voxel_mean", "left", "right", "variance", "alphas")
         tree = {"map": {name: getattr(self.map, name) for name in names}}
         tree["statistics"] = vars(self.statistics)
+        if self.encoding is not None:
+            tree["encoding"] = files.tree(self.encoding)
         arrays = {**flatten_dict(tree, sep="/"), "images": self.images}
         own, options = own_voxels.state(self.own)
         arrays |= {f"own/{name}": array for name, array in own.items()}
@@ -177,7 +197,9 @@ class FeatureReconstructor:
             {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"},
             sep="/",
         )
-        encoder = Encoder.of(config)
+        encoder, encoding = Encoder.of(config), None
+        if "encoding" in tree:
+            encoding = files.from_tree(tree["encoding"], OPTIONS, "errors")
         own = {
             name.removeprefix("own/"): array
             for name, array in arrays.items()
@@ -192,6 +214,7 @@ class FeatureReconstructor:
             canvas=canvases.build(config, images),
             config=config,
             own=own_voxels.restore(own, options["own"]),
+            encoding=encoding,
         )
 
 

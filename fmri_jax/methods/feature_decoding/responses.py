@@ -1,0 +1,84 @@
+"""Images whose predicted responses are those that were measured: an encoding model as a layer.
+
+Decoded layers are sums over voxels of what each voxel says of them. An encoding model asks the
+other way round: would this image have evoked these responses? It is fitted to the training trials
+on the layers that are matched anyway, so that its answer costs little more than they do.
+
+References:
+    Naselaris, Prenger, Kay, Oliver & Gallant (2009), Neuron 63:902 (reconstructions that are
+    likely under an encoding model; there chosen among photographs, here by gradients).
+"""
+
+from collections.abc import Mapping
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.encoding import fitted
+from fmri_jax.encoding.banded import BandedReadout
+from fmri_jax.encoding.feature_maps import pooled
+from fmri_jax.encoding.fitted import Encoding
+from fmri_jax.encoding.options import Options
+from fmri_jax.methods.choice import weighted_correlation
+from fmri_jax.methods.feature_decoding.encoder import Layers
+
+OPTIONS = Options(n_candidates=20)  # random weights of layers are fewer than usual, for time
+
+
+@flax.struct.dataclass
+class Responses:
+    """Layers of images -> how unlike their predicted responses are to those measured."""
+
+    readout: BandedReadout
+    mean: jax.Array  # (voxels,) of training trials, as the method is given them
+    std: jax.Array
+    accuracy: jax.Array  # (voxels,) by which voxels count
+    grid: int = flax.struct.field(pytree_node=False)
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> "Responses":
+        """What the optimiser needs of an encoding model."""
+        return cls(
+            readout=encoding.readout,
+            mean=jnp.asarray(encoding.scale.mean),
+            std=jnp.asarray(encoding.scale.std),
+            accuracy=jnp.asarray(encoding.accuracy),
+            grid=encoding.options.cells,
+        )
+
+    def misfit(self, layers: Layers, measured: jax.Array) -> jax.Array:
+        """1 less the correlation over voxels, weighted by how well each is predicted.
+
+        A correlation, as test responses may average other numbers of trials than those of training
+        and be scaled for that.
+
+        Args:
+            layers: layer -> (n, ...) of the images.
+            measured: (n, voxels), standardised as in training.
+
+        Returns:
+            (n,), 0 to 2.
+        """
+        maps = {name: pooled(layers[name], self.grid) for name in self.readout.bands}
+        measured = (measured - self.mean) / self.std
+        return 1 - weighted_correlation(self.readout.predict(maps), measured, self.accuracy)
+
+
+def fit(features: Mapping[str, np.ndarray], trials: Trials) -> Encoding:
+    """Fits the encoding model.
+
+    Args:
+        features: layer -> (stimuli, ...) of the training images, in rising order of their numbers.
+        trials: the training trials.
+
+    Raises:
+        InputError: there are too few stimuli.
+    """
+    maps = {
+        name: np.asarray(pooled(jnp.asarray(part), OPTIONS.cells))
+        for name, part in features.items()
+    }
+    return fitted.fit(maps, trials.fmri, trials.stimulus, OPTIONS)

@@ -1,0 +1,66 @@
+"""Measured responses as one more layer: the misfit in NumPy, and images that it moves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.encoding.feature_maps import cells
+from fmri_jax.errors import InputError
+from fmri_jax.methods import RunContext, feature_decoding
+from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.feature_decoding.responses import Responses
+from fmri_jax.training.mesh import make_mesh
+
+N, VOXELS, SIZE = 16, 30, 32
+
+
+@pytest.fixture(scope="module")
+def trials() -> Trials:
+    """Images of 4 x 4 squares shown once; voxels are linear views of them."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (N, 4, 4, 3), np.uint8)
+    images = small.repeat(SIZE // 4, axis=1).repeat(SIZE // 4, axis=2)
+    fmri = (small.reshape(N, -1) / 128 - 1) @ rng.standard_normal((48, VOXELS)) / 7
+    fmri = (5 + 3 * fmri + 0.1 * rng.standard_normal(fmri.shape)).astype(np.float32)
+    names = tuple(map(str, range(N)))
+    return Trials(fmri, np.arange(N, dtype=np.int32), images, np.zeros(N, np.int32), names)
+
+
+@pytest.fixture(scope="module")
+def fitted(trials, tmp_path_factory):
+    config = Config(n_steps=10, layers=("relu1",), block=4, response_weight=100.0)
+    folder = tmp_path_factory.mktemp("run")
+    context = RunContext(folder, "all", jax.random.key(0), make_mesh(1), progress=False)
+    return feature_decoding.build(config).fit(trials.take(np.arange(12)), context)
+
+
+def test_the_misfit_is_that_of_what_the_encoding_model_predicts(fitted, trials):
+    layers = fitted.encoder(jnp.asarray(trials.images[:5] / np.float32(255)))
+    encoding, measured = fitted.encoding, trials.fmri[5:10]
+    found = Responses.of(encoding).misfit(layers, jnp.asarray(measured))
+    across = cells(7, 4)
+    maps = np.einsum("ih,nhwc,jw->nijc", across, np.asarray(layers["relu1"]), across)
+    predicted = encoding.from_maps({"relu1": maps})
+    measured = encoding.scale.apply(measured, np.ones(5))
+    for one, a, b in zip(found, predicted, measured, strict=True):
+        covariance = np.cov(a, b, aweights=encoding.accuracy)
+        expected = 1 - covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+        np.testing.assert_allclose(one, expected, atol=1e-4)
+
+
+def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials):
+    new = jnp.asarray(trials.fmri[12:])
+    decoded, model, misfits = fitted.decode(new), Responses.of(fitted.encoding), []
+    for measured in (new, jnp.roll(new, 1, axis=0)):
+        images = fitted.render(decoded, measured=measured)
+        misfits.append(np.asarray(model.misfit(fitted.encoder(images), new)))
+    assert (misfits[0] < misfits[1]).all()
+    again = feature_decoding.restore(*fitted.state())
+    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+
+
+def test_photographs_that_are_retrieved_cannot_be_moved():
+    with pytest.raises(InputError, match="response_weight"):
+        Config(renderer="retrieval", photographs="somewhere", response_weight=1.0)
