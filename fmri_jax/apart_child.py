@@ -43,6 +43,8 @@ def _answer(request: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]
         json.dumps(found)  # raises here what it would raise in `_write`
         return {"result": found}
     except InputError as error:
+        if _lacked_memory(error):  # the file need not be corrupt, as its reader says
+            return {"memory": apart.noted()}
         return {"error": str(error)}
     except MemoryError:
         arrays.clear()
@@ -51,6 +53,13 @@ def _answer(request: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]
         arrays.clear()
         failure = f"{type(error).__name__}: {one_line(error)}"
         return {"failure": failure, "of": apart.noted()}
+
+
+def _lacked_memory(error: BaseException | None) -> bool:
+    """Whether an error was made of one of memory."""
+    while error is not None and not isinstance(error, MemoryError):
+        error = error.__context__
+    return error is not None
 
 
 def _limit(memory: int, seconds: int) -> None:

@@ -23,6 +23,11 @@ def ends(how):
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "memory":
         np.ones(10**9)
+    if how == "wrapped":
+        try:
+            np.ones(10**12)
+        except MemoryError:
+            raise InputError("it is corrupt") from None
     if how == "error":
         raise InputError("a message of its own")
     while how == "never":
@@ -48,6 +53,7 @@ def test_what_a_child_returns_comes_back(reading_apart):
     [
         ("crash", "a.mat cannot be read: its library ended with Segmentation fault"),
         ("memory", "a.mat takes more than 1.0 GiB of memory to read: .*FMRI_JAX_READER_MEMORY"),
+        ("wrapped", "a.mat takes more than 1.0 GiB of memory to read: .*FMRI_JAX_READER_MEMORY"),
         ("never", "a.mat was not read within 1 s of the processor's time"),
         ("error", "^a message of its own$"),
         ("", r"a.mat cannot be read \(RuntimeError: of a library with two lines and .x1b.31m"),
