@@ -2,6 +2,8 @@
 
     python launch.py --config=experiments/table2.py             # simulated subject, 64 px
     python launch.py --config=experiments/table2.py:object2vec  # real fMRI, unseen categories
+    python launch.py --config=experiments/table2.py:ridge       # the regions by ridge regression
+    python launch.py --config=experiments/table2.py:ridge_object2vec
     python launch.py --config=experiments/table2.py:tiny        # minutes: does every row run?
     python launch.py --config=experiments/table2.py --jobs=4    # or --slurm="timeout_min=120"
 
@@ -13,6 +15,7 @@ row are from experiments/search_weights.py.
 
 from fmri_jax.errors import InputError
 from fmri_jax.methods.gan.config import PAPER_WEIGHTS, REPORT_WEIGHTS
+from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.experiment_files import load
 
 NOISE = "Noise instead of fMRI"
@@ -20,10 +23,17 @@ SEEDS = (0, 1, 2)
 
 
 def get_config(arg: str = ""):
-    settings = {"": _simulated, "object2vec": _object2vec, "tiny": _tiny}
+    settings = {
+        "": _simulated,
+        "object2vec": _object2vec,
+        "ridge": lambda: _by_ridge(_simulated(), "VC", "V1V2", "HVC", "LOC", "FFA", "PPA"),
+        "ridge_object2vec": lambda: _by_ridge(_object2vec(), "all", "EVC", "LOC", "FFA", "PPA"),
+        "tiny": _tiny,
+    }
     if arg not in settings:
         raise InputError(
-            f"experiments/table2.py has no variant {arg!r}: choose 'object2vec', 'tiny' or none."
+            f"experiments/table2.py has no variant {arg!r}: choose one of "
+            f"{', '.join(filter(None, settings))}, or none."
         )
     return settings[arg]()
 
@@ -70,6 +80,29 @@ def _object2vec():
     ]
     rows = [(best, {}), *_regions("EVC", "LOC", "FFA", "PPA"), *_losses()]
     config.sweep = {"seeds": SEEDS[:1], "variants": tuple(rows), "hypotheses": tuple(hypotheses)}
+    return config
+
+
+def _by_ridge(config, whole: str, *areas: str):
+    """The regions by ridge regression, which chooses its penalty by identification.
+
+    Each row's baselines hold the ridge with the least squared error, too.
+    """
+    config.title = config.title.replace("Table II", "Regions by ridge regression,")
+    config.text = "Ridge regression from voxels to pixels, trained on other images, by region."
+    config.method = default_config(method="ridge", data="file").method
+    config.method.choose = "identification"
+    config.preparation.noise_scaling = False
+    early = areas[0]
+    config.sweep = {
+        "seeds": SEEDS[:1],
+        "variants": tuple(_regions(whole, *areas)),
+        "hypotheses": tuple(
+            (better, worse, "identification_centred", "Early areas hold what pixels show.")
+            for better in (whole, early)
+            for worse in areas[1:]
+        ),
+    }
     return config
 
 

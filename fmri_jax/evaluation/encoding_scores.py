@@ -38,12 +38,25 @@ class Predictions:
         stimulus: (rows,) which stimulus each row shows.
         explainable: (voxels,) share of the measured variance that is signal, from repeats; None
             where no stimulus was repeated.
+        groups: (rows,) which rows depend on one another, such as the frames of a movie: they are
+            resampled together; None: those of one stimulus.
     """
 
     measured: np.ndarray
     predicted: Mapping[str, np.ndarray]
     stimulus: np.ndarray
     explainable: np.ndarray | None
+    groups: np.ndarray | None = None
+
+    @property
+    def units(self) -> np.ndarray:
+        """(rows,) the independent unit of each: its group, or its stimulus."""
+        return self.stimulus if self.groups is None else self.groups
+
+    @property
+    def n_units(self) -> int:
+        """How many independent stimuli or groups there are."""
+        return len(np.unique(self.units))
 
     @property
     def ceiling(self) -> np.ndarray:
@@ -74,45 +87,46 @@ def normalised(correlation: np.ndarray, found: Predictions) -> np.ndarray:
     return correlation / ceiling
 
 
-def predicted_voxels(correlation: np.ndarray, n_stimuli: int) -> np.ndarray:
+def predicted_voxels(correlation: np.ndarray, n_units: int) -> np.ndarray:
     """(voxels,) whether each is predicted above chance, 5 % of these falsely.
 
-    Student's test of a correlation, one-sided, corrected by Benjamini & Hochberg (1995), J. R.
-    Stat. Soc. B 57:289.
+    Student's test of a correlation, one-sided, of `n_units` independent stimuli or groups (those of
+    one group count as one), corrected by Benjamini & Hochberg (1995), J. R. Stat. Soc. B 57:289.
     """
     from scipy import stats  # slow to import
 
-    if n_stimuli < 4:
+    if n_units < 4:
         return np.zeros(len(correlation), bool)
     r = np.clip(correlation, -1 + 1e-12, 1 - 1e-12)
-    t = r * np.sqrt((n_stimuli - 2) / (1 - r**2))
-    p = stats.t.sf(t, n_stimuli - 2)
+    t = r * np.sqrt((n_units - 2) / (1 - r**2))
+    p = stats.t.sf(t, n_units - 2)
     return stats.false_discovery_control(p) <= FALSE_DISCOVERIES
 
 
 def medians(
     found: Predictions, regions: Mapping[str, np.ndarray], n_bootstrap: int, seed: int = 0
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Median normalised correlation of each region by each model, with resamples over stimuli.
+    """Median normalised correlation of each region by each model, with resamples over units.
 
     Args:
-        found: predictions.
+        found: predictions; their units are resampled.
         regions: name -> (voxels,) bool.
         n_bootstrap: resamples.
         seed: of them; all models and regions share them, so that differences are paired.
 
     Returns:
         Region -> model -> the median, followed by its resamples (of fewer than `FEW_STIMULI`
-        stimuli: its values without each stimulus); nan where no voxel counts.
+        units: its values without each of them); nan where no voxel counts.
     """
     n_stimuli = len(np.unique(found.stimulus))
     if n_stimuli < 3:
         raise InputError(f"{n_stimuli} stimuli were left out: expected at least 3 to correlate.")
-    weights = [np.ones((1, n_stimuli))]
-    if n_stimuli < FEW_STIMULI:
-        weights.append(1 - np.eye(n_stimuli))
-    else:
-        weights.append(resamples(n_stimuli, n_bootstrap, seed))
+    n = found.n_units
+    weights = [np.ones((1, n))]
+    if 1 < n < FEW_STIMULI:
+        weights.append(1 - np.eye(n))
+    elif n >= FEW_STIMULI:
+        weights.append(resamples(n, n_bootstrap, seed))
     drawn = np.concatenate(weights)
     values: dict[str, dict[str, np.ndarray]] = {name: {} for name in regions}
     for model, predicted in found.predicted.items():
@@ -126,12 +140,12 @@ def medians(
     return values
 
 
-def interval(values: np.ndarray, n_stimuli: int) -> Score:
+def interval(values: np.ndarray, n_units: int) -> Score:
     """A value and its resamples, as `medians` gives them, as a score with a 95 % interval."""
     value, others = float(values[0]), values[1:]
     if not np.isfinite(value):
         return Score(value)
-    ends = student(others, value) if n_stimuli < FEW_STIMULI else tails(others, n_stimuli)
+    ends = student(others, value) if n_units < FEW_STIMULI else tails(others, n_units)
     return Score(value, *ends)
 
 
@@ -141,8 +155,7 @@ def _resampled(found: Predictions, predicted: np.ndarray, drawn: np.ndarray) -> 
     for start in range(0, found.measured.shape[1], _BLOCK):
         block = slice(start, start + _BLOCK)
         sums = _sums(found.measured[:, block], predicted[:, block])
-        by_stimulus = sums_by_stimulus(sums.reshape(len(sums), -1), found.stimulus)
-        resampled = drawn @ by_stimulus
+        resampled = drawn @ sums_by_stimulus(sums.reshape(len(sums), -1), found.units)
         parts.append(_correlation(resampled.reshape(len(drawn), *sums.shape[1:])))
     return np.concatenate(parts, axis=1)
 

@@ -86,6 +86,8 @@ def run_folds(
     if progress:
         for sentence in foresight.foreseen(options, recording, n_folds):
             logging.warning("%s", sentence)
+        if n_folds > 1:
+            needs.say(foresight.fits(n_folds))
     method = methods.package(options.method_name).build(options.method_config)
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.

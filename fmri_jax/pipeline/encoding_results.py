@@ -95,11 +95,11 @@ def _scores(
 ) -> dict[str, Any]:
     """The scores as plain JSON values."""
     predictions = found.predictions
-    n_stimuli = len(np.unique(predictions.stimulus))
+    n_units = predictions.n_units
     values = encoding_scores.medians(predictions, regions, n_bootstrap)
     layers = _layers(correlation)
     above = {
-        model: encoding_scores.predicted_voxels(r, n_stimuli) for model, r in correlation.items()
+        model: encoding_scores.predicted_voxels(r, n_units) for model, r in correlation.items()
     }
 
     def of_region(name: str, mask: np.ndarray) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _scores(
         models = {
             model: {
                 "normalised": encoding_scores.as_json(
-                    encoding_scores.interval(values[name][model], n_stimuli)
+                    encoding_scores.interval(values[name][model], n_units)
                 ),
                 "correlation": float(np.median(correlation[model][mask])),
                 "predicted": float(above[model][mask].mean()),
@@ -121,7 +121,7 @@ def _scores(
             if predictions.explainable is None
             else float(np.median(predictions.explainable[mask])),
             "models": models,
-            "best": _best(values[name], layers, n_stimuli),
+            "best": _best(values[name], layers, n_units),
             "weights": {layer: float(w[mask].mean()) for layer, w in found.weights.items()},
         }
 
@@ -129,7 +129,8 @@ def _scores(
         "models": list(correlation),
         "main": ALL if ALL in correlation else layers[0],
         "normalised": predictions.explainable is not None,
-        "stimuli": n_stimuli,
+        "stimuli": len(np.unique(predictions.stimulus)),
+        "units": n_units,
         "repeats": found.repeats,
         "identification": _identification(found, n_bootstrap),
         "regions": {name: of_region(name, mask) for name, mask in regions.items()},
@@ -145,7 +146,7 @@ def _identification(found: Found, n_bootstrap: int) -> dict[str, Any] | None:
     for k in (1, 10):
         for name, each in found.placed.items():
             key = f"top_{k}" + name.removeprefix("above")
-            score = mean_interval(each.within(k), found.predictions.stimulus, n_bootstrap)
+            score = mean_interval(each.within(k), found.predictions.units, n_bootstrap)
             scores[key] = encoding_scores.as_json(score)
         scores[f"chance_top_{k}"] = placed.chance(k)
     scores["median_above"] = float(np.median(placed.above))
@@ -157,13 +158,13 @@ def _layers(models: Iterable[str]) -> list[str]:
 
 
 def _best(
-    of_region: Mapping[str, np.ndarray], layers: list[str], n_stimuli: int
+    of_region: Mapping[str, np.ndarray], layers: list[str], n_units: int
 ) -> dict[str, Any] | None:
-    """The best layer, and by how much it is ahead of the second, paired over stimuli."""
+    """The best layer, and by how much it is ahead of the second, paired over units."""
     pair = encoding_scores.best_two(of_region, layers)
     if pair is None:
         return None
-    ahead = encoding_scores.interval(of_region[pair[0]] - of_region[pair[1]], n_stimuli)
+    ahead = encoding_scores.interval(of_region[pair[0]] - of_region[pair[1]], n_units)
     return {"layer": pair[0], "second": pair[1], "ahead": encoding_scores.as_json(ahead)}
 
 

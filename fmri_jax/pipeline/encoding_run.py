@@ -24,7 +24,9 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.encoding_scores import Predictions
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.repeats import of_another_stimulus
+from fmri_jax.evaluation.units import independent_units
 from fmri_jax.pipeline import encoding_folds, encoding_results
+from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.json_files import digest
 from fmri_jax.pipeline.photograph_bank import Bank
 from fmri_jax.pipeline.workdir import claim, writing_to
@@ -174,7 +176,13 @@ def _found(
     }
     explainable = _explainable(recording, preparation, joined)
     return encoding_results.Found(
-        Predictions(joined["measured"], predicted, joined["stimulus"], explainable),
+        Predictions(
+            joined["measured"],
+            predicted,
+            joined["stimulus"],
+            explainable,
+            _groups(recording, joined["stimulus"]),
+        ),
         recording.roi(preparation.roi),
         {
             name.removeprefix("weight/"): np.mean([part[name] for part in parts], axis=0)
@@ -184,6 +192,13 @@ def _found(
         float(np.mean(joined["repeats"])),
         placed,
     )
+
+
+def _groups(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
+    """(rows,) the unit of each: its stimulus, or all of its group or category, and near copies."""
+    labels = [of[stimulus] for of in Labels.of(recording) if of is not None]
+    shown, row = np.unique(stimulus, return_inverse=True)
+    return independent_units(recording.images[shown][row], stimulus, *labels)
 
 
 def _explainable(

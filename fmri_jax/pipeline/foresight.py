@@ -162,6 +162,14 @@ def _independent(recording: Recording, images: np.ndarray) -> int:
     return len(np.unique(joined_units(len(images), *labels)))
 
 
+def fits(n_folds: int) -> str:
+    """How many fits a run takes, before the first one."""
+    return (
+        f"{count(n_folds, 'fold')}, and as many fits, one after the other; the time that "
+        "they take is reported after the first. --config.preparation.n_folds takes fewer."
+    )
+
+
 def remaining(n_folds: int, seconds: float, n_bytes: int) -> str:
     """What the other folds will take, from what the first one took.
 

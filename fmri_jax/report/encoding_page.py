@@ -10,6 +10,7 @@ import numpy as np
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.report.figures import encoding_charts
 from fmri_jax.report.rendering import Chart, draw, render, write_file
+from fmri_jax.report.text.text_format import count
 
 READOUTS = {
     "banded_ridge": "banded ridge regression",
@@ -77,9 +78,11 @@ def _lead(content: Mapping[str, Any], units: str) -> str:
     if data["spikes"]:
         what = f"{'Simulated' if data['simulated'] else 'Recorded'} spikes, not fMRI: {units}"
     source, readout = _label(options["features"]), READOUTS[options["readout"]]
+    stimuli, groups = content["stimuli"], content.get("units", content["stimuli"])
+    apart = "" if groups == stimuli else f" They form {count(groups, 'independent group')}."
     return (
-        f"{what} predicted from {source} by {readout}, on {content['stimuli']:,} stimuli that were "
-        "left out."
+        f"{what} predicted from {source} by {readout}, on {stimuli:,} stimuli that were left out."
+        + apart
     )
 
 

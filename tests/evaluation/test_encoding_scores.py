@@ -1,5 +1,7 @@
 """Scores of encoding models: correlations, their normalisation, and intervals that hold truth."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,24 @@ def test_rows_of_a_stimulus_are_resampled_together():
     )
     once = encoding_scores.medians(FOUND, REGIONS, 50)["all"]["perfect"]
     np.testing.assert_allclose(encoding_scores.medians(twice, REGIONS, 50)["all"]["perfect"], once)
+
+
+def test_frames_of_a_movie_are_one_piece_of_evidence():
+    """A mean over movies has its interval over movies; what is exact over images is not."""
+    movie = np.repeat(np.arange(6), 10)
+    apart = Predictions(MEASURED, {"perfect": SIGNAL}, np.arange(N), None)
+    of_movies = dataclasses.replace(apart, groups=movie)
+    values = encoding_scores.medians(of_movies, REGIONS, 50)["all"]["perfect"]
+    assert of_movies.n_units == 6 and len(values) == 7
+    without = [
+        np.median([np.corrcoef(SIGNAL[k, v], MEASURED[k, v])[0, 1] for v in range(VOXELS)])
+        for k in (movie != m for m in range(6))
+    ]
+    np.testing.assert_allclose(values[1:], without)
+    alike = 3 * RNG.normal(size=(2, 6, 400))[:, movie] + RNG.normal(size=(2, N, 400))
+    r = peer("scipy.stats").pearsonr(*alike).statistic  # noise that the frames of a movie share
+    assert encoding_scores.predicted_voxels(r, N).mean() > 0.2
+    assert encoding_scores.predicted_voxels(r, 6).mean() < 0.01
 
 
 def test_few_voxels_of_noise_are_called_predicted():

@@ -102,6 +102,7 @@ def test_runs_are_left_out_where_each_image_is_in_one():
 
 
 def test_the_first_fold_tells_what_the_others_take(tmp_path):
+    assert "10 folds, and as many fits" in foresight.fits(10)
     (tmp_path / "folds").mkdir()
     (tmp_path / "folds" / "000.npz").write_bytes(bytes(2_000_000))
     text = foresight.remaining(10, 20.0, foresight.n_bytes(tmp_path))

@@ -332,6 +332,8 @@ def test_a_variant_of_another_method_starts_from_its_defaults(miyawaki):
         ("table2", "", 15, 21),
         ("table2", "object2vec", 14, 14),
         ("table2", "tiny", 15, 15),
+        ("table2", "ridge", 6, 6),
+        ("table2", "ridge_object2vec", 5, 5),
         ("search_weights", "", 6, 6),
     ],
 )

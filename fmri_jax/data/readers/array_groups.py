@@ -1,6 +1,6 @@
 """Groups and categories of images, from labels of images or of trials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -32,6 +32,13 @@ def by_image(
     labels = _texts(key, np.asarray(arrays[key]))
     if len(labels) == n_images:
         return tuple(labels) if any(labels) else ()
+    return by_trial(key, labels, stimulus, n_images)
+
+
+def by_trial(
+    key: str, labels: Sequence[str], stimulus: np.ndarray, n_images: int
+) -> tuple[str, ...]:
+    """The label of each image from the text that each trial has, as `by_image`."""
     if len(labels) != len(stimulus):
         raise InputError(
             f"{key} has {len(labels)} entries for {n_images} images and {len(stimulus)} trials: "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fmri_jax.data.images import list_images, read_named
+from fmri_jax.data.readers import array_groups
 from fmri_jax.data.readers.bdata import BData
 from fmri_jax.data.readers.bdata_labels import category_images, image_names
 from fmri_jax.data.recording import TRAIN, Recording
@@ -23,6 +24,7 @@ def load(
     roi: str = "",
     label: str = "",
     image_size: int = 256,
+    groups: str = "",
 ) -> Recording:
     """Reads a recording from BData.
 
@@ -39,6 +41,8 @@ def load(
         roi: ROI expression of the columns to read; empty: all voxels.
         label: metadata key of the stimulus label; empty: the first known one.
         image_size: px, the side of the square that every image is resized to.
+        groups: metadata key of what makes images depend on one another, such as a category or a
+            movie; empty: none.
 
     Returns:
         The recording; trials of `test_path` form the split "test".
@@ -52,9 +56,9 @@ def load(
             f"{path}: BData names its stimuli but does not hold them: expected a folder or zip of "
             "the images; name it with --config.data.file.images=FOLDER."
         )
-    sources = [Source(path, images, TRAIN, label)]
+    sources = [Source(path, images, TRAIN, label, groups=groups)]
     if test_path:
-        sources.append(Source(test_path, test_images or images, "test", label))
+        sources.append(Source(test_path, test_images or images, "test", label, groups=groups))
     files = ", ".join(pathlib.Path(source.path).name for source in sources)
     return read(sources, roi, image_size, f"fMRI from the BData of {files}.")
 
@@ -79,6 +83,7 @@ class Source:
     label: str = ""
     where: tuple[str, float] | None = None
     by_category: bool = False
+    groups: str = ""
 
 
 def read(sources: Sequence[Source], roi: str, image_size: int, description: str) -> Recording:
@@ -121,7 +126,15 @@ def read(sources: Sequence[Source], roi: str, image_size: int, description: str)
         stimulus_names=tuple(pathlib.PurePosixPath(name).stem for _, name in places),
         split=np.concatenate([np.full(len(part.run), part.source.split) for part in parts]),
         description=description,
+        groups=_groups(parts, np.asarray(stimulus), len(places)),
     )
+
+
+def _groups(parts: "Sequence[_Part]", stimulus: np.ndarray, n_images: int) -> tuple[str, ...]:
+    """The group of each image, by the key that the sources name."""
+    labels = [group for part in parts for group in part.groups]
+    key = parts[0].source.groups
+    return array_groups.by_trial(key, labels, stimulus, n_images) if key else ()
 
 
 def _pixels(places: list[tuple[str, str]], size: int) -> np.ndarray:
@@ -155,6 +168,7 @@ class _Part:
         regions = {key: table.rows[key][columns] == 1 for key in table.rois}
         self.rois = {key.removeprefix("ROI_"): mask for key, mask in regions.items() if mask.any()}
         self.run = _runs(table)[trials]
+        self.groups = _labels(table, source.groups)[trials].tolist() if source.groups else []
         available = list_images(source.images)
         find = category_images if source.by_category else image_names
         self.names = find(table, source.label, available, source.images, trials)
@@ -182,6 +196,16 @@ def _voxels(table: BData, roi: str, label: str) -> np.ndarray:
             "labels or runs: expected regions; leave the other names out."
         )
     return columns
+
+
+def _labels(table: BData, key: str) -> np.ndarray:
+    """(trials,) texts of a key: those of the file's vmap, or numbers as text; "" for NaN."""
+    numbers = table.label(key)
+    known = ~np.isnan(numbers)
+    found = np.full(len(numbers), "", object)
+    texts = table.texts(key, numbers[known])
+    found[known] = texts if texts is not None else [f"{number:.15g}" for number in numbers[known]]
+    return found
 
 
 def _runs(table: BData) -> np.ndarray:

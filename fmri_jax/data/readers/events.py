@@ -27,20 +27,23 @@ class Event:
         duration: s; NaN as `onset`.
         stimulus: name of the image, relative to the folder of images; "" for rest.
         split: "train", "test" or another test set's name; "" where the table does not say.
+        group: what makes the image depend on others, such as its movie; "" for none.
     """
 
     onset: float
     duration: float
     stimulus: str
     split: str
+    group: str = ""
 
 
-def read_events(path: pathlib.Path, timeless: bool = False) -> list[Event]:
+def read_events(path: pathlib.Path, timeless: bool = False, groups: str = "") -> list[Event]:
     """Reads an events table.
 
     Args:
         path: `.tsv` (tabs) or `.csv` (commas), with a row of column names.
         timeless: whether `onset` and `duration` may be absent, as for betas.
+        groups: the column that names groups of images; "" for none.
 
     Returns:
         The rows in the order of the table; empty lines are none.
@@ -56,10 +59,15 @@ def read_events(path: pathlib.Path, timeless: bool = False) -> list[Event]:
             f"{path} lacks the column {missing[0]!r}: expected {', '.join(sorted(needed))}, found "
             f"{', '.join(header) or 'no rows'}; BIDS separates columns by tabs."
         )
-    for column in (*needed, "split"):
+    if groups and groups not in header:
+        raise InputError(
+            f"{path} lacks the column {groups!r}, which was named for groups of images: expected "
+            f"one of {', '.join(header)}."
+        )
+    for column in (*needed, "split", *filter(None, [groups])):
         if header.count(column) > 1:
             raise InputError(f"{path} has the column {column!r} twice: expected it once.")
-    return [_event(path, line, row, timeless) for line, row in rows]
+    return [_event(path, line, row, timeless, groups) for line, row in rows]
 
 
 def columns_of(path: pathlib.Path) -> list[str]:
@@ -118,7 +126,9 @@ def _quoted(path: pathlib.Path, text: str, delimiter: str) -> list[tuple[int, li
         ) from None
 
 
-def _event(path: pathlib.Path, line: int, row: dict[str, str], timeless: bool) -> Event:
+def _event(
+    path: pathlib.Path, line: int, row: dict[str, str], timeless: bool, groups: str
+) -> Event:
     stimulus = _name(row["stim_file"])
 
     def time(column: str) -> float:
@@ -129,6 +139,7 @@ def _event(path: pathlib.Path, line: int, row: dict[str, str], timeless: bool) -
         duration=0.0 if timeless else time("duration"),
         stimulus=stimulus,
         split=_name(row.get("split", "")),
+        group=_name(row[groups]) if groups else "",
     )
 
 

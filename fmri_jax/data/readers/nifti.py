@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fmri_jax.data.images import list_images, read_named
-from fmri_jax.data.readers import bids, glm, masks, responses
+from fmri_jax.data.readers import array_groups, bids, glm, masks, responses
 from fmri_jax.data.readers.events import Event
 from fmri_jax.data.readers.masks import brain_beside
 from fmri_jax.data.readers.runs import Run, find_runs, left_out_text
@@ -51,6 +51,7 @@ def load(
     confounds: str = "",
     repetition_time: float = 0.0,
     image_size: int = 64,
+    groups: str = "",
 ) -> Recording:
     """Reads a recording from NIfTI.
 
@@ -82,6 +83,8 @@ def load(
         confounds: of "glm": fMRIPrep's, as nilearn groups them, such as "motion,wm_csf".
         repetition_time: s between volumes; 0: what sidecars and headers state.
         image_size: px, the side of the square that every image is resized to.
+        groups: column of the events tables that says which images depend on one another, such as
+            "condition" or the movie of a frame; "" for none.
 
     Returns:
         The recording; runs count from 0 in the order of the files' names.
@@ -107,7 +110,7 @@ def load(
     chosen = bids.choose(found_volumes, path, wanted)
     own = bool(masks) or not any(brain_beside(volume.path) for volume in chosen)
     brain = masks_of(masks, folder) if own else None  # its absence is reported first
-    runs, left_out = find_runs(path, found_volumes, events, wanted)
+    runs, left_out = find_runs(path, found_volumes, events, wanted, groups)
     brain = brain or masks_of(masks, folder, runs)
     found = responses.estimate(runs, brain, estimated_by)
     trials = [event for each in runs for event in each.shown]
@@ -123,8 +126,17 @@ def load(
         rois=brain.rois,
         stimulus_names=tuple(names),
         split=np.asarray([trial.split or TRAIN for trial in trials]),
+        groups=_groups(groups, trials, stimulus, len(names)),
         description=_description(runs, left_out, folder.name),
     )
+
+
+def _groups(
+    column: str, trials: list[Event], stimulus: np.ndarray, n_images: int
+) -> tuple[str, ...]:
+    """The group of each image, by a column of the events tables."""
+    labels = [trial.group for trial in trials]
+    return array_groups.by_trial(column, labels, stimulus, n_images) if column else ()
 
 
 def masks_of(path: str, folder: pathlib.Path, runs: Sequence[Run] = ()) -> masks.Masks:

@@ -60,7 +60,7 @@ class Config:
     repetition_time: float = _option(0.0, "s between volumes, where their files disagree")
     image_size: int = _option(0, "px, side of the square that images are resized to")
     modality: str = _option("", "what was recorded: fMRI, spikes, MEG, EEG, ECoG, ...")
-    groups: str = _option("", "key of the groups of images that depend on one another")
+    groups: str = _option("", "key or events column of groups of images that depend on one another")
 
 
 def load(path: str = "", **options: Any) -> Recording:

@@ -32,7 +32,11 @@ class Run:
 
 
 def find_runs(
-    path: str, found: list[Volumes], events: str = "", wanted: dict[str, str] | None = None
+    path: str,
+    found: list[Volumes],
+    events: str = "",
+    wanted: dict[str, str] | None = None,
+    groups: str = "",
 ) -> tuple[list[Run], dict[str, str]]:
     """The runs that show images, and the tasks that are left out.
 
@@ -41,6 +45,7 @@ def find_runs(
         found: what `bids.find_volumes` finds there.
         events: folder of the events tables; "" for `path`.
         wanted: entity -> labels, see `bids.choose`.
+        groups: the column of the tables that names groups of images; "" for none.
 
     Returns:
         The runs in the order of their files, and task -> why it is left out.
@@ -61,7 +66,7 @@ def find_runs(
     runs = []
     for volume in found:
         table = event_tables.table_of(volume, tables, bool(events))
-        runs.append(Run(volume, table, read_events(table, volume.is_betas)))
+        runs.append(Run(volume, table, read_events(table, volume.is_betas, groups)))
     _check_shared(runs)
     if left_out:
         warnings.warn(f"{path}: {left_out_text(left_out)}.", stacklevel=3)

@@ -139,6 +139,18 @@ def test_a_recording_becomes_a_session(path: str, images: str) -> None:
     assert by_name.fingerprint() == recording.fingerprint()
 
 
+def test_a_key_names_groups(images: str, tmp_path: Path) -> None:
+    table = bdata()
+    table.add(np.tile([7.0, 7.0, 9.0, np.nan], 6)[:, None], "movie")
+    table.save(str(tmp_path / "movies.h5"))
+    options = {"images": images, "image_size": 8}
+    recording = load(str(tmp_path / "movies.h5"), **options, label="stimulus_id", groups="movie")
+    by_image = dict(zip(recording.stimulus_names, recording.groups, strict=True))
+    assert [by_image[name] for name in SYNSET_NAMES] == ["7", "7", "9", ""]
+    with pytest.raises(InputError, match="holds '1' and '2' for trials of image 1"):
+        load(str(tmp_path / "movies.h5"), **options, label="stimulus_id", groups="Run")
+
+
 def test_a_label_is_no_voxel_where_the_file_does_not_say_which_columns_are(
     path: str, images: str
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from scipy.signal import detrend
 
 from fmri_jax.data import load
+from fmri_jax.errors import InputError
 from tests.data.builders import REPETITION_TIME, SHAPE, bids_dataset, save_nifti
 
 
@@ -32,6 +33,17 @@ def test_responses_equal_a_loop_over_events(dataset: Path) -> None:
     v1 = nibabel.load(dataset / "masks" / "V1.nii.gz").get_fdata()[brain] > 0
     np.testing.assert_array_equal(recording.rois["V1"], v1)
     assert list(recording.rois) == ["V1"]
+
+
+def test_a_column_of_the_events_names_groups(dataset: Path) -> None:
+    for table in (dataset / "func").glob("*_events.tsv"):
+        head, *rows = table.read_text().splitlines()
+        rows = [row + "\t" + ("film 2" if "b.png" in row else "n/a") for row in rows]
+        table.write_text("\n".join([f"{head}\tmovie", *rows]))
+    assert load(str(dataset), image_size=8).groups == ()
+    assert load(str(dataset), image_size=8, groups="movie").groups == ("", "film 2")
+    with pytest.raises(InputError, match="lacks the column 'film'.*stim_file, movie"):
+        load(str(dataset), image_size=8, groups="film")
 
 
 def test_the_repetition_time_may_be_in_milliseconds(dataset: Path) -> None:
