@@ -88,6 +88,30 @@ def beside(drawn: np.ndarray) -> dict[str, np.ndarray]:
     return found | {"mean of samples": drawn.mean(axis=0), "spread of samples": spread}
 
 
+class Sampler:
+    """What reconstructors that draw several samples of each row have in common."""
+
+    config: Any  # with `choice`
+    encoding: Encoding | None
+
+    def samples(self, fmri: Any) -> np.ndarray:
+        """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
+        raise NotImplementedError
+
+    def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """What `reconstruct` returns, and what a page shows beside it: several samples.
+
+        Args:
+            fmri: (n, voxels), standardised as in training.
+
+        Returns:
+            The images, and label -> (n, h, w, c); see `beside`.
+        """
+        drawn = self.samples(fmri)
+        made = chosen(drawn, self.config.choice, self.encoding, jnp.asarray(fmri))
+        return made, beside(drawn)
+
+
 @jax.jit
 def weighted_correlation(a: jax.Array, b: jax.Array, weights: jax.Array) -> jax.Array:
     """Correlations (n,) of the rows of (n, voxels) twice, each voxel with its weight (voxels,)."""

@@ -24,7 +24,7 @@ from fmri_jax.methods.brain_diffuser.priors import block_name, latents_of, load_
 
 
 @flax.struct.dataclass
-class BrainDiffuserReconstructor:
+class BrainDiffuserReconstructor(choice.Sampler):
     """The maps of both stages, and the priors that make images of what they decode."""
 
     images: Any  # (stimuli, h, w, c) uint8, of training
@@ -44,19 +44,6 @@ class BrainDiffuserReconstructor:
     def reconstruct(self, fmri: Any) -> jax.Array:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c) in [0, 1]."""
         return jnp.asarray(self.reconstruct_beside(fmri)[0])
-
-    def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """What `reconstruct` returns, and what a page shows beside it: several samples.
-
-        Args:
-            fmri: (n, voxels), standardised as in training.
-
-        Returns:
-            The images, and label -> (n, h, w, c); see `choice.beside`.
-        """
-        fmri = jnp.asarray(fmri)
-        drawn = self.samples(fmri)
-        return choice.chosen(drawn, self.config.choice, self.encoding, fmri), choice.beside(drawn)
 
     def controls(self, fold: Fold, number: int) -> dict[str, Predict]:
         """What its critics ask for; see `brain_diffuser.controls`."""

@@ -26,7 +26,7 @@ FEATURES, NOISE, FIRST = "features", "noise", "first layer"  # what is decoded
 
 
 @flax.struct.dataclass
-class ICGANReconstructor:
+class ICGANReconstructor(choice.Sampler):
     """The maps, and the prior that makes images of what they decode."""
 
     map: TargetMap  # features, and where asked for noise and first layer
@@ -46,19 +46,6 @@ class ICGANReconstructor:
         if self.config.choice == "first":
             return jnp.asarray(self._drawn(fmri, 1)[0])
         return jnp.asarray(self.reconstruct_beside(fmri)[0])
-
-    def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """What `reconstruct` returns, and what a page shows beside it: several samples.
-
-        Args:
-            fmri: (n, voxels), standardised as in training.
-
-        Returns:
-            The images, and label -> (n, h, w, c); see `choice.beside`.
-        """
-        drawn = self.samples(fmri)
-        made = choice.chosen(drawn, self.config.choice, self.encoding, jnp.asarray(fmri))
-        return made, choice.beside(drawn)
 
     def samples(self, fmri: Any) -> np.ndarray:
         """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
