@@ -5,8 +5,6 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-import pandas
-from nilearn.glm.first_level import compute_regressor
 from PIL import Image
 
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -46,6 +44,8 @@ def simulate(
     seed: int = 0,
 ) -> Simulated:
     """Writes runs of jittered onsets, whose betas are linear in the pixels of random images."""
+    from nilearn.glm.first_level import compute_regressor  # slow to import
+
     random = np.random.default_rng(seed)
     voxels = int(np.prod(shape))
     images = random.integers(0, 256, (runs * trials, side, side)).astype(np.uint8)
@@ -81,6 +81,8 @@ def _write_run(
     tr: float,
     shape: tuple[int, int, int],
 ) -> None:
+    import pandas
+
     stem = f"sub-01_task-view_run-{run + 1:02}"
     save(root / "sub-01" / "func" / f"{stem}_bold.nii.gz", scans.T.reshape(*shape, -1), tr)
     first = run * len(onsets)

@@ -6,19 +6,19 @@ python -m tests.data.readers.test_bids_fuzzer 10000    # as many trees as one li
 import collections
 import sys
 
-from hypothesis import HealthCheck, given, settings
-
-from tests.data.readers.bids_fuzzer import MUTATIONS, examine, trees
-
 RESULTS: collections.Counter[str] = collections.Counter()
-
-
-def fuzz(tree: dict) -> None:
-    RESULTS[examine(tree)] += 1
 
 
 def run(examples: int, derandomize: bool = True) -> None:
     """Examines about so many trees, equally many of each mutation; if random, counts aloud."""
+    # Imported by the one worker that gets this test: it takes seconds.
+    from hypothesis import HealthCheck, given, settings
+
+    from tests.data.readers.bids_fuzzer import MUTATIONS, examine, trees
+
+    def fuzz(tree: dict) -> None:
+        RESULTS[examine(tree)] += 1
+
     RESULTS.clear()
     options = settings(
         max_examples=-(-examples // len(MUTATIONS)),
@@ -34,7 +34,7 @@ def run(examples: int, derandomize: bool = True) -> None:
 
 
 def test_trees_are_read_as_bids_has_it_or_rejected() -> None:
-    run(2 * len(MUTATIONS))
+    run(62)
     assert RESULTS["equal"] >= 15 and RESULTS["rejected"] >= 10
 
 

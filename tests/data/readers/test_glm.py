@@ -3,17 +3,19 @@
 import sys
 import types
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel
 import numpy as np
-import pandas
 import pytest
-from nilearn.glm.first_level import FirstLevelModel
 from sklearn.linear_model import Ridge
 
 from fmri_jax.data import load
 from fmri_jax.errors import InputError
 from tests.data.simulated_bold import Simulated, simulate
+
+if TYPE_CHECKING:
+    import pandas
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +24,12 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
 
 
 def by_nilearn(
-    root: Path, run: int, estimator: str, tr: float, confounds: pandas.DataFrame | None = None
+    root: Path, run: int, estimator: str, tr: float, confounds: "pandas.DataFrame | None" = None
 ) -> np.ndarray:
     """(trials, voxels) betas of one run as nilearn's example of single-trial models finds them."""
+    import pandas
+    from nilearn.glm.first_level import FirstLevelModel
+
     func = root / "sub-01" / "func"
     volumes = func / f"sub-01_task-view_run-{run + 1:02}_bold.nii.gz"
     table = pandas.read_csv(func / f"sub-01_task-view_run-{run + 1:02}_events.tsv", sep="\t")
@@ -94,6 +99,8 @@ def _decoded(fmri: np.ndarray, pixels: np.ndarray) -> float:
 
 def fmriprep(root: Path) -> Path:
     """A run as fMRIPrep leaves it, with a spike in one volume and confounds that know of it."""
+    import pandas
+
     made = simulate(root / "raw", tr=2.0, runs=1, trials=6, shape=(3, 2, 2))
     func = made.root / "sub-01" / "func"
     volumes = func / "sub-01_task-view_run-01_bold.nii.gz"
