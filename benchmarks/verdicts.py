@@ -102,19 +102,35 @@ def count(cells: pathlib.Path, repeats: int, counts: list[int], rows: str, seed:
 
 def table(cells: pathlib.Path) -> str:
     """The table in Markdown: per cent and, after a plus-minus, standard errors."""
-    found, repeats = _read(cells), set()
-    lines = ["| verdict, in % | meant | " + " | ".join(f"{n} images" for n in COUNTS) + " |"]
-    lines.append("|---|---|" + "---|" * len(COUNTS))
+    found, above, judged = _read(cells), 0, 0
+    lines = ["| verdict, in % | meant | " + " | ".join(f"{n} images" for n in COUNTS) + " | all |"]
+    lines.append("|---|---|" + "---|" * (len(COUNTS) + 1))
     for name, verdict in verdicts().items():
         texts = []
         for n in COUNTS:
             hits, done = found.get(name, {}).get(str(n), (0, 0))
             texts.append(_cell(hits, done, verdict.meant))
-            repeats.add(done)
+            judged += bool(done and verdict.meant)
+            above += texts[-1].startswith("**")
+        together = np.sum([*found.get(name, {}).values(), (0, 0)], axis=0).tolist()
+        texts.append(_cell(*together, verdict.meant))
         meant = "" if verdict.meant is None else f"{verdict.meant:g}"
         lines.append(f"| {name} | {meant} | " + " | ".join(texts) + " |")
-    made = " and ".join(f"{n:,}" for n in sorted(repeats, reverse=True) if n)
-    return "\n".join([*lines, "", f"Of {made} simulated runs; ±: one standard error.", ""])
+    rare, others = _runs(found, False), _runs(found, True)
+    note = (
+        f"±: one standard error. Simulated runs of each verdict that is to be rare: {rare}; of "
+        f"each other: {others}. **Bold**: above what is meant by more than two standard errors, "
+        f"{above} of {judged} rates; of rates as meant it were 1 in 40 by luck. The last column "
+        "takes all numbers of images together."
+    )
+    return "\n".join([*lines, "", note, ""])
+
+
+def _runs(found: dict[str, dict[str, tuple[int, int]]], others: bool) -> str:
+    """From the fewest to the most runs of a cell, of rows that are to be rare or of the others."""
+    rows = [found.get(name, {}) for name, v in verdicts().items() if (v.meant is None) == others]
+    done = [runs for row in rows for _, runs in row.values()] or [0]
+    return f"{min(done):,} to {max(done):,}" if min(done) < max(done) else f"{max(done):,}"
 
 
 def _cell(hits: int, done: int, meant: float | None) -> str:
