@@ -89,7 +89,8 @@ def test_ridge_that_fits_training_images_well_is_not_warned_of():
     advice = methods.advice("ridge", methods.package("ridge").Config())
     (note,) = own_texture.trained(rows(by_heart), advice)[1]
     assert note.kind == "overfitted" and not note.is_warning
-    (note,) = own_texture.trained(rows(by_heart), methods.advice("gan", None))[1]
+    advice = methods.advice("gan", methods.package("gan").Config())
+    (note,) = own_texture.trained(rows(by_heart), advice)[1]
     assert note.is_warning and "config.method.fmri_noise" in note.text
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.best.method import Best
     from fmri_jax.methods.best.reconstructor import BestReconstructor
 
-__all__ = ["Config", "build", "restore", "stays_in_span", "trained_through"]
+__all__ = ["Config", "advice", "build", "restore", "stays_in_span", "trained_through"]
 
 
 def build(config: Config) -> "Best":
@@ -39,3 +39,13 @@ def trained_through(config: Config) -> tuple[str, ...]:
 def stays_in_span(config: Config) -> bool:
     """Whether all candidates make weighted sums of their training images alone."""
     return all(methods.stays_in_span(one.name, one.config) for one in config.checked())
+
+
+def advice(config: Config) -> dict[str, str]:
+    """What to change where no candidate learned anything, or all learned by heart."""
+    other = "Other candidates (config.method.candidates)"
+    return {
+        "untrained": f"{other}, or another measure to choose them by (config.method.measure).",
+        "overfitted": f"{other} may serve new images better.",
+        "stamped": f"{other} may reduce it.",
+    }

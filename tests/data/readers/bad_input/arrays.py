@@ -331,7 +331,7 @@ CASES = [
         "file: options that the reader and other readers do not take",
         lambda f: load(str(f / "x.h5"), delay=4.0, imges="y", roi="V1"),
         r"x\.h5 cannot be read with delay \(of NIfTI\), imges \(of no format\): expected at most "
-        r"images, .* image_size beside the path of such a file; leave them out",
+        r"images, .* image_size, groups beside the path of such a file; leave them out",
     ),
     Case(
         "a data set: an option that it does not take",
