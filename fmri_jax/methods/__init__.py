@@ -12,6 +12,9 @@ whose features it was trained to match, which makes metrics that use them circul
 `decoded_targets(config, trials, seen)` -> name: (stimuli, ...), what it decodes of the training
 images `seen`, for a bottleneck in front of it (`config.preparation.bottleneck`); pixels by default.
 
+`takes_simulated = False` says that simulated trials of photographs that nobody viewed
+(`config.preparation.unlabelled`) are not to be mixed with the trials that it is fitted to.
+
 `parts(config) -> tuple[str, ...]` names parts of a fit that can be computed at the same time by
 several processes or computers, such as layers. Its method then has, beside `fit`,
 `fit_part(trials, context, part)`, which leaves the part in the run's folder, where `fit` finds it.
@@ -156,6 +159,11 @@ def decoded_targets(
     """
     named = getattr(package(name), "decoded_targets", None)
     return named(config, trials, seen) if named else {"pixels": trials.images[seen]}
+
+
+def takes_simulated(name: str) -> bool:
+    """Whether the method called `name` may learn from simulated trials, too; errors as above."""
+    return bool(getattr(package(name), "takes_simulated", True))
 
 
 def advice(name: str, config: Any) -> dict[str, str]:

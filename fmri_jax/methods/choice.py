@@ -1,5 +1,6 @@
 """Choosing among samples by the responses that they would give (Naselaris et al. 2009)."""
 
+import abc
 import dataclasses
 from typing import Any, Literal
 
@@ -88,15 +89,15 @@ def beside(drawn: np.ndarray) -> dict[str, np.ndarray]:
     return found | {"mean of samples": drawn.mean(axis=0), "spread of samples": spread}
 
 
-class Sampler:
+class Sampler(abc.ABC):
     """What reconstructors that draw several samples of each row have in common."""
 
     config: Any  # with `choice`
     encoding: Encoding | None
 
+    @abc.abstractmethod
     def samples(self, fmri: Any) -> np.ndarray:
         """fMRI (n, voxels) -> images (samples, n, h, w, c) in [0, 1]."""
-        raise NotImplementedError
 
     def reconstruct_beside(self, fmri: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """What `reconstruct` returns, and what a page shows beside it: several samples.

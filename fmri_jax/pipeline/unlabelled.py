@@ -52,10 +52,10 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     preparation = options.preparation
     if preparation.unlabelled is None:
         return fold.train
-    if options.method_name == "best":
+    if not methods.takes_simulated(options.method_name):
         raise InputError(
-            "config.preparation.unlabelled adds simulated trials, by which methods would be "
-            "chosen: expected none with method 'best'."
+            f"config.preparation.unlabelled adds simulated trials, from which the method "
+            f"{options.method_name} cannot tell recorded ones: expected none."
         )
     bank = Bank((str(place(preparation.unlabelled)),), preparation.n_unlabelled, options.seed)
     train = fold.train

@@ -129,3 +129,11 @@ def test_what_cannot_be_added_is_rejected(tmp_path):
         PreparationConfig(unlabelled="photographs.zip", bottleneck=3)
     with pytest.raises(InputError, match="holds no images"):
         taught(tmp_path)
+
+
+def test_methods_are_not_chosen_by_what_nobody_viewed(photographs):
+    config = config_of(photographs).to_dict()
+    options = experiment_config.read({**config, "method": {"name": "best"}})
+    (fold,) = folds(RECORDING, options.preparation)
+    with pytest.raises(InputError, match="the method best cannot tell"):
+        unlabelled.taught(options, RECORDING, fold, 0)

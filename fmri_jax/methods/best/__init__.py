@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from fmri_jax.methods.best.method import Best
     from fmri_jax.methods.best.reconstructor import BestReconstructor
 
-__all__ = ["Config", "advice", "build", "restore", "stays_in_span", "trained_through"]
+__all__ = [
+    "Config",
+    "advice",
+    "build",
+    "restore",
+    "stays_in_span",
+    "takes_simulated",
+    "trained_through",
+]
+
+takes_simulated = False  # or images that nobody viewed would choose among the methods
 
 
 def build(config: Config) -> "Best":

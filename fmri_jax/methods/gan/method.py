@@ -121,7 +121,7 @@ class GAN:
             seed,
             context,
         )
-        learned = getattr(state, "average", state.generator.params)
+        learned = state.average if isinstance(state, AveragedState) else state.generator.params
         params = in_this_process(replicate(learned, context.mesh))
         return GANReconstructor(params, in_this_process(scale), networks.generator, start, size)
 

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import optax
 
 from fmri_jax.methods.gan.config import Config
-from fmri_jax.training.averaging import averaged
 
 
 @flax.struct.dataclass
@@ -71,22 +70,6 @@ class GANState:
     discriminator: NetworkState | None
     gate: Gate
 
-    def after(
-        self, generator: NetworkState, discriminator: NetworkState | None, gate: Gate, decay: float
-    ) -> "GANState":
-        """The state after a step, from what it has made of the networks.
-
-        Args:
-            generator: its state.
-            discriminator: its state, if there is one.
-            gate: of the next step.
-            decay: of the average that `AveragedState` keeps.
-        """
-        del decay
-        return self.replace(  # type: ignore[attr-defined]
-            step=self.step + 1, generator=generator, discriminator=discriminator, gate=gate
-        )
-
 
 @flax.struct.dataclass
 class AveragedState(GANState):
@@ -96,14 +79,6 @@ class AveragedState(GANState):
     """
 
     average: Any
-
-    def after(
-        self, generator: NetworkState, discriminator: NetworkState | None, gate: Gate, decay: float
-    ) -> "GANState":
-        """As `GANState.after`."""
-        average = averaged(self.average, generator.params, decay, self.step)
-        following: Any = super().after(generator, discriminator, gate, decay)
-        return following.replace(average=average)
 
 
 def learning_rate(config: Config, base: float) -> optax.Schedule:

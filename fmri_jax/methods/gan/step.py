@@ -23,10 +23,11 @@ from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.methods.gan.sharding import shardings
-from fmri_jax.methods.gan.state import GANState, generator_optimiser
+from fmri_jax.methods.gan.state import AveragedState, GANState, generator_optimiser
 from fmri_jax.networks import Generator
 from fmri_jax.networks.refiner import Refiner
 from fmri_jax.training import compiler
+from fmri_jax.training.averaging import averaged
 from fmri_jax.training.batches import Batch, random_crop
 from fmri_jax.training.dispatch import several_steps
 from fmri_jax.training.gradients import gradient_norm
@@ -106,7 +107,11 @@ class TrainStep:
         allowed = state.gate.generator if config.gate else None
         generator = state.generator.update(gradients, generator_optimiser(config), allowed)
         terms["generator_gradient"] = gradient_norm(gradients)
-        return state.after(generator, discriminator, gate, config.averaging), terms
+        following = (state.step + 1, state.key, generator, discriminator, gate)
+        if not isinstance(state, AveragedState):
+            return GANState(*following), terms
+        average = averaged(state.average, generator.params, config.averaging, state.step)
+        return AveragedState(*following, average), terms
 
     def _given(self, keys: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """What the generator is given, and the images that it is to make of that."""
