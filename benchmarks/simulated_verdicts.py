@@ -130,6 +130,20 @@ def decoder_leads(folds: int, gain: float = 1.0, conditional: bool = False) -> V
     return Verdict(None if gain > 1 or conditional else 2.5, once)
 
 
+def lead_interval(folds: int) -> Verdict:
+    """Whether the interval of one lead of two equal ridge decoders, identification, is above 0."""
+
+    def once(rng: Random, n: int) -> bool:
+        pair = runs.pair_of_decoders(rng, n, min(folds, n))
+        ours, theirs = (
+            identification_without_mean(pair.targets, made, pair.means) for made in pair.answers
+        )
+        training = training_share(n, pair.n_trained)
+        return compare(ours, theirs, np.arange(n), None, 1, training=training).low > 0
+
+    return Verdict(2.5, once)
+
+
 def above_chance_of_ridge(folds: int) -> Verdict:
     """Whether "above chance" is said of ridge regression that was trained on noise."""
 
@@ -198,7 +212,7 @@ def interval(side: str) -> Verdict:
     """Whether a 95 % interval lies wholly above or below the mean of identification-like scores."""
 
     def once(rng: Random, n: int) -> bool:
-        found = mean_interval(rng.beta(2, 1, n), np.arange(n), 1000, int(rng.integers(2**31)))
+        found = mean_interval(rng.beta(2, 1, n), np.arange(n))
         return bool(found.low > 2 / 3 if side == "above" else found.high < 2 / 3)
 
     return Verdict(2.5, once)

@@ -66,6 +66,10 @@ def verdicts() -> dict[str, Verdict]:
         "the same, five images of each group alike": simulated.any_voxel(5),
         "a 95 % interval above the truth, skewed scores": simulated.interval("above"),
         "a 95 % interval below the truth, skewed scores": simulated.interval("below"),
+        "an interval of one lead of two equal ridge decoders above 0, 1 fold": (
+            simulated.lead_interval(1)
+        ),
+        "the same, 10 folds": simulated.lead_interval(10),
         "**power**: above chance, 1 fold": simulated.above_chance(SIGNAL, 1),
         "**power**: above chance, 10 folds": simulated.above_chance(SIGNAL, 10),
         "**power**: a lead of .8 standard deviations, any of 32": simulated.any_lead(lead=0.8),

@@ -21,7 +21,7 @@ print("simulated voxels:", {area: int(recording.rois[area].sum()) for area in AR
 
 # %%
 # ## One decoder per area
-# `roi` takes expressions, too: `"V1 + V2"`, `"VC - V1"`. Brackets hold 95 % bootstrap intervals
+# `roi` takes expressions, too: `"V1 + V2"`, `"VC - V1"`. Brackets hold 95 % intervals
 # over the test images.
 rng = np.random.default_rng(0)
 images, correlation = {}, {}

@@ -30,7 +30,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--no-perceptual", action="store_true", help="without metrics that need AlexNet's weights"
     )
-    parser.add_argument("--n-bootstrap", type=int, default=1000, help="resamples for intervals")
+    parser.add_argument(
+        "--n-bootstrap",
+        type=int,
+        default=1000,
+        help="permutations for p-values; 0 leaves these and intervals out",
+    )
     given = parser.parse_args(arguments)
     decoder = load_decoder(given.decoder)
     new = new_responses.read(given.new)

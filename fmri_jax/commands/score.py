@@ -36,7 +36,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--no-perceptual", action="store_true", help="without metrics that need AlexNet's weights"
     )
-    parser.add_argument("--n-bootstrap", type=int, default=1000, help="resamples for intervals")
+    parser.add_argument(
+        "--n-bootstrap",
+        type=int,
+        default=1000,
+        help="permutations for p-values; 0 leaves these and intervals out",
+    )
     given = parser.parse_args(arguments)
     pairs = read_pairs(given.targets, given.reconstructed, given.training, given.size)
     config = EvaluationConfig(perceptual=not given.no_perceptual, n_bootstrap=given.n_bootstrap)

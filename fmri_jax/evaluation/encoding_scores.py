@@ -15,8 +15,8 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.intervals import (
     FEW_STIMULI,
     Score,
+    ends,
     resamples,
-    student,
     sums_by_stimulus,
     tails,
 )
@@ -145,8 +145,8 @@ def interval(values: np.ndarray, n_units: int) -> Score:
     value, others = float(values[0]), values[1:]
     if not np.isfinite(value):
         return Score(value)
-    ends = student(others, value) if n_units < FEW_STIMULI else tails(others, n_units)
-    return Score(value, *ends)
+    few = n_units < FEW_STIMULI
+    return Score(value, *(ends(others, value) if few else tails(others, n_units)))
 
 
 def _resampled(found: Predictions, predicted: np.ndarray, drawn: np.ndarray) -> np.ndarray:

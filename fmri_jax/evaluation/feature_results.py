@@ -133,18 +133,16 @@ def parse(
 
 def summarise(
     folds: Sequence[FoldFeatures],
-    n_bootstrap: int,
-    seed: int,
+    intervals: bool,
     unit_of: Mapping[int, int] | None = None,
 ) -> FeatureResults:
-    """Scores over all folds, with 95 % bootstrap intervals over stimuli.
+    """Scores over all folds, with 95 % intervals over stimuli.
 
     Args:
         folds: of one run: the same regions, layers and test sets.
-        n_bootstrap: number of resamples; 0 gives no intervals.
-        seed: of the resampling.
-        unit_of: stimulus -> the unit of dependent stimuli that is resampled as a whole; a stimulus
-            that it lacks, or each where it is None, is a unit.
+        intervals: whether there are to be any.
+        unit_of: stimulus -> the unit of dependent stimuli that counts as one; a stimulus that it
+            lacks, or each where it is None, is a unit.
 
     Returns:
         The scores, test sets in the order of the first fold; none yet of recovered images.
@@ -162,7 +160,7 @@ def summarise(
             number, left_out = np.max([part.units for part in parts], axis=0)
             units[layer] = int(number), int(left_out)
             for source, into in enumerate(by_source):
-                into[layer] = _scores(joined, source, stimulus, n_bootstrap, seed)
+                into[layer] = _scores(joined, source, stimulus, intervals)
         decoded, span, *others = by_source
         found[split] = SetResults(decoded, span, dict(zip(regions, others, strict=True)))
     return FeatureResults(found, units=units)
@@ -190,19 +188,23 @@ def _joined(parts: Sequence[LayerScores]) -> LayerScores:
 
 
 def _scores(
-    layer: LayerScores, source: int, stimulus: np.ndarray, n_bootstrap: int, seed: int
+    layer: LayerScores, source: int, stimulus: np.ndarray, intervals: bool
 ) -> dict[str, Score]:
     """The scores of one source; those that are not defined for these images are left out.
 
-    Profile correlations of regions have no interval, which takes 20 times as long as the others.
+    Profile correlations of regions have no interval, which takes longer than all others.
     """
     found = {}
     for name in ("identification", "pattern"):
         values = getattr(layer, name)[source]
         known = np.isfinite(values)  # rows of folds that test a single image are not identified
         if known.any():
-            found[name] = mean_interval(values[known], stimulus[known], n_bootstrap, seed)
-    decoded = layer.decoded[source]
-    n_bootstrap = n_bootstrap if source < 2 else 0
-    found["profile"] = mean_profile(layer.true, decoded, stimulus, n_bootstrap, seed)
-    return {name: score for name, score in found.items() if np.isfinite(score.value)}
+            score = mean_interval(values[known], stimulus[known])
+            found[name] = score if intervals else Score(score.value)
+    with_interval = intervals and source < 2
+    found["profile"] = mean_profile(layer.true, layer.decoded[source], stimulus, with_interval)
+    return {
+        name: score.within((0 if name == "identification" else -1, 1))
+        for name, score in found.items()
+        if np.isfinite(score.value)
+    }

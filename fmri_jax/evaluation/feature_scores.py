@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.intervals import Score, bootstrap
+from fmri_jax.evaluation.intervals import Score, interval
 
 BLOCK = 65_536  # units whose float64 copies are held at a time
 RESOLUTION = 1e-6  # of float32: a spread below this share of the mean is rounding
@@ -56,19 +56,16 @@ def profile_correlation(true: Any, decoded: Any) -> Profile:
     return Profile(np.concatenate(values)[used], used)
 
 
-def mean_profile(
-    true: Any, decoded: Any, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0
-) -> Score:
-    """Mean profile correlation over units, with its 95 % bootstrap interval over stimuli.
+def mean_profile(true: Any, decoded: Any, stimulus: Any, with_interval: bool = True) -> Score:
+    """Mean profile correlation over units, with its 95 % interval over stimuli.
 
-    Meant for a sample of units: of k units 5 k sums are held for each stimulus and resample.
+    Meant for a sample of units: of k units 5 k sums are held for each stimulus.
 
     Args:
         true: (n, ...) true features of n images or trials.
         decoded: the same shape.
         stimulus: (n,) which stimulus each row shows.
-        n_bootstrap: number of resamples; 0 gives no interval.
-        seed: of the resampling.
+        with_interval: whether there is to be one, which takes most of the time.
 
     Returns:
         The mean over units that vary, NaN where none does.
@@ -82,11 +79,13 @@ def mean_profile(
     def statistic(sums: np.ndarray) -> np.ndarray:
         parts = np.split(sums[..., :-1], 5, axis=-1)
         correlation = _pearson(sums[..., -1:], *parts)
-        known = np.isfinite(correlation)  # of few drawn stimuli a unit may not vary
+        known = np.isfinite(correlation)  # without one of few stimuli a unit may not vary
         total = np.sum(np.where(known, correlation, 0), axis=-1)
         return np.where(known.any(axis=-1), total, np.nan) / np.maximum(known.sum(axis=-1), 1)
 
-    return bootstrap(columns, statistic, stimulus, n_bootstrap, seed)
+    if not with_interval:
+        return Score(float(statistic(columns.sum(axis=0))))
+    return interval(columns, statistic, stimulus)
 
 
 def pattern_correlation(true: Any, decoded: Any, mean: Any, deviation: Any) -> np.ndarray:

@@ -17,14 +17,11 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.intervals import (
-    FEW_STIMULI,
     LEAST_STIMULI,
     Statistic,
+    ends,
     mean_of_sums,
-    resamples,
-    student,
     sums_by_stimulus,
-    tails,
     with_ones,
 )
 
@@ -61,12 +58,11 @@ def compare(
 ) -> Difference:
     """Paired comparison of two methods on the same stimuli.
 
-    Both methods are resampled together (bootstrap over stimuli) for the interval, which of fewer
-    than `FEW_STIMULI` stimuli is Student's. For p, which method made which reconstruction is
-    swapped for each stimulus: in all ways where there are at most `n_resamples`, else at random; p
-    is the share of swaps, the observed one included, that differ at least as much as observed. The
-    least p of five stimuli is therefore 1/16. Resamples and swaps in which a score is undefined
-    (precision where nothing was decoded as on) are left out.
+    For the interval (`intervals.ends`) each stimulus is left out for both methods together. For p,
+    which method made which reconstruction is swapped for each stimulus: in all ways where there are
+    at most `n_resamples`, else at random; p is the share of swaps, the observed one included, that
+    differ at least as much as observed. The least p of five stimuli is therefore 1/16. Swaps in
+    which a score is undefined (precision where nothing was decoded as on) are left out.
 
     Args:
         first: (n,) per-image values; or (n, columns) of sums with a `statistic`, such as binary
@@ -74,8 +70,8 @@ def compare(
         second: the same for the other method, the same rows.
         stimulus: (n,) which stimulus each row shows, or which group of dependent ones.
         statistic: maps sums (..., columns) to scores (...); by default the mean.
-        n_resamples: of the bootstrap and of the permutation test.
-        seed: of both.
+        n_resamples: the number of swaps.
+        seed: of the swaps.
         training: how far differences vary with the training data, in units of how far they vary
             over images (`training_share`); 0 compares two sets of answers as they are. With it no p
             is exact.
@@ -136,14 +132,11 @@ def swaps(
     if np.isnan(observed):
         undefined = Difference(observed, observed, observed, observed)
         return Swaps(undefined, np.full(len(swapped), np.nan), exact)
-    ends = (float("nan"), float("nan"))
-    if LEAST_STIMULI <= len(a) < FEW_STIMULI:
-        ends = student(statistic(total_a - a) - statistic(total_b - b), observed)
-    elif len(a) >= FEW_STIMULI:
-        drawn = resamples(len(a), n_resamples, seed)
-        ends = tails(statistic(drawn @ a) - statistic(drawn @ b), len(a))
-    wider = math.sqrt(1 + training**2)
-    low, high = (observed + wider * (end - observed) for end in ends)
+    low = high = float("nan")
+    if len(a) >= LEAST_STIMULI:
+        without = statistic(total_a - a) - statistic(total_b - b)
+        wider = math.sqrt(1 + training**2)
+        low, high = (observed + wider * (end - observed) for end in ends(without, observed))
     moved = swapped @ (b - a)
     null = statistic(total_a + moved) - statistic(total_b - moved)
     if training:

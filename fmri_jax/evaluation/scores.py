@@ -8,7 +8,7 @@ import numpy as np
 from fmri_jax.config import OptionalInt, OptionalStr, unknown_name
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images, as_pair
-from fmri_jax.evaluation.intervals import Score, bootstrap, mean_interval
+from fmri_jax.evaluation.intervals import Score, interval, mean_interval
 from fmri_jax.evaluation.pair import Pair, vs_train
 from fmri_jax.evaluation.registry import METRICS
 from fmri_jax.evaluation.registry import metric as shown_as
@@ -27,8 +27,8 @@ class EvaluationConfig:
     # EfficientNet-Lite0 where its weights are installed.
     perceptual: bool = True
     perceptual_size: OptionalInt = None  # px, shorter side for AlexNet; None: as is, at least 64
-    n_bootstrap: int = 1000  # resamples of the stimuli for the 95 % intervals
-    seed: int = 0  # of the resampling
+    n_bootstrap: int = 1000  # permutations of the stimuli for p; 0 leaves intervals out, too
+    seed: int = 0  # of the permutations
     # Whether methods that have controls of their own, such as their prior without brain input, also
     # make these of the test images; each takes as long as the reconstructions. Finished folds stay
     # as they are.
@@ -120,7 +120,7 @@ def score(
     ):
         weights = _installed_weights(config)
     per_image = score_images(targets, reconstructions, training_images, weights, config)
-    summary = summarise(per_image, np.arange(len(targets)), n_bootstrap=0)
+    summary = summarise(per_image, np.arange(len(targets)), intervals=False)
     return {name: found.value for name, found in summary.items()}
 
 
@@ -169,30 +169,24 @@ def score_images(
     return PerImage(values, columns)
 
 
-def summarise(
-    per_image: PerImage, stimulus: Any, n_bootstrap: int = 1000, seed: int = 0
-) -> dict[str, Score]:
-    """Means (or pooled scores) with 95 % bootstrap intervals over stimuli.
+def summarise(per_image: PerImage, stimulus: Any, intervals: bool = True) -> dict[str, Score]:
+    """Means (or pooled scores) with 95 % intervals over stimuli.
 
     Args:
         per_image: from `score_images`.
         stimulus: (n,) which stimulus each row shows.
-        n_bootstrap: number of resamples; 0 leaves the intervals out.
-        seed: of the resampling.
+        intervals: whether there are to be any.
 
     Returns:
         metric -> score; undefined scores are left out.
     """
-    found = {
-        name: mean_interval(values, stimulus, n_bootstrap, seed)
-        for name, values in per_image.values.items()
-    }
+    found = {name: mean_interval(values, stimulus) for name, values in per_image.values.items()}
     for name, sums in per_image.columns.items():
         statistic = METRICS[name].statistic
         assert statistic is not None
-        found[name] = bootstrap(sums, statistic, stimulus, n_bootstrap, seed)
+        found[name] = interval(sums, statistic, stimulus)
     return {
-        name: score.within(shown_as(name).limits)
+        name: score.within(shown_as(name).limits) if intervals else Score(score.value)
         for name, score in found.items()
         if np.isfinite(score.value)
     }

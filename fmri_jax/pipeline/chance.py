@@ -62,8 +62,8 @@ def few(test: Rows, known: np.ndarray | None = None) -> list[Note]:
     )
     few_what = "so few" if units == stimuli else "so few groups"
     text = (
-        f"{count(stimuli, 'test image')}{groups}: {few_what} prove little. Tests are exact and "
-        "intervals Student's, but another choice of images may well give other scores; "
+        f"{count(stimuli, 'test image')}{groups}: {few_what} prove little. Tests and "
+        "intervals allow for that, but another choice of images may well give other scores; "
     )
     least = 2.0 ** (1 - units)
     text += (

@@ -132,12 +132,12 @@ def _scores(
         "stimuli": len(np.unique(predictions.stimulus)),
         "units": n_units,
         "repeats": found.repeats,
-        "identification": _identification(found, n_bootstrap),
+        "identification": _identification(found),
         "regions": {name: of_region(name, mask) for name, mask in regions.items()},
     }
 
 
-def _identification(found: Found, n_bootstrap: int) -> dict[str, Any] | None:
+def _identification(found: Found) -> dict[str, Any] | None:
     """Shares of stimuli that are among the most likely photographs; None where not asked for."""
     if "above" not in found.placed:
         return None
@@ -146,7 +146,7 @@ def _identification(found: Found, n_bootstrap: int) -> dict[str, Any] | None:
     for k in (1, 10):
         for name, each in found.placed.items():
             key = f"top_{k}" + name.removeprefix("above")
-            score = mean_interval(each.within(k), found.predictions.units, n_bootstrap)
+            score = mean_interval(each.within(k), found.predictions.units).within((0, 1))
             scores[key] = encoding_scores.as_json(score)
         scores[f"chance_top_{k}"] = placed.chance(k)
     scores["median_above"] = float(np.median(placed.above))

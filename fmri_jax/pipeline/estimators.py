@@ -116,7 +116,7 @@ def cross_validate(
         average_repeats: which trials are averaged over the repeats of a stimulus.
         perceptual: whether AlexNet(2), AlexNet(5) and LPIPS are scored, for which weights are
             downloaded once.
-        n_bootstrap: resamples for the intervals.
+        n_bootstrap: permutations for p-values; 0 leaves these and intervals out.
         title: heading of the page.
         folder: where the run is kept, and resumed if it is stopped; None keeps it as long as the
             result lives.

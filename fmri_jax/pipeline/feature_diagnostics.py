@@ -117,7 +117,7 @@ def results(
     if not folds:
         return None, []
     unit_of = _unit_of(rows, labels)
-    found = summarise(folds, config.n_bootstrap, config.seed, unit_of)
+    found = summarise(folds, config.n_bootstrap > 0, unit_of)
     images, stimulus = recovered(folds).values()
     if not len(images) or images.shape[1:] != rows.targets.shape[1:]:
         return found, []
@@ -125,7 +125,7 @@ def results(
     first = [np.flatnonzero(test.stimulus == shown)[0] for shown in stimulus]
     per_image = score_images(test.targets[first], images, None, weights, config)
     units = np.asarray([unit_of[shown] for shown in stimulus.tolist()])
-    found.recovery.update(summarise_images(per_image, units, config.n_bootstrap, config.seed))
+    found.recovery.update(summarise_images(per_image, units, config.n_bootstrap > 0))
     if "pixel_correlation" not in found.recovery:
         return found, []
     value = found.recovery["pixel_correlation"].value

@@ -54,7 +54,7 @@ def score_run(
         part = rows.take(index)
         unit = units(part, labels)
         results[split] = _per_image(part, METHOD, config, weights, labels)
-        sets[split] = summarise(results[split], unit, config.n_bootstrap, config.seed)
+        sets[split] = summarise(results[split], unit, config.n_bootstrap > 0)
         per_image += _by_image(index, part, results[split], stimulus_names, unit)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
     weaker = {
@@ -68,7 +68,7 @@ def score_run(
     return Results(
         sets=sets,
         baselines={
-            name: summarise(result, test.stimulus, n_bootstrap=0) for name, result in weaker.items()
+            name: summarise(result, test.stimulus, False) for name, result in weaker.items()
         },
         differences=_differences(ours, weaker, unit, config, training)
         if config.n_bootstrap
@@ -113,7 +113,7 @@ def _eight_numbers(
     values = eight_numbers(test.targets, test.reconstructions, networks)
     alone = "identification needs two different test images; score more stimuli."
     missing |= {number: alone for number in NUMBERS if number not in {*values, *missing}}
-    return summarise(PerImage(values), units, config.n_bootstrap, config.seed), missing
+    return summarise(PerImage(values), units, config.n_bootstrap > 0), missing
 
 
 def _per_image(

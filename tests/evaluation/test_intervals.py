@@ -1,56 +1,97 @@
-"""Bootstrap and permutation tests against loops, sampling theory and scipy.stats."""
+"""Intervals and permutation tests against loops, sampling theory and scipy.stats."""
 
 import numpy as np
 import pytest
+import scipy.optimize
+import scipy.special
 import scipy.stats
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import binary
-from fmri_jax.evaluation.intervals import bootstrap, mean_interval, resamples
+from fmri_jax.evaluation.intervals import interval as interval_of
+from fmri_jax.evaluation.intervals import mean_interval, tails
 from fmri_jax.evaluation.permutation import compare, swaps, together, training_share
 
 
-def test_bootstrap_is_a_loop_over_resampled_rows():
-    """Draw stimuli, take all their rows, average: the slow way with the same draws."""
-    rng = np.random.default_rng(0)
-    stimulus = rng.permutation(np.repeat(np.arange(24), rng.integers(1, 4, 24)))
-    values = rng.normal(size=len(stimulus))
-    names = np.unique(stimulus)
-    means = []
-    for times in resamples(len(names), 200, seed=5).astype(int):
-        rows = [values[stimulus == name] for name in np.repeat(names, times)]
-        means.append(np.concatenate(rows).mean())
-    interval = mean_interval(values, stimulus, n_bootstrap=200, seed=5)
+def halls_ends(values: np.ndarray) -> list[float]:
+    """The interval by Hall's transformation (1992), its cubic solved by root finding."""
+    n, skewness = len(values), scipy.stats.skew(values, bias=False)
+    error = scipy.stats.sem(values)
+
+    def transformed(t: float) -> float:
+        bent = t + skewness * t**2 / 3 / n**0.5 + skewness**2 * t**3 / 27 / n
+        return bent + skewness / 6 / n**0.5
+
+    return [
+        values.mean()
+        - error * scipy.optimize.brentq(lambda t, far=far: transformed(t) - far, -1e3, 1e3)
+        for far in scipy.stats.t(n - 2).ppf([0.975, 0.025])
+    ]
+
+
+@pytest.mark.parametrize("n", [5, 24, 400])
+def test_the_interval_of_a_mean_is_halls(n):
+    values = np.random.default_rng(n).beta(4, 1, n)
+    interval = mean_interval(values, np.random.default_rng(0).permutation(n))
     assert interval.value == pytest.approx(values.mean())
-    np.testing.assert_allclose(interval[1:], expanded_percentiles(means, len(names)))
+    np.testing.assert_allclose(interval[1:], halls_ends(values))
 
 
-def expanded_percentiles(resampled: list[float], n: int) -> np.ndarray:
-    """Hesterberg's: where a normal distribution ends as far out as Student's, scaled up, does."""
-    far = scipy.stats.t(n - 1).ppf(0.975) * np.sqrt(n / (n - 1))
-    return np.percentile(resampled, 100 * scipy.stats.norm.cdf([-far, far]))
+def test_the_interval_of_an_unskewed_sample_is_students():
+    values = np.array([-3.0, -1, -0.5, 0, 0.5, 1, 3]) + 2
+    reach = scipy.stats.t(5).ppf(0.975) * scipy.stats.sem(values)
+    np.testing.assert_allclose(mean_interval(values, np.arange(7))[1:], [2 - reach, 2 + reach])
 
 
-def test_interval_agrees_with_scipys_bootstrap_and_covers():
-    rng = np.random.default_rng(1)
-    values = rng.gamma(2, size=60)
-    ours = mean_interval(values, np.arange(60), n_bootstrap=4000, seed=0)
-    level = 1 - 2 * scipy.stats.norm.sf(scipy.stats.t(59).ppf(0.975) * np.sqrt(60 / 59))
+def test_the_interval_of_many_skewed_scores_is_scipys_bca():
+    values = np.random.default_rng(1).gamma(1, size=300)
     theirs = scipy.stats.bootstrap(
-        (values,), np.mean, n_resamples=4000, confidence_level=level, method="percentile", rng=0
+        (values,), np.mean, n_resamples=6000, method="BCa", rng=0
     ).confidence_interval
-    np.testing.assert_allclose(ours[1:], theirs, atol=0.05)
+    reach = 1.96 * scipy.stats.sem(values)
+    np.testing.assert_allclose(mean_interval(values, np.arange(300))[1:], theirs, atol=reach / 15)
+    assert theirs.high - values.mean() > 1.08 * reach  # far from Student's
+
+
+@pytest.mark.parametrize(("n", "least"), [(5, 0.045), (10, 0.033)])
+def test_intervals_of_skewed_scores_seldom_lie_above_the_truth(n, least):
+    """Meant is one in 40; Student's lie there in more than `least`."""
+    above, of_student = 0, 0
+    for seed in range(2000):
+        sample = np.random.default_rng([seed, n]).beta(2, 1, n)
+        above += mean_interval(sample, np.arange(n)).low > 2 / 3
+        reach = scipy.special.stdtrit(n - 1, 0.975) * sample.std(ddof=1) / n**0.5
+        of_student += sample.mean() - reach > 2 / 3
+    assert 0.01 <= above / 2000 <= 0.032
+    assert of_student / 2000 > least
 
 
 @pytest.mark.parametrize("n", [5, 8, 40])
 def test_95_of_100_intervals_hold_the_mean_of_few_stimuli_as_of_many(n):
-    """Plain percentiles: 84, 88, 92 and 94 of 100."""
+    """Percentiles of a bootstrap: 84, 88 and 94 of 100."""
     covered = 0
     for seed in range(600):
-        sample = np.random.default_rng(seed).normal(size=n)
-        interval = mean_interval(sample, np.arange(n), n_bootstrap=500, seed=seed)
+        interval = mean_interval(np.random.default_rng(seed).normal(size=n), np.arange(n))
         covered += interval.low <= 0 <= interval.high
-    assert 0.91 <= covered / 600 <= 0.98
+    assert 0.93 <= covered / 600 <= 0.98
+
+
+def test_intervals_of_shares_near_1_end_at_1_and_hold_the_truth():
+    """Student's of such ten images lie above the truth in 9 of 100."""
+    rng, found = np.random.default_rng(3), []
+    for _ in range(500):
+        shares = np.round(20 * rng.beta(1.6, 0.4, 10)) / 20
+        found.append(mean_interval(shares, np.arange(10)).within((0, 1)))
+    assert all(0 <= interval.low < interval.high <= 1 for interval in found)
+    assert np.mean([interval.low <= 0.8 <= interval.high for interval in found]) > 0.94
+
+
+def test_tails_of_resamples_are_hesterbergs_expanded_percentiles():
+    """Where a normal distribution ends as far out as Student's, scaled up, does."""
+    resampled = np.random.default_rng(0).normal(size=500)
+    far = scipy.stats.t(29).ppf(0.975) * np.sqrt(30 / 29)
+    expected = np.percentile(resampled, 100 * scipy.stats.norm.cdf([-far, far]))
+    np.testing.assert_allclose(tails(np.append(resampled, np.nan), 30), expected)
 
 
 def test_four_stimuli_have_a_score_and_no_interval():
@@ -75,38 +116,29 @@ def test_repeats_of_a_stimulus_do_not_narrow_the_interval():
     np.testing.assert_allclose(often, once)
 
 
-def test_f1_is_pooled_again_in_each_resample():
-    rng = np.random.default_rng(3)
-    counts = rng.integers(0, 30, (22, 4))
-    interval = bootstrap(counts, binary.f1, np.arange(22), n_bootstrap=100, seed=1)
-    pooled = [
-        np.repeat(counts, times, axis=0).sum(axis=0)
-        for times in resamples(22, 100, seed=1).astype(int)
+def test_f1_is_pooled_again_without_each_stimulus():
+    counts = np.random.default_rng(3).integers(1, 30, (22, 4))
+    interval = interval_of(counts, binary.f1, np.arange(22))
+    without = [
+        2 * tp / (2 * tp + fp + fn)
+        for tp, fp, fn, _ in (np.delete(counts, i, axis=0).sum(axis=0) for i in range(22))
     ]
-    f1 = [2 * tp / (2 * tp + fp + fn) for tp, fp, fn, _ in pooled]
-    assert interval.value == pytest.approx(binary.f1(counts.sum(axis=0)))
-    np.testing.assert_allclose(interval[1:], expanded_percentiles(f1, 22))
+    value = binary.f1(counts.sum(axis=0))
+    # The jackknife's stand-ins for single values, about the score of all.
+    effects = 21 * (np.mean(without) - np.asarray(without))
+    assert interval.value == pytest.approx(value)
+    np.testing.assert_allclose(interval[1:], value + np.asarray(halls_ends(effects)))
 
 
-def test_few_stimuli_have_the_interval_of_the_t_test():
-    rng = np.random.default_rng(10)
-    values, others = rng.normal(size=(2, 7))
-    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval()
-    np.testing.assert_allclose(mean_interval(values, np.arange(7))[1:], expected)
+def test_a_paired_interval_is_that_of_the_differences():
+    values, others = np.random.default_rng(10).normal(size=(2, 7))
     paired = compare(values, others, np.arange(7))
-    expected = scipy.stats.ttest_rel(values, others).confidence_interval()
-    np.testing.assert_allclose(paired[1:3], expected)
-    counts = rng.integers(1, 30, (9, 4))
-    interval = bootstrap(counts, binary.f1, np.arange(9))
-    without = [binary.f1(np.delete(counts, i, axis=0).sum(axis=0)) for i in range(9)]
-    error = np.sqrt(8 / 9 * np.sum((without - np.mean(without)) ** 2))
-    reach = scipy.stats.t(8).ppf(0.975) * error
-    assert interval.high - interval.value == pytest.approx(reach)
+    np.testing.assert_allclose(paired[1:3], halls_ends(values - others))
 
 
 def test_undefined_precision_has_no_interval():
-    counts = np.array([[0, 0, 5, 95]] * 4)
-    assert np.all(np.isnan(bootstrap(counts, binary.precision, np.arange(4))))
+    counts = np.array([[0, 0, 5, 95]] * 9)
+    assert np.all(np.isnan(interval_of(counts, binary.precision, np.arange(9))[1:]))
 
 
 def test_one_stimulus_a_row_is_asked_for():

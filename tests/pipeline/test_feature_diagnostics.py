@@ -160,11 +160,11 @@ def test_folds_are_kept_and_scored_together(diagnosed, tmp_path):
     fold_features.write(path, found)
     again = fold_features.read(path)
     assert again.regions == found.regions and list(again.sets) == ["test"]
-    once = summarise([found], 100, 0).sets["test"]
-    for layer, scores in summarise([again], 100, 0).sets["test"].decoded.items():
+    once = summarise([found], True).sets["test"]
+    for layer, scores in summarise([again], True).sets["test"].decoded.items():
         for name, found_again in scores.items():
             np.testing.assert_allclose(found_again, once.decoded[layer][name], atol=1e-6)
-    twice = summarise([found, again], 0, 0).sets["test"]
+    twice = summarise([found, again], False).sets["test"]
     for name in ("identification", "pattern", "profile"):
         score = once.regions["B"]["mixed"][name]
         assert score.low < score.value < score.high or name == "profile"
@@ -184,7 +184,7 @@ def test_what_differs_between_folds_is_no_profile(diagnosed):
     other = dataclasses.replace(scores, true=scores.true + 5, decoded=scores.decoded - 5)
     brighter = dataclasses.replace(found, sets={"test": {"mixed": other}})
     alone = dataclasses.replace(found, sets={"test": {"mixed": scores}})
-    once, twice = (summarise(parts, 0, 0).sets["test"] for parts in ([alone], [alone, brighter]))
+    once, twice = (summarise(parts, False).sets["test"] for parts in ([alone], [alone, brighter]))
     expected = once.decoded["mixed"]["profile"].value
     assert twice.decoded["mixed"]["profile"].value == pytest.approx(expected, abs=1e-5)
 
@@ -258,7 +258,7 @@ def test_imagined_features_are_identified_among_themselves():
     assert list(found.sets) == ["test", "imagery"] and len(found.stimulus["imagery"]) == 6
     shares = found.sets["imagery"]["mixed"].identification * 5  # of the other five, and no more
     np.testing.assert_allclose(shares, shares.round(), atol=1e-9)
-    assert list(summarise([found], 0, 0).sets) == ["test", "imagery"]
+    assert list(summarise([found], False).sets) == ["test", "imagery"]
 
 
 def test_imagined_images_are_scored_apart_from_seen_ones(tmp_path):

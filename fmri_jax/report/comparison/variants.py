@@ -10,7 +10,7 @@ import numpy as np
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation import registry
-from fmri_jax.evaluation.intervals import Score, Statistic, bootstrap, mean_of_sums, with_ones
+from fmri_jax.evaluation.intervals import Score, Statistic, interval, mean_of_sums, with_ones
 from fmri_jax.evaluation.notes import Note, know_test_images
 from fmri_jax.evaluation.pair import Pair
 from fmri_jax.evaluation.permutation import Difference, training_share
@@ -93,7 +93,7 @@ class Variant:
     def scores(self) -> dict[str, dict[str, Score]]:
         """'test' (the main test set, whatever its name) and 'train' -> metric -> mean over seeds.
 
-        The interval is the run's own where there is one seed. With several it is a bootstrap over
+        The interval is the run's own where there is one seed. With several it is that over
         stimuli of the per-image values, averaged over seeds first: seeds are no further evidence
         about other images.
         """
@@ -116,8 +116,8 @@ class Variant:
         sums = self.sums(metric) if split == "test" else None
         if sums is None:
             return Score(value)
-        interval = bootstrap(*sums, self.units)
-        return Score(value, interval.low, interval.high).within(registry.metric(metric).limits)
+        pooled = interval(*sums, self.units)
+        return Score(value, pooled.low, pooled.high).within(registry.metric(metric).limits)
 
     @functools.cached_property
     def spread(self) -> dict[str, float]:
