@@ -80,6 +80,8 @@ class Trials:
         repeats: (n,) recorded trials that each row is the average of, or one number for all.
         gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
         captions: those of each image of the recording; empty where it has none.
+        together: (stimuli,) labels of images, equal where they must be left out together when the
+            trials are divided further, such as frames of one movie; None: each by itself.
     """
 
     fmri: np.ndarray
@@ -90,6 +92,7 @@ class Trials:
     repeats: np.ndarray | int = 1
     gain: np.ndarray | float = 1.0
     captions: Captions = ()
+    together: np.ndarray | None = None
     _computed: dict[Hashable, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def once(self, name: Hashable, compute: Callable[[], _T]) -> _T:
@@ -226,6 +229,7 @@ def folds(
         recording.run,
         recording.stimulus_names,
         captions=recording.captions,
+        together=splits.together(recording, options.split, clusters),
     )
     assigned = splits.assign(recording, stimulus, options.split, options.n_folds, clusters)
     for number, split in enumerate(assigned):

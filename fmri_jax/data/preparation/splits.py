@@ -93,8 +93,30 @@ def group_labels(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
             "'groups', name the key that holds them with --config.data.file.groups=KEY, or choose "
             "another split."
         )
+    return _image_groups(recording)[stimulus]
+
+
+def _image_groups(recording: Recording) -> np.ndarray:
+    """(stimuli,) the group of each image, its own where it shares nothing."""
     group, n_groups = recording.group_numbers, len(recording.groups)
-    return np.where(group >= 0, group, n_groups + np.arange(n_groups))[stimulus]
+    return np.where(group >= 0, group, n_groups + np.arange(n_groups))
+
+
+def together(recording: Recording, split: str, clusters: np.ndarray | None) -> np.ndarray | None:
+    """(stimuli,) which images are no evidence beside one another, for divisions within training.
+
+    Args:
+        recording: the recording.
+        split: as for `assign`.
+        clusters: as for `assign`.
+
+    Returns:
+        Labels of images, equal within a cluster where clusters are left out, else within a group of
+        the recording; None where each image stands for itself.
+    """
+    if split == "cluster" and clusters is not None:
+        return clusters
+    return _image_groups(recording) if recording.groups else None
 
 
 def hold_out(

@@ -40,8 +40,9 @@ class Config:
             its defaults, as {"name": "ridge", "choose": "identification"}; "label" may name it
             otherwise.
         measure: the metric by which images of left-out training stimuli are compared.
-        n_inner: groups that the training stimuli are split into, each left out in turn; every
-            candidate is fitted as many times, and the chosen one once more.
+        n_inner: parts that the training stimuli are split into, each left out in turn; every
+            candidate is fitted as many times, and the chosen one once more. Stimuli of one group of
+            the recording, such as frames of a movie, stay together.
     """
 
     candidates: tuple[Any, ...] = (

@@ -58,16 +58,25 @@ class Best:
         )
 
     def _groups(self, trials: Trials, key: jax.Array) -> np.ndarray:
-        """(trials,) the inner fold that leaves each out; trials of a stimulus stay together."""
-        seen, stimulus = np.unique(trials.stimulus, return_inverse=True)
-        if len(seen) < 2 * self.config.n_inner:
+        """(trials,) the inner fold that leaves each out.
+
+        Trials of a stimulus stay together, and so do those of stimuli that outer folds would keep
+        together: a frame of a movie in training makes those that are left out easy.
+        """
+        stimuli, labels = len(np.unique(trials.stimulus)), trials.stimulus
+        least, what = 2 * self.config.n_inner, "training stimuli"
+        if trials.together is not None and stimuli >= least:
+            labels = trials.together[labels]
+            least, what = self.config.n_inner, "groups of training stimuli"
+        units, unit = np.unique(labels, return_inverse=True)
+        if len(units) < least:
             raise InputError(
-                f"{len(seen)} training stimuli are too few to choose among methods by "
-                f"{self.config.n_inner} inner folds: expected {2 * self.config.n_inner} or more; "
+                f"{len(units)} {what} are too few to choose among methods by "
+                f"{self.config.n_inner} inner folds: expected {least} or more; "
                 "lower config.method.n_inner, or choose a method."
             )
-        order = np.asarray(jax.random.permutation(key, len(seen)))
-        return (order % self.config.n_inner)[stimulus]
+        order = np.asarray(jax.random.permutation(key, len(units)))
+        return (order % self.config.n_inner)[unit]
 
     def _score(
         self, one: Candidate, trials: Trials, left_out: np.ndarray, context: RunContext, k: int

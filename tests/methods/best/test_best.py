@@ -1,5 +1,6 @@
 """Choosing among methods on training stimuli that were left out."""
 
+import dataclasses
 import json
 
 import jax
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from fmri_jax import methods
-from fmri_jax.data.preparation.folds import Trials
+from fmri_jax.data.preparation.folds import PreparationConfig, Trials, folds
+from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext, best
 from fmri_jax.methods.best.config import Config
@@ -86,6 +88,33 @@ def test_no_inner_fit_sees_the_stimuli_that_it_is_scored_by(tmp_path, monkeypatc
     kept[0].write_text(kept[0].read_text().replace("0", "1"))
     best.build(Config((WEAK, STRONG), n_inner=3)).fit(given, context(tmp_path))
     assert len(kept) == 6 and [len(one) for one in seen] == [12, 18]
+
+
+def test_stimuli_of_a_group_are_left_out_together(tmp_path, monkeypatch):
+    """Groups of a recording, as its own folds label them; too few of them are rejected."""
+    given, seen = trials(), []
+    names = ("movie", "", "film", "movie", "film", "clip") * 3
+    n = len(given.fmri)
+    recording = Recording(
+        **{name: getattr(given, name) for name in ("fmri", "stimulus", "images", "stimulus_names")},
+        run=given.run,
+        rois={},
+        split=np.where(given.stimulus < 16, "train", "test"),
+        groups=names,
+    )
+    (fold,) = folds(recording, PreparationConfig())
+    method = best.build(Config((WEAK,)))
+    monkeypatch.setattr(
+        type(method), "_score", lambda self, one, rows, left_out, *_: seen.append(left_out) or 0.0
+    )
+    method.fit(fold.train, context(tmp_path))
+    assert len(seen) == 3 and (np.sum(seen, axis=0) == 1).all() and n == 36
+    for name in ("movie", "film", "clip"):
+        inside = np.isin(fold.train.stimulus, np.flatnonzero(np.array(names) == name))
+        assert sorted(rows[inside].mean() for rows in seen) == [0, 0, 1]
+    alone = dataclasses.replace(fold.train, together=np.zeros(18, int))
+    with pytest.raises(InputError, match="1 groups of training stimuli are too few"):
+        method.fit(alone, context(tmp_path))
 
 
 def test_what_it_is_made_of_is_said_of_all_candidates():
