@@ -8,6 +8,7 @@ is complete. A folder within that has a `SHA256SUMS` of its own is represented b
 import hashlib
 import pathlib
 from collections.abc import Collection
+from types import ModuleType
 
 from fmri_jax.files import replacing
 
@@ -75,6 +76,16 @@ def digest(path: pathlib.Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def of_code(*modules: ModuleType) -> str:
+    """The SHA-256 of the source of modules, and of all files directly in packages."""
+    found = hashlib.sha256()
+    for module in modules:
+        path = pathlib.Path(str(module.__file__))
+        for file in sorted(path.parent.glob("*.py")) if hasattr(module, "__path__") else [path]:
+            found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def sealed_folders(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -98,3 +98,26 @@ def test_regions_are_left_out_of_all_and_stand_alone():
             assert found[f"Without {name}"]["preparation"]["roi"] == f"{whole} - {name}"
     with pytest.raises(InputError, match="does not know the regions"):
         experiment_files.load("regions:ridge")
+
+
+def test_unlabelled_photographs_are_all_that_differs():
+    for recording in ("object2vec", "macaque_v4", "simulated:gan_vc:refined"):
+        none, some, many, wrong = tasks_of(f"unlabelled:{recording}").values()
+        assert none["preparation"]["unlabelled"] is None
+        photographs = some["preparation"]["unlabelled"]
+        changes = (
+            {"unlabelled": photographs},
+            {"unlabelled": photographs, "n_unlabelled": 40_000},
+            {"unlabelled": photographs, "unlabelled_model": "shuffled"},
+        )
+        for config, change in zip((some, many, wrong), changes, strict=True):
+            assert config["preparation"] == {**none["preparation"], **change}
+            assert {**config, "preparation": 0, "title": 0, "seed": 0} == {
+                **none,
+                "preparation": 0,
+                "title": 0,
+                "seed": 0,
+            }
+        assert some["preparation"]["unlabelled_features"] == "efficientnet_lite0"
+    assert some["method"] == experiment_files.load("gan_vc:refined").method.to_dict()
+    assert none["data"]["name"] == "virtual_subject"

@@ -6,6 +6,7 @@ each voxel's own. With few trials a full covariance of thousands of voxels canno
 one always can.
 """
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -26,6 +27,7 @@ class NoiseModel:
     factors: jax.Array  # (rank, voxels)
     variance: jax.Array  # (voxels,)
 
+    @functools.partial(jax.jit, static_argnums=2)
     def sample(self, key: jax.Array, n: int) -> jax.Array:
         """(n, voxels) draws."""
         shared, own = jax.random.split(key)

@@ -9,8 +9,10 @@ import numpy as np
 
 from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
+from fmri_jax.evaluation import tall_ridge
 from fmri_jax.evaluation.images import as_images
 from fmri_jax.evaluation.repeats import average_by_stimulus
+from fmri_jax.evaluation.tall_ridge import Components
 from fmri_jax.linear.left_out import (
     decompose,
     left_out_identification,
@@ -116,7 +118,9 @@ def _chosen(
     average: bool,
     choices: tuple[Choice, ...],
 ) -> dict[Choice, RidgeBaseline]:
-    images, stimulus = as_images(images, "images"), np.asarray(stimulus)
+    images, stimulus = np.asarray(images), np.asarray(stimulus)
+    if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+        images = as_images(images, "images")
     if stimulus.min(initial=0) < 0 or stimulus.max(initial=0) >= len(images):
         raise InputError(
             f"stimulus goes from {stimulus.min()} to {stimulus.max()} and there are "
@@ -129,7 +133,12 @@ def _chosen(
     if not average:
         rows, seen = trials, stimulus
     options = np.asarray(penalties, rows.dtype)
-    fitted = _solve(rows, images[seen], rows_by_stimulus(seen), options, choices)
+    fitted: tuple[RidgeBaseline, ...]
+    if choices == ("error",) and len(rows) > rows.shape[1]:
+        fitted = (_tall(rows, images, seen, options),)
+    else:
+        groups = rows_by_stimulus(seen)
+        fitted = _solve(rows, as_images(images[seen], "images"), groups, options, choices)
     mean = jnp.asarray(trials.mean(axis=0, dtype=np.float64))
     return {c: one._replace(trial_mean=mean) for c, one in zip(choices, fitted, strict=True)}
 
@@ -140,6 +149,27 @@ def _predict(fitted: RidgeBaseline, fmri: jax.Array, gain: jax.Array) -> jax.Arr
     centred = ((fmri - trial_mean) / gain + (trial_mean - fitted.voxel_mean)).astype(fmri.dtype)
     components = matmul(centred, fitted.to_components)
     return jnp.clip(matmul(components, fitted.to_pixels) + fitted.pixel_mean, 0, 1)
+
+
+def _tall(
+    rows: np.ndarray, images: np.ndarray, shown: np.ndarray, penalties: np.ndarray
+) -> RidgeBaseline:
+    """As `_solve` by error, where rows outnumber voxels: in blocks of rows (`tall_ridge`)."""
+    found = tall_ridge.components(rows, images, shown)
+    total = jnp.sum(found.variance)
+    alphas = jnp.asarray(penalties) * jnp.where(
+        total > 0, total / len(rows), 1
+    )  # 1: no voxel ever changes
+    errors = tall_ridge.left_out_errors(rows, images, shown, found, alphas)
+    return _fitted(found, alphas[int(np.argmin(errors))], images.shape[1:])
+
+
+def _fitted(found: Components, alpha: jax.Array, shape: tuple[int, ...]) -> RidgeBaseline:
+    """The map with a penalty."""
+    mean, right, variance, projected, target_mean = found
+    to_components = right * (jnp.sqrt(variance) / (variance + alpha))
+    sides = jnp.asarray(shape)
+    return RidgeBaseline(mean, mean, to_components, projected, target_mean, alpha, sides)
 
 
 @functools.partial(jax.jit, static_argnames="choices")
@@ -178,10 +208,5 @@ def _solve(
         "error": jnp.argmin(errors),
         "identification": jnp.argmin(jnp.where(most, errors, jnp.inf)),
     }
-    shape = jnp.asarray(images.shape[1:])
-
-    def fitted(alpha: jax.Array) -> RidgeBaseline:
-        to_components = right * (jnp.sqrt(variance) / (variance + alpha))
-        return RidgeBaseline(x_mean, x_mean, to_components, projected, y_mean, alpha, shape)
-
-    return tuple(fitted(alphas[best[choice]]) for choice in choices)
+    found = Components(x_mean, right, variance, projected, y_mean)
+    return tuple(_fitted(found, alphas[best[c]], images.shape[1:]) for c in choices)

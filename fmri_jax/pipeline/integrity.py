@@ -81,6 +81,12 @@ def damaged_caches() -> dict[pathlib.Path, str]:
         if not place.name.startswith(".")
         for name in digests.damaged(place) or ()
     }
+    found |= {
+        place / name: "the images pass the network again"
+        for place in digests.sealed_folders(folder / "maps")
+        if not place.name.startswith(".")
+        for name in digests.damaged(place) or ()
+    }
     for path in sorted(weights.folder().glob("*.safetensors")):
         if not weights.is_intact(path.stem):
             found[path] = "the weights are read from their source again"

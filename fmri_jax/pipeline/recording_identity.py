@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import arrays, data, features, networks
+from fmri_jax import arrays, data, digests, features, networks
 from fmri_jax.data import paths
 from fmri_jax.data.recording import Recording
 from fmri_jax.datasets import cache, manual_download, simulated
@@ -148,10 +148,4 @@ def _stamp(path: str) -> dict[str, int | str]:
 
 def _source() -> str:
     """Hash of the simulation's own code: a changed simulation is another recording."""
-    digest = hashlib.sha256()
-    packages = (simulated, features, networks)
-    folders = [pathlib.Path(str(package.__file__)).parent for package in packages]
-    files = [path for folder in folders for path in sorted(folder.glob("*.py"))]
-    for path in (*files, pathlib.Path(arrays.__file__)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return digests.of_code(simulated, features, networks, arrays)

@@ -11,6 +11,7 @@ References:
 
 import dataclasses
 import functools
+import hashlib
 
 import jax
 import numpy as np
@@ -18,8 +19,9 @@ import numpy as np
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.data.recording import Recording
-from fmri_jax.encoding import fitted
-from fmri_jax.encoding.feature_maps import Maps, pooled_maps
+from fmri_jax.encoding import fitted, map_store
+from fmri_jax.encoding.fitted import Encoding
+from fmri_jax.encoding.map_store import StoredMaps
 from fmri_jax.encoding.options import Options
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.notes import Note
@@ -57,7 +59,9 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
             f"config.preparation.unlabelled adds simulated trials, from which the method "
             f"{options.method_name} cannot tell recorded ones: expected none."
         )
-    bank = Bank((str(place(preparation.unlabelled)),), preparation.n_unlabelled, options.seed)
+    # The same photographs for all seeds, and some of them where more are taken: what a network
+    # makes of them is computed once. Noise, inner folds and candidates are drawn by the seed.
+    bank = Bank((str(place(preparation.unlabelled)),), preparation.n_unlabelled)
     train = fold.train
     model_options = Options(features=preparation.unlabelled_features, seed=options.seed)
     photographs, others = _photographs(bank, _Images(train.images), model_options.source)
@@ -65,34 +69,43 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     images = seen
     if preparation.unlabelled_model == "shuffled":
         images = np.random.default_rng(options.seed).permutation(seen)
-    shown = pooled_maps(train.images[images], *model_options.source)
+    shown = map_store.of_images(train.images[images], model_options.source).take()
     model = fitted.fit(shown, train.fmri, train.stimulus, model_options)
     key = jax.random.fold_in(methods.fold_key(options.seed, number), _NOISE)
-    predicted = model.from_maps(others)
-    noise = np.where(model.scale.constant, 0, model.noise.sample(key, len(predicted)))
-    return _joined(train, photographs, model.recorded(predicted + noise))
+    return _joined(train, photographs, _simulated(model, others, key))
+
+
+def _simulated(model: Encoding, maps: StoredMaps, key: jax.Array) -> np.ndarray:
+    """(n, voxels) responses in recorded units: predicted block by block, with noise."""
+    found = np.array(model.noise.sample(key, len(maps)))
+    found[:, model.scale.constant] = 0
+    for start in range(0, len(maps), fitted.BLOCK):
+        rows = slice(start, start + fitted.BLOCK)
+        found[rows] = model.recorded(found[rows] + model.from_maps(maps.take(rows)))
+    return found
 
 
 class _Images:
-    """Images of a recording, by identity: folds share them."""
+    """Images of a recording, by their pixels: folds and variants share them."""
 
     def __init__(self, images: np.ndarray):
         self.images = images
+        self._digest = hashlib.sha256(np.ascontiguousarray(images).data).digest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Images) and other.images is self.images
+        return isinstance(other, _Images) and other._digest == self._digest
 
     def __hash__(self) -> int:
-        return id(self.images)
+        return hash(self._digest)
 
 
 @functools.lru_cache(maxsize=1)
 def _photographs(
-    bank: Bank, own: _Images, source: tuple[str, tuple[str, ...], int]
-) -> tuple[np.ndarray, Maps]:
+    bank: Bank, own: _Images, source: map_store.Source
+) -> tuple[np.ndarray, StoredMaps]:
     """The photographs and their maps, which all folds of a run have in common."""
     found = photograph_bank.read(bank, own.images, reject=True)
-    return found, pooled_maps(found, *source)
+    return found, map_store.of_images(found, source)
 
 
 def _joined(train: Trials, photographs: np.ndarray, fmri: np.ndarray) -> Trials:
@@ -100,9 +113,12 @@ def _joined(train: Trials, photographs: np.ndarray, fmri: np.ndarray) -> Trials:
     n, known, more = len(train.fmri), len(train.images), len(photographs)
     captions = (*train.captions, *((),) * more) if train.captions else ()
     names = tuple(f"unlabelled photograph {number}" for number in range(more))
+    together = train.together
+    if together is not None:
+        together = np.concatenate([together, together.max() + 1 + np.arange(more)])
     return dataclasses.replace(
         train,
-        fmri=np.concatenate([train.fmri, fmri.astype(train.fmri.dtype)]),
+        fmri=np.concatenate([train.fmri, fmri.astype(train.fmri.dtype, copy=False)]),
         stimulus=np.concatenate([train.stimulus, known + np.arange(more, dtype=np.int32)]),
         images=np.concatenate([train.images, photographs]),
         run=np.concatenate([train.run, np.full(more, RUN, train.run.dtype)]),
@@ -110,6 +126,7 @@ def _joined(train: Trials, photographs: np.ndarray, fmri: np.ndarray) -> Trials:
         repeats=np.concatenate([np.broadcast_to(train.repeats, n), np.ones(more, int)]),
         gain=np.concatenate([np.broadcast_to(train.gain, n), np.ones(more)]),
         captions=captions,
+        together=together,
     )
 
 

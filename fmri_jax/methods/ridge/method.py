@@ -51,14 +51,20 @@ class RidgeReconstructor:
         return cls(fitted, (height, width, channels))
 
 
-def _needs(trials: Trials) -> needs.Needs:
-    """The decomposed responses, the components, and what these predict of all pixels."""
+def _needs(trials: Trials, config: Config) -> needs.Needs:
+    """The decomposed responses, the components, and what these predict of all pixels.
+
+    Where rows pass at once (`baselines.ridge`), also the images of all and matrices of rows x rows.
+    """
     n, voxels = trials.fmri.shape
     pixels, stimuli = trials.images[0].size, len(np.unique(trials.stimulus))
+    if config.average:
+        n = stimuli
+    at_once = n <= voxels or config.choose == "identification"
     fitted = 4 * min(n, voxels) * (voxels + pixels)
     return needs.Needs(
-        device=fitted + 4 * n * voxels,
-        host=4 * stimuli * pixels,
+        device=fitted + 4 * n * voxels + (8 * n * n if at_once else 0),
+        host=4 * n * (pixels if at_once else voxels),
         disk=fitted,
         cure="use fewer voxels (config.preparation.roi) or smaller images "
         "(config.preparation.image_size)",
@@ -78,7 +84,7 @@ class Ridge:
             InputError: the trials show fewer than two stimuli.
         """
         height, width, channels = trials.images.shape[1:]
-        needs.check(_needs(trials), context, "a fit")
+        needs.check(_needs(trials, self.config), context, "a fit")
         fitted = baselines.ridge(
             trials.fmri,
             trials.stimulus,
