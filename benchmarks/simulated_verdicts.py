@@ -17,7 +17,7 @@ from fmri_jax.evaluation.without_mean import identification_without_mean
 from fmri_jax.pipeline import chance
 from fmri_jax.pipeline.evidence import UNNAMED, Labels
 from fmri_jax.pipeline.rows import METHOD, Rows
-from fmri_jax.report.comparison.subjects import random_effects
+from fmri_jax.report.comparison import subjects
 
 PERMUTATIONS = 1000  # as in runs
 Random = np.random.Generator
@@ -182,8 +182,8 @@ def over_subjects(n_subjects: int) -> Verdict:
         for own in rng.normal(0, 0.2, (n_subjects, 2)):
             first, second = (_scores(rng, n, 1)[0] + x for x in own)
             gaps.append(compare(first, second, np.arange(n)))
-        errors = [(gap.high - gap.low) / 3.919928 for gap in gaps]
-        effect = random_effects([gap.value for gap in gaps], errors)
+        errors = subjects.errors(gaps, [n] * n_subjects)
+        effect = subjects.random_effects([gap.value for gap in gaps], errors)
         return bool(effect.low * effect.high > 0)
 
     return Verdict(5, once)

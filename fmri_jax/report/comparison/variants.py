@@ -71,6 +71,11 @@ class Variant:
         return self.first.scores.units(self.first.stimulus)[self.rows]
 
     @property
+    def n_units(self) -> int:
+        """How many independent test images or groups of them there are."""
+        return len(np.unique(self.units))
+
+    @property
     def few_starts(self) -> bool:
         """Whether its models may have come out so by the luck of few random starts.
 

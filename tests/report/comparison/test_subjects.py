@@ -10,6 +10,7 @@ import scipy.stats
 
 from fmri_jax import report
 from fmri_jax.cli import main
+from fmri_jax.evaluation.intervals import Score
 from fmri_jax.report.comparison import subjects, variants
 from fmri_jax.report.comparison.variants import Variant, read_variants
 
@@ -47,6 +48,12 @@ def test_the_interval_holds_the_population_mean_19_times_in_20():
         found = subjects.random_effects(values, errors)
         held += found.low < 0.7 < found.high
     assert held >= 935  # narrow intervals over images alone hold it far less often
+
+
+def test_subjects_with_few_images_weigh_alike():
+    scores = [Score(0.6, 0.5, 0.7), Score(0.7, 0.3, 1.1)]
+    assert np.isnan(subjects.errors(scores, [50, 19])).all()
+    np.testing.assert_allclose(subjects.errors(scores, [50, 20]), [0.2 / 3.92, 0.8 / 3.92], 1e-4)
 
 
 @pytest.fixture(scope="module")
