@@ -26,6 +26,9 @@ others are computed by process 0, but for their parts.
 `advice(config) -> dict` says what to change where a training came to nothing: under "untrained",
 "overfitted" and "stamped" (one texture on all images) a sentence that names options of the method.
 
+`cost(config, size: FoldSize) -> Cost | None` estimates from sizes what a fold takes in time and on
+disk, before anything is computed; None where it cannot tell (`fmri_jax.methods.costs`).
+
 `draw_figures(reconstructors)` -> name: (Matplotlib figure, caption), draws what the reconstructors
 of all folds learned, for the page of a run.
 
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fmri_jax.data.preparation.folds import Trials
+    from fmri_jax.methods.costs import Cost, FoldSize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +178,16 @@ def advice(name: str, config: Any) -> dict[str, str]:
     """
     named = getattr(package(name), "advice", None)
     return named(config) if named else {}
+
+
+def cost(name: str, config: Any, size: "FoldSize") -> "Cost | None":
+    """What the method called `name` takes for a fold; None where it cannot tell.
+
+    Raises:
+        InputError: there is no such method, or it cannot be fitted to such images.
+    """
+    named = getattr(package(name), "cost", None)
+    return named(config, size) if named else None
 
 
 def stays_in_span(name: str, config: Any) -> bool:

@@ -26,6 +26,7 @@ from fmri_jax.pipeline import (
     experiment_config,
     feature_diagnostics,
     finite,
+    fold_costs,
     fold_images,
     foresight,
     rows,
@@ -86,8 +87,6 @@ def run_folds(
     if progress:
         for sentence in foresight.foreseen(options, recording, n_folds):
             logging.warning("%s", sentence)
-        if n_folds > 1:
-            needs.say(foresight.fits(n_folds))
     method = methods.package(options.method_name).build(options.method_config)
     n_train = -(-TRAINING_SAMPLE // n_folds)
     # One fold's trials at a time: those of all are as many copies of the recording.
@@ -114,6 +113,8 @@ def run_folds(
             progress=progress,
         )
         left = n_folds - number
+        if progress and number == 0 and n_folds > 1:
+            needs.say(fold_costs.of_run(options, fold, n_folds, n_train))
         parts.append(run_fold(fold, number, n_train, method, context, record, steps, left))
         done.append(fold.without_responses())
         del fold, context

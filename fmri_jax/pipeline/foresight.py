@@ -7,7 +7,7 @@ import numpy as np
 from fmri_jax.data import doubts
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.evaluation.units import FEW, joined_units
-from fmri_jax.pipeline import near_copies
+from fmri_jax.pipeline import fold_costs, near_copies
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.report.text.text_format import count, duration
 
@@ -61,7 +61,7 @@ def _folds(n_folds: int, images: int) -> list[str]:
     if n_folds > MANY_FOLDS:
         return [
             f"{count(n_folds, 'fold')}, and as many fits: --config.preparation.n_folds=10 leaves "
-            "out a tenth at a time. What they take in time is reported after the first."
+            "out a tenth at a time."
         ]
     if n_folds == images > 1:
         return [
@@ -132,6 +132,8 @@ def in_words(recording: Recording) -> list[str]:
     options = f"--config.preparation.split={split}"
     options += f" --config.preparation.n_folds={n_folds}" if n_folds else ""
     lines = [f"{options}: {count(n_fits, 'fit')}"]
+    if n_fits > 1:
+        lines += fold_costs.by_method(recording, split, n_fits)
     return lines + faults_of_split(recording, split, n_fits)
 
 
@@ -160,14 +162,6 @@ def _independent(recording: Recording, images: np.ndarray) -> int:
     """How many independent units these images are, by the groups and categories named."""
     labels = [recording.group_numbers[images], recording.category_numbers[images]]
     return len(np.unique(joined_units(len(images), *labels)))
-
-
-def fits(n_folds: int) -> str:
-    """How many fits a run takes, before the first one."""
-    return (
-        f"{count(n_folds, 'fold')}, and as many fits, one after the other; the time that "
-        "they take is reported after the first. --config.preparation.n_folds takes fewer."
-    )
 
 
 def remaining(n_folds: int, seconds: float, n_bytes: int) -> str:

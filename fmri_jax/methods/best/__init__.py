@@ -12,11 +12,13 @@ from fmri_jax.methods.best.config import Config
 if TYPE_CHECKING:
     from fmri_jax.methods.best.method import Best
     from fmri_jax.methods.best.reconstructor import BestReconstructor
+    from fmri_jax.methods.costs import Cost, FoldSize
 
 __all__ = [
     "Config",
     "advice",
     "build",
+    "cost",
     "restore",
     "stays_in_span",
     "takes_simulated",
@@ -59,3 +61,10 @@ def advice(config: Config) -> dict[str, str]:
         "overfitted": f"{other} may serve new images better.",
         "stamped": f"{other} may reduce it.",
     }
+
+
+def cost(config: Config, size: "FoldSize") -> "Cost | None":
+    """What a fold of so many rows takes, before it is fitted; see `fold_cost`."""
+    from fmri_jax.methods.best.fold_cost import of_fold
+
+    return of_fold(config, size)

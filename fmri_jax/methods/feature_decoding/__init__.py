@@ -14,10 +14,11 @@ from fmri_jax.methods.feature_decoding.config import Config
 
 if TYPE_CHECKING:
     from fmri_jax.evaluation.fold_features import FoldFeatures
+    from fmri_jax.methods.costs import Cost, FoldSize
     from fmri_jax.methods.feature_decoding.method import FeatureDecoding
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
-__all__ = ["Config", "build", "decoded_targets", "diagnose", "restore", "trained_through"]
+__all__ = ["Config", "build", "cost", "decoded_targets", "diagnose", "restore", "trained_through"]
 
 
 def build(config: Config) -> "FeatureDecoding":
@@ -70,3 +71,10 @@ def advice(config: Config) -> dict[str, str]:
         "stamped": "Fewer of the deep layers (config.method.layers), or more smoothness "
         "(config.method.total_variation), reduce it.",
     }
+
+
+def cost(config: Config, size: "FoldSize") -> "Cost | None":
+    """What a fold of so many rows takes, before it is fitted; see `fold_cost`."""
+    from fmri_jax.methods.feature_decoding.fold_cost import of_fold
+
+    return of_fold(config, size)

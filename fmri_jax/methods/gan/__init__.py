@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from fmri_jax.methods.gan.config import Config
 
 if TYPE_CHECKING:
+    from fmri_jax.methods.costs import Cost, FoldSize
     from fmri_jax.methods.gan.method import GAN
     from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
-__all__ = ["Config", "advice", "build", "restore", "trained_through"]
+__all__ = ["Config", "advice", "build", "cost", "restore", "trained_through"]
 
 
 def build(config: Config) -> "GAN":
@@ -51,3 +52,10 @@ def advice(config: Config) -> dict[str, str]:
         "it.",
     }
     return {name: sentence[:1].upper() + sentence[1:] for name, sentence in found.items()}
+
+
+def cost(config: Config, size: "FoldSize") -> "Cost":
+    """What a fold of so many rows takes, before it is fitted; see `fold_cost`."""
+    from fmri_jax.methods.gan.fold_cost import of_fold
+
+    return of_fold(config, size)

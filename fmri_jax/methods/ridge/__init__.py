@@ -11,10 +11,11 @@ import lazy_loader
 from fmri_jax.methods.ridge.config import Config
 
 if TYPE_CHECKING:
+    from fmri_jax.methods.costs import Cost, FoldSize
     from fmri_jax.methods.ridge.estimator import RidgeDecoder
     from fmri_jax.methods.ridge.method import Ridge, RidgeReconstructor
 
-__all__ = ["Config", "RidgeDecoder", "advice", "build", "restore", "stays_in_span"]
+__all__ = ["Config", "RidgeDecoder", "advice", "build", "cost", "restore", "stays_in_span"]
 
 
 def build(config: Config) -> "Ridge":
@@ -44,6 +45,13 @@ def advice(config: Config) -> dict[str, str]:
         "overfitted": "",
         "stamped": "More training images reduce it.",
     }
+
+
+def cost(config: Config, size: "FoldSize") -> "Cost":
+    """What a fold of so many rows takes, before it is fitted; see `fold_cost`."""
+    from fmri_jax.methods.ridge.fold_cost import of_fold
+
+    return of_fold(config, size)
 
 
 __getattr__, *_ = lazy_loader.attach(__name__, submod_attrs={"estimator": ["RidgeDecoder"]})

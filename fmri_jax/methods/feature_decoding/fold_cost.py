@@ -1,0 +1,21 @@
+"""What feature decoding takes for one fold."""
+
+from fmri_jax.features.registry import NETWORKS
+from fmri_jax.methods.costs import Cost, FoldSize
+from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.training import operations
+
+
+def of_fold(config: Config, size: FoldSize) -> Cost | None:
+    """Rendering, which takes far longer than the maps: per step the network forwards and back.
+
+    None where it is not pixels that are rendered, and of maps from voxels of each unit's own. Test
+    rows are rendered once more of shuffled fMRI.
+    """
+    if config.renderer != "pixels" or config.n_voxels is not None:
+        return None
+    side = config.network_size or min(size.image[:2])
+    network = NETWORKS[config.network].module()
+    step = 3 * operations.of_network(network, (side, side, 3)).operations
+    rendered = 2 * size.pictured
+    return Cost(rendered * config.n_steps * step, 4 * size.stimuli * (size.voxels + size.pixels))
