@@ -1,6 +1,6 @@
 """Banded ridge from pooled maps of layers: fitted to stimuli, then applied to other images."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.struct
@@ -11,6 +11,8 @@ import numpy as np
 from fmri_jax.arrays import matmul
 from fmri_jax.encoding import banded_ridge
 from fmri_jax.encoding.options import Options
+
+Search = Callable[..., banded_ridge.Solution]
 
 
 @flax.struct.dataclass
@@ -52,7 +54,11 @@ class BandedReadout:
 
 
 def fit(
-    maps: Mapping[str, np.ndarray], responses: np.ndarray, folds: np.ndarray, options: Options
+    maps: Mapping[str, np.ndarray],
+    responses: np.ndarray,
+    folds: np.ndarray,
+    options: Options,
+    search: Search = banded_ridge.search,
 ) -> tuple[BandedReadout, np.ndarray]:
     """Chooses weights of layers and a penalty for each voxel by left-out stimuli, and fits.
 
@@ -61,6 +67,7 @@ def fit(
         responses: (stimuli, voxels).
         folds: (stimuli,) which stimuli are left out together.
         options: `n_candidates`, `penalties`, `seed`.
+        search: `banded_ridge.search`, or one that gives the same.
 
     Returns:
         The fit, and (stimuli, voxels) predictions of stimuli left out.
@@ -69,7 +76,7 @@ def fit(
     kernels = jnp.stack([matmul(band.rows, band.rows.T) for band in bands.values()])
     candidates = banded_ridge.candidate_weights(len(bands), options.n_candidates, options.seed)
     alphas = np.asarray(options.penalties, np.float32)
-    found = banded_ridge.search(kernels, jnp.asarray(responses), candidates, alphas, folds)
+    found = search(kernels, jnp.asarray(responses), candidates, alphas, folds)
     weights = dict(zip(bands, found.band_weights, strict=True))
     pairs = {layer: _smaller(band, weights[layer] * found.dual) for layer, band in bands.items()}
     readout = BandedReadout(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -26,7 +26,7 @@ from fmri_jax.evaluation.repeats import average_by_stimulus
 
 BLOCK = 512  # images whose maps are held at a time
 
-_FIT = {
+_FIT: dict[str, Callable[..., tuple[Any, np.ndarray]]] = {
     "banded_ridge": banded.fit,
     "receptive_field": receptive_fields.fit,
     "separable": separable_training.fit,
@@ -131,7 +131,13 @@ class Encoding:
         return files.save(self, pathlib.Path(folder))
 
 
-def fit(maps: Mapping[str, np.ndarray], fmri: Any, stimulus: Any, options: Options) -> Encoding:
+def fit(
+    maps: Mapping[str, np.ndarray],
+    fmri: Any,
+    stimulus: Any,
+    options: Options,
+    search: banded.Search | None = None,
+) -> Encoding:
     """Learns to predict responses from pooled maps.
 
     Args:
@@ -139,6 +145,7 @@ def fit(maps: Mapping[str, np.ndarray], fmri: Any, stimulus: Any, options: Optio
         fmri: (trials, voxels) in any unit.
         stimulus: (trials,) number of the image that each trial showed; repeats are averaged.
         options: what is fitted.
+        search: of "banded_ridge", in place of `banded_ridge.search`.
 
     Raises:
         InputError: all voxels are constant, or there are too few stimuli.
@@ -151,7 +158,10 @@ def fit(maps: Mapping[str, np.ndarray], fmri: Any, stimulus: Any, options: Optio
     trials = scale.apply(fmri, np.ones(len(fmri)))
     rows, _ = average_by_stimulus(trials, stimulus)
     folds = best_ridge.as_folds(n, options.n_folds, options.seed)
-    readout, left_out = _FIT[options.readout](maps, rows, folds, options)
+    if search and options.readout == "banded_ridge":
+        readout, left_out = banded.fit(maps, rows, folds, options, search)
+    else:
+        readout, left_out = _FIT[options.readout](maps, rows, folds, options)
     known = np.isfinite(left_out).all(axis=1)
     misses = (rows - left_out)[known]
     errors = noise_model.fit(misses, options.rank, seed=options.seed)

@@ -287,6 +287,7 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None
     bound = float(np.concatenate(reached).mean())
     found.numbers["span_pixel_correlation"] = bound
     bounds_method = methods.stays_in_span(options.method_name, options.method_config)
+    bounds_method &= options.preparation.unlabelled is None  # or it has other images as well
     such_as = "this method and the ridge baseline" if bounds_method else "the ridge baseline"
     text = (
         "Projected onto the span of the training images, the test images keep a pixel correlation "

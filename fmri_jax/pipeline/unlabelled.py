@@ -19,7 +19,7 @@ import numpy as np
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.data.recording import Recording
-from fmri_jax.encoding import fitted, map_store
+from fmri_jax.encoding import fitted, map_store, search_store
 from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.map_store import StoredMaps
 from fmri_jax.encoding.options import Options
@@ -70,7 +70,7 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     if preparation.unlabelled_model == "shuffled":
         images = np.random.default_rng(options.seed).permutation(seen)
     shown = map_store.of_images(train.images[images], model_options.source).take()
-    model = fitted.fit(shown, train.fmri, train.stimulus, model_options)
+    model = fitted.fit(shown, train.fmri, train.stimulus, model_options, search_store.search)
     key = jax.random.fold_in(methods.fold_key(options.seed, number), _NOISE)
     return _joined(train, photographs, _simulated(model, others, key))
 

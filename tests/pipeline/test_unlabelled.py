@@ -9,6 +9,7 @@ from PIL import Image
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.readers.npz import save_npz
+from fmri_jax.encoding import search_store
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline import experiment_config, unlabelled
 from fmri_jax.pipeline.experiment_config import default_config
@@ -36,6 +37,11 @@ def photographs(tmp_path_factory):
     for number, image in enumerate(MORE):
         Image.fromarray(image).save(folder / f"{number:02d}.png")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setattr(search_store, "cache_folder", lambda: tmp_path_factory.getbasetemp())
 
 
 def config_of(photographs, path="recording.npz"):
