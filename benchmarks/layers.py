@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from fmri_jax.networks import compiler
 from fmri_jax.networks.conv import dispatch
-from fmri_jax.training import compiler
 from fmri_jax.training.host_memory import keep_freed_memory, run_in_caller
 
 THREADS = 2

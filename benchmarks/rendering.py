@@ -23,7 +23,7 @@ from fmri_jax.methods.feature_decoding import objective as objectives
 from fmri_jax.methods.feature_decoding.canvases import Pixels
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.encoder import Encoder
-from fmri_jax.methods.feature_decoding.render import STEPS_PER_CALL, render
+from fmri_jax.methods.feature_decoding.render import STEPS_PER_REPORT, render
 from fmri_jax.networks.alexnet import DEVIATION, MEAN
 from fmri_jax.networks.vgg import CHANNELS
 
@@ -45,11 +45,11 @@ def main() -> None:
     far = np.mean(np.abs(found - peer) > 1e-3)  # Adam moves pixels without any gradient, too
     print(f"after 3 steps {far:.2%} of the pixels differ by more than .001")
     begun = time.perf_counter()
-    ours.run(STEPS_PER_CALL)
-    print(f"compile and first {STEPS_PER_CALL} steps: {time.perf_counter() - begun:.1f} s")
+    ours.run(STEPS_PER_REPORT)
+    print(f"compile and first {STEPS_PER_REPORT} steps: {time.perf_counter() - begun:.1f} s")
     ratios = []
     for _ in range(options.repeats):
-        mine, other = seconds(ours, STEPS_PER_CALL), seconds(theirs, options.peer_steps)
+        mine, other = seconds(ours, STEPS_PER_REPORT), seconds(theirs, options.peer_steps)
         ratios.append(other / mine)
         print(f"  step: ours {1e3 * mine:.0f} ms, PyTorch {1e3 * other:.0f} ms")
     low, high = min(ratios), max(ratios)
@@ -61,7 +61,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=64, help="px")
     parser.add_argument("--batch", type=int, default=16, help="images")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--peer-steps", type=int, default=STEPS_PER_CALL)
+    parser.add_argument("--peer-steps", type=int, default=STEPS_PER_REPORT)
     return parser.parse_args()
 
 

@@ -47,6 +47,7 @@ from fmri_jax.evaluation.metrics import (
     unit_rows,
 )
 from fmri_jax.features.registry import NETWORKS, FeatureNetwork
+from fmri_jax.networks import compiler
 
 SIDE = 256  # px, of every image before anything else
 PIXEL_SIDE = 425  # px, for PixCorr and SSIM
@@ -165,7 +166,7 @@ def _mean_in_columns(images: jax.Array) -> jax.Array:
     return einsum("ih,nhwc->niwc", rows, images)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(compiler.jit, static_argnums=(0, 1, 2))
 def _features(
     network: FeatureNetwork, size: int, layers: tuple[str, ...], params: Any, images: jax.Array
 ) -> tuple[jax.Array, ...]:

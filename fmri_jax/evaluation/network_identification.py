@@ -19,6 +19,7 @@ from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
+from fmri_jax.networks import compiler
 
 # Network -> metric -> the activation on which its pairwise identification is done.
 LAYERS = {
@@ -79,7 +80,7 @@ def identification(
     return {name: pairwise(ranks) for name, ranks in ranked.items()}
 
 
-@functools.partial(jax.jit, static_argnames=("network", "size"))
+@functools.partial(compiler.jit, static_argnames=("network", "size"))
 def _features(
     params: Mapping[str, Any], images: jax.Array, network: str, size: int | None
 ) -> dict[str, jax.Array]:

@@ -21,6 +21,7 @@ from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
+from fmri_jax.networks import compiler
 
 SMALLEST = 64  # pixels of the shorter side
 LPIPS_LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
@@ -137,7 +138,7 @@ def _unit_channels(x_NHWC: jax.Array) -> jax.Array:
     return x_NHWC / (jnp.sqrt(jnp.sum(x_NHWC**2, axis=-1, keepdims=True)) + 1e-10)
 
 
-@functools.partial(jax.jit, static_argnames="size")
+@functools.partial(compiler.jit, static_argnames="size")
 def _activations(
     params: Mapping[str, Any], images: jax.Array, size: int | None
 ) -> dict[str, jax.Array]:

@@ -13,6 +13,7 @@ from fmri_jax import pretrained
 from fmri_jax.arrays import as_images, in_blocks
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import FeatureNetwork, find_network
+from fmri_jax.networks import compiler
 
 BLOCK = 32  # images in a network at a time: bounds memory, and compiles one program
 
@@ -55,7 +56,7 @@ class Features:
         return {layer: found[layer] for layer in order if layer in found}
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(compiler.jit, static_argnums=(0, 1, 2))
 def _compute(
     network: FeatureNetwork,
     layers: tuple[str, ...] | None,

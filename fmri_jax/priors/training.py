@@ -13,7 +13,8 @@ import optax
 from jax.sharding import Mesh
 
 from fmri_jax.errors import InputError
-from fmri_jax.training import compiler, loop
+from fmri_jax.networks import compiler
+from fmri_jax.training import loop
 from fmri_jax.training.averaging import averaged
 from fmri_jax.training.dispatch import several_steps, steps_at_once
 from fmri_jax.training.host_memory import keep_freed_memory

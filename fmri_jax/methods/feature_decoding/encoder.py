@@ -14,6 +14,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
+from fmri_jax.networks import compiler
 
 BLOCK = 32  # images in the network at a time
 
@@ -70,6 +71,6 @@ class Encoder:
         return {layer: math.prod(of.shape) for layer, of in found.items()}
 
 
-@jax.jit
+@compiler.jit
 def _encode(encoder: Encoder, images: jax.Array) -> Layers:
     return encoder(images.astype(jnp.float32) / 255)

@@ -14,7 +14,7 @@ from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.refining import Start
 from fmri_jax.methods.gan.step import apply
-from fmri_jax.networks import Generator
+from fmri_jax.networks import Generator, compiler
 from fmri_jax.networks.refiner import Refiner
 
 # Options of the two networks.
@@ -96,7 +96,7 @@ class GANReconstructor:
         return cls(tree["params"], scale, Refiner(**options), start, size)
 
 
-@jax.jit
+@compiler.jit
 def _generate(reconstructor: GANReconstructor, given: jax.Array) -> jax.Array:
     generator, params = reconstructor.network, reconstructor.params
     return jnp.clip(apply(generator, params, given, reconstructor.scale), 0, 1)

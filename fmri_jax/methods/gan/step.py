@@ -24,9 +24,8 @@ from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import AveragedState, GANState, generator_optimiser
-from fmri_jax.networks import Generator
+from fmri_jax.networks import Generator, compiler
 from fmri_jax.networks.refiner import Refiner
-from fmri_jax.training import compiler
 from fmri_jax.training.averaging import averaged
 from fmri_jax.training.batches import Batch, random_crop
 from fmri_jax.training.dispatch import several_steps

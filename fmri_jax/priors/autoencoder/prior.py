@@ -12,6 +12,7 @@ import numpy as np
 from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
+from fmri_jax.networks import compiler
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL, AutoencoderKLConfig
 from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes
 from fmri_jax.priors import files
@@ -93,13 +94,13 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> Autoenc
     return AutoencoderPrior(config, params, about.get("card", {}), about.get("sha256", ""))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def _encode(config: AutoencoderKLConfig, params: Any, images: jax.Array) -> jax.Array:
     found: Any = AutoencoderKL(config).apply({"params": params}, 2 * images - 1, method="encode")
     return found[0]
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def decoded(config: AutoencoderKLConfig, params: Any, latents: jax.Array) -> jax.Array:
     """Images in [0, 1] of unscaled latents (n, h, w, channels)."""
     images: Any = AutoencoderKL(config).apply({"params": params}, latents, method="decode")

@@ -1,6 +1,7 @@
 """DDIM (Song, Meng & Ermon 2021): from noise to latents in a few steps."""
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import jax
@@ -18,10 +19,12 @@ def denoise(
     eta: float | jax.Array = 0.0,
     step_noise: jax.Array | None = None,
 ) -> jax.Array:
-    """Takes all steps of a trajectory in one loop of the device.
+    """Takes all steps of a trajectory, one call of the device after the other.
+
+    As a loop within one program, convolutions are slow on CPU (see `training.dispatch`).
 
     Args:
-        predict: (latents (n, ...), steps (n,)) -> noise in them (n, ...).
+        predict: (latents (n, ...), steps (n,)) -> noise in them (n, ...); compiled.
         latents: (n, ...) at the first step.
         trajectory: of `Schedule.trajectory`.
         eta: noise that is added anew at each step: 0 for none, which makes the result a function of
@@ -32,16 +35,15 @@ def denoise(
     Returns:
         (n, ...).
     """
-
-    def step(x: jax.Array, now: Any) -> tuple[jax.Array, None]:
-        number, kept, kept_next, drawn = now
-        found = predict(x, jnp.full(len(x), number))
-        return step_back(x, found, kept, kept_next, eta, drawn), None
-
-    each = (trajectory.steps, trajectory.kept, trajectory.kept_next, step_noise)
-    return jax.lax.scan(step, latents, each)[0]
+    drawn: Any = repeat(None) if step_noise is None else step_noise
+    times = zip(trajectory.steps, trajectory.kept, trajectory.kept_next, drawn, strict=False)
+    for number, kept, kept_next, noise in times:
+        found = predict(latents, jnp.full(len(latents), number))
+        latents = step_back(latents, found, kept, kept_next, eta, noise)
+    return latents
 
 
+@jax.jit
 def step_back(
     latents: jax.Array,
     found: jax.Array,

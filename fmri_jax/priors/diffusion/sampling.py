@@ -1,6 +1,5 @@
 """Latents from contexts: classifier-free guidance, from pure noise or from a noised image."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fmri_jax.errors import InputError
+from fmri_jax.networks import compiler
 from fmri_jax.networks.unet import UNet
 from fmri_jax.priors.diffusion.ddim import denoise
 from fmri_jax.priors.diffusion.schedule import Trajectory, add_noise
@@ -85,7 +85,7 @@ def sample(
     key: jax.Array | None = None,
     step_noise: jax.Array | None = None,
 ) -> jax.Array:
-    """Draws latents by DDIM, in one program.
+    """Draws latents by DDIM.
 
     Args:
         unet: the network.
@@ -111,34 +111,16 @@ def sample(
         raise InputError("key and step_noise are both given: expected one of them.")
     if key is None and step_noise is None and (isinstance(eta, jax.Array) or eta):
         raise InputError(f"eta is {eta} without noise: expected key or step_noise too.")
-    return _sample(
-        unet, params, noise, trajectory, tuple(contexts), null_contexts, mixture, guidance, start,
-        eta, key, step_noise,
-    )  # fmt: skip
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _sample(
-    unet: UNet,
-    params: Any,
-    noise: jax.Array,
-    trajectory: Trajectory,
-    contexts: Contexts,
-    null_contexts: Contexts | None,
-    mixture: Sequence[Any] | None,
-    guidance: jax.Array,
-    start: jax.Array | None,
-    eta: jax.Array,
-    key: jax.Array | None,
-    step_noise: jax.Array | None,
-) -> jax.Array:
     if key is not None:
         step_noise = jax.random.normal(key, (len(trajectory.steps), *noise.shape))
 
     def predict(latents: jax.Array, steps: jax.Array) -> jax.Array:
-        return guided_noise(
-            unet, params, latents, steps, contexts, null_contexts, mixture, guidance
+        return _guided_noise(
+            unet, params, latents, steps, tuple(contexts), null_contexts, mixture, guidance
         )
 
     first = noise if start is None else add_noise(start, noise, trajectory.kept_first)
     return denoise(predict, first, trajectory, eta, step_noise)
+
+
+_guided_noise = compiler.jit(guided_noise, static_argnums=0)

@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from fmri_jax.networks import spectral_norm
+from fmri_jax.networks import compiler, spectral_norm
 from fmri_jax.networks.biggan import BigGANDiscriminator, BigGANGenerator
 from fmri_jax.pretrained.biggan import generator_shapes
 from fmri_jax.pretrained.rules import flatten, unflatten
@@ -20,7 +20,7 @@ from fmri_jax.priors import training
 from fmri_jax.priors.ic_gan.augmentation import augmented
 from fmri_jax.priors.ic_gan.config import ICGANConfig
 from fmri_jax.priors.training import Options, Prepare
-from fmri_jax.training import compiler, loop
+from fmri_jax.training import loop
 from fmri_jax.training.dispatch import several_steps
 from fmri_jax.training.mesh import batch_sharding, in_this_process, put, replicate
 from fmri_jax.training.sampler import Sampler

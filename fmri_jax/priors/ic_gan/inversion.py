@@ -31,6 +31,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.evaluation.perceptual import LPIPS_LAYERS, lpips_distance, prepare
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS, FeatureNetwork, find_network
+from fmri_jax.networks import compiler
 from fmri_jax.networks.biggan_config import BigGANConfig
 from fmri_jax.priors.ic_gan.prior import ICGANPrior, paint
 from fmri_jax.priors.images import as_taken
@@ -189,7 +190,7 @@ def _optimiser(objective: Objective) -> optax.GradientTransformation:
     return optax.adam(objective.learning_rate, b1=0.9, b2=0.99)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def _begin(
     static: Any, given: Any, noise: jax.Array, features: jax.Array
 ) -> tuple[dict[str, jax.Array], jax.Array]:
@@ -218,7 +219,7 @@ def _first_layer(prior_config: Any, given: Any, features: jax.Array, noise: jax.
     return dense("first", mixed)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def _known(static: Any, judges: Any, targets: jax.Array) -> Any:
     """Activations of the given images, computed once."""
     _, objective, _ = static
@@ -254,10 +255,10 @@ def _losses(
     return loss, error
 
 
-_final = jax.jit(_losses, static_argnums=0)
+_final = compiler.jit(_losses, static_argnums=0)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=(6, 7))
+@functools.partial(compiler.jit, static_argnums=0, donate_argnums=(6, 7))
 def _step(
     static: Any,
     given: Any,

@@ -12,6 +12,7 @@ import numpy as np
 from fmri_jax import features as networks
 from fmri_jax.arrays import in_blocks
 from fmri_jax.errors import InputError
+from fmri_jax.networks import compiler
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.biggan import BigGANGenerator
 from fmri_jax.networks.biggan_config import BigGANConfig
@@ -211,10 +212,10 @@ def paint(
     return jnp.clip(0.5 + 0.5 * images, 0, 1)
 
 
-_generate = jax.jit(paint, static_argnums=0)
+_generate = compiler.jit(paint, static_argnums=0)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def _encode(config: Any, params: Any, features: jax.Array, images: jax.Array) -> jax.Array:
     with jax.default_matmul_precision("highest"):
         autoencoder, variables = (

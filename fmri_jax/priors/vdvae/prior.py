@@ -12,6 +12,7 @@ import numpy as np
 from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
+from fmri_jax.networks import compiler
 from fmri_jax.networks.vdvae import VDVAE, VDVAEConfig
 from fmri_jax.pretrained.vdvae import vdvae_shapes
 from fmri_jax.priors import files
@@ -135,7 +136,7 @@ def _noise(
     return tuple(np.asarray(array) for array in draw_noise(shapes, n, key))
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(compiler.jit, static_argnums=0)
 def _encode(
     config: VDVAEConfig, params: Any, images: jax.Array, *noise: jax.Array
 ) -> tuple[jax.Array, ...]:
@@ -144,7 +145,7 @@ def _encode(
     return tuple(found[2])
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(compiler.jit, static_argnums=(0, 1, 2))
 def _decode(
     config: VDVAEConfig,
     n_given: int,

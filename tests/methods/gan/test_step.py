@@ -11,7 +11,7 @@ import pytest
 
 from fmri_jax.methods.gan.losses import adversarial_loss
 from fmri_jax.methods.gan.step import TrainStep, jitted
-from fmri_jax.training import compiler
+from fmri_jax.networks import compiler
 
 GOLDEN = pathlib.Path(__file__).parents[2] / "goldens" / "gan_step.json"
 OFF = {"image_weight": 0.0, "feature_weight": 0.0, "adversarial_weight": 0.0}

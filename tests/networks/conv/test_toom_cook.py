@@ -24,6 +24,7 @@ torch = peer("torch")
 @pytest.fixture
 def however_small(monkeypatch):
     monkeypatch.setattr(toom_cook, "FEWEST_PRODUCTS", 0)
+    monkeypatch.setattr(cpu, "FEWEST_PIXELS", 0)
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -120,6 +121,15 @@ def test_images_as_low_as_their_kernel_keep_their_input_gradient(however_small):
         return str(jaxpr(g, jnp.zeros((3, 3, 64, 64)))).count("conv_general_dilated")
 
     assert (primitives(3), primitives(4)) == (1, 6)
+
+
+def test_few_pixels_keep_their_input_gradient():
+    def primitives(batch):
+        g = jnp.zeros((batch, 8, 8, 512))
+        jaxpr = jax.make_jaxpr(lambda g, k: cpu.input_gradient(g, k, 1, 1, (8, 8)))
+        return str(jaxpr(g, jnp.zeros((3, 3, 512, 512)))).count("conv_general_dilated")
+
+    assert (primitives(16), primitives(32)) == (1, 6)
 
 
 def test_batches_split_over_devices_give_the_same_gradients(however_small):

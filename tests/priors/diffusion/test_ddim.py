@@ -1,6 +1,5 @@
 """The schedule and DDIM against `diffusers`, with the same predictions over whole trajectories."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -59,9 +58,7 @@ def test_latents_equal_those_of_diffusers(scheduler, n_steps, strength, eta):
     trajectory = Schedule().trajectory(n_steps, strength)
     np.testing.assert_array_equal(trajectory.steps, steps)
     step_noise, latents = normal(1, taken, *SHAPE), normal(2, *SHAPE)
-    found = jax.jit(denoise, static_argnums=0)(
-        predict, latents, trajectory, eta, step_noise if eta else None
-    )
+    found = denoise(predict, latents, trajectory, eta, step_noise if eta else None)
     expected = theirs(scheduler, latents, steps, eta, step_noise)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
