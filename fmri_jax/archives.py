@@ -1,6 +1,7 @@
 """Reads `.npz` and `.npy` files, whatever is in them: arrays, or one error that says why not."""
 
 import os
+import sys
 from collections.abc import Collection
 
 import numpy as np
@@ -43,6 +44,7 @@ def read_npz(
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is no .npy
             raise CorruptError(f"its member {name!r} is no array")
+        _check_text(array, f"its array {name!r}")
     return found
 
 
@@ -57,4 +59,13 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     if not isinstance(found, np.ndarray):
         found.close()
         raise CorruptError("it is an archive of arrays")
+    _check_text(found, "it")
     return found
+
+
+def _check_text(array: np.ndarray, what: str) -> None:
+    """Rejects text that NumPy reads and Python cannot hold: it fails wherever it is used first."""
+    if array.dtype.kind == "U":
+        points = np.ascontiguousarray(array).view(array.dtype.byteorder + "u4")
+        if points.size and points.max() > sys.maxunicode:
+            raise CorruptError(f"{what} holds text with characters that do not exist")

@@ -242,7 +242,8 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
     }.items():
         if key in found and found[key].shape != shape:
             raise InputError(f"{path}: {key} has shape {found[key].shape}: expected {shape}.")
-    if not _test_sets(found["split"]):
+    split = _text(found["split"], f"{path}: split")
+    if not _test_sets(split):
         raise InputError(
             f"{path}: split names no test set: expected a row other than 'train'; let the run "
             "write it again."
@@ -256,14 +257,21 @@ def _arrays(path: pathlib.Path) -> dict[str, Any]:
         "baselines": {key.removeprefix(_BASELINE): found[key] for key in kept},
         "beside": {key.removeprefix(_BESIDE): found[key] for key in shown},
         "stimulus": found["stimulus"],
-        "split": found["split"].astype(str),
-        "fold": found.get("fold", np.full(n, "all")).astype(str),
+        "split": split,
+        "fold": _text(found.get("fold", np.full(n, "all")), f"{path}: fold"),
     }
+
+
+def _text(names: np.ndarray, where: str) -> np.ndarray:
+    try:
+        return names.astype(str)
+    except UnicodeError:
+        raise InputError(f"{where} is not text: let the run write it again.") from None
 
 
 def _test_sets(split: np.ndarray) -> list[str]:
     """The test sets that `split` (n,) names, in the order in which a run scores them."""
-    return [name for name in ordered_sets(split.astype(str).tolist()) if name != "train"]
+    return [name for name in ordered_sets(split.tolist()) if name != "train"]
 
 
 def _check_range(images: np.ndarray, where: str) -> None:

@@ -44,6 +44,7 @@ def test_broken_file(copy, name):
     "change, sentence",
     [
         (lambda a: a.pop("split"), "no array 'split'"),
+        (lambda a: a.update(split=np.full(len(a["split"]), b"\xff")), "split is not text"),
         (lambda a: a.update(targets=a["targets"][0]), "targets has shape"),
         (
             lambda a: a.update(reconstructions=a["reconstructions"][:-1]),
