@@ -21,6 +21,10 @@ LEAST_STIMULI = 5  # the range of four values misses their median once in eight 
 # From here on medians over voxels have bootstrap intervals: below, those err in 8 % on one side
 # where 2.5 % are meant.
 FEW_STIMULI = 20
+# The least of which the inverse of Hall's transformation takes the cube root. At 0 it is steepest:
+# one far value of twenty would carry an end to seven standard errors, though so few say little of
+# their skewness. With this an end is two and a half of Student's reaches off at most.
+LEAST_CUBE = 0.02
 
 
 class Score(NamedTuple):
@@ -77,8 +81,9 @@ def ends(without: np.ndarray, value: float) -> tuple[float, float]:
     are: of ten values of Beta(5, 1) it lies above the mean in 7 % instead of 2.5 %. Hall's cubic
     transformation takes the skewness out of Student's ratio. The interval is longer on the side of
     the few far values, and Student's own where these balance. One degree of freedom goes into the
-    skewness. Of other scores than means, such as F1 or the mean over groups of unequal size, each
-    stimulus counts by what the score loses without it (the jackknife).
+    skewness, which is limited: beyond, one far value would decide. Of other scores than means, such
+    as F1 or the mean over groups of unequal size, each stimulus counts by what the score loses
+    without it (the jackknife).
 
     Args:
         without: (stimuli,) the score without each stimulus.
@@ -95,8 +100,11 @@ def ends(without: np.ndarray, value: float) -> tuple[float, float]:
     error = math.sqrt(np.sum(effect**2) / (n * (n - 1)))
     if error <= 1e-12 * max(1.0, abs(value)):  # but for rounding, no stimulus counts for more
         return value, value
+    reach = float(special.stdtrit(n - 2, 0.975))
     second, third = np.mean(effect**2), np.mean(effect**3)
     skewness = third / second**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    most = 3 * math.sqrt(n) * (math.sqrt(reach**2 + (1 - LEAST_CUBE) * 2 / 3) - reach)
+    skewness = min(max(skewness, -most), most)  # 1 + 3 bend (reach - shift) is LEAST_CUBE or more
     bend, shift = skewness / (3 * math.sqrt(n)), skewness / (6 * math.sqrt(n))
 
     def ratio(quantile: float) -> float:
@@ -105,7 +113,6 @@ def ends(without: np.ndarray, value: float) -> tuple[float, float]:
             return quantile
         return float(np.cbrt(1 + 3 * bend * (quantile - shift)) - 1) / bend
 
-    reach = float(special.stdtrit(n - 2, 0.975))
     return value - ratio(reach) * error, value - ratio(-reach) * error
 
 
