@@ -81,8 +81,10 @@ def of_images(images: np.ndarray, source: Source) -> StoredMaps:
     Raises:
         InputError: images or layers cannot be used.
     """
-    if source[0] in (PIXELS, GABOR):  # which are few numbers, computed at once
-        shapes, units = _side_by_side(pooled_maps(images, *source))
+    if source[0] in (PIXELS, GABOR):  # which are few numbers, quickly computed
+        blocks = (images[at : at + ENTRY] for at in range(0, len(images), ENTRY))
+        shapes, *parts = _side_by_side(*(pooled_maps(block, *source) for block in blocks))
+        units = np.concatenate(parts)
         return StoredMaps(shapes, (units,), np.zeros(len(images), int), np.arange(len(images)))
     names = [_name(image) for image in images]
     known = _Known(_folder(source))
@@ -147,9 +149,13 @@ class _Known:
         self.entries.append(units)
 
 
-def _side_by_side(maps: Maps) -> tuple[Shapes, np.ndarray]:
-    shapes = {layer: found.shape[1:] for layer, found in maps.items()}
-    return shapes, np.concatenate([found.reshape(len(found), -1) for found in maps.values()], 1)
+def _side_by_side(*maps: Maps) -> tuple[Any, ...]:
+    """The shapes of layers, and of each block of images an array (images, units) of all layers."""
+    shapes = {layer: found.shape[1:] for layer, found in maps[0].items()}
+    return shapes, *(
+        np.concatenate([found.reshape(len(found), -1) for found in block.values()], axis=1)
+        for block in maps
+    )
 
 
 def _name(image: np.ndarray) -> bytes:

@@ -53,7 +53,8 @@ def components(rows: np.ndarray, images: np.ndarray, shown: np.ndarray) -> Compo
     total = jnp.zeros(pixels, rows.dtype)
     for at in _blocks(np.arange(n)):
         x, y = _centred(rows, mean, at), _targets(images, shown, at, rows.dtype)
-        gram, products, total = _added(gram, products, total, x, y)
+        # Waited for, or targets of all blocks would lie in memory.
+        gram, products, total = jax.block_until_ready(_added(gram, products, total, x, y))
     right, variance, projected = _decomposed(gram, products)
     return Components(jnp.asarray(mean), right, variance, projected, total / n)
 
