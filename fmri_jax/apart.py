@@ -2,7 +2,7 @@
 
 Libraries written in C can crash, never return or take all memory on a file that is corrupt, or that
 someone made to do so. Here that ends the child alone, and becomes one message. The child imports
-the reader and not JAX; its arrays come back through memory that both share, without a copy.
+the reader and not JAX; its arrays come back through memory that both share (`apart_memory`).
 
 `FMRI_JAX_READER_MEMORY` (GiB) and `FMRI_JAX_READER_SECONDS` (of the processor) change the limits;
 with `FMRI_JAX_READ_APART=0` files are read in this process, without limits.
@@ -10,7 +10,6 @@ with `FMRI_JAX_READ_APART=0` files are read in this process, without limits.
 
 import importlib
 import json
-import mmap
 import os
 import pathlib
 import signal
@@ -20,12 +19,10 @@ import tempfile
 import warnings
 from typing import IO, Any
 
-import numpy as np
-
+from fmri_jax import apart_memory
 from fmri_jax.errors import InputError, one_line
 
 GIB = 2**30
-_HEADER = 8  # bytes at the beginning of an answer: the length of its description
 _CHILD = "import sys; from fmri_jax import apart_child; apart_child.serve(int(sys.argv[1]))"
 
 
@@ -56,42 +53,15 @@ def call(function: str, what: str, size: int, /, **arguments: Any) -> Any:
         "seconds": seconds,
         "parent": os.getpid(),
     }
-    with _shared_file() as answer:
-        code = _run(json.dumps(request), answer)
-        return _result(answer, code, what, memory, seconds)
+    with _shared_file() as file:
+        code = _run(json.dumps(request), file)
+        return _result(code, apart_memory.read(file.fileno()), what, memory, seconds)
 
 
 def call_on(function: str, path: pathlib.Path) -> Any:
     """Calls a function of one file's path; otherwise as `call`."""
     size = path.stat().st_size if path.is_file() else 0
     return call(function, str(path), size, name=str(path))
-
-
-class _Notes:
-    """What is read at the moment, in a child: the last note, also in the file for its answer."""
-
-    descriptor: int | None = None
-    last = ""
-
-
-def note(what: str) -> None:
-    """Says what is read next, of many files: the message names it if it ends this process."""
-    _Notes.last = what
-    if _Notes.descriptor is not None:
-        text = what.encode(errors="replace")
-        os.pwrite(_Notes.descriptor, text, _HEADER)
-        os.ftruncate(_Notes.descriptor, _HEADER + len(text))
-
-
-def noted() -> str:
-    """The last note, or nothing."""
-    return _Notes.last
-
-
-def take_notes(descriptor: int) -> None:
-    """Lets `note` write to a file; in a child, which reads everything itself from here on."""
-    _Notes.descriptor = descriptor
-    os.environ["FMRI_JAX_READ_APART"] = "0"
 
 
 def _here(function: str, what: str, arguments: dict[str, Any]) -> Any:
@@ -153,13 +123,13 @@ def _shared_file() -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def _run(request: str, answer: IO[bytes]) -> int:
+def _run(request: str, file: IO[bytes]) -> int:
     """Runs the child to its end; returns its exit code, negative if a signal ended it."""
     paths = [os.path.abspath(path) for path in sys.path]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-P", "-c", _CHILD, str(answer.fileno())]
+    command = [sys.executable, "-P", "-c", _CHILD, str(file.fileno())]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, pass_fds=(answer.fileno(),), env=environment
+        command, stdin=subprocess.PIPE, pass_fds=(file.fileno(),), env=environment
     ) as child:
         try:
             child.communicate(request.encode())
@@ -169,37 +139,19 @@ def _run(request: str, answer: IO[bytes]) -> int:
     return child.returncode
 
 
-def _result(answer: IO[bytes], code: int, what: str, memory: int, seconds: int) -> Any:
-    """What the child has left in the shared file, or why it has left nothing."""
-    size = os.fstat(answer.fileno()).st_size
-    if code or size < _HEADER:
-        noted = os.pread(answer.fileno(), 1000, _HEADER).decode(errors="replace")
-        raise _died(code, noted or what, memory, seconds)
-    content = mmap.mmap(answer.fileno(), size, access=mmap.ACCESS_COPY)
-    length = int.from_bytes(content[:_HEADER], "little")
-    header = json.loads(content[_HEADER : _HEADER + length])
-    for kind, text in header["warnings"]:
+def _result(code: int, answer: dict[str, Any], what: str, memory: int, seconds: int) -> Any:
+    """What the child has answered, or why it has not."""
+    if code or "noted" in answer:
+        raise _died(code, answer.get("noted") or what, memory, seconds)
+    for kind, text in answer["warnings"]:
         warnings.warn(text, {"RuntimeWarning": RuntimeWarning}.get(kind, UserWarning), stacklevel=4)
-    if "error" in header:
-        raise InputError(header["error"])
-    if "memory" in header:
-        raise _died(-signal.SIGKILL, header["memory"] or what, memory, seconds)
-    if "failure" in header:
-        raise _corrupt(header["of"] or what, header["failure"])
-    return _decoded(header["result"], content)
-
-
-def _decoded(part: Any, content: mmap.mmap) -> Any:
-    """JSON values with the arrays in place of their descriptions."""
-    if isinstance(part, list):
-        return [_decoded(each, content) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "array" in part:
-        dtype, shape, start = part["array"]
-        count = int(np.prod(shape, dtype=np.int64))
-        return np.frombuffer(content, np.dtype(dtype), count, start).reshape(shape)
-    return {name: _decoded(each, content) for name, each in part["dict"]}
+    if "error" in answer:
+        raise InputError(answer["error"])
+    if "memory" in answer:
+        raise _died(-signal.SIGKILL, answer["memory"] or what, memory, seconds)
+    if "failure" in answer:
+        raise _corrupt(answer["of"] or what, answer["failure"])
+    return answer["result"]
 
 
 def _corrupt(what: str, why: str) -> InputError:

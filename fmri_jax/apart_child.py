@@ -6,15 +6,13 @@ import os
 import signal
 import sys
 import warnings
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from fmri_jax import apart
+from fmri_jax import apart, apart_memory
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
-
-_ALIGNED = 64  # bytes: where an array begins
 
 
 def serve(descriptor: int) -> None:
@@ -22,16 +20,17 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, and ends this process
     request = json.loads(sys.stdin.buffer.read())
     end_with_parent(request["parent"])
-    with (
-        os.fdopen(descriptor, "wb", buffering=0) as stream,
-        warnings.catch_warnings(record=True) as caught,
-    ):
+    os.environ["FMRI_JAX_READ_APART"] = "0"  # this process reads everything itself
+    apart_memory.share(descriptor)
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
-        apart.take_notes(descriptor)
         arrays: list[np.ndarray] = []
         answer = _answer(request, arrays)
         answer["warnings"] = [[type(w.message).__name__, str(w.message)] for w in caught]
-        _write(stream, answer, arrays)
+        try:
+            apart_memory.write(answer, arrays)
+        except MemoryError:  # of an array whose numbers do not lie in a row
+            apart_memory.write({"memory": apart_memory.noted(), "warnings": []}, [])
 
 
 def _answer(request: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]:
@@ -40,19 +39,19 @@ def _answer(request: dict[str, Any], arrays: list[np.ndarray]) -> dict[str, Any]
         function = apart.resolve(request["function"])
         _limit(request["memory"], request["seconds"])
         found = _encoded(function(**request["arguments"]), arrays)
-        json.dumps(found)  # raises here what it would raise in `_write`
+        json.dumps(found)  # raises here what it would raise when it is written
         return {"result": found}
     except InputError as error:
         if _lacked_memory(error):  # the file need not be corrupt, as its reader says
-            return {"memory": apart.noted()}
+            return {"memory": apart_memory.noted()}
         return {"error": str(error)}
     except MemoryError:
         arrays.clear()
-        return {"memory": apart.noted()}
+        return {"memory": apart_memory.noted()}
     except BaseException as error:  # of a library, on a file that it did not expect
         arrays.clear()
         failure = f"{type(error).__name__}: {one_line(error)}"
-        return {"failure": failure, "of": apart.noted()}
+        return {"failure": failure, "of": apart_memory.noted()}
 
 
 def _lacked_memory(error: BaseException | None) -> bool:
@@ -76,42 +75,15 @@ def _limit(memory: int, seconds: int) -> None:
 
 
 def _encoded(part: Any, arrays: list[np.ndarray]) -> Any:
-    """JSON values, in which an array is a description; its start is filled in by `_write`."""
+    """JSON values, in which an array is a description; its place is filled in by `apart_memory`."""
     if isinstance(part, np.ndarray):
         if part.dtype.hasobject or part.dtype.fields:
             raise ValueError(f"it holds an array of {part.dtype}")
-        arrays.append(part)
-        return {"array": [part.dtype.str, list(part.shape), len(arrays) - 1]}
+        axes = sorted(range(part.ndim), key=lambda axis: -part.strides[axis])
+        arrays.append(part.transpose(axes))  # copied as it lies: MATLAB's arrays by columns
+        return {"array": [part.dtype.str, list(part.shape), len(arrays) - 1, axes]}
     if isinstance(part, dict):
         return {"dict": [[name, _encoded(each, arrays)] for name, each in part.items()]}
     if isinstance(part, (list, tuple)):
         return [_encoded(each, arrays) for each in part]
     return part.item() if isinstance(part, np.generic) else part
-
-
-def _write(stream: BinaryIO, answer: dict[str, Any], arrays: list[np.ndarray]) -> None:
-    """The header's length, the header, and each array where the header says."""
-    room = len(json.dumps(answer)) + 20 * len(arrays) + 8  # starts are longer than numbers
-    starts, place = [], -(-(room + 8) // _ALIGNED) * _ALIGNED
-    for array in arrays:
-        starts.append(place)
-        place += -(-array.nbytes // _ALIGNED) * _ALIGNED
-    header = json.dumps(_placed(answer, starts)).encode()
-    stream.write(len(header).to_bytes(8, "little") + header)
-    for start, array in zip(starts, arrays, strict=True):
-        stream.seek(start)
-        if array.size:
-            np.ascontiguousarray(array).tofile(stream)
-    stream.truncate(max(place, 8 + len(header)))
-
-
-def _placed(part: Any, starts: list[int]) -> Any:
-    """The answer with the place of each array instead of its number."""
-    if isinstance(part, list):
-        return [_placed(each, starts) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "array" in part:
-        dtype, shape, number = part["array"]
-        return {"array": [dtype, shape, starts[number]]}
-    return {name: _placed(each, starts) for name, each in part.items()}

@@ -7,18 +7,27 @@ import time
 import numpy as np
 import pytest
 
-from fmri_jax import apart, data
+from fmri_jax import apart, apart_memory, data
 from fmri_jax.errors import InputError
 
 HERE = "tests.test_apart"
 
 
 def found():
-    return {"a": np.arange(6.0).reshape(2, 3), "b": [np.array(["x", "yz"]), 3, None], "c": "d"}
+    shared = apart_memory.empty((70, 2**18, 3), np.float32)[:2, :3]  # 220 MB, were it not sparse
+    shared[...] = np.arange(18).reshape(2, 3, 3)
+    apart_memory.empty((5,), int)[:] = 7  # part of no answer
+    own = apart_memory.empty((3, 2), np.int16)
+    own[...] = [[1, 2], [3, 4], [5, 6]]
+    return {
+        **{"a": np.arange(6.0).reshape(2, 3), "b": [np.array(["x", "yz"]), 3, None], "c": "d"},
+        **{"shared": shared, "own": own, "turned": own.T, "column": own[:, 1]},
+        **{"moved": np.moveaxis(shared, 0, 1), "none": np.empty((0, 3)), "one": np.array(5.0)},
+    }
 
 
 def ends(how):
-    apart.note("a.mat" if how else "")
+    apart_memory.note("a.mat" if how else "")
     if how == "crash":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "memory":
@@ -42,7 +51,9 @@ def reading_apart(monkeypatch):
 
 def test_what_a_child_returns_comes_back(reading_apart):
     answer = apart.call(f"{HERE}:found", "a file", 0)
-    np.testing.assert_array_equal(answer["a"], found()["a"])
+    for name, expected in found().items():
+        if isinstance(expected, np.ndarray):
+            np.testing.assert_array_equal(answer[name], expected, strict=True)
     assert answer["b"][0].tolist() == ["x", "yz"] and answer["b"][1:] == [3, None]
     answer["a"][0, 0] = 7  # it is the caller's own
     assert answer["c"] == "d"

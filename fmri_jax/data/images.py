@@ -6,12 +6,12 @@ Files are decoded in a process of its own (`apart`), one for up to 2 GiB of deco
 import io
 import pathlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
 
-from fmri_jax import apart
+from fmri_jax import apart, apart_memory
 from fmri_jax.data.image_files import SUFFIXES, bytes_of, image_files
 from fmri_jax.errors import InputError, one_line
 
@@ -152,19 +152,16 @@ def decoded(path: str, names: list[str], size: int, bar: list[int] | None = None
         size: px.
         bar: how many images went before, and of how many in all: of a progress bar.
     """
-    from tqdm.auto import tqdm
+    images = apart_memory.empty((len(names), size, size, 3), np.uint8)
+    pairs: Iterable[tuple[str, np.ndarray]] = zip(names, images, strict=True)
+    if bar:
+        from tqdm.auto import tqdm
 
-    first, total = bar or (0, 0)
-    images = np.empty((len(names), size, size, 3), np.uint8)
-    shown = tqdm(
-        zip(names, images, strict=True),
-        pathlib.Path(path).name,
-        **{"total": total, "initial": first, "disable": not total, "unit": "image"},
-        mininterval=0.5,
-    )
+        shown = {"initial": bar[0], "total": bar[1], "unit": "image", "mininterval": 0.5}
+        pairs = tqdm(pairs, pathlib.Path(path).name, **shown)
     with image_files(path) as (_, content_of):
-        for name, image in shown:
-            apart.note(f"{path}: {name}")
+        for name, image in pairs:
+            apart_memory.note(f"{path}: {name}")
             image[...] = _decode(content_of(name), f"{path}: {name}", size)
     return images
 
@@ -189,7 +186,7 @@ def headers(path: str, names: list[str]) -> list[tuple[int, int] | None]:
     found: list[tuple[int, int] | None] = []
     with image_files(path) as (_, content_of):
         for name in names:
-            apart.note(f"{path}: {name}")
+            apart_memory.note(f"{path}: {name}")
             content = io.BytesIO(content_of(name))
             try:
                 with warnings.catch_warnings():

@@ -112,7 +112,9 @@ def _read_blob(blob: memoryview) -> np.ndarray:
     if shape is None:
         shape = list(legacy.values()) if any(legacy.values()) else []
     field = 8 if pieces[8] else 5
-    content = b"".join(pieces[field])
+    (content, *more) = pieces[field] or [memoryview(b"")]
+    if more:
+        content = memoryview(b"".join(pieces[field]))
     item = np.dtype(_DATA[field])
     if len(shape) > _MOST_AXES:
         raise _MalformedError(f"a blob has {len(shape)} axes")

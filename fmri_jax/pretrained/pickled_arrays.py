@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from fmri_jax import apart_memory
+
 MOST_PATHS = 1_000_000  # to arrays, counting those in a part that is held twice two times
 MOST_TIMES = 4  # the file's size, that arrays may take: some files share tied weights
 KINDS = "biuf"  # of NumPy's types: truth values, whole numbers with and without sign, fractions
@@ -138,7 +140,9 @@ def _made(part: Any, known: dict[int, Any]) -> Any:
     if isinstance(part, Array):
         if part.values is None:
             raise ValueError("an array has no content")
-        return part.values.copy("K")
+        own = apart_memory.empty(part.values.shape, part.values.dtype)
+        own[...] = part.values
+        return own
     if isinstance(part, dict):
         return type(part)((key, _finished(value, known)) for key, value in part.items())
     if isinstance(part, (list, tuple)):

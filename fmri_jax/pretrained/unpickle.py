@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from fmri_jax import apart
+from fmri_jax import apart, apart_memory
 from fmri_jax.errors import InputError
 from fmri_jax.pretrained.pickled_arrays import Array, Call, Type, check_total, finished
 
@@ -29,6 +29,7 @@ _TORCH_TYPES = {
     "LongStorage": "<i8",
 }
 _NUMBERING = ("PUT", "BINPUT", "LONG_BINPUT")  # instructions that number a part
+_BLOCK = 2**20  # bytes that are unpacked at a time
 _MAGIC = 0x1950A86A20F9469CFC6C  # begins PyTorch's files without a zip
 
 
@@ -87,7 +88,8 @@ def load_torch(path: pathlib.Path) -> dict[str, np.ndarray]:
     """Reads the state dict of a PyTorch `.pth` file, of either format, without PyTorch.
 
     Since PyTorch 1.6 the file is a zip; before, and some of torchvision's files still are, a row of
-    pickles with the numbers behind them. It is read in a process of its own.
+    pickles with the numbers behind them. It is read in a process of its own. Tensors of one storage
+    share its memory.
 
     Raises:
         InputError: the file is missing, corrupt, or holds anything but tensors.
@@ -106,7 +108,7 @@ def read_torch(name: str) -> dict[str, np.ndarray]:
             with path.open("rb") as stream:
                 state = _read_row_of_pickles(stream, path)
         check_total(sum(array.nbytes for array in state.values()), path.stat().st_size)
-        return {str(name): np.array(array) for name, array in state.items()}
+        return {str(name): np.asarray(array, order="C") for name, array in state.items()}
     except InputError:
         raise
     except Exception as error:  # a corrupt pickle can raise anything
@@ -143,15 +145,28 @@ def _read_zip(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndar
     (index,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
     folder = index.removesuffix("data.pkl")
     check_total(sum(each.file_size for each in archive.infolist()), path.stat().st_size)
-    content = functools.cache(archive.read)  # many tensors may be of one storage
+    content = functools.cache(lambda member: _unpacked(archive, member))
 
     def storage(reference: tuple[Any, ...]) -> np.ndarray:
-        """PyTorch's ("storage", type, key, device, size)."""
+        """PyTorch's ("storage", type, key, device, size); many tensors may be of one storage."""
         _, dtype, key, _, _ = reference
         _check_numbers(dtype)
-        return np.frombuffer(content(f"{folder}data/{key}"), dtype)
+        return content(f"{folder}data/{key}").view(dtype)
 
     return _load_state(io.BytesIO(archive.read(index)), storage, path)
+
+
+def _unpacked(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    """A member's bytes, (n,) uint8, where they are handed over without a copy."""
+    content = apart_memory.empty((archive.getinfo(member).file_size,), np.uint8)
+    place = 0
+    with archive.open(member) as stream:
+        while block := stream.read(_BLOCK):
+            content[place : place + len(block)] = np.frombuffer(block, np.uint8)
+            place += len(block)
+    if place < content.size:
+        raise ValueError(f"{member} is shorter than announced")
+    return content
 
 
 def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -172,16 +187,19 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
         _check_numbers(dtype)
         if view is not None or not 0 <= length * np.dtype(dtype).itemsize <= size:
             raise ValueError("a storage reaches beyond the file")
-        return storages.setdefault(key, np.zeros(length, dtype))
+        if key not in storages:
+            storages[key] = apart_memory.empty((length,), dtype)
+        return storages[key]
 
     state = _load_state(stream, storage, path)
-    for key in _load(stream, {}, path):
+    filled = _load(stream, {}, path)
+    if not storages.keys() <= set(filled):
+        raise ValueError("a storage has no numbers")
+    for key in filled:
         array = storages[key]
         (length,) = np.frombuffer(stream.read(8), "<i8")
-        content = stream.read(array.nbytes)
-        if length != array.size or len(content) != array.nbytes:
+        if length != array.size or stream.readinto(array.data) != array.nbytes:
             raise ValueError("a storage has another size than announced")
-        array[:] = np.frombuffer(content, array.dtype)
     return state
 
 
