@@ -7,12 +7,14 @@ is complete. A folder within that has a `SHA256SUMS` of its own is represented b
 
 import hashlib
 import pathlib
+import re
 from collections.abc import Collection
 from types import ModuleType
 
 from fmri_jax.files import replacing
 
 SUMS = "SHA256SUMS"
+_LINE = re.compile(r"([0-9a-f]{64})  ([^\0]+)")
 
 
 def seal(folder: pathlib.Path, leave_out: Collection[str] = ()) -> None:
@@ -48,7 +50,8 @@ def reseal(folder: pathlib.Path, written: Collection[str]) -> None:
 def damaged(folder: pathlib.Path, only: Collection[str] = ()) -> list[str] | None:
     """The files of a sealed folder that are not as they were, or not there; None if not sealed.
 
-    Files that have come since count for nothing. A damaged `SHA256SUMS` names itself.
+    Files that have come since count for nothing. A `SHA256SUMS` that has other lines than `seal`
+    writes names itself, if no other file is damaged.
 
     Args:
         folder: that `seal` was called with.
@@ -57,18 +60,29 @@ def damaged(folder: pathlib.Path, only: Collection[str] = ()) -> list[str] | Non
     path = folder / SUMS
     if not path.is_file():
         return None
-    content = path.read_bytes()
-    parts = [line.partition("  ") for line in content.decode("utf-8", "replace").splitlines()]
-    lines = [(expected, name) for expected, _, name in parts if not only or name in only]
-    found = [name for expected, name in lines if not _is(folder / name, expected)]
-    return found or ([] if content.endswith(b"\n") else [SUMS])
+    text = path.read_bytes().decode("utf-8", "replace")
+    lines = [_LINE.fullmatch(line) for line in text.split("\n")[:-1]]
+    pairs = [(line[1], line[2]) for line in lines if line and _is_within(line[2])]
+    found = [
+        name
+        for expected, name in pairs
+        if (not only or name in only) and not _is(folder / name, expected)
+    ]
+    intact = text.endswith("\n") and len(pairs) == len(lines)
+    return found or ([] if intact else [SUMS])
+
+
+def _is_within(name: str) -> bool:
+    """Whether a name is one that `seal` writes: whoever finds a file damaged may move it away."""
+    path = pathlib.PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def _is(path: pathlib.Path, expected: str) -> bool:
     """Whether a file is there and has this digest."""
     try:
-        return digest(path) == expected
-    except (OSError, ValueError):  # ValueError: a name with a null byte, of damaged digests
+        return path.is_file() and digest(path) == expected  # a device may never end
+    except OSError:
         return False
 
 

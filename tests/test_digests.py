@@ -44,10 +44,25 @@ def test_what_changed_or_is_gone_is_found_and_what_came_is_not(folder):
     assert digests.damaged(folder) == ["a/two.txt"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff\xfe\0", b"12  one.txt\n", b"12  \0\n"])
-def test_damaged_digests_are_no_digests(folder, content):
-    (folder / digests.SUMS).write_bytes(content)
-    assert digests.damaged(folder)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[:-1],
+        lambda content: b"\xff\xfe\0",
+        lambda content: content + b"\n",
+        lambda content: content + b"12  one.txt\n",
+        lambda content: content + content[:64] + b"  \n",
+        lambda content: content + content[:64] + b"  a/../../other.txt\n",
+        lambda content: content + content[:64] + b"  /dev/zero\n",
+        lambda content: content.replace(b"  one", b"  \0one"),
+        lambda content: content.replace(b"  one", b"\t one"),
+    ],
+)
+def test_damaged_digests_name_themselves(folder, damage):
+    path = folder / digests.SUMS
+    path.write_bytes(damage(path.read_bytes()))
+    assert digests.damaged(folder) == [digests.SUMS]
 
 
 def test_a_rename_waits_until_the_content_is_on_the_disk(tmp_path, monkeypatch):

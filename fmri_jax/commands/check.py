@@ -7,7 +7,7 @@ computes that part again, and nothing else. The exit code is 1 if any is.
 import argparse
 import pathlib
 
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, plain
 from fmri_jax.files import place
 from fmri_jax.pipeline import integrity
 
@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
         run / name: integrity.remedy(name) for run in runs for name in integrity.damaged(run)
     } | integrity.damaged_caches()
     for path, remedy in found.items():
-        print(f"{path} is not as it was written: {remedy}")
+        print(f"{plain(str(path))} is not as it was written: {remedy}")
     if not found:
         print(f"{folder}: every file that has a digest is as it was written")
     return 1 if found else 0

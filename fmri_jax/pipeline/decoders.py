@@ -9,6 +9,7 @@ from absl import logging
 from fmri_jax import digests
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
+from fmri_jax.errors import plain
 from fmri_jax.files import set_aside
 from fmri_jax.methods import Reconstructor
 from fmri_jax.methods.decoder import About, Decoder, identity
@@ -49,7 +50,7 @@ def is_intact(workdir: pathlib.Path, fold: str) -> bool:
             "%s is damaged (%s differs from what was written): set aside; the fold is computed "
             "again.",
             place,
-            found[0],
+            plain(found[0]),
         )
         set_aside(place)
     return not found

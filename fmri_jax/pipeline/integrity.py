@@ -5,6 +5,7 @@ import pathlib
 from absl import logging
 
 from fmri_jax import digests
+from fmri_jax.errors import plain
 from fmri_jax.files import cache_folder, set_aside
 from fmri_jax.pretrained import cache as weights
 from fmri_jax.training import logs
@@ -57,7 +58,7 @@ def mend(workdir: pathlib.Path) -> bool:
     """
     found = damaged(workdir)
     for name in found:
-        logging.warning("%s is not as it was written: %s.", workdir / name, remedy(name))
+        logging.warning("%s is not as it was written: %s.", workdir / plain(name), remedy(name))
         if name.startswith("folds/"):
             set_aside(workdir / name)
             if name.endswith(".features.npz"):

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from absl import logging
 
 from fmri_jax import digests
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, plain
 from fmri_jax.files import make_durable, set_aside
 from fmri_jax.training import resources
 from fmri_jax.training.mesh import together
@@ -80,7 +80,7 @@ class Checkpoints:
                 "%s is damaged (%s differs from what was written): set aside as %s; training "
                 "resumes from the checkpoint before it, or from the start.",
                 path,
-                found[0],
+                plain(found[0]),
                 place,
             )
 
