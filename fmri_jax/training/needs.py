@@ -32,6 +32,12 @@ class Needs:
     disk: int = 0
     cure: str = ""
 
+    def __add__(self, more: "Needs") -> "Needs":
+        """What both take together."""
+        cure = ", or ".join(filter(None, (self.cure, more.cure)))
+        both = (self.device + more.device, self.host + more.host, self.disk + more.disk)
+        return Needs(*both, cure)
+
 
 class Context(Protocol):
     """What is known of a run, such as `methods.RunContext`."""

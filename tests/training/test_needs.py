@@ -74,7 +74,7 @@ def test_layers_with_voxels_of_their_own_count_as_their_files_do():
     trials = Trials(np.zeros((8, 900), np.float32), shown, images, shown, tuple("abcdefgh"))
     config = Config(layers=("relu1",), n_voxels=500, pixel_weight=0.0, dispersion="spatial")
     small, large = 1000, 2**20
-    needed = [needs_of(config, {"relu1": n}, trials) for n in (small, large)]
+    needed = [needs_of(config, {"relu1": (n,)}, trials) for n in (small, large)]
     # 500 indices of 2 bytes and coefficients of 4 per unit, and the intercept.
     assert needed[0].disk == 0 and needed[1].disk == large * (500 * 6 + 4)
     assert needed[0].host - 4 * 8 * small == 8 * 900**2 + small * 3004

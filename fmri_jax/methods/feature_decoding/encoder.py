@@ -1,6 +1,5 @@
 """Images -> the layers that are decoded: activations of a network, and the pixels themselves."""
 
-import math
 from typing import Any
 
 import flax.struct
@@ -56,11 +55,11 @@ class Encoder:
         return in_blocks(lambda block: _encode(self, block), (images,), min(BLOCK, len(images)))
 
     def check(self, image_shape: tuple[int, int, int]) -> None:
-        """Rejects images that no layer can be had of; errors as `units`."""
-        self.units(image_shape)
+        """Rejects images that no layer can be had of; errors as `shapes`."""
+        self.shapes(image_shape)
 
-    def units(self, image_shape: tuple[int, int, int]) -> dict[str, int]:
-        """How many numbers each layer has, of images of this shape; nothing is computed.
+    def shapes(self, image_shape: tuple[int, int, int]) -> dict[str, tuple[int, ...]]:
+        """The shape of each layer of an image of this shape; nothing is computed.
 
         Raises:
             InputError: the images are too small for a layer.
@@ -68,7 +67,7 @@ class Encoder:
         if image_shape[2] not in (1, 3):
             raise InputError(f"images have {image_shape[2]} channels: expected 1 (grey) or 3.")
         found = jax.eval_shape(self, jax.ShapeDtypeStruct((1, *image_shape), jnp.float32))
-        return {layer: math.prod(of.shape) for layer, of in found.items()}
+        return {layer: of.shape[1:] for layer, of in found.items()}
 
 
 @compiler.jit

@@ -1,6 +1,7 @@
 """Feature decoding as a method: from prepared trials to a fitted decoder."""
 
 import dataclasses
+import math
 
 import jax.numpy as jnp
 import numpy as np
@@ -42,8 +43,8 @@ class FeatureDecoding:
         """
         config = self.config
         encoder = Encoder.of(config)
-        units = encoder.units(trials.images.shape[1:])
-        needs.check(needs_of(config, units, trials, context.kept), context, "a fit")
+        shapes = encoder.shapes(trials.images.shape[1:])
+        needs.check(needs_of(config, shapes, trials, context.kept), context, "a fit")
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         images = trials.images[seen]
         canvas = canvases.build(config, images)
@@ -108,16 +109,17 @@ class FeatureDecoding:
 
 
 def needs_of(
-    config: Config, units: dict[str, int], trials: Trials, kept: bool = True
+    config: Config, shapes: dict[str, tuple[int, ...]], trials: Trials, kept: bool = True
 ) -> needs.Needs:
     """What a fit takes: features of all training images, twice, and voxels of each unit's own.
 
     Args:
         config: the options.
-        units: layer -> how many.
+        shapes: layer -> shape of its units.
         trials: training trials.
         kept: whether large layers are kept in the run's folder.
     """
+    units = {layer: math.prod(shape) for layer, shape in shapes.items()}
     stimuli, voxels = len(np.unique(trials.stimulus)), trials.fmri.shape[1]
     features = 4 * stimuli * sum(units.values())
     memory = disk = 0
@@ -129,7 +131,7 @@ def needs_of(
             memory, disk = (memory, disk + own) if large else (memory + own, disk)
         if config.dispersion == "out_of_fold" or config.select == "inner":
             memory, disk = memory + features, disk * (1 + own_voxels.N_INNER)
-    return needs.Needs(
+    found = needs.Needs(
         device=features,
         host=features + memory,
         disk=disk,
@@ -137,6 +139,7 @@ def needs_of(
         "images (config.method.network_size), or use fewer voxels (config.preparation.roi, "
         "config.method.n_voxels)",
     )
+    return found + responses.needs_of(shapes, trials) if config.response_weight else found
 
 
 def learn(

@@ -9,6 +9,7 @@ References:
     likely under an encoding model; there chosen among photographs, here by gradients).
 """
 
+import math
 from collections.abc import Mapping
 
 import flax.struct
@@ -17,13 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
-from fmri_jax.encoding import fitted
+from fmri_jax.encoding import fitted, memory
 from fmri_jax.encoding.banded import BandedReadout
 from fmri_jax.encoding.feature_maps import pooled
 from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.options import Options
 from fmri_jax.methods.choice import weighted_correlation
+from fmri_jax.methods.feature_decoding.config import PIXELS
 from fmri_jax.methods.feature_decoding.encoder import Layers
+from fmri_jax.training.needs import Needs
 
 OPTIONS = Options(n_candidates=20)  # random weights of layers are fewer than usual, for time
 
@@ -65,6 +68,25 @@ class Responses:
         maps = {name: pooled(layers[name], self.grid) for name in self.readout.bands}
         measured = (measured - self.mean) / self.std
         return 1 - weighted_correlation(self.readout.predict(maps), measured, self.accuracy)
+
+
+def needs_of(shapes: Mapping[str, tuple[int, ...]], trials: Trials) -> Needs:
+    """What `fit` takes.
+
+    Args:
+        shapes: layer -> shape of its units; pixels are not fitted.
+        trials: the training trials.
+    """
+    layers = {
+        name: jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+        for name, shape in shapes.items()
+        if name != PIXELS
+    }
+    maps = jax.eval_shape(
+        lambda each: {k: pooled(a, OPTIONS.cells) for k, a in each.items()}, layers
+    )
+    sizes = {name: math.prod(found.shape) for name, found in maps.items()}
+    return memory.of_banded_ridge(sizes, trials.fmri.shape[1], trials.stimulus)
 
 
 def fit(features: Mapping[str, np.ndarray], trials: Trials) -> Encoding:

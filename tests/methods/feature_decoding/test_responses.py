@@ -1,5 +1,7 @@
 """Measured responses as one more layer: the misfit in NumPy, and images that it moves."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,9 +9,11 @@ import pytest
 
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.encoding.feature_maps import cells
+from fmri_jax.encoding.memory import of_banded_ridge
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext, feature_decoding
 from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.feature_decoding.method import needs_of
 from fmri_jax.methods.feature_decoding.responses import Responses
 from fmri_jax.training.mesh import make_mesh
 
@@ -48,6 +52,36 @@ def test_the_misfit_is_that_of_what_the_encoding_model_predicts(fitted, trials):
         covariance = np.cov(a, b, aweights=encoding.accuracy)
         expected = 1 - covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
         np.testing.assert_allclose(one, expected, atol=1e-4)
+
+
+def test_what_it_takes_is_stated_before_the_fit(fitted, trials):
+    own = trials.take(np.arange(12))
+    shapes = fitted.encoder.shapes(own.images.shape[1:])
+    config = dataclasses.replace(fitted.config, response_weight=0.0)
+    with_model, without = (needs_of(each, shapes, own) for each in (fitted.config, config))
+    readout = fitted.encoding.readout
+    held = [readout.bands["relu1"].rows, readout.coef["relu1"]]
+    # 16 cells of 64 channels for 12 stimuli; 6 arrays of the search, and the kernel.
+    rows, search = 12 * 16 * 64, 12**2 + 6 * 12 * VOXELS
+    assert sum(array.size for array in held) == rows + 12 * VOXELS <= rows + search
+    assert with_model.device - without.device == 4 * (rows + search)
+    assert with_model.host - without.host == 4 * (rows + (1 + 3 + 9) * 12 * VOXELS)
+    assert "config.preparation.roi" in with_model.cure
+
+
+def test_layers_count_by_their_weights_and_repeats_by_their_residuals():
+    shown = np.arange(100)
+    layers, rows = {str(i): 1000 for i in range(9)}, 100 * 9 * 1000
+    of_features, of_stimuli = 9 * 1000 * 50, 9 * 100 * 500  # weights, whichever are fewer numbers
+    assert of_banded_ridge(layers, 50, shown).device == 4 * (rows + of_features + 2 * 100 * 50)
+    assert of_banded_ridge(layers, 500, shown).device == 4 * (rows + of_stimuli + 2 * 100 * 500)
+    few = of_banded_ridge({str(i): 20 for i in range(9)}, 500, shown)
+    assert few.device == 4 * (100 * 9 * 20 + 9 * 100**2 + 6 * 100 * 500)
+    twice = of_banded_ridge({"0": 1000}, 50, np.append(shown, shown[:30]))
+    once = of_banded_ridge({"0": 1000}, 50, shown)
+    assert twice.host - once.host == 4 * 30 * 50
+    thrice = of_banded_ridge({"0": 1000}, 50, np.tile(shown, 3))
+    assert thrice.host - once.host == 4 * (200 + 9 * 200) * 50
 
 
 def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials):
