@@ -9,8 +9,10 @@ from fmri_jax.evaluation.notes import KINDS, Note
 from fmri_jax.report.comparison.variants import Variant, by_images
 from fmri_jax.report.text.text_format import joined
 
-# Options of the preparation that choose voxels: neither the trials nor the images are others.
+# Options of the preparation that choose voxels, or add photographs to what the method learns from:
+# tested trials, images and baselines are the same.
 _OF_VOXELS = ("roi", "fmri")
+_ADDED = ("unlabelled", "n_unlabelled", "unlabelled_features", "unlabelled_model")
 
 
 def warnings(variants: Sequence[Variant]) -> list[str]:
@@ -173,5 +175,6 @@ def _differing(variants: Sequence[Variant]) -> dict[str, list[Any]]:
     return {
         option: [other[option] for other in prepared]
         for option in shared
-        if option not in _OF_VOXELS and any(o[option] != prepared[0][option] for o in prepared)
+        if option not in (*_OF_VOXELS, *_ADDED)
+        and any(o[option] != prepared[0][option] for o in prepared)
     }

@@ -145,6 +145,7 @@ def test_baselines_are_given_for_each_split_of_the_same_images(runs, compared):
         ("average_repeats", ("none", "all"), 2),
         ("roi", ("V1", "V2"), 1),
         ("fmri", ("recorded", "noise"), 1),
+        ("n_unlabelled", (5000, 40_000), 1),
         ("later_option", (None, 1), 1),
     ],
 )
