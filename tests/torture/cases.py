@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import multiprocessing
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +50,9 @@ def case(name: str, given: pathlib.Path) -> Case:
         return Case(_with_cache(made(given)), lambda folder: {"": (folder / RESULT).read_bytes()})
     if name == PRIOR:
         return Case(_training(given), _trained)
-    return Case(_experiment(config(name, given)), _reconstructed)
+    with multiprocessing.get_context("fork").Pool(1) as apart:  # random priors are made with JAX
+        options = apart.apply(config, (name, given))
+    return Case(_experiment(options), _reconstructed)
 
 
 def config(method: str, given: pathlib.Path) -> dict[str, Any]:
