@@ -63,6 +63,15 @@ def test_the_gan_keeps_its_generator_and_a_checkpoint_with_moments():
     assert twice.operations - once == pytest.approx(once, rel=0.05)  # but for reconstructions
 
 
+def test_local_decoders_keep_a_decoder_per_element_and_their_sum():
+    """10 x 10 pixels in rectangles of up to 2 x 2: 361 of them; their 20 folds took 31.1 MB."""
+    local = methods.package("local_decoders")
+    figures = FoldSize(rows=114, stimuli=19, voxels=967, pictured=9, image=(10, 10, 1))
+    cost = methods.cost("local_decoders", local.Config(), figures)
+    assert cost.disk == 4 * 361 * (967 + 100) == pytest.approx(31.1e6 / 20, rel=0.02)
+    assert methods.cost("local_decoders", local.Config(decoder="bayesian_ridge"), figures) is None
+
+
 def test_choosing_among_methods_takes_each_on_inner_folds_and_one_more():
     one = methods.cost("ridge", methods.package("ridge").Config(), SIZE)
     both = methods.cost("best", methods.package("best").Config(), SIZE)

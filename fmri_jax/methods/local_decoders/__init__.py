@@ -14,10 +14,11 @@ from fmri_jax.methods.local_decoders.options import Config
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fmri_jax.methods.costs import Cost, FoldSize
     from fmri_jax.methods.local_decoders.estimator import MultiScaleDecoder
     from fmri_jax.methods.local_decoders.method import LocalDecoders, LocalReconstructor
 
-__all__ = ["Config", "MultiScaleDecoder", "advice", "build", "draw_figures", "restore"]
+__all__ = ["Config", "MultiScaleDecoder", "advice", "build", "cost", "draw_figures", "restore"]
 
 
 def build(config: Config) -> "LocalDecoders":
@@ -59,6 +60,13 @@ def advice(config: Config) -> dict[str, str]:
         "stamped": "More training images reduce it, and so do smaller elements "
         "(config.method.scales).",
     }
+
+
+def cost(config: Config, size: "FoldSize") -> "Cost | None":
+    """What a fold of so many rows takes, before it is fitted; see `fold_cost`."""
+    from fmri_jax.methods.local_decoders.fold_cost import of_fold
+
+    return of_fold(config, size)
 
 
 __getattr__, *_ = lazy_loader.attach(__name__, submod_attrs={"estimator": ["MultiScaleDecoder"]})
