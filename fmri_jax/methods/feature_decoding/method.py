@@ -11,12 +11,11 @@ from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import dual_ridge
 from fmri_jax.linear.dual_ridge import DualRidge
 from fmri_jax.linear.gains import gains
-from fmri_jax.methods import RunContext
+from fmri_jax.methods import RunContext, responses
 from fmri_jax.methods.feature_decoding import (
     canvases,
     dispersion,
     own_voxels,
-    responses,
     selection,
 )
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config, Dispersion
@@ -139,7 +138,10 @@ def needs_of(
         "images (config.method.network_size), or use fewer voxels (config.preparation.roi, "
         "config.method.n_voxels)",
     )
-    return found + responses.needs_of(shapes, trials) if config.response_weight else found
+    if not config.response_weight:
+        return found
+    layers = {name: shape for name, shape in shapes.items() if name != PIXELS}
+    return found + responses.needs_of(layers, trials)
 
 
 def learn(

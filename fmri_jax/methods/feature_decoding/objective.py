@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from fmri_jax.methods.feature_decoding.config import PIXELS
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
-from fmri_jax.methods.feature_decoding.responses import Responses
+from fmri_jax.methods.responses import Responses
 
 
 @flax.struct.dataclass

@@ -24,7 +24,7 @@ from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
 from fmri_jax.methods.feature_decoding.own_voxels import Own
 from fmri_jax.methods.feature_decoding.render import render
-from fmri_jax.methods.feature_decoding.responses import OPTIONS, Responses
+from fmri_jax.methods.responses import OPTIONS, Responses
 
 
 @flax.struct.dataclass

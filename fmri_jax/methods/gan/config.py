@@ -42,6 +42,9 @@ class Config:
         image_weight: weight of the mean-squared pixel error, pixels in [0, 1]; 0 leaves it out.
         feature_weight: weight of the mean-squared error between comparator activations.
         adversarial_weight: weight of -log D(G(fmri)); 0 leaves the discriminator out altogether.
+        response_weight: weight of 1 less the correlation of the responses with those that an
+            encoding model of the training trials predicts of the generated image from
+            `comparator_layers` (Gaziv et al. 2022, the encoder after the decoder); 0 leaves it out.
         start: what the generator is given. "responses": the standardised voxels, as published;
             "ridge": the image that ridge regression makes of them, which it refines (`refining`).
         averaging: of the generator: the share of its moving average that each step leaves as it
@@ -85,6 +88,7 @@ class Config:
     image_weight: float = PAPER_WEIGHTS["image"]
     feature_weight: float = PAPER_WEIGHTS["feature"]
     adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
+    response_weight: float = 0.0
     start: Literal["responses", "ridge"] = "responses"
     averaging: float = 0.0
     comparator: Literal["alexnet", "caffenet", "vgg16"] = "alexnet"
@@ -119,7 +123,7 @@ class Config:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"config.method.{name} is {value}: expected >= 1.")
-        weights = ("image_weight", "feature_weight", "adversarial_weight")
+        weights = ("image_weight", "feature_weight", "adversarial_weight", "response_weight")
         others = ("fmri_noise", "weight_decay", "generator_weight_decay", "crop", "comparator_size")
         rates = ("learning_rate", "discriminator_learning_rate", "largest_gradient")
         for name in (*weights, *others, *rates):
@@ -133,8 +137,9 @@ class Config:
                 )
         if not any(getattr(self, name) for name in weights):
             raise InputError(
-                "config.method has image_weight, feature_weight and adversarial_weight all 0: the "
-                "generator would learn nothing; set at least one of them above 0."
+                "config.method has image_weight, feature_weight, adversarial_weight and "
+                "response_weight all 0: the generator would learn nothing; set at least one of "
+                "them above 0."
             )
         if not 0 <= self.first_moment < 1:
             raise InputError(
@@ -142,10 +147,15 @@ class Config:
                 "Adam divides by what is left to 1."
             )
         self._check_start()
-        if self.feature_weight and not self.comparator_layers:
+        if self.compares and not self.comparator_layers:
             raise InputError(
-                "config.method.comparator_layers names no layer: name one, or leave the feature "
-                "term out by feature_weight=0."
+                "config.method.comparator_layers names no layer: name one, or leave out the terms "
+                "that need it by feature_weight=0 and response_weight=0."
+            )
+        if self.response_weight and (self.crop or self.start == "ridge"):
+            raise InputError(
+                "config.method.response_weight compares the responses with those to the generated "
+                "image as a whole: expected start='responses' and crop=None."
             )
         if self.cosine_decay and self.halve_at:
             raise InputError(
@@ -168,6 +178,11 @@ class Config:
                 "config.method.shard_dense splits dense layers, and a generator with start='ridge' "
                 "has none: expected shard_dense=False, or start='responses'."
             )
+
+    @property
+    def compares(self) -> bool:
+        """Whether a term needs the comparator's activations."""
+        return bool(self.feature_weight or self.response_weight)
 
     @property
     def total_steps(self) -> int:

@@ -49,6 +49,8 @@ class GANDecoder(ImageDecoder):
         verbose: whether to show a progress bar.
         start: "responses", as published, or "ridge": the generator refines ridge's image.
         averaging: share of the generator's moving average that a step leaves; 0: no average.
+        response_weight: weight of the term by which an encoding model finds the responses again in
+            the generated image; 0 leaves it out.
 
     Attributes:
         fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
@@ -89,6 +91,7 @@ class GANDecoder(ImageDecoder):
         verbose: bool = False,
         start: Literal["responses", "ridge"] = "responses",
         averaging: float = 0.0,
+        response_weight: float = 0.0,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.n_steps = n_steps
@@ -116,6 +119,7 @@ class GANDecoder(ImageDecoder):
         self.verbose = verbose
         self.start = start
         self.averaging = averaging
+        self.response_weight = response_weight
 
     @property
     def noise_scaling(self) -> bool:  # type: ignore[override]

@@ -14,7 +14,7 @@ from fmri_jax import pretrained
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.features.registry import NETWORKS
-from fmri_jax.methods import RunContext
+from fmri_jax.methods import RunContext, responses
 from fmri_jax.methods.gan import refining
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.initial import bits, start_network
@@ -29,7 +29,8 @@ from fmri_jax.methods.gan.state import (
     generator_optimiser,
 )
 from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
-from fmri_jax.methods.gan.targets import comparator_targets
+from fmri_jax.methods.gan.targets import comparator_targets, features_in_blocks
+from fmri_jax.methods.responses import Responses
 from fmri_jax.networks import Discriminator, Generator
 from fmri_jax.networks.refiner import Refiner
 from fmri_jax.training import loop, needs
@@ -66,6 +67,21 @@ def _remove(records: pathlib.Path) -> None:
             records,
             error,
         )
+
+
+def _encoding(
+    step: TrainStep, comparator: Any, trials: Trials, context: RunContext
+) -> Responses | None:
+    """The encoding model of the training trials, where a term needs it."""
+    if not step.config.response_weight:
+        return None
+    images = trials.images[np.unique(trials.stimulus)]
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
+    shapes = jax.eval_shape(step.features, comparator, one)
+    found = responses.needs_of({layer: x.shape[1:] for layer, x in shapes.items()}, trials)
+    needs.check(found, context, "an encoding model")
+    features = features_in_blocks(step, comparator, images)
+    return replicate(Responses.of(responses.fit(features, trials)), context.mesh)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +122,7 @@ class GAN:
         scale = replicate(PixelScale.of(images), context.mesh)
         comparator = replicate(self._comparator_weights(), context.mesh)
         targets = comparator_targets(step, comparator, images, context.mesh)
+        encoding = _encoding(step, comparator, trials, context)
         initial, data = jax.random.split(context.key)
         state = self.initial_state(networks, trials, initial)
         if config.shard_dense:
@@ -115,7 +132,7 @@ class GAN:
         seed = int(jax.random.randint(data, (), 0, jnp.iinfo(jnp.int32).max))
         steps = jitted_steps(step, context.mesh if config.shard_dense else None)
         state = self._train(
-            lambda state, batches: steps(state, batches, comparator, scale, targets),
+            lambda state, batches: steps(state, batches, comparator, scale, targets, encoding),
             state,
             trials,
             seed,
@@ -165,7 +182,7 @@ class GAN:
     def _comparator_weights(self) -> Any:
         """Frozen parameters of the comparator; none where no term needs it."""
         config = self.config
-        if not config.feature_weight:
+        if not config.compares:
             return {}
         return pretrained.load(config.comparator, config.comparator_weights)
 
@@ -216,6 +233,7 @@ class GAN:
             "image": config.image_weight,
             "feature": config.feature_weight,
             "adversarial": config.adversarial_weight,
+            "responses": config.response_weight,
         }
         return loop.LoopOptions(
             n_steps=config.total_steps,

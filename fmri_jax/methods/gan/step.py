@@ -24,6 +24,7 @@ from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import AveragedState, GANState, generator_optimiser
+from fmri_jax.methods.responses import Responses
 from fmri_jax.networks import Generator, compiler
 from fmri_jax.networks.refiner import Refiner
 from fmri_jax.training.averaging import averaged
@@ -66,6 +67,7 @@ class TrainStep:
         comparator: Any,
         scale: PixelScale,
         targets: Features | None = None,
+        responses: Responses | None = None,
     ) -> tuple[GANState, Metrics]:
         """Updates both networks once.
 
@@ -76,6 +78,7 @@ class TrainStep:
             scale: mean and standard deviation of the training pixels.
             targets: comparator features of every training image (see `targets`), of which the
                 batch's are taken; None: they are computed here.
+            responses: predicts the responses to generated images, where that is a term.
 
         Returns:
             The next state, and scalar metrics: each loss term unweighted, gradient norms.
@@ -90,7 +93,9 @@ class TrainStep:
             features = {layer: rows[batch.stimulus] for layer, rows in targets.items()}
         else:
             features = self.features(comparator, images) if config.feature_weight else {}
-        terms, toward = self.image_and_feature_terms(comparator, generated, images, features)
+        terms, toward = self.terms_of_images(
+            comparator, generated, images, features, responses, batch.fmri
+        )
         discriminator, gate = state.discriminator, state.gate
         if discriminator is not None:
             update = DiscriminatorUpdate(self.networks.discriminator, config, scale, keys[2:])
@@ -129,29 +134,37 @@ class TrainStep:
         """What the generator is given -> images (n, h, w, c) around [0, 1], not clipped."""
         return apply(self.networks.generator, params, given, scale)
 
-    def image_and_feature_terms(
+    def terms_of_images(
         self,
         comparator: Any,
         generated: jax.Array,
         target_images: jax.Array,
         target_features: Features,
+        responses: Responses | None = None,
+        measured: jax.Array | None = None,
     ) -> tuple[Metrics, jax.Array]:
-        """The two terms that need no discriminator, and their weighted gradient at the image.
+        """The terms that need no discriminator, and their weighted gradient at the image.
 
         Args:
             comparator: frozen parameters.
             generated: (n, h, w, c).
             target_images: (n, h, w, c).
             target_features: comparator features of `target_images`.
+            responses: predicts responses from features; None leaves that term out.
+            measured: (n, voxels) responses to the target images.
         """
         config = self.config
 
         def weighted(images: jax.Array) -> tuple[jax.Array, Metrics]:
             terms = {"image": image_loss(images, target_images)}
             total = config.image_weight * terms["image"]
+            features = self.features(comparator, images) if config.compares else {}
             if config.feature_weight:
-                terms["feature"] = feature_loss(self.features(comparator, images), target_features)
+                terms["feature"] = feature_loss(features, target_features)
                 total += config.feature_weight * terms["feature"]
+            if responses is not None and measured is not None:
+                terms["responses"] = jnp.mean(responses.misfit(features, measured))
+                total += config.response_weight * terms["responses"]
             return total, terms
 
         toward, terms = jax.grad(weighted, has_aux=True)(generated)

@@ -57,11 +57,17 @@ def comparator_targets(
         )
         return None
     logging.info("comparator features of %d images: %.0f MiB", len(images), n_bytes / 2**20)
-    return replicate(_in_blocks(step, comparator, images), mesh)
+    return replicate(features_in_blocks(step, comparator, images), mesh)
 
 
-def _in_blocks(step: TrainStep, comparator: Any, images: np.ndarray) -> dict[str, np.ndarray]:
-    """In blocks of a training batch, all of one shape."""
+def features_in_blocks(
+    step: TrainStep, comparator: Any, images: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Features of images (stimuli, h, w, c), computed in blocks of one shape, a training batch's.
+
+    Returns:
+        layer -> (stimuli, ...) float32, on the host.
+    """
     n, size = len(images), step.config.batch_size
     padded = images[np.arange(n + -n % size) % n]
     blocks = [

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _CURVES = {
     "image": "Image loss",
     "feature": "Feature loss",
+    "responses": "1 - correlation of responses",
     "adversarial": "Adversarial loss",
     "discriminator_real": "Discriminator loss, real images",
     "discriminator_generated": "Discriminator loss, generated",

@@ -14,7 +14,7 @@ from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext, feature_decoding
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.method import needs_of
-from fmri_jax.methods.feature_decoding.responses import Responses
+from fmri_jax.methods.responses import Responses
 from fmri_jax.training.mesh import make_mesh
 
 N, VOXELS, SIZE = 16, 30, 32

@@ -30,7 +30,7 @@ def test_every_comparator_teaches_the_generator(comparator, layers, tmp_path):
     weights = method._comparator_weights()
     generated, seen = jnp.asarray(np.random.default_rng(0).uniform(size=(2, 2, 48, 48, 3)), "f")
     wanted = jax.jit(step.features)(weights, seen)
-    terms_and_gradient = jax.jit(step.image_and_feature_terms)
+    terms_and_gradient = jax.jit(step.terms_of_images)
     terms, toward = terms_and_gradient(weights, generated, seen, wanted)
     pair = jnp.stack([generated[0], seen[0]])
     own = jax.jit(step.networks.comparator.apply)({"params": weights}, pair)

@@ -1,12 +1,15 @@
 """Images whose predicted responses are those that were measured: an encoding model as a layer.
 
-Decoded layers are sums over voxels of what each voxel says of them. An encoding model asks the
-other way round: would this image have evoked these responses? It is fitted to the training trials
-on the layers that are matched anyway, so that its answer costs little more than they do.
+A decoder says what responses tell of an image. An encoding model asks the other way round: would
+this image have evoked these responses? It is fitted to the training trials on the layers that are
+compared anyway, so that its answer costs little more than they do. Feature decoding optimises
+images by it, the GAN its generator.
 
 References:
     Naselaris, Prenger, Kay, Oliver & Gallant (2009), Neuron 63:902 (reconstructions that are
     likely under an encoding model; there chosen among photographs, here by gradients).
+    Gaziv, Beliy, Granot, Hoogi, Strappini, Golan & Irani (2022), NeuroImage 254:119121 (a decoder
+    trained by an encoder that follows it).
 """
 
 import math
@@ -24,9 +27,9 @@ from fmri_jax.encoding.feature_maps import pooled
 from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.options import Options
 from fmri_jax.methods.choice import weighted_correlation
-from fmri_jax.methods.feature_decoding.config import PIXELS
-from fmri_jax.methods.feature_decoding.encoder import Layers
 from fmri_jax.training.needs import Needs
+
+Layers = Mapping[str, jax.Array]
 
 OPTIONS = Options(n_candidates=20)  # random weights of layers are fewer than usual, for time
 
@@ -74,13 +77,11 @@ def needs_of(shapes: Mapping[str, tuple[int, ...]], trials: Trials) -> Needs:
     """What `fit` takes.
 
     Args:
-        shapes: layer -> shape of its units; pixels are not fitted.
+        shapes: layer -> shape of its units.
         trials: the training trials.
     """
     layers = {
-        name: jax.ShapeDtypeStruct((1, *shape), jnp.float32)
-        for name, shape in shapes.items()
-        if name != PIXELS
+        name: jax.ShapeDtypeStruct((1, *shape), jnp.float32) for name, shape in shapes.items()
     }
     maps = jax.eval_shape(
         lambda each: {k: pooled(a, OPTIONS.cells) for k, a in each.items()}, layers
