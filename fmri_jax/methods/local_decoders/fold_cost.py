@@ -12,8 +12,8 @@ SLOWER = 10
 def of_fold(config: Config, size: FoldSize) -> Cost | None:
     """A product of all voxels with each element per voxel chosen, also on every inner fold.
 
-    None but for "omp" with options that are given: others take from a tenth of the time to many times
-    as long.
+    None but for "omp" with options that are given: others take from a tenth of the time to
+    many times as long.
     """
     if config.decoder != "omp" or config.select != "fixed":
         return None
