@@ -108,11 +108,10 @@ def _advance(
 ) -> _State:
     """Some steps of training, then a look at the held-out stimuli."""
     maps, target = inside
-    size = min(BATCH, len(target))
 
     def step(carry: tuple[Params, optax.OptState], step_key: jax.Array):
         params, optimiser = carry
-        rows = jax.random.choice(step_key, len(target), (size,), replace=False)
+        rows = _rows(step_key, len(target))
         batch = {layer: found[rows] for layer, found in maps.items()}
         gradients = jax.grad(_loss)(params, batch, target[rows], sparsity)
         updates, optimiser = adam.update(gradients, optimiser, params)
@@ -125,6 +124,11 @@ def _advance(
     better = errors < state.errors
     kept = jax.tree.map(lambda new, old: jnp.where(better[:, None], new, old), params, state.kept)
     return _State(params, optimiser, kept, jnp.minimum(errors, state.errors))
+
+
+def _rows(key: jax.Array, stimuli: int) -> jax.Array:
+    """The stimuli of one step."""
+    return jax.random.choice(key, stimuli, (min(BATCH, stimuli),), replace=False)
 
 
 def _loss(
