@@ -12,19 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fmri_jax import data, files, report
+from fmri_jax import compiled_programs, data, files, report
 from fmri_jax.data import images
 from fmri_jax.data.readers import npz
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods.decoder_files import load_decoder
 from fmri_jax.pipeline import (
-    compiled_programs,
     experiment_config,
     experiment_files,
+    prior_training,
     recording_identity,
 )
 from fmri_jax.pretrained import cache as weights
+from fmri_jax.priors import training
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -96,6 +97,19 @@ def test_compiled_programs_are_kept_in_the_cache_unless_jax_has_a_folder(
     monkeypatch.setenv("FMRI_JAX_CACHE", str(tmp_path / "second"))
     compiled_programs.keep()
     assert jax.config.values["jax_compilation_cache_dir"] == str(tmp_path / "first" / "xla")
+
+
+def test_decoders_and_priors_that_are_used_without_a_run_have_their_programs_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    kept: list[str] = []
+    monkeypatch.setattr(compiled_programs, "keep", lambda: kept.append("kept"))
+    options, workdir = training.Options(n_steps=1), tmp_path / "prior"
+    request = prior_training.Request("no", options, ("none.zip",), (), "CC0-1.0", workdir)
+    for begin in (lambda: load_decoder(tmp_path / "none"), lambda: prior_training.train(request)):
+        with pytest.raises(InputError):
+            begin()
+    assert kept == ["kept", "kept"]
 
 
 @pytest.mark.parametrize("cache", ["/proc/none/cache", "{file}", "{file}/cache", "~nobody-here/x"])

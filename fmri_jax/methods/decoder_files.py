@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import methods
+from fmri_jax import compiled_programs, methods
 from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
@@ -41,6 +41,7 @@ def load_decoder(path: str | pathlib.Path, recording: Recording | None = None) -
         InputError: there is no decoder, it is corrupt or of a newer version of this package, or
             the recording is of another subject.
     """
+    compiled_programs.keep()
     decoder = FILES.load(_folder(place(path)), _restored)
     if recording is not None:
         check_subject(decoder.about.recording, recording)

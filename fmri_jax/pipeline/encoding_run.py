@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from fmri_jax import data
+from fmri_jax import compiled_programs, data
 from fmri_jax._version import __version__
 from fmri_jax.data.preparation.folds import PreparationConfig, count_folds, folds
 from fmri_jax.data.preparation.transform import Transform, transformed
@@ -77,6 +77,7 @@ def run(request: Request) -> pathlib.Path:
     Raises:
         InputError: the recording or an option cannot be used, or the folder holds another run.
     """
+    compiled_programs.keep()
     recording = data.load(request.recording, **request.data_options)
     preparation = _preparation(request, recording)
     config = _config(request, recording, preparation)

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fmri_jax import methods
+from fmri_jax import compiled_programs, methods
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext
-from fmri_jax.pipeline import compiled_programs, parts, unlabelled
+from fmri_jax.pipeline import parts, unlabelled
 from fmri_jax.pipeline.sweep import Task, run_task
 from fmri_jax.training.group import Group
 from fmri_jax.training.mesh import make_mesh

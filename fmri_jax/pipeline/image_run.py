@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fmri_jax import report
+from fmri_jax import compiled_programs, report
 from fmri_jax.data.recording import ordered_sets
 from fmri_jax.evaluation.images import image_ids, is_binary
 from fmri_jax.evaluation.notes import Note
@@ -74,6 +74,7 @@ def score_pairs(
     Raises:
         InputError: the folder is in use, holds something else or cannot be written.
     """
+    compiled_programs.keep()
     content = {**source, "evaluation": dataclasses.asdict(config)}
     split = np.full(len(pairs.targets), "test") if pairs.split is None else pairs.split
     with writing_to(folder):

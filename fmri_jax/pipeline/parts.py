@@ -4,13 +4,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from fmri_jax import methods
+from fmri_jax import compiled_programs, methods
 from fmri_jax.data.preparation.folds import Fold, count_folds, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import (
     bottleneck,
-    compiled_programs,
     diagnostics,
     experiment_config,
     recording_identity,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
+from fmri_jax import compiled_programs
 from fmri_jax.errors import InputError
 from fmri_jax.files import locked, remove_unfinished
 from fmri_jax.pipeline import computer, excluded_images, prior_page
@@ -70,6 +71,7 @@ def train(request: Request, group: Group = ALONE) -> pathlib.Path:
         InputError: an input cannot be used, the folder holds another training or is in use, or
             training diverged.
     """
+    compiled_programs.keep()
     recipe = recipes.find(request.name)
     config = recipe.make_config()
     with writing_to(request.workdir), _held(request.workdir):
@@ -96,6 +98,7 @@ def follow(request: Request, group: Group) -> None:
     Raises:
         InputError: as `train`.
     """
+    compiled_programs.keep()
     recipe = recipes.find(request.name)
     config = recipe.make_config()
     for _ in group.orders():

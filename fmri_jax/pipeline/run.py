@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from absl import logging
 
-from fmri_jax import methods, report
+from fmri_jax import compiled_programs, methods, report
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.recording import Recording
 from fmri_jax.evaluation import registry
@@ -17,7 +17,6 @@ from fmri_jax.evaluation.fold_features import FoldFeatures
 from fmri_jax.evaluation.results import Results
 from fmri_jax.pipeline import (
     collapse,
-    compiled_programs,
     computer,
     control_notes,
     cross_validation,

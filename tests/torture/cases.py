@@ -190,7 +190,7 @@ def _program(given: pathlib.Path) -> Callable[[], bytes]:
         import jax
         import jax.numpy as jnp
 
-        from fmri_jax.pipeline import compiled_programs
+        from fmri_jax import compiled_programs
 
         jax.clear_caches()
         jax.config.update("jax_compilation_cache_dir", None)

@@ -29,7 +29,7 @@ def begin() -> None:
     """Has a forked process keep every program that it compiles, however fast."""
     import jax
 
-    from fmri_jax.pipeline import compiled_programs
+    from fmri_jax import compiled_programs
 
     compiled_programs.keep()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fmri_jax.pipeline import compiled_programs
+from fmri_jax import compiled_programs
 
 
 @pytest.mark.parametrize("damage", [lambda c: c[: len(c) // 2], lambda c: b"", lambda c: c[:-1]])
