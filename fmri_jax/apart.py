@@ -20,7 +20,7 @@ import warnings
 from typing import IO, Any
 
 from fmri_jax import apart_memory
-from fmri_jax.errors import InputError, one_line
+from fmri_jax.errors import InputError, one_line, plain
 
 GIB = 2**30
 _CHILD = "import sys; from fmri_jax import apart_child; apart_child.serve(int(sys.argv[1]))"
@@ -144,7 +144,8 @@ def _result(code: int, answer: dict[str, Any], what: str, memory: int, seconds: 
     if code or "noted" in answer:
         raise _died(code, answer.get("noted") or what, memory, seconds)
     for kind, text in answer["warnings"]:
-        warnings.warn(text, {"RuntimeWarning": RuntimeWarning}.get(kind, UserWarning), stacklevel=4)
+        category = RuntimeWarning if kind == "RuntimeWarning" else UserWarning
+        warnings.warn(plain(text), category, stacklevel=4)
     if "error" in answer:
         raise InputError(answer["error"])
     if "memory" in answer:

@@ -40,7 +40,7 @@ def read_npz(
     except (FileNotFoundError, CorruptError):
         raise
     except Exception as error:  # NumPy, zipfile and zlib have a dozen kinds for a corrupt file
-        raise CorruptError(one_line(error)) from error
+        raise CorruptError(_reason(error)) from error
     for name, array in found.items():
         if not isinstance(array, np.ndarray):  # NumPy gives the bytes of a member that is no .npy
             raise CorruptError(f"its member {name!r} is no array")
@@ -55,7 +55,7 @@ def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise CorruptError(one_line(error)) from error
+        raise CorruptError(_reason(error)) from error
     if not isinstance(found, np.ndarray):
         found.close()
         raise CorruptError("it is an archive of arrays")
@@ -69,3 +69,9 @@ def _check_text(array: np.ndarray, what: str) -> None:
         points = np.ascontiguousarray(array).view(array.dtype.byteorder + "u4")
         if points.size and points.max() > sys.maxunicode:
             raise CorruptError(f"{what} holds text with characters that do not exist")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong; NumPy takes whatever it does not know for a pickle and advises to load it."""
+    text = one_line(error)
+    return "it is no array of NumPy's" if text.startswith("This file contains pickled") else text

@@ -32,13 +32,15 @@ def as_images(images: Any, name: str) -> np.ndarray:
         (n, height, width, channels) float32; float64 stays float64.
 
     Raises:
-        InputError: wrong number of axes, no image, not finite, or outside [0, 1].
+        InputError: wrong number of axes, no image, no numbers, not finite, or outside [0, 1].
     """
     array = np.asarray(images)
     if array.ndim != 4 or 0 in array.shape:
         raise InputError(
             f"{name} has shape {array.shape}: expected (n, height, width, channels), none 0."
         )
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"{name} holds {array.dtype}: expected real numbers in [0, 1].")
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype != np.float64:

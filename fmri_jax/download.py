@@ -3,7 +3,7 @@
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, one_line
 from fmri_jax.files import locked, put
 
 if TYPE_CHECKING:
@@ -80,7 +80,13 @@ def check(path: pathlib.Path, checksum: str, remedy: str) -> None:
         return
     import pooch
 
-    found = pooch.file_hash(path, alg=algorithm)
+    try:
+        found = pooch.file_hash(path, alg=algorithm)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({one_line(error)}): expected a file that may be read; "
+            f"{remedy}."
+        ) from None
     if not found.startswith(digits):
         raise InputError(
             f"{path} has {algorithm.upper()} {found}: expected {digits}; it is corrupt or another "

@@ -41,10 +41,11 @@ def expanded(path: str) -> str:
 
     Raises:
         InputError: a variable is not set, or empty: the rest of the path would be another one; or
-            the path begins with `~` and there is no such home folder.
+            the path begins with `~` and there is no such home folder; or the system cannot look
+            there.
     """
     found = replaced(path)
-    if os.path.exists(found):
+    if _exists(found):
         return found
     if missing := VARIABLE.search(found):
         name = missing[1] or missing[2]
@@ -60,6 +61,26 @@ def expanded(path: str) -> str:
             "set HOME, or give the complete path."
         )
     return found
+
+
+def _exists(path: str) -> bool:
+    """Whether something stands at a path.
+
+    Raises:
+        InputError: a folder on the way may not be searched, or the path is none: too long, links
+            that lead to themselves, a null byte.
+    """
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error)
+        raise InputError(
+            f"{one_line(path, 100)} cannot be looked at ({reason}): expected a path of a file or "
+            "folder; check the path."
+        ) from None
+    return True
 
 
 def replaced(path: str) -> str:

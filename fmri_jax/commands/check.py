@@ -23,9 +23,15 @@ def main(arguments: list[str]) -> int:
     runs = sorted(path.parent for path in folder.rglob("config.json"))
     if not runs:
         raise InputError(f"{folder} holds no config.json of a run: give the workdir of a run.")
-    found = {
-        run / name: integrity.remedy(name) for run in runs for name in integrity.damaged(run)
-    } | integrity.damaged_caches()
+    try:
+        damaged = {
+            run / name: integrity.remedy(name) for run in runs for name in integrity.damaged(run)
+        }
+        found = damaged | integrity.damaged_caches()
+    except OSError as error:
+        raise InputError(
+            f"{folder} cannot be compared ({error}): expected files that may be read."
+        ) from error
     for path, remedy in found.items():
         print(f"{plain(str(path))} is not as it was written: {remedy}")
     if not found:

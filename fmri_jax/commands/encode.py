@@ -101,8 +101,10 @@ def _reader_options(rest: list[str]) -> dict[str, Any]:
     """
     words = [part for word in rest for part in (word.split("=", 1) if "=" in word else [word])]
     names, values = words[::2], words[1::2]
-    if unknown := [name for name in names if not name.startswith(_READER)]:
-        raise InputError(f"{unknown[0]} is no option of encode: see fmri-jax encode --help.")
+    if unknown := [name for name in names if not name.startswith(_READER) or name == _READER]:
+        raise InputError(
+            f"{unknown[0] or 'An empty word'} is no option of encode: see fmri-jax encode --help."
+        )
     if len(names) > len(values):
         raise InputError(f"{names[-1]} has no value: expected one after it.")
     texts = {field.name for field in dataclasses.fields(ReaderConfig) if field.type is str}

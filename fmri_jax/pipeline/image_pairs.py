@@ -9,6 +9,7 @@ from fmri_jax.data.images import list_images, read_named, sizes_of
 from fmri_jax.data.recording import IMAGERY, TRAIN
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
+from fmri_jax.files import place
 from fmri_jax.pipeline.image_run import ImagePairs
 
 TARGETS = ("targets", "images", "stimuli")
@@ -34,6 +35,7 @@ def read_pairs(
     Raises:
         InputError: a file cannot be read, or what it holds does not fit the others.
     """
+    targets, reconstructed = place(targets), place(reconstructed)
     folders = [_is_folder(path) for path in (targets, reconstructed)]
     if folders[0] != folders[1]:
         raise InputError(
@@ -52,7 +54,7 @@ def read_pairs(
         )
     known = None
     if training is not None:
-        known = _training(training, seen.shape[1:])
+        known = _training(place(training), seen.shape[1:])
     return ImagePairs(seen, made, names, training=known)
 
 
@@ -71,7 +73,7 @@ def _array(path: pathlib.Path, keys: tuple[str, ...]) -> np.ndarray:
         )
     images = _stack(arrays[found[0]], f"{path}: {found[0]}")
     split = arrays.get("split")
-    if split is not None and len(split) == len(images):
+    if split is not None and split.shape == images.shape[:1]:
         seen = ~np.isin(split, [TRAIN, IMAGERY])  # a run's own file
         images = images[seen if seen.any() else split != TRAIN]
     return images

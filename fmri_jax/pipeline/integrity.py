@@ -45,7 +45,7 @@ def damaged(workdir: pathlib.Path) -> list[str]:
         place = folder.relative_to(workdir)
         if not any(part.startswith(".") for part in place.parts):
             found += [str(place / name) for name in digests.damaged(folder) or ()]
-    if digests.damaged(workdir, (CURVES,)) is None and (workdir / CURVES).exists():
+    if digests.damaged(workdir, (CURVES,)) is None and (workdir / CURVES).is_file():
         lines = (workdir / CURVES).read_bytes().splitlines()[:-1]  # the last one may be in writing
         found += [CURVES] * any(logs.parse(line) is None for line in lines)
     return list(dict.fromkeys(found))

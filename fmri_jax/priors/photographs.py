@@ -123,8 +123,9 @@ def _table(path: str) -> dict[str, str]:
         return {name.strip(): text.strip() for name, text in rows}
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(
-            f"{path} is no table of captions ({error}): expected a CSV file in UTF-8 with a "
-            "heading and two columns, the name of a photograph or of its folder, and a caption."
+            f"{path or 'An empty path'} is no table of captions ({error}): expected a CSV file in "
+            "UTF-8 with a heading and two columns, the name of a photograph or of its folder, and "
+            "a caption."
         ) from error
 
 

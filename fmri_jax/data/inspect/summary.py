@@ -15,7 +15,7 @@ from fmri_jax.data.inspect.sources import Sources, sources
 from fmri_jax.data.readers import registry
 from fmri_jax.data.readers.bdata import BData
 from fmri_jax.data.recording import TRAIN, Recording
-from fmri_jax.errors import InputError
+from fmri_jax.errors import InputError, plain
 
 _MOST_LINES = 8  # of a table, so that everything fits one screen
 
@@ -113,10 +113,14 @@ def _sizes(path: str, options: dict[str, Any], recording: Recording) -> tuple[tu
 
 
 def describe(found: Inspection) -> str:
-    """The screen that `fmri-jax inspect` prints."""
+    """The screen that `fmri-jax inspect` prints, without control characters of the file's names."""
+    return "\n".join(map(plain, _lines(found)))
+
+
+def _lines(found: Inspection) -> list[str]:
     lines = [f"{found.path}: {found.kind}", "", "It holds", *_table(found.holds)]
     if found.recording is None:
-        return "\n".join([*lines, "", "It cannot be used", f"  {found.problem}"])
+        return [*lines, "", "It cannot be used", f"  {found.problem}"]
     lines += [
         "",
         "It can be used",
@@ -130,7 +134,7 @@ def describe(found: Inspection) -> str:
         lines += ["", "What is missing", *(f"  {words(line)}" for line in gaps)]
     if doubted := doubts.find(found.recording):
         lines += ["", "What is doubtful", *(f"  {words(doubt.text)}" for doubt in doubted)]
-    return "\n".join(lines)
+    return lines
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -147,10 +147,8 @@ def reader_of(path: str) -> str:
             return reader
     if not place.exists():
         raise InputError(f"{path} does not exist: expected a recording; check the path.")
-    raise InputError(
-        f"{path} ends in {place.suffix.lower()!r}: expected one of {', '.join(READERS)}; convert "
-        "it to .npz."
-    )
+    ending = f"ends in {place.suffix.lower()!r}" if place.suffix else "has no ending"
+    raise InputError(f"{path} {ending}: expected one of {', '.join(READERS)}; convert it to .npz.")
 
 
 def call(reader: Any, name: str, options: dict[str, Any]) -> Recording:
