@@ -9,18 +9,25 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.data.preparation.standardise import VoxelScale
-from fmri_jax.encoding import files, fitted
+from fmri_jax.encoding import files, fitted, memory
 from fmri_jax.encoding.banded import Band, BandedReadout
 from fmri_jax.encoding.feature_maps import pooled_maps
 from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.noise_model import NoiseModel
 from fmri_jax.encoding.options import Options
+from fmri_jax.training.needs import Needs
 
 Choice = Literal["first", "mean", "responses"]
 NETWORK = "efficientnet_lite0"  # by whose features responses to samples are predicted
-LAYER = "pooled"
+LAYER, CHANNELS = "pooled", 1280
 SHOWN = 3  # samples of one row on a page
 OPTIONS = Options(features=NETWORK, layers=(LAYER,), n_folds=10, rank=0)
+
+
+def needs_of(stimuli: int, voxels: int) -> Needs:
+    """What `fit` takes."""
+    shown = np.arange(stimuli)
+    return memory.of_banded_ridge({LAYER: CHANNELS}, voxels, shown, OPTIONS.rank)
 
 
 def fit(images: np.ndarray, rows: np.ndarray) -> Encoding:

@@ -87,7 +87,7 @@ def needs_of(shapes: Mapping[str, tuple[int, ...]], trials: Trials) -> Needs:
         lambda each: {k: pooled(a, OPTIONS.cells) for k, a in each.items()}, layers
     )
     sizes = {name: math.prod(found.shape) for name, found in maps.items()}
-    return memory.of_banded_ridge(sizes, trials.fmri.shape[1], trials.stimulus)
+    return memory.of_banded_ridge(sizes, trials.fmri.shape[1], trials.stimulus, OPTIONS.rank)
 
 
 def fit(features: Mapping[str, np.ndarray], trials: Trials) -> Encoding:

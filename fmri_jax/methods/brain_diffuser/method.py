@@ -58,12 +58,15 @@ def _needs(config: Config, trials: Trials, stimuli: int, first: Any, second: Any
     shapes = [] if first is None else list(first.latent_shapes[: config.n_layers])
     shapes += [] if second is None else [each.shape for each in second.conditions.values()]
     targets = 4 * stimuli * sum(map(math.prod, shapes))
-    return needs.Needs(
+    found = needs.Needs(
         device=targets + trials.fmri.nbytes,
         host=targets,
         disk=targets,
         cure="decode fewer latents (config.method.n_layers)",
     )
+    if config.choice == "responses" and config.n_samples > 1:
+        found += choice.needs_of(stimuli, trials.fmri.shape[1])
+    return found
 
 
 # A latent of which ridge keeps less than half of the dispersion is noise for the larger part. On

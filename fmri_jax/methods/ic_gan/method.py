@@ -37,6 +37,8 @@ class ICGAN:
         prior = load_prior(config)
         rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
         found = _needs(prior, trials, len(seen))
+        if config.choice == "responses" and config.n_samples > 1:
+            found += choice.needs_of(len(seen), trials.fmri.shape[1])
         needs.check(found, context, "a fit")
         shown = trials.images[seen]
         images = np.asarray(ops.as_rgb(jax.numpy.asarray(resize(shown, prior.image_size))))

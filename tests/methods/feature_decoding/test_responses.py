@@ -11,7 +11,7 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.encoding.feature_maps import cells
 from fmri_jax.encoding.memory import of_banded_ridge
 from fmri_jax.errors import InputError
-from fmri_jax.methods import RunContext, feature_decoding
+from fmri_jax.methods import RunContext, choice, feature_decoding
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.method import needs_of
 from fmri_jax.methods.responses import Responses
@@ -73,15 +73,18 @@ def test_layers_count_by_their_weights_and_repeats_by_their_residuals():
     shown = np.arange(100)
     layers, rows = {str(i): 1000 for i in range(9)}, 100 * 9 * 1000
     of_features, of_stimuli = 9 * 1000 * 50, 9 * 100 * 500  # weights, whichever are fewer numbers
-    assert of_banded_ridge(layers, 50, shown).device == 4 * (rows + of_features + 2 * 100 * 50)
-    assert of_banded_ridge(layers, 500, shown).device == 4 * (rows + of_stimuli + 2 * 100 * 500)
-    few = of_banded_ridge({str(i): 20 for i in range(9)}, 500, shown)
+    assert of_banded_ridge(layers, 50, shown, 10).device == 4 * (rows + of_features + 2 * 100 * 50)
+    assert of_banded_ridge(layers, 500, shown, 10).device == 4 * (rows + of_stimuli + 2 * 100 * 500)
+    few = of_banded_ridge({str(i): 20 for i in range(9)}, 500, shown, 10)
     assert few.device == 4 * (100 * 9 * 20 + 9 * 100**2 + 6 * 100 * 500)
-    twice = of_banded_ridge({"0": 1000}, 50, np.append(shown, shown[:30]))
-    once = of_banded_ridge({"0": 1000}, 50, shown)
+    twice = of_banded_ridge({"0": 1000}, 50, np.append(shown, shown[:30]), 10)
+    once = of_banded_ridge({"0": 1000}, 50, shown, 10)
     assert twice.host - once.host == 4 * 30 * 50
-    thrice = of_banded_ridge({"0": 1000}, 50, np.tile(shown, 3))
+    thrice = of_banded_ridge({"0": 1000}, 50, np.tile(shown, 3), 10)
     assert thrice.host - once.host == 4 * (200 + 9 * 200) * 50
+    without_factors = choice.needs_of(100, 50)
+    assert without_factors.host == 4 * (100 * 1280 + (4 + 5) * 100 * 50)
+    assert without_factors.device == 4 * (100 * 1280 + (1280 + 2 * 100) * 50)
 
 
 def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials):
