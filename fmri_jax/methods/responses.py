@@ -31,7 +31,8 @@ from fmri_jax.training.needs import Needs
 
 Layers = Mapping[str, jax.Array]
 
-OPTIONS = Options(n_candidates=20)  # random weights of layers are fewer than usual, for time
+# Random weights of layers are fewer than usual, for time; noise is not asked for.
+OPTIONS = Options(n_candidates=20, rank=0)
 
 
 @flax.struct.dataclass

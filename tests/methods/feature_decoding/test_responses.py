@@ -65,7 +65,7 @@ def test_what_it_takes_is_stated_before_the_fit(fitted, trials):
     rows, search = 12 * 16 * 64, 12**2 + 6 * 12 * VOXELS
     assert sum(array.size for array in held) == rows + 12 * VOXELS <= rows + search
     assert with_model.device - without.device == 4 * (rows + search)
-    assert with_model.host - without.host == 4 * (rows + (1 + 3 + 9) * 12 * VOXELS)
+    assert with_model.host - without.host == 4 * (rows + (1 + 3 + 5) * 12 * VOXELS)
     assert "config.preparation.roi" in with_model.cure
 
 
