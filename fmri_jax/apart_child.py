@@ -29,7 +29,7 @@ def serve(descriptor: int) -> None:
         answer["warnings"] = [[type(w.message).__name__, str(w.message)] for w in caught]
         try:
             apart_memory.write(answer, arrays)
-        except MemoryError:  # of an array whose numbers do not lie in a row
+        except MemoryError:  # of an array that is not contiguous
             apart_memory.write({"memory": apart_memory.noted(), "warnings": []}, [])
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-_NOTE, _PAGE = 8, 4096  # where the note begins, and arrays
+_NOTE, _PAGE = 8, max(4096, mmap.PAGESIZE)  # where the note begins, and arrays
 _ALIGNED = 64  # bytes: where an array begins that is written at the end
 _STEP = 64 * 2**20  # bytes that the file grows by: each growth takes a descriptor
 

@@ -7,6 +7,7 @@ folders of at most 512 images. A folder is complete, with the digests of its fil
 a query needs of it is read from the disk, so that memory depends on neither.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -25,6 +26,7 @@ from fmri_jax.encoding import feature_maps
 from fmri_jax.encoding.feature_maps import GABOR, PIXELS, Maps, pooled_maps
 from fmri_jax.errors import InputError
 from fmri_jax.files import cache_folder, locked, put, set_aside
+from fmri_jax.networks import conv
 
 ENTRY = 512  # images of one folder
 Source = tuple[str, tuple[str, ...], int]  # as `Options.source`
@@ -182,8 +184,8 @@ def _key(source: Source) -> str:
     for path, array in jax.tree_util.tree_leaves_with_path(params):
         weights.update(jax.tree_util.keystr(path).encode())
         weights.update(np.ascontiguousarray(array).data)
-    code = digests.of_code(features, networks, arrays, feature_maps)
-    about: list[Any] = [*source, weights.hexdigest(), code, jax.default_backend()]
+    code = digests.of_code(features, networks, conv, arrays, feature_maps)
+    about: list[Any] = [*source, weights.hexdigest(), code, jax.__version__, jax.default_backend()]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
 
@@ -215,7 +217,8 @@ def _opened(place: pathlib.Path) -> Entry | None:
     if place not in _intact:
         if digests.damaged(place) != []:
             logging.warning("%s is damaged: its images pass the network again.", place)
-            set_aside(place)
+            with contextlib.suppress(OSError):  # a cache that is read-only, or another process did
+                set_aside(place)
             return None
         layers = json.loads((place / "layers.json").read_text(encoding="utf-8"))
         names = [row.tobytes() for row in np.load(place / "images.npy")]

@@ -4,13 +4,16 @@ The search depends on the training trials alone. Runs of the same folds and seed
 unlabelled photographs, parts of a fit in other processes and resumed runs have it in common.
 """
 
+import contextlib
 import hashlib
 import pathlib
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
 
+from fmri_jax import arrays as computing
 from fmri_jax import digests
 from fmri_jax.archives import CorruptError, read_npz
 from fmri_jax.encoding import banded_ridge, best_ridge
@@ -39,7 +42,8 @@ def search(
 
 def _path(*given: np.ndarray) -> pathlib.Path | None:
     """The file of a search, named by all that it depends on; None without a cache folder."""
-    name = hashlib.sha256(digests.of_code(banded_ridge, best_ridge, left_out).encode())
+    code = digests.of_code(banded_ridge, best_ridge, left_out, computing)
+    name = hashlib.sha256(f"{code} {jax.__version__}".encode())
     for array in given:
         name.update(f"{array.dtype} {array.shape}".encode())
         name.update(np.ascontiguousarray(array).data)
@@ -57,7 +61,8 @@ def _read(path: pathlib.Path | None) -> Solution | None:
         return Solution(**{name: jnp.asarray(arrays[name]) for name in Solution._fields})
     except (OSError, CorruptError, KeyError):
         logging.warning("%s is damaged: its encoding model is fitted again.", path)
-        set_aside(path)
+        with contextlib.suppress(OSError):  # a cache that is read-only, or another process did
+            set_aside(path)
         return None
 
 

@@ -2,7 +2,7 @@
 
 In Miyawaki's figure session the border pixels are never on, so per-pixel (macro) recall and F1 are
 undefined there. All scores here pool every pixel of every image first; keeping the counts image by
-image lets the bootstrap resample images and pool again.
+image lets an interval leave images out and pool again.
 """
 
 import jax

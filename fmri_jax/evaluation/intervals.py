@@ -21,9 +21,9 @@ LEAST_STIMULI = 5  # the range of four values misses their median once in eight 
 # From here on medians over voxels have bootstrap intervals: below, those err in 8 % on one side
 # where 2.5 % are meant.
 FEW_STIMULI = 20
-# The least of which the inverse of Hall's transformation takes the cube root. At 0 it is steepest:
-# one far value of twenty would carry an end to seven standard errors, though so few say little of
-# their skewness. With this an end is two and a half of Student's reaches off at most.
+# The inverse of Hall's transformation takes a cube root, of this number at least. At 0 it is
+# steepest: one far value of twenty would carry an end to seven standard errors, though so few say
+# little of their skewness. With this an end is two and a half of Student's reaches off at most.
 LEAST_CUBE = 0.02
 
 

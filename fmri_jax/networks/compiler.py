@@ -38,7 +38,8 @@ def jit(function: Callable[..., R], **how: Any) -> Callable[..., R]:
     """`jax.jit(function, **how)` with these options, of a program in which a network runs.
 
     They are asked for at the first call, not at import, which must not start a backend. JAX takes
-    options of whole programs only, so that within another program the function is part of that.
+    options of whole programs only: within another program, which is told from traced arguments, the
+    function is part of that.
     """
     inner = jax.jit(function, **how)
 

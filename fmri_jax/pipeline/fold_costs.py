@@ -35,9 +35,10 @@ def of_run(options: Experiment, fold: Fold, n_folds: int, sampled: int) -> str:
         n_folds: how many there are.
         sampled: training trials of each that are reconstructed.
     """
+    more = options.preparation.n_unlabelled if options.preparation.unlabelled else 0
     found = FoldSize(
-        rows=len(fold.train.fmri),
-        stimuli=len(np.unique(fold.train.stimulus)),
+        rows=len(fold.train.fmri) + more,
+        stimuli=len(np.unique(fold.train.stimulus)) + more,
         voxels=fold.train.fmri.shape[1],
         pictured=sampled + sum(len(trials.fmri) for trials in fold.tests.values()),
         image=_image(fold.train.images),

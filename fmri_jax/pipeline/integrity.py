@@ -76,15 +76,14 @@ def remedy(name: str) -> str:
 def damaged_caches() -> dict[pathlib.Path, str]:
     """Files in the cache folder that are not as they were written, and what becomes of each."""
     folder = cache_folder()
-    found = {
-        place / name: "the recording is prepared again"
-        for place in digests.sealed_folders(folder / "recordings")
-        if not place.name.startswith(".")
-        for name in digests.damaged(place) or ()
+    kept = {
+        "recordings": "the recording is prepared again",
+        "maps": "the images pass the network again",
     }
-    found |= {
-        place / name: "the images pass the network again"
-        for place in digests.sealed_folders(folder / "maps")
+    found = {
+        place / name: remedy
+        for part, remedy in kept.items()
+        for place in digests.sealed_folders(folder / part)
         if not place.name.startswith(".")
         for name in digests.damaged(place) or ()
     }

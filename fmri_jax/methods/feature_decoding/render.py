@@ -1,7 +1,7 @@
 """Finding the image whose layers match: gradient descent on pixels, latents or a network's weights.
 
-All images of a block are optimised at once, each with an optimiser state of its own, in one jitted
-program per call of a few steps. The image that is returned had the lowest loss.
+All images of a block are optimised at once, each with an optimiser state of its own, one compiled
+step after the other. The image that is returned had the lowest loss.
 """
 
 import functools

@@ -31,8 +31,8 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructo
 
 
 def trained_through(config: Config) -> tuple[str, ...]:
-    """The comparator, unless its features have no weight in the loss."""
-    return (config.comparator,) if config.feature_weight else ()
+    """The comparator, unless no term of the loss has its features."""
+    return (config.comparator,) if config.compares else ()
 
 
 def advice(config: Config) -> dict[str, str]:

@@ -49,9 +49,9 @@ class Config:
             "ridge": the image that ridge regression makes of them, which it refines (`refining`).
         averaging: of the generator: the share of its moving average that each step leaves as it
             was, such as .98; 0: the generator of the last step is kept.
-        comparator: pretrained network whose activations the feature term compares.
+        comparator: pretrained network whose activations the feature and response terms compare.
         comparator_weights: file of its weights; None: the published ones, found or downloaded.
-        comparator_layers: activations of the comparator that the feature term compares, averaged.
+        comparator_layers: its activations that they compare; the feature term averages over layers.
         comparator_size: pixels that images are resized to before the comparator; None: as they are.
         crop: image size in training, a random crop of the prepared images; None: no crop. In
             testing images are cropped at the centre.
@@ -147,6 +147,14 @@ class Config:
                 "Adam divides by what is left to 1."
             )
         self._check_start()
+        self._check_comparison()
+        if self.cosine_decay and self.halve_at:
+            raise InputError(
+                "config.method has cosine_decay and halve_at: expected one way for the learning "
+                "rates to fall; set cosine_decay=False to halve them."
+            )
+
+    def _check_comparison(self) -> None:
         if self.compares and not self.comparator_layers:
             raise InputError(
                 "config.method.comparator_layers names no layer: name one, or leave out the terms "
@@ -156,11 +164,6 @@ class Config:
             raise InputError(
                 "config.method.response_weight compares the responses with those to the generated "
                 "image as a whole: expected start='responses' and crop=None."
-            )
-        if self.cosine_decay and self.halve_at:
-            raise InputError(
-                "config.method has cosine_decay and halve_at: expected one way for the learning "
-                "rates to fall; set cosine_decay=False to halve them."
             )
 
     def _check_start(self) -> None:

@@ -17,18 +17,18 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
     over both images, and backwards to the pixels of one; the discriminator forwards over two, and
     backwards for both losses. Disk: the generator, and the last checkpoint with Adam's moments.
     """
-    config = config.for_rows(size.rows)
+    refines = config.start == "ridge"
+    config = config.for_rows(size.stimuli if refines else size.rows)
     side, channels = config.crop or size.image[0], size.image[2]
     image = (side, side, channels)
     networks = GAN(config).networks(side, channels)
-    refines = config.start == "ridge"
     generator = operations.of_network(networks.generator, image if refines else (size.voxels,))
     per_image, parameters = 3 * generator.operations, generator.parameters
     if config.adversarial_weight:
         discriminator = operations.of_network(networks.discriminator, image, False)
         per_image += 6 * discriminator.operations
         parameters += discriminator.parameters
-    if config.feature_weight:
+    if config.compares:
         seen = config.comparator_size or side
         comparator = NETWORKS[config.comparator].module()
         per_image += 3 * operations.of_network(comparator, (seen, seen, 3)).operations

@@ -1,6 +1,7 @@
 """The GAN as a method: from prepared trials to a trained generator."""
 
 import dataclasses
+import math
 import pathlib
 import shutil
 from typing import Any, ClassVar
@@ -78,8 +79,10 @@ def _encoding(
     images = trials.images[np.unique(trials.stimulus)]
     one = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
     shapes = jax.eval_shape(step.features, comparator, one)
+    n_bytes = [4 * len(images) * math.prod(x.shape) for x in shapes.values()]  # before pooling
+    whole = needs.Needs(device=max(n_bytes), host=sum(n_bytes))
     found = responses.needs_of({layer: x.shape[1:] for layer, x in shapes.items()}, trials)
-    needs.check(found, context, "an encoding model")
+    needs.check(found + whole, context, "an encoding model")
     features = features_in_blocks(step, comparator, images)
     return replicate(Responses.of(responses.fit(features, trials)), context.mesh)
 

@@ -1,6 +1,6 @@
 """One training step of the GAN: a pure `(state, batch, comparator) -> (state, metrics)`.
 
-The generator runs forward once and backward once: the gradients of all three terms meet at the
+The generator runs forward once and backward once: the gradients of all terms meet at the
 generated image and go back through the generator together. So does the discriminator on generated
 images, if both networks learn from the same pass (see `discriminator_update`).
 """

@@ -1,7 +1,6 @@
 """DDIM (Song, Meng & Ermon 2021): from noise to latents in a few steps."""
 
 from collections.abc import Callable
-from itertools import repeat
 from typing import Any
 
 import jax
@@ -35,8 +34,8 @@ def denoise(
     Returns:
         (n, ...).
     """
-    drawn: Any = repeat(None) if step_noise is None else step_noise
-    times = zip(trajectory.steps, trajectory.kept, trajectory.kept_next, drawn, strict=False)
+    drawn: Any = [None] * len(trajectory.steps) if step_noise is None else step_noise
+    times = zip(trajectory.steps, trajectory.kept, trajectory.kept_next, drawn, strict=True)
     for number, kept, kept_next, noise in times:
         found = predict(latents, jnp.full(len(latents), number))
         latents = step_back(latents, found, kept, kept_next, eta, noise)

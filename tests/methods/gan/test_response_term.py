@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.methods import RunContext, responses
+from fmri_jax.methods import RunContext, gan, responses
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.targets import features_in_blocks
@@ -52,6 +52,11 @@ def test_a_generator_learns_from_it_alone(trials, tmp_path):
     )
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["responses"] < 0.7 * lines[0]["responses"]
+
+
+def test_what_it_learns_through_is_named():
+    assert gan.trained_through(Config(**ALONE, response_weight=1.0)) == ("alexnet",)
+    assert gan.trained_through(Config(feature_weight=0.0)) == ()
 
 
 @pytest.mark.parametrize("changes", [{"crop": 24}, {"start": "ridge"}])

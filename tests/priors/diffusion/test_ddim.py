@@ -63,6 +63,12 @@ def test_latents_equal_those_of_diffusers(scheduler, n_steps, strength, eta):
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
 
 
+def test_noise_for_other_steps_than_there_are_is_an_error():
+    trajectory = Schedule().trajectory(5, 1.0)
+    with pytest.raises(ValueError, match="zip"):
+        denoise(predict, normal(2, *SHAPE), trajectory, 1.0, normal(1, 3, *SHAPE))
+
+
 def test_an_image_is_noised_as_by_diffusers(scheduler):
     """At the first of 37 steps, 721."""
     scheduler.set_timesteps(50)
