@@ -72,6 +72,24 @@ def test_local_decoders_keep_a_decoder_per_element_and_their_sum():
     assert methods.cost("local_decoders", local.Config(decoder="bayesian_ridge"), figures) is None
 
 
+def test_feature_decoding_takes_what_the_network_does_in_each_step():
+    """Taps of each output of AlexNet's kernels that meet the image, along one axis, at 64 px."""
+    axes = [9 + 13 * 11 + 10, 3 + 4 + 3 * 5 + 4 + 3, *3 * [2 + 3 + 2]]
+    channels = [3 * 64, 64 * 192, 192 * 384, 384 * 256, 256 * 256]
+    forwards = 2 * sum(taps**2 * wide for taps, wide in zip(axes, channels, strict=True))
+    package = methods.package("feature_decoding")
+
+    def operations_of(side, **changes):
+        size = SIZE._replace(image=(side, side, 3))
+        cost = methods.cost("feature_decoding", package.Config(n_steps=10, **changes), size)
+        return cost and cost.operations
+
+    rendered = 2 * SIZE.pictured
+    assert operations_of(64) == pytest.approx(3 * 10 * rendered * forwards, rel=0.01)
+    assert operations_of(20) == operations_of(31)  # smaller images are shown enlarged
+    assert operations_of(64, n_voxels=10) is None
+
+
 def test_choosing_among_methods_takes_each_on_inner_folds_and_one_more():
     one = methods.cost("ridge", methods.package("ridge").Config(), SIZE)
     both = methods.cost("best", methods.package("best").Config(), SIZE)

@@ -14,8 +14,8 @@ def of_fold(config: Config, size: FoldSize) -> Cost | None:
     """
     if config.renderer != "pixels" or config.n_voxels is not None:
         return None
-    side = config.network_size or min(size.image[:2])
-    network = NETWORKS[config.network].module()
-    step = 3 * operations.of_network(network, (side, side, 3)).operations
+    network = NETWORKS[config.network]
+    side = config.network_size or max(network.least, min(size.image[:2]))  # as images are shown
+    step = 3 * operations.of_network(network.module(), (side, side, 3)).operations
     rendered = 2 * size.pictured
     return Cost(rendered * config.n_steps * step, 4 * size.stimuli * (size.voxels + size.pixels))
