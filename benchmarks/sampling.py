@@ -8,7 +8,6 @@ one batch of twice the size, and DDIM; latents are compared before anything is t
 """
 
 import argparse
-import statistics
 import time
 from typing import Any
 
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from benchmarks.alternation import compare
 from fmri_jax.networks.unet import UNet, UNetConfig
 from fmri_jax.pretrained import rules
 from fmri_jax.pretrained.latent_diffusion import unet_shapes
@@ -44,15 +44,7 @@ def main() -> None:
     far = np.abs(ours.run() - peer).max() / np.abs(peer).max()
     print(f"compile and first run: {time.perf_counter() - begun:.1f} s")
     print(f"{options.batch} latents, {options.steps} steps: largest difference {far:.1e}")
-    ratios: list[tuple[float, float]] = []
-    for _ in range(options.repeats):
-        (mine, my_cpu), (other, other_cpu) = seconds(ours), seconds(theirs)
-        ratios.append((other / mine, other_cpu / my_cpu))
-        print(f"  ours {mine:.2f} s ({my_cpu:.2f} of processor), diffusers {other:.2f} s "
-              f"({other_cpu:.2f})")  # fmt: skip
-    for name, each in zip(("time", "processor time"), zip(*ratios, strict=True), strict=True):
-        low, high = min(each), max(each)
-        print(f"diffusers / ours, {name}: {statistics.median(each):.2f} ({low:.2f} to {high:.2f})")
+    compare(ours.run, theirs.run, "diffusers", options.repeats)
 
 
 def parse() -> argparse.Namespace:
@@ -65,15 +57,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def seconds(side: Any) -> tuple[float, float]:
-    """Of the wall clock, and of the processor in all threads."""
-    begun, busy = time.perf_counter(), time.process_time()
-    side.run()
-    return time.perf_counter() - begun, time.process_time() - busy
-
-
 class Ours:
-    """The package's sampler: one program for all steps."""
+    """The package's sampler: one call per step."""
 
     def __init__(self, options: Any, arrays: Any, noise: np.ndarray, context: np.ndarray) -> None:
         ported = rules.port(arrays, diffusers_rules(CONFIG), unet_shapes(CONFIG), "diffusers")

@@ -8,9 +8,6 @@ first steps are compared before anything is timed.
 """
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from benchmarks.alternation import compare
 from fmri_jax.encoding import separable_training as training
 
 RATE, SPARSITY = 1e-3, 1e-3
@@ -37,15 +35,7 @@ def main() -> None:
         moved = np.linalg.norm(weights - np.asarray(ours.start()[name]["maps"]))
         far = np.linalg.norm(found[name]["maps"] - weights) / moved
         print(f"after {training.EVERY} steps {name} differ by {far:.1e} of what they moved")
-    ratios: list[tuple[float, float]] = []
-    for _ in range(options.repeats):
-        (mine, my_cpu), (other, other_cpu) = seconds(ours.run), seconds(theirs.run)
-        ratios.append((other / mine, other_cpu / my_cpu))
-        print(f"  {training.EVERY} steps: ours {mine:.2f} s ({my_cpu:.2f} of processor), "
-              f"PyTorch {other:.2f} s ({other_cpu:.2f})")  # fmt: skip
-    for name, each in zip(("time", "processor time"), zip(*ratios, strict=True), strict=True):
-        low, high = min(each), max(each)
-        print(f"PyTorch / ours, {name}: {statistics.median(each):.2f} ({low:.2f} to {high:.2f})")
+    compare(ours.run, theirs.run, "PyTorch", options.repeats)
 
 
 def parse() -> argparse.Namespace:
@@ -113,13 +103,6 @@ class Theirs:
             (loss + SPARSITY * (space.abs().sum() + channels.abs().sum())).backward()
             adam.step()
         return {"space": space.detach().numpy(), "channels": channels.detach().numpy()}
-
-
-def seconds(run: Callable[[], Any]) -> tuple[float, float]:
-    """Of the clock and of the processor."""
-    clock, processor = time.perf_counter(), time.process_time()
-    run()
-    return time.perf_counter() - clock, time.process_time() - processor
 
 
 if __name__ == "__main__":
