@@ -115,7 +115,7 @@ def write(answer: Any, arrays: list[np.ndarray]) -> None:
                 end = place + array.nbytes
             starts.append(place)
         stream.seek(end)
-        stream.write(json.dumps(_placed(answer, starts)).encode())
+        stream.write(json.dumps({"answer": answer, "starts": starts}).encode())
         _forget({place for place in places if place is not None})
         os.pwrite(stream.fileno(), end.to_bytes(_NOTE, "little"), 0)
 
@@ -146,18 +146,6 @@ def _rounded(size: int, step: int) -> int:
     return -(-size // step) * step
 
 
-def _placed(part: Any, starts: list[int]) -> Any:
-    """The answer with the place of each array instead of its number."""
-    if isinstance(part, list):
-        return [_placed(each, starts) for each in part]
-    if not isinstance(part, dict):
-        return part
-    if "array" in part:
-        dtype, shape, number, axes = part["array"]
-        return {"array": [dtype, shape, starts[number], axes]}
-    return {name: _placed(each, starts) for name, each in part.items()}
-
-
 def read(descriptor: int) -> dict[str, Any]:
     """In the parent: the child's answer, or its last note ("noted") if it has not completed one."""
     head = os.pread(descriptor, _PAGE, 0)
@@ -166,18 +154,19 @@ def read(descriptor: int) -> dict[str, Any]:
         return {"noted": head[_NOTE:].partition(b"\0")[0].decode(errors="replace")}
     # A page that this process writes to becomes its own, so that copies by `fork` stay apart.
     content = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
-    answer = json.loads(content[start:])
-    return {**answer, "result": _decoded(answer.get("result"), content)}
+    written = json.loads(content[start:])
+    answer, starts = written["answer"], written["starts"]
+    return {**answer, "result": _decoded(answer.get("result"), content, starts)}
 
 
-def _decoded(part: Any, content: mmap.mmap) -> Any:
+def _decoded(part: Any, content: mmap.mmap, starts: list[int]) -> Any:
     """JSON values with the arrays in place of their descriptions."""
     if isinstance(part, list):
-        return [_decoded(each, content) for each in part]
+        return [_decoded(each, content, starts) for each in part]
     if not isinstance(part, dict):
         return part
     if "array" in part:
-        dtype, shape, start, axes = part["array"]
-        flat = np.frombuffer(content, np.dtype(dtype), math.prod(shape), start)
+        dtype, shape, number, axes = part["array"]
+        flat = np.frombuffer(content, np.dtype(dtype), math.prod(shape), starts[number])
         return flat.reshape([shape[axis] for axis in axes]).transpose(np.argsort(axes))
-    return {name: _decoded(each, content) for name, each in part["dict"]}
+    return {name: _decoded(each, content, starts) for name, each in part["dict"]}
