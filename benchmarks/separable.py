@@ -4,7 +4,8 @@
 
 Both sides take the same Adam steps on the same batches of 64 stimuli, from the same start: squared
 errors of all voxels at once and the absolute values of masks and channels. The weights after the
-first steps are compared before anything is timed.
+first steps are compared before anything is timed; Adam and the signs of small weights magnify
+rounding.
 """
 
 import argparse

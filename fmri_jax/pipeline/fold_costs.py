@@ -4,6 +4,7 @@ Operations are counted from sizes (`methods.cost`) and divided by the speed of a
 here and now. That is right to a factor of two or three: enough to tell minutes from days.
 """
 
+import jax
 import numpy as np
 
 from fmri_jax import methods
@@ -89,16 +90,17 @@ def seconds(cost: Cost, n_folds: int) -> float:
 def _of_fold(options: Experiment, found: FoldSize) -> Cost | None:
     """Of the method, the ridge that every run makes as a baseline, scores and images.
 
-    None where the method cannot tell; where it cannot take such images its fit says why.
+    None where the method cannot tell, or XLA does not count on this platform; where the method
+    cannot take such images its fit says why.
     """
     try:
         cost = methods.cost(options.method_name, options.method_config, found)
-    except InputError:
+        networks = _scoring(found) if options.evaluation.perceptual else 0.0
+    except (InputError, NotImplementedError, jax.errors.JaxRuntimeError):
         return None
     baselines = methods.cost("ridge", methods.package("ridge").Config(), found)
     if cost is None or baselines is None:
         return None
-    networks = _scoring(found) if options.evaluation.perceptual else 0.0
     return Cost(cost.operations + baselines.operations + networks, cost.disk + _images(found))
 
 

@@ -96,6 +96,15 @@ def test_choosing_among_methods_takes_each_on_inner_folds_and_one_more():
     assert both.disk == one.disk and 2 * one.operations < both.operations < 7 * one.operations
 
 
+def test_an_estimate_that_fails_ends_no_run(monkeypatch):
+    def counted(*_):
+        raise jax.errors.JaxRuntimeError("no cost analysis on this platform")
+
+    monkeypatch.setattr(operations, "of_network", counted)
+    fold = types.SimpleNamespace(train=trials(90, 30), tests={"test": trials(6, 6)})
+    assert "at least" in fold_costs.of_run(options("gan"), fold, 10, 2)
+
+
 def test_time_and_disk_of_all_folds_are_said_with_the_cure(monkeypatch):
     monkeypatch.setattr(operations, "per_second", lambda: 1e9)
     minute = Cost(operations=59e9, disk=2**20)
