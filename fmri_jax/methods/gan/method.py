@@ -29,8 +29,8 @@ from fmri_jax.methods.gan.state import (
     discriminator_optimiser,
     generator_optimiser,
 )
-from fmri_jax.methods.gan.step import Networks, TrainStep, jitted_steps
-from fmri_jax.methods.gan.targets import comparator_targets, features_in_blocks
+from fmri_jax.methods.gan.step import Features, Networks, TrainStep, jitted_steps
+from fmri_jax.methods.gan.targets import comparator_targets, feature_shapes, features_in_blocks
 from fmri_jax.methods.responses import Responses
 from fmri_jax.networks import Discriminator, Generator
 from fmri_jax.networks.refiner import Refiner
@@ -71,19 +71,23 @@ def _remove(records: pathlib.Path) -> None:
 
 
 def _encoding(
-    step: TrainStep, comparator: Any, trials: Trials, context: RunContext
+    step: TrainStep,
+    comparator: Any,
+    images: np.ndarray,
+    targets: Features | None,
+    trials: Trials,
+    context: RunContext,
 ) -> Responses | None:
     """The encoding model of the training trials, where a term needs it."""
     if not step.config.response_weight:
         return None
-    images = trials.images[np.unique(trials.stimulus)]
-    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
-    shapes = jax.eval_shape(step.features, comparator, one)
-    n_bytes = [4 * len(images) * math.prod(x.shape) for x in shapes.values()]  # before pooling
+    shapes = feature_shapes(step, comparator, images)
+    n_bytes = [4 * len(images) * math.prod(shape) for shape in shapes.values()]  # before pooling
     whole = needs.Needs(device=max(n_bytes), host=sum(n_bytes))
-    found = responses.needs_of({layer: x.shape[1:] for layer, x in shapes.items()}, trials)
-    needs.check(found + whole, context, "an encoding model")
-    features = features_in_blocks(step, comparator, images)
+    needs.check(responses.needs_of(shapes, trials) + whole, context, "an encoding model")
+    features: Any = in_this_process(targets)
+    if features is None:
+        features = features_in_blocks(step, comparator, images)
     return replicate(Responses.of(responses.fit(features, trials)), context.mesh)
 
 
@@ -125,7 +129,7 @@ class GAN:
         scale = replicate(PixelScale.of(images), context.mesh)
         comparator = replicate(self._comparator_weights(), context.mesh)
         targets = comparator_targets(step, comparator, images, context.mesh)
-        encoding = _encoding(step, comparator, trials, context)
+        encoding = _encoding(step, comparator, images, targets, trials, context)
         initial, data = jax.random.split(context.key)
         state = self.initial_state(networks, trials, initial)
         if config.shard_dense:

@@ -47,8 +47,8 @@ def comparator_targets(
     moved = config.crop or config.start == "ridge"
     if moved or not config.feature_weight or seldom:
         return None
-    one = jax.eval_shape(step.features, comparator, _placeholder(images))
-    n_bytes = len(images) * 4 * sum(math.prod(x.shape) for x in one.values())
+    shapes = feature_shapes(step, comparator, images)
+    n_bytes = len(images) * 4 * sum(math.prod(shape) for shape in shapes.values())
     if n_bytes > limit_bytes:
         logging.warning(
             "comparator features of %d training images take %.1f GiB, more than %.1f GiB: each "
@@ -58,6 +58,15 @@ def comparator_targets(
         return None
     logging.info("comparator features of %d images: %.0f MiB", len(images), n_bytes / 2**20)
     return replicate(features_in_blocks(step, comparator, images), mesh)
+
+
+def feature_shapes(
+    step: TrainStep, comparator: Any, images: np.ndarray
+) -> dict[str, tuple[int, ...]]:
+    """layer -> shape of the features of one of the images (stimuli, h, w, c)."""
+    one = jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
+    found = jax.eval_shape(step.features, comparator, one)
+    return {layer: x.shape[1:] for layer, x in found.items()}
 
 
 def features_in_blocks(
@@ -80,7 +89,3 @@ def features_in_blocks(
 @functools.partial(jax.jit, static_argnums=0)
 def _features(step: TrainStep, comparator: Any, images: jax.Array) -> Features:
     return step.features(comparator, as_unit_range(images))
-
-
-def _placeholder(images: np.ndarray) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *images.shape[1:]), jnp.float32)
