@@ -12,8 +12,8 @@ whose features it was trained to match, which makes metrics that use them circul
 `decoded_targets(config, trials, seen)` -> name: (stimuli, ...), what it decodes of the training
 images `seen`, for a bottleneck in front of it (`config.preparation.bottleneck`); pixels by default.
 
-`takes_simulated = False` says that simulated trials of photographs that nobody viewed
-(`config.preparation.unlabelled`) are not to be mixed with the trials that it is fitted to.
+`takes_simulated(config) -> bool` tells whether simulated trials of photographs that nobody viewed
+(`config.preparation.unlabelled`) may be mixed with the trials that it is fitted to; True without.
 
 `parts(config) -> tuple[str, ...]` names parts of a fit that can be computed at the same time by
 several processes or computers, such as layers. Its method then has, beside `fit`,
@@ -165,9 +165,10 @@ def decoded_targets(
     return named(config, trials, seen) if named else {"pixels": trials.images[seen]}
 
 
-def takes_simulated(name: str) -> bool:
+def takes_simulated(name: str, config: Any) -> bool:
     """Whether the method called `name` may learn from simulated trials, too; errors as above."""
-    return bool(getattr(package(name), "takes_simulated", True))
+    named = getattr(package(name), "takes_simulated", None)
+    return named(config) if named else True
 
 
 def advice(name: str, config: Any) -> dict[str, str]:

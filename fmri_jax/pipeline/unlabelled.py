@@ -54,10 +54,11 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     preparation = options.preparation
     if preparation.unlabelled is None:
         return fold.train
-    if not methods.takes_simulated(options.method_name):
+    if not methods.takes_simulated(options.method_name, options.method_config):
         raise InputError(
-            f"config.preparation.unlabelled adds simulated trials, from which the method "
-            f"{options.method_name} cannot tell recorded ones: expected none."
+            "config.preparation.unlabelled adds simulated trials, from which the method "
+            f"{options.method_name} with these options cannot tell recorded ones: expected none, "
+            "or no choice (choice, response_weight) by an encoding model of its own."
         )
     # The same photographs for all seeds, and some of them where more are taken: what a network
     # makes of them is computed once. Noise, inner folds and candidates are drawn by the seed.

@@ -137,9 +137,25 @@ def test_what_cannot_be_added_is_rejected(tmp_path):
         taught(tmp_path)
 
 
-def test_methods_are_not_chosen_by_what_nobody_viewed(photographs):
+def test_methods_that_fit_no_encoding_model_learn_from_them():
+    for name in ("gan", "feature_decoding", "ic_gan", "brain_diffuser", "ridge"):
+        assert methods.takes_simulated(name, methods.package(name).Config())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"name": "best"},
+        {"name": "gan", "response_weight": 1.0},
+        {"name": "feature_decoding", "response_weight": 1.0},
+        {"name": "ic_gan", "choice": "responses"},
+        {"name": "brain_diffuser", "choice": "responses"},
+    ],
+)
+def test_nothing_is_chosen_by_what_nobody_viewed(photographs, method):
+    """Neither a method nor, by an encoding model that learned from another's, an image."""
     config = config_of(photographs).to_dict()
-    options = experiment_config.read({**config, "method": {"name": "best"}})
+    options = experiment_config.read({**config, "method": method})
     (fold,) = folds(RECORDING, options.preparation)
-    with pytest.raises(InputError, match="the method best cannot tell"):
+    with pytest.raises(InputError, match=f"the method {method['name']} with these options cannot"):
         unlabelled.taught(options, RECORDING, fold, 0)

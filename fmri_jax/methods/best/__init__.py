@@ -25,8 +25,6 @@ __all__ = [
     "trained_through",
 ]
 
-takes_simulated = False  # or images that nobody viewed would choose among the methods
-
 
 def build(config: Config) -> "Best":
     """Returns the method; JAX is imported only here, so that reading options stays fast."""
@@ -46,6 +44,11 @@ def trained_through(config: Config) -> tuple[str, ...]:
     """The networks of all candidates: folds may choose any of them."""
     found = [methods.trained_through(one.name, one.config) for one in config.checked()]
     return tuple(dict.fromkeys(network for networks in found for network in networks))
+
+
+def takes_simulated(config: Config) -> bool:
+    """No: images that nobody viewed would choose among the methods."""
+    return False
 
 
 def stays_in_span(config: Config) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "decoded_targets",
     "diagnose",
     "restore",
+    "takes_simulated",
     "trained_through",
 ]
 
@@ -73,6 +74,11 @@ def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
 
     first, second = method.targets(config, *priors.load_priors(config), trials, seen)
     return {**(first or {}), **(second or {})}
+
+
+def takes_simulated(config: Config) -> bool:
+    """Not where it fits an encoding model itself: that would learn what another has simulated."""
+    return config.choice != "responses"
 
 
 def advice(config: Config) -> dict[str, str]:

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from fmri_jax.methods.feature_decoding.method import FeatureDecoding
     from fmri_jax.methods.feature_decoding.reconstructor import FeatureReconstructor
 
-__all__ = ["Config", "build", "cost", "decoded_targets", "diagnose", "restore", "trained_through"]
+__all__ = [
+    "Config",
+    "build",
+    "cost",
+    "decoded_targets",
+    "diagnose",
+    "restore",
+    "takes_simulated",
+    "trained_through",
+]
 
 
 def build(config: Config) -> "FeatureDecoding":
@@ -59,6 +68,11 @@ def decoded_targets(config: Config, trials: Any, seen: Any) -> dict[str, Any]:
     from fmri_jax.methods.feature_decoding.encoder import Encoder
 
     return Encoder.of(config).of_stimuli(trials.images[seen])
+
+
+def takes_simulated(config: Config) -> bool:
+    """Not where it fits an encoding model itself: that would learn what another has simulated."""
+    return not config.response_weight
 
 
 def advice(config: Config) -> dict[str, str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fmri_jax.methods.gan.method import GAN
     from fmri_jax.methods.gan.reconstructor import GANReconstructor
 
-__all__ = ["Config", "advice", "build", "cost", "restore", "trained_through"]
+__all__ = ["Config", "advice", "build", "cost", "restore", "takes_simulated", "trained_through"]
 
 
 def build(config: Config) -> "GAN":
@@ -33,6 +33,11 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "GANReconstructo
 def trained_through(config: Config) -> tuple[str, ...]:
     """The comparator, unless no term of the loss has its features."""
     return (config.comparator,) if config.compares else ()
+
+
+def takes_simulated(config: Config) -> bool:
+    """Not where it fits an encoding model itself: that would learn what another has simulated."""
+    return not config.response_weight
 
 
 def advice(config: Config) -> dict[str, str]:

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from fmri_jax.methods.ic_gan.method import ICGAN
     from fmri_jax.methods.ic_gan.reconstructor import ICGANReconstructor
 
-__all__ = ["Config", "advice", "build", "draw_figures", "restore", "trained_through"]
+__all__ = [
+    "Config",
+    "advice",
+    "build",
+    "draw_figures",
+    "restore",
+    "takes_simulated",
+    "trained_through",
+]
 
 
 def build(config: Config) -> "ICGAN":
@@ -54,6 +62,11 @@ def draw_figures(fitted: Iterable["ICGANReconstructor"]) -> dict[str, tuple["Fig
     from fmri_jax.methods.ic_gan.figures import draw
 
     return draw(fitted)
+
+
+def takes_simulated(config: Config) -> bool:
+    """Not where it fits an encoding model itself: that would learn what another has simulated."""
+    return config.choice != "responses"
 
 
 def advice(config: Config) -> dict[str, str]:
