@@ -1,5 +1,7 @@
 # `make demo`: set everything up and run the main job. `make test`: set everything up and test.
 PYTHON ?= python3
+# Where an image for containers sets it, every process would compile all packages again: seconds each.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # A second Python to test on: the newest that is installed, on the PATH or by pyenv, beside $(PYTHON).
 FIRST = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
