@@ -1,29 +1,27 @@
 """Reads files of strangers in a process of its own, with limits on memory and time.
 
 Libraries written in C can crash, never return or take all memory on a file that is corrupt, or that
-someone made to do so. Here that ends the child alone, and becomes one message. The child imports
-the reader and not JAX; its arrays come back through memory that both share (`apart_memory`).
+someone made to do so. Here that ends the child alone, and becomes one message. Children are forks
+of a process that is kept (`apart_process`) and imports readers, not JAX; their arrays come back
+through memory that both share (`apart_memory`).
 
 `FMRI_JAX_READER_MEMORY` (GiB) and `FMRI_JAX_READER_SECONDS` (of the processor) change the limits;
 with `FMRI_JAX_READ_APART=0` files are read in this process, without limits.
 """
 
 import importlib
-import json
 import os
 import pathlib
 import signal
-import subprocess
 import sys
 import tempfile
 import warnings
 from typing import IO, Any
 
-from fmri_jax import apart_memory
+from fmri_jax import apart_memory, apart_process
 from fmri_jax.errors import InputError, one_line, plain
 
 GIB = 2**30
-_CHILD = "import sys; from fmri_jax import apart_child; apart_child.serve(int(sys.argv[1]))"
 
 
 def call(function: str, what: str, size: int, /, **arguments: Any) -> Any:
@@ -51,10 +49,9 @@ def call(function: str, what: str, size: int, /, **arguments: Any) -> Any:
         "arguments": arguments,
         "memory": memory,
         "seconds": seconds,
-        "parent": os.getpid(),
     }
     with _shared_file() as file:
-        code = _run(json.dumps(request), file)
+        code = apart_process.run(request, file.fileno())
         return _result(code, apart_memory.read(file.fileno()), what, memory, seconds)
 
 
@@ -121,22 +118,6 @@ def _shared_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("fmri_jax"), "r+b")
     return tempfile.TemporaryFile()
-
-
-def _run(request: str, file: IO[bytes]) -> int:
-    """Runs the child to its end; returns its exit code, negative if a signal ended it."""
-    paths = [os.path.abspath(path) for path in sys.path]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    command = [sys.executable, "-P", "-c", _CHILD, str(file.fileno())]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, pass_fds=(file.fileno(),), env=environment
-    ) as child:
-        try:
-            child.communicate(request.encode())
-        except BaseException:
-            child.kill()
-            raise
-    return child.returncode
 
 
 def _result(code: int, answer: dict[str, Any], what: str, memory: int, seconds: int) -> Any:

@@ -1,26 +1,97 @@
-"""The child of `fmri_jax.apart`: calls one function within limits and writes what it returns."""
+"""The kept process of `fmri_jax.apart`, and its children.
+
+Each child calls one function within limits and writes what it returns.
+"""
 
 import contextlib
 import json
 import os
+import select
 import signal
+import socket
 import sys
+import traceback
 import warnings
 from typing import Any
 
 import numpy as np
 
 from fmri_jax import apart, apart_memory
+from fmri_jax.apart_process import CODE, LENGTH
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
 
 def serve(descriptor: int) -> None:
-    """Takes one request from standard input and answers it in the file of the descriptor."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, and ends this process
-    request = json.loads(sys.stdin.buffer.read())
-    end_with_parent(request["parent"])
-    os.environ["FMRI_JAX_READ_APART"] = "0"  # this process reads everything itself
+    """Takes requests from a socket until its other end is closed, and answers each in a fork."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, and closes the socket
+    with socket.socket(fileno=descriptor) as connection:
+        while True:
+            head, descriptors, *_ = socket.recv_fds(connection, LENGTH.size, 2)
+            if len(head) < LENGTH.size:
+                return
+            request = _received(connection, LENGTH.unpack(head)[0])
+            sys.path[:] = request["paths"]
+            with contextlib.suppress(Exception):  # the child says what is wrong
+                apart.resolve(request["function"])  # imported once for all children
+            if sys.platform != "linux":  # where a fork is safe
+                _complete(request, descriptors)
+                return
+            code = _in_a_fork(request, descriptors, connection)
+            for each in descriptors:
+                os.close(each)
+            if code is None:
+                return
+            connection.sendall(CODE.pack(code))
+
+
+def _received(connection: socket.socket, length: int) -> dict[str, Any]:
+    with connection.makefile("rb") as stream:
+        content = stream.read(length)
+    if len(content) < length:  # the parent has ended
+        sys.exit()
+    return json.loads(content)
+
+
+def _in_a_fork(
+    request: dict[str, Any], descriptors: list[int], connection: socket.socket
+) -> int | None:
+    """The exit code of a child that answers; None if the parent has ended meanwhile."""
+    waiting, alive = os.pipe()
+    this = os.getpid()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            end_with_parent(this)
+            connection.close()
+            _complete(request, descriptors)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    os.close(alive)  # the child has it, until it ends
+    ready, *_ = select.select([waiting, connection.fileno()], [], [])
+    os.close(waiting)
+    closed = connection.fileno() in ready  # nobody asks anything before there is an answer
+    if closed:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return None if closed else os.waitstatus_to_exitcode(status)
+
+
+def _complete(request: dict[str, Any], descriptors: list[int]) -> None:
+    """Answers in the file of the first descriptor; the second is the parent's standard error."""
+    descriptor, *errors = descriptors
+    for each in errors:
+        os.dup2(each, 2)
+    os.environ.clear()
+    # This process reads everything itself.
+    os.environ.update(request["environment"] | {"FMRI_JAX_READ_APART": "0"})
+    with contextlib.suppress(OSError):  # removed: whoever opens something there says so
+        os.chdir(request["folder"])
     apart_memory.share(descriptor)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from fmri_jax import apart, apart_memory, data
+from fmri_jax import apart, apart_memory, apart_process, data
 from fmri_jax.errors import InputError
 
 HERE = "tests.test_apart"
@@ -42,6 +45,30 @@ def ends(how):
     while how == "never":
         sum(range(1000))
     raise RuntimeError("of a library\nwith two lines and \x1b[31m colours")
+
+
+def place():
+    return [os.getppid(), os.getcwd(), os.environ.get("FMRI_JAX_TEST"), sys.path[-1]]
+
+
+def waits(path):
+    with open(path, "w") as stream:
+        stream.write(f"{os.getppid()} {os.getpid()}")
+    while True:
+        time.sleep(0.01)
+
+
+def gone(process):
+    """Whether a process ends, zombies not counted, within ten seconds."""
+    for _ in range(1000):
+        try:
+            with open(f"/proc/{process}/stat") as stream:
+                if stream.read().rpartition(")")[2].split()[0] == "Z":
+                    return True
+        except OSError:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 @pytest.fixture
@@ -112,3 +139,65 @@ def test_inspect_and_responses_alone_are_read_apart_too(reading_apart, tmp_path,
     found = new_responses.read(str(path))
     assert found.names == ("a", "b") and np.array_equal(found.recording.fmri, fmri)
     assert [name.rpartition(":")[2] for name in called] == ["contents", "fields_of", "arrays_of"]
+
+
+@pytest.fixture
+def new_process(reading_apart):
+    apart_process._end()
+    yield
+    apart_process._end()
+
+
+def where():
+    return apart.call(f"{HERE}:place", "a file", 0)
+
+
+def test_one_process_is_kept_for_all_calls(new_process, monkeypatch, tmp_path):
+    with ThreadPoolExecutor(1) as thread:  # it outlives the thread that started it
+        kept = thread.submit(where).result()[0]
+    monkeypatch.setenv("FMRI_JAX_TEST", "later")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "first"))
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "last")])
+    assert where() == [kept, str(tmp_path), "later", str(tmp_path / "last")]
+    with pytest.raises(InputError, match="Segmentation fault"):
+        apart.call(f"{HERE}:ends", "a file", 0, how="crash")
+    assert where()[0] == kept
+    with ThreadPoolExecutor(4) as threads:
+        assert {each.result()[0] for each in [threads.submit(where) for _ in range(8)]} == {kept}
+
+
+def test_a_process_that_was_killed_is_started_again(new_process):
+    kept = where()[0]
+    os.kill(kept, signal.SIGKILL)
+    assert gone(kept) and where()[0] != kept
+
+
+def test_a_fork_of_this_process_has_a_process_of_its_own(new_process):
+    kept = where()[0]
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(write, str(where()[0]).encode())
+            apart_process._end()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert int(os.read(read, 20)) != kept and where()[0] == kept
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_what_ends_this_process_ends_what_it_started(tmp_path, sent):
+    path = tmp_path / "processes"
+    call = f"from fmri_jax import apart; apart.call('{HERE}:waits', 'a file', 0, path='{path}')"
+    environment = os.environ | {"FMRI_JAX_READ_APART": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", call], env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while not (path.exists() and " " in path.read_text()):
+            time.sleep(0.01)
+        process.send_signal(sent)
+        assert ("KeyboardInterrupt" in process.communicate()[1]) == (sent == signal.SIGINT)
+    assert process.returncode == -sent
+    assert all(gone(int(each)) for each in path.read_text().split())
