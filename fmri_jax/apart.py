@@ -13,7 +13,6 @@ import importlib
 import os
 import pathlib
 import signal
-import sys
 import tempfile
 import warnings
 from typing import IO, Any
@@ -41,7 +40,7 @@ def call(function: str, what: str, size: int, /, **arguments: Any) -> Any:
     """
     if os.environ.get("FMRI_JAX_READ_APART") == "0":
         return resolve(function)(**arguments)
-    if os.name != "posix" or not sys.executable:
+    if not apart_process.possible():
         return _here(function, what, arguments)
     memory, seconds = limits(size)
     request = {

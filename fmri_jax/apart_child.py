@@ -32,8 +32,7 @@ def serve(descriptor: int) -> None:
                 return
             request = _received(connection, LENGTH.unpack(head)[0])
             sys.path[:] = request["paths"]
-            with contextlib.suppress(Exception):  # the child says what is wrong
-                apart.resolve(request["function"])  # imported once for all children
+            _import_readers(request)
             if sys.platform != "linux":  # where a fork is safe
                 _complete(request, descriptors)
                 return
@@ -43,6 +42,13 @@ def serve(descriptor: int) -> None:
             if code is None:
                 return
             connection.sendall(CODE.pack(code))
+
+
+def _import_readers(request: dict[str, Any]) -> None:
+    """Imports what a request needs, once for all children: a function may be told another."""
+    with contextlib.suppress(Exception):  # the child says what is wrong
+        apart.resolve(request["function"])
+        apart.resolve(request["arguments"]["function"])
 
 
 def _received(connection: socket.socket, length: int) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class Kept:
         self.socket.close()
         return self.process.wait()  # it does not fork on this system, or was killed
 
+    def waits(self) -> bool:
+        """Whether it can be asked."""
+        return self.socket.fileno() >= 0 and self.process.poll() is None
+
     def end(self) -> None:
         """Ends it, with the child that it may have."""
         self.socket.close()
@@ -84,6 +88,26 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
+def prepare() -> None:
+    """Starts the process, to be ready when something is read: while JAX is imported, at no cost."""
+    if possible() and _State.kept is None:
+        _State.kept = Kept()
+
+
+def kept() -> int | None:
+    """The process number, if it was started."""
+    return None if _State.kept is None else _State.kept.process.pid
+
+
+def possible() -> bool:
+    """Whether files are read apart here."""
+    return (
+        os.environ.get("FMRI_JAX_READ_APART") != "0"
+        and os.name == "posix"  # elsewhere a file cannot be given to a child
+        and bool(sys.executable)
+    )
+
+
 def run(request: dict[str, Any], descriptor: int) -> int:
     """Has a request answered in a child; one at a time.
 
@@ -97,14 +121,14 @@ def run(request: dict[str, Any], descriptor: int) -> int:
     place = {"paths": _paths(), "environment": dict(os.environ), "folder": _folder()}
     content = json.dumps(request | place).encode()
     with _State.lock:
-        kept = _State.kept
-        if kept is None or kept.socket.fileno() < 0 or kept.process.poll() is not None:
-            kept = _State.kept = Kept()
+        process = _State.kept
+        if process is None or not process.waits():
+            process = _State.kept = Kept()
         try:
-            return kept.run(content, descriptor)
+            return process.run(content, descriptor)
         except BaseException:
             _State.kept = None
-            kept.end()
+            process.end()
             raise
 
 

@@ -8,6 +8,7 @@ import importlib
 import os
 import sys
 
+from fmri_jax import apart_process
 from fmri_jax._version import __version__
 from fmri_jax.errors import InputError
 
@@ -28,6 +29,8 @@ COMMANDS = {
     "prior": ("fmri_jax.commands.prior", "list, train and show priors: what images look like"),
     "weights": ("fmri_jax.commands.weights", "list published weights, or get one set of them"),
 }
+# Those that import JAX at once and then read files of others; "run" does so later, by itself.
+READING = {"inspect", "reconstruct", "score", "encode"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
+    if given.command in READING and not {"-h", "--help"}.intersection(given.arguments):
+        apart_process.prepare()
     module = importlib.import_module(COMMANDS[given.command][0])
     try:
         return module.main(given.arguments)

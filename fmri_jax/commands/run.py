@@ -24,7 +24,7 @@ from typing import Any
 from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from fmri_jax import stopping
+from fmri_jax import apart_process, stopping
 from fmri_jax.commands import cluster_flags, signals
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
@@ -200,6 +200,7 @@ def _run(
 
     None where this process has helped another one to make it.
     """
+    apart_process.prepare()
     from fmri_jax.pipeline.experiment_config import described
     from fmri_jax.training.cluster import joined
     from fmri_jax.training.host_memory import run_in_caller
