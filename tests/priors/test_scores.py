@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
+from fmri_jax import pretrained
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation.frechet import frechet_distance
 from fmri_jax.evaluation.precision_recall import precision_recall
+from fmri_jax.features.registry import find_network
 from fmri_jax.priors import scores
 from fmri_jax.priors.photographs import Photographs
 
@@ -47,6 +50,25 @@ class Conditioned:
 
     def sample(self, condition, key, n_steps, guidance):
         return condition["image"] ** 2
+
+
+class Instances(Conditioned):
+    """Images of an instance: its features, and noise that makes all of them brighter."""
+
+    truncation, share = 0.5, 0.5
+
+    def embed(self, images):
+        return np.asarray(images).reshape(len(images), -1)
+
+    def draw_noise(self, n, key):
+        return np.asarray(jax.random.normal(key, (n, 432)))
+
+    def generate(self, features, noise):
+        made = self.share * features + (1 - self.share) * noise
+        return made.reshape(-1, 12, 12, 3)
+
+    def sample(self, features, key, truncation):
+        return features.reshape(-1, 12, 12, 3) * truncation
 
 
 @dataclasses.dataclass
@@ -94,6 +116,45 @@ def test_sets_of_samples_beside_other_photographs(monkeypatch):
     ]
     few = Photographs(data.training, data.held_out[:20])
     assert "sets" not in scores.of_prior(Blurring(), few, key)
+
+
+def test_a_prior_under_instances_is_drawn_from_at_two_truncations(monkeypatch):
+    """And how far the noise decides is told: here there is as much of it as is asked for."""
+    monkeypatch.setattr(scores, "features", Pooled)
+    data = Photographs(RNG.random((70, 12, 12, 3), np.float32), IMAGES)
+    found = scores.of_prior(Instances(), data, jax.random.key(0))
+    wide, narrow = (f"samples, under the photographs' features, truncation {x}" for x in (1.0, 0.5))
+    assert list(found["sets"]) == [wide, narrow, "other photographs"]
+    assert found["sets"][wide]["frechet"] == pytest.approx(0, abs=1e-6)
+    real = Pooled()(IMAGES)["pooled"].reshape(60, -1)
+    expected = frechet_distance(real, real / 2)
+    assert found["sets"][narrow]["frechet"] == pytest.approx(expected, rel=1e-4)
+    variance = 1 / 12  # of uniform numbers, beside that of normal ones
+    assert found["instance_share"] == pytest.approx(variance / (variance + 1), abs=0.02)
+    for share in (0.0, 1.0):
+        monkeypatch.setattr(Instances, "share", share)
+        shares = scores.of_prior(Instances(), data, jax.random.key(0))
+        assert shares["instance_share"] == pytest.approx(share, abs=0.01)
+
+
+def test_sets_are_compared_by_pooled_features_where_weights_are_at_hand(monkeypatch):
+    def load(name, download):
+        assert name == "efficientnet_lite0" and not download
+        return "weights"
+
+    monkeypatch.setattr(pretrained, "load", load)
+    found = scores.features()
+    assert found.params == "weights" and found.layers == ("pooled",)
+    assert found.network == find_network("efficientnet_lite0")
+    assert found.preprocessing.keep_aspect
+
+    def missing(name, download):
+        raise InputError("there are none.")
+
+    monkeypatch.setattr(pretrained, "load", missing)
+    assert scores.features() is None
+    data = Photographs(IMAGES, IMAGES)
+    assert "sets" not in scores.of_prior(Blurring(), data, jax.random.key(0))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,15 +14,16 @@ def instance_shares(prior: Any, photographs: np.ndarray, key: jax.Array) -> dict
     Args:
         prior: an `ICGANPrior`.
         photographs: (n, size, size, 3), whose features are the instances; the first are taken.
-        key: of the noise, of which every instance has the same draws.
+        key: of the noise, of which every instance has draws of its own, as `share` expects: with
+            shared ones it would take too much for chance.
 
     Returns:
         "instance_share" and "instance_share_of_features", each from 0 (noise alone decides) to 1.
     """
     features = prior.embed(photographs[:N_INSTANCES])
     n = len(features)
-    noise = prior.draw_noise(N_DRAWS, key)
-    images = prior.generate(np.repeat(features, N_DRAWS, axis=0), np.tile(noise, (n, 1)))
+    noise = prior.draw_noise(n * N_DRAWS, key)
+    images = prior.generate(np.repeat(features, N_DRAWS, axis=0), noise)
     found = {"instance_share": images, "instance_share_of_features": prior.embed(images)}
     return {name: share(rows.reshape(n, N_DRAWS, -1)) for name, rows in found.items()}
 
