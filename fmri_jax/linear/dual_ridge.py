@@ -96,13 +96,13 @@ def with_penalties(
     alphas = jnp.asarray(penalties) * jnp.where(unit > 0, unit, 1)
     chosen = {}
     for layer, gram in grams.items():
-        errors = _left_out_errors(fitted, gram, alphas)
+        errors = left_out_errors(fitted, gram, alphas)
         chosen[layer] = alphas[jnp.argmin(errors)]
     return fitted.replace(alphas=chosen)  # type: ignore[attr-defined]
 
 
 @jax.jit
-def _left_out_errors(fitted: DualRidge, gram: jax.Array, alphas: jax.Array) -> jax.Array:
+def left_out_errors(fitted: DualRidge, gram: jax.Array, alphas: jax.Array) -> jax.Array:
     """(penalties,) summed squared errors of stimuli that are predicted without themselves.
 
     As `left_out.left_out_error`, whose rows are the residuals R = U diag(alpha / (s^2 + alpha)) U^T

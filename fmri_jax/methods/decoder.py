@@ -18,6 +18,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 from fmri_jax.linear.bottleneck import Bottleneck
+from fmri_jax.linear.kernel import KernelComponents
 
 if TYPE_CHECKING:
     from fmri_jax.methods import Reconstructor
@@ -57,8 +58,8 @@ class Decoder:
         training_repeats: recorded trials that a training row averages, their harmonic mean.
         noise_scaling: whether averages of more trials than that are enlarged to the noise level of
             training.
-        bottleneck: standardised responses -> the numbers that the reconstructor takes; None: it
-            takes responses.
+        bottleneck: standardised responses -> the numbers, of a bottleneck or a kernel, that the
+            reconstructor takes; None: it takes responses.
         seen: (images, 16) uint8, `digests` of the images that training showed; None where they were
             not kept.
     """
@@ -70,7 +71,7 @@ class Decoder:
     training_repeats: float = 1.0
     noise_scaling: bool = True
     seen: np.ndarray | None = None
-    bottleneck: Bottleneck | None = None
+    bottleneck: Bottleneck | KernelComponents | None = None
 
     @property
     def n_voxels(self) -> int:

@@ -12,6 +12,7 @@ from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
 from fmri_jax.linear.bottleneck import Bottleneck
+from fmri_jax.linear.kernel import KernelComponents
 from fmri_jax.methods.decoder import About, Decoder, check_subject
 from fmri_jax.model_files import ModelFiles
 
@@ -70,7 +71,8 @@ def _arrays(decoder: Decoder) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         if (value := getattr(decoder, name)) is not None:
             arrays[name] = value
     if decoder.bottleneck is not None:
-        arrays |= {f"bottleneck_{name}": a for name, a in vars(decoder.bottleneck).items()}
+        kind = "kernel" if isinstance(decoder.bottleneck, KernelComponents) else "bottleneck"
+        arrays |= {f"{kind}_{name}": a for name, a in vars(decoder.bottleneck).items()}
     return arrays, options
 
 
@@ -82,9 +84,12 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
     }
     about = About(**{field.name: content[field.name] for field in dataclasses.fields(About)})
     mean, std, constant = (arrays[f"voxel_{name}"] for name in ("mean", "std", "constant"))
-    narrow = None
+    narrow: Bottleneck | KernelComponents | None = None
     if "bottleneck_directions" in arrays:
         narrow = Bottleneck(arrays["bottleneck_mean"], arrays["bottleneck_directions"])
+    if "kernel_directions" in arrays:
+        names = ("rows", "mean", "directions", "width")
+        narrow = KernelComponents(*(arrays[f"kernel_{name}"] for name in names))
     return Decoder(
         reconstructor=methods.package(about.method).restore(model, content["model"]),
         scale=VoxelScale(mean, std, constant, keep_offset=content["keep_offset"]),

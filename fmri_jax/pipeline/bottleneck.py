@@ -1,7 +1,8 @@
-"""Folds whose responses pass through a linear bottleneck before a method learns from them.
+"""Folds whose responses a map replaces by other numbers before a method learns from them.
 
-How well a method still does through a few numbers says how much of its images comes from the
-responses and how much from what it knows of images (BrainBits, Mayo et al. 2024, arXiv:2411.02783).
+A linear bottleneck: how well a method still does through a few numbers says how much of its images
+comes from the responses and how much from what it knows of images (BrainBits, Mayo et al. 2024,
+arXiv:2411.02783). Components of a kernel (`linear.kernel`): linear methods become kernel methods.
 """
 
 import dataclasses
@@ -11,21 +12,22 @@ import numpy as np
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.evaluation.repeats import average_by_stimulus
-from fmri_jax.linear import bottleneck, dual_ridge
+from fmri_jax.linear import bottleneck, dual_ridge, kernel
 from fmri_jax.pipeline.experiment_config import Experiment
 
 
 def narrowed(options: Experiment, fold: Fold) -> Fold:
-    """The fold with `config.preparation.bottleneck` numbers in the place of its voxels.
+    """The fold with what `config.preparation` asks for in the place of its voxels.
 
-    They are learned from the training trials, to predict what the method decodes: the targets that
-    its package names, or pixels; each array of targets counts alike.
+    `bottleneck` numbers, or the components of `kernel`. They are learned from the training trials,
+    to predict what the method decodes: the targets that its package names, or pixels; each array of
+    targets counts alike.
 
     Raises:
         InputError: training allows fewer numbers.
     """
-    width = options.preparation.bottleneck
-    if width is None:
+    preparation = options.preparation
+    if preparation.bottleneck is None and preparation.kernel == "linear":
         return fold
     rows, seen, row = _stimuli(fold.train)
     gram = np.zeros((len(rows), len(rows)))
@@ -33,13 +35,19 @@ def narrowed(options: Experiment, fold: Fold) -> Fold:
     for array in targets.values():
         products = np.asarray(dual_ridge.gram(np.asarray(array, np.float32)), np.float64)
         gram += products / max(np.trace(products), 1e-300)
-    narrow, codes = bottleneck.fit(rows, gram, width, fold.train.fmri, row)
+    replace: bottleneck.Bottleneck | kernel.KernelComponents
+    if preparation.bottleneck is None:
+        replace = kernel.fit(rows, gram)
+        codes = replace(fold.train.fmri)
+    else:
+        given = rows, gram, preparation.bottleneck, fold.train.fmri, row
+        replace, codes = bottleneck.fit(*given)
     tests = {
-        name: dataclasses.replace(trials, fmri=narrow(trials.fmri))
+        name: dataclasses.replace(trials, fmri=replace(trials.fmri))
         for name, trials in fold.tests.items()
     }
     train = dataclasses.replace(fold.train, fmri=codes)
-    return dataclasses.replace(fold, train=train, tests=tests, bottleneck=narrow)
+    return dataclasses.replace(fold, train=train, tests=tests, bottleneck=replace)
 
 
 def _stimuli(trials: Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

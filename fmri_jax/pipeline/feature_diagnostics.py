@@ -19,6 +19,7 @@ from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images
 from fmri_jax.evaluation.scores import summarise as summarise_images
 from fmri_jax.files import set_aside
+from fmri_jax.linear.bottleneck import Bottleneck
 from fmri_jax.methods import Reconstructor, RunContext
 from fmri_jax.pipeline import evidence
 from fmri_jax.pipeline.evidence import UNNAMED, Labels
@@ -69,7 +70,8 @@ def regions(
     """
     chosen = np.ones(fold.train.fmri.shape[1], bool)
     if fold.bottleneck is not None:  # no number belongs to a region
-        return {f"bottleneck of {len(chosen)}": chosen}
+        narrow = isinstance(fold.bottleneck, Bottleneck)
+        return {f"{'bottleneck' if narrow else 'kernel'} of {len(chosen)}": chosen}
     inside = {name: mask[fold.voxels] for name, mask in recording.rois.items()}
     parts = {name: mask for name, mask in inside.items() if mask.any() and not mask.all()}
     largest = sorted(parts, key=lambda name: -int(parts[name].sum()))[:MOST_REGIONS]

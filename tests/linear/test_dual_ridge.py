@@ -78,7 +78,7 @@ def test_errors_of_left_out_stimuli_are_those_of_the_hat_matrix_in_double_precis
     x, y, _ = data
     fitted = dual_ridge.decompose(x)
     alphas = np.float32([0.3, 3.0, 300.0])
-    found = dual_ridge._left_out_errors(fitted, dual_ridge.gram(y), alphas)
+    found = dual_ridge.left_out_errors(fitted, dual_ridge.gram(y), alphas)
     rows, targets = (values.astype(float) - values.mean(axis=0, dtype=float) for values in (x, y))
     products = rows @ rows.T
     for alpha, error in zip(alphas.astype(float), found, strict=True):

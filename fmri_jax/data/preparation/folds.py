@@ -43,6 +43,9 @@ class PreparationConfig:
     # Numbers that responses are reduced to, by a linear map that training has learned for what the
     # method decodes; None: the voxels themselves.
     bottleneck: OptionalInt = None
+    # "gaussian": the components of such a kernel take the place of voxels, so that linear methods
+    # become kernel methods; for few voxels or neurons that answered to many stimuli.
+    kernel: Literal["linear", "gaussian"] = "linear"
     # Folder or zip of photographs that nobody viewed: training has simulated trials of them, too,
     # by an encoding model of the fold's training trials; None: recorded trials alone.
     unlabelled: OptionalStr = None
@@ -52,7 +55,7 @@ class PreparationConfig:
     unlabelled_model: Literal["fitted", "shuffled"] = "fitted"
 
     def __post_init__(self) -> None:
-        """Rejects a bottleneck that nothing passes, and no photographs."""
+        """Rejects a bottleneck that nothing passes, no photographs, and what excludes a kernel."""
         if self.bottleneck is not None and self.bottleneck < 1:
             raise InputError(f"config.preparation.bottleneck is {self.bottleneck}: expected >= 1.")
         if self.n_unlabelled < 1:
@@ -62,6 +65,22 @@ class PreparationConfig:
         if self.unlabelled and self.bottleneck:
             raise InputError(
                 "config.preparation has both unlabelled and bottleneck: expected one of the two."
+            )
+        self._check_kernel()
+
+    def _check_kernel(self) -> None:
+        if self.kernel == "linear":
+            return
+        if self.bottleneck or self.unlabelled:
+            other = "bottleneck" if self.bottleneck else "unlabelled"
+            raise InputError(
+                f"config.preparation has {other}, and kernel is {self.kernel!r}: expected one of "
+                "the two."
+            )
+        if self.noise_scaling:
+            raise InputError(
+                f"config.preparation.kernel is {self.kernel!r}, which answers to responses of the "
+                "size of training's: set config.preparation.noise_scaling to False."
             )
 
 
@@ -139,8 +158,8 @@ class Fold:
         training_repeats: trials that a training row averages, their harmonic mean.
         runs_centred_by_test: how many runs `run_centring` estimated from test trials, for want of
             training trials in these runs: a leak among the test images.
-        bottleneck: standardised responses (n, voxels) -> the numbers (n, k) that trials hold in
-            their place; None: they hold responses.
+        bottleneck: standardised responses (n, voxels) -> the numbers (n, k), of a bottleneck or a
+            kernel, that trials hold in their place; None: they hold responses.
     """
 
     name: str
