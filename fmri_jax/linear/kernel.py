@@ -20,6 +20,7 @@ import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from fmri_jax.errors import InputError
 from fmri_jax.linear import dual_ridge
@@ -93,7 +94,8 @@ def fit(rows: np.ndarray, gram: np.ndarray) -> KernelComponents:
 def _decompose(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The kernel's mean over rows, and the components (stimuli, k) and their variances (k,)."""
     mean = kernel.mean(axis=0)
-    variance, vectors = np.linalg.eigh(kernel - mean - mean[:, None] + mean.mean())
+    with threadpool_limits(1, "blas"):  # beside XLA's threads those of BLAS wait for one another
+        variance, vectors = np.linalg.eigh(kernel - mean - mean[:, None] + mean.mean())
     kept = variance > _RANK * variance[-1]
     return mean, vectors[:, kept], variance[kept]
 
