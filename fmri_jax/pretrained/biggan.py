@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,10 +11,13 @@ from fmri_jax.networks.biggan import BigGANGenerator
 from fmri_jax.networks.biggan_config import BIGGAN_128, IC_GAN, BigGANConfig
 from fmri_jax.networks.biggan_deep import BIGGAN_DEEP, BigGANDeepConfig, BigGANDeepGenerator
 from fmri_jax.networks.spectral_norm import folded
-from fmri_jax.pretrained import rules
+from fmri_jax.pretrained import kept_shapes, rules
 from fmri_jax.pretrained.rules import Rule, Shapes
 from fmri_jax.pretrained.sources import Publication, Weights
 from fmri_jax.pretrained.unpickle import load_torch
+
+if TYPE_CHECKING:
+    import flax.linen as nn
 
 _IC_GAN_URL = "https://dl.fbaipublicfiles.com/ic_gan/"
 _HUGGING_FACE_URL = "https://s3.amazonaws.com/models.huggingface.co/biggan/"
@@ -73,8 +76,16 @@ def fold_stored_vectors(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarra
     return found
 
 
-def _shapes(variables: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {name: leaf.shape for name, leaf in rules.flatten(variables).items()}
+def _shapes(network: "nn.Module", *given: Any) -> Shapes:
+    """Of all variables of a network, statistics of normalisations among them."""
+
+    def trace() -> Shapes:
+        import jax
+
+        variables: Any = jax.eval_shape(network.init, jax.random.key(0), *given)
+        return {name: leaf.shape for name, leaf in rules.flatten(variables).items()}
+
+    return kept_shapes.kept(network, given, trace)
 
 
 @functools.cache
@@ -83,11 +94,13 @@ def generator_shapes(config: BigGANConfig) -> Shapes:
     import jax
     import jax.numpy as jnp
 
-    noise = jnp.zeros((1, config.noise_used))
-    features = jnp.zeros((1, config.features)) if config.features else None
-    classes = jnp.zeros((1,), jnp.int32) if config.classes else None
-    network = BigGANGenerator(config)
-    return _shapes(jax.eval_shape(network.init, jax.random.key(0), noise, features, classes))
+    noise = jax.ShapeDtypeStruct((1, config.noise_used), jnp.float32)
+    features = classes = None
+    if config.features:
+        features = jax.ShapeDtypeStruct((1, config.features), jnp.float32)
+    if config.classes:
+        classes = jax.ShapeDtypeStruct((1,), jnp.int32)
+    return _shapes(BigGANGenerator(config), noise, features, classes)
 
 
 @functools.cache
@@ -96,9 +109,9 @@ def deep_shapes(config: BigGANDeepConfig) -> Shapes:
     import jax
     import jax.numpy as jnp
 
-    noise, classes = jnp.zeros((1, config.noise)), jnp.zeros((1, config.classes))
-    network = BigGANDeepGenerator(config)
-    found = _shapes(jax.eval_shape(network.init, jax.random.key(0), noise, classes))
+    noise = jax.ShapeDtypeStruct((1, config.noise), jnp.float32)
+    classes = jax.ShapeDtypeStruct((1, config.classes), jnp.float32)
+    found = _shapes(BigGANDeepGenerator(config), noise, classes)
     return {
         name: (config.statistics, *shape) if name.startswith("batch_stats") else shape
         for name, shape in found.items()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fmri_jax.errors import InputError
+from fmri_jax.pretrained import kept_shapes
 
 if TYPE_CHECKING:
     import flax.linen as nn
@@ -147,10 +148,14 @@ def traced_shapes(network: "nn.Module", *given: Any) -> Shapes:
 @functools.lru_cache(maxsize=32)
 def _traced_shapes(network: "nn.Module", given: tuple[Any, ...]) -> Shapes:
     """Tracing a network takes up to seconds, and each loading of its weights asks for them."""
-    import jax
 
-    variables = jax.eval_shape(network.init, jax.random.key(0), *given)
-    return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
+    def trace() -> Shapes:
+        import jax
+
+        variables = jax.eval_shape(network.init, jax.random.key(0), *given)
+        return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
+
+    return kept_shapes.kept(network, given, trace)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
