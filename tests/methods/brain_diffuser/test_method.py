@@ -18,8 +18,10 @@ from fmri_jax.methods import RunContext, brain_diffuser, trained_through
 from fmri_jax.methods.brain_diffuser import method
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import load_priors
+from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 from fmri_jax.methods.choice import likeness
 from fmri_jax.methods.decoder import About, Decoder
+from fmri_jax.priors.vdvae.prior import VDVAEPrior
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.test_estimators import UNFITTED_CHECKS
 from tests.priors.random_priors import kept_diffusion, kept_vdvae
@@ -199,16 +201,28 @@ def test_grey_images_stay_grey(trials, context, priors) -> None:
     assert fitted.reconstruct(trials.fmri[:N]).shape == (N, SIZE, SIZE, 1)
 
 
-def test_a_kept_decoder_reconstructs_to_the_same_bits(trials, context, priors, tmp_path) -> None:
+def test_a_kept_decoder_reconstructs_to_the_same_bits(
+    trials, context, priors, tmp_path, monkeypatch
+) -> None:
+    """Without the VAE's encoder, unless it was kept without latents, as once all were."""
     fitted = fit(trials, context, priors, n_samples=2, choice="responses", stages="both")
     scale = VoxelScale.fit(trials.fmri, standardise=False)
     about = About("brain_diffuser", dataclasses.asdict(fitted.config))
     decoder = Decoder(fitted, scale, about)
     decoder.save(tmp_path / "kept")
-    loaded = fj.load_decoder(tmp_path / "kept")
     new = trials.fmri[:N]
-    assert np.array_equal(decoder.predict(new), loaded.predict(new))
+    expected, encode, encoded = decoder.predict(new), VDVAEPrior.encode, []
+    monkeypatch.setattr(
+        VDVAEPrior, "encode", lambda *given: encoded.append(given) or encode(*given)
+    )
+    loaded = fj.load_decoder(tmp_path / "kept")
+    assert np.array_equal(expected, loaded.predict(new)) and not encoded
     assert set(loaded.summary()) == set(decoder.summary()) and len(decoder.summary()) == 5
+    arrays, options = fitted.state()
+    without = {name: a for name, a in arrays.items() if not name.startswith("latents/targets/")}
+    assert len(arrays) - len(without) == 3
+    earlier = BrainDiffuserReconstructor.restore(without, options)
+    assert encoded and np.array_equal(expected, earlier.reconstruct(decoder.standardise(new)))
 
 
 def test_a_decoder_of_another_prior_is_rejected(trials, context, tmp_path) -> None:
