@@ -81,6 +81,10 @@ def left_out_residuals(
     def residuals(alpha: jax.Array) -> jax.Array:
         rest = left * (alpha / (variance + alpha))
         residual = matmul(rest, along) + outside
+        if groups.shape[1] == 1:  # each row by itself, without a system for each
+            own = jnp.sum(rest * left, axis=1) + slack - 1 / n
+            own = own if complete else own + (1 - jnp.sum(left * left, axis=1))
+            return (residual / own[:, None])[groups[:, 0]]
 
         def of_group(rows: jax.Array) -> jax.Array:
             own = jnp.where(rows[:, None] >= 0, residual[rows], 0)
