@@ -27,7 +27,7 @@ class TargetMap:
 
 
 def fit(
-    rows: np.ndarray,
+    decomposed: DualRidge,
     targets: dict[str, np.ndarray],
     alphas: dict[str, float | None],
     largest_gain: float,
@@ -35,17 +35,16 @@ def fit(
     """Learns from training stimuli.
 
     Args:
-        rows: (stimuli, voxels) their responses.
+        decomposed: their responses, by `dual_ridge.decompose`.
         targets: name -> (stimuli, ..., channels) what is decoded.
         alphas: the penalty of each; None: by the exact error of leaving a stimulus out.
         largest_gain: by how much what is decoded is enlarged at most, towards its true dispersion,
             by factors learned from stimuli that were left out; 1: not at all.
     """
-    fitted = dual_ridge.decompose(rows)
     grams = {name: dual_ridge.gram(targets[name]) for name, a in alphas.items() if a is None}
-    chosen = dual_ridge.with_penalties(fitted, grams).alphas
+    chosen = dual_ridge.with_penalties(decomposed, grams).alphas
     given = {name: jnp.asarray(a, jnp.float32) for name, a in alphas.items() if a is not None}
-    fitted = dual_ridge.DualRidge(**{**vars(fitted), "alphas": {**chosen, **given}})
+    fitted = dual_ridge.DualRidge(**{**vars(decomposed), "alphas": {**chosen, **given}})
     means, factors = {}, {}
     for name, true in targets.items():
         mean = true.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -13,9 +13,9 @@ import numpy as np
 from fmri_jax.evaluation import fold_features
 from fmri_jax.evaluation.feature_scores import training_statistics
 from fmri_jax.evaluation.fold_features import FoldFeatures, LayerScores
-from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.evaluation.training_span import project_features
 from fmri_jax.linear import dual_ridge
+from fmri_jax.methods import averages
 
 if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
@@ -50,12 +50,12 @@ def score(
         Scores of what the method decodes, of the best prediction in the span of the training
         features, and of each region; and the recovered images.
     """
-    rows, _ = average_by_stimulus(fold.train.fmri, fold.train.stimulus)
+    rows, _, decomposed = averages.decomposed(fold.train)
     grams = {layer: dual_ridge.gram(array) for layer, array in training.items()}
-    maps = [
-        (voxels, dual_ridge.with_penalties(dual_ridge.decompose(_of_region(rows, voxels)), grams))
-        for voxels in rois.values()
-    ]
+    maps = []
+    for voxels in rois.values():
+        own = decomposed if voxels.all() else dual_ridge.decompose(_of_region(rows, voxels))
+        maps.append((voxels, dual_ridge.with_penalties(own, grams)))
     statistics = {layer: training_statistics(array) for layer, array in training.items()}
     true = {split: _true(encode, trials) for split, trials in fold.tests.items()}
     spans = _spans(training, true)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.linear import target_map
+from fmri_jax.linear import dual_ridge, target_map
 from fmri_jax.methods import choice
 
 
@@ -12,8 +12,9 @@ def test_the_map_of_earlier_versions_predicts_the_same_responses():
     rng = np.random.default_rng(0)
     features, rows = rng.normal(3, 2, (12, 5)).astype(np.float32), rng.normal(size=(12, 4))
     mean, std = features.mean(axis=0), features.std(axis=0)
+    decomposed = dual_ridge.decompose((features - mean) / std)
     fitted = target_map.fit(
-        (features - mean) / std, {"responses": rows.astype(np.float32)}, {"responses": 0.5}, 1
+        decomposed, {"responses": rows.astype(np.float32)}, {"responses": 0.5}, 1
     )
     trust = np.linspace(0, 1, 4, dtype=np.float32)
     kept = {"map": target_map.state(fitted, ()), "mean": mean, "std": std}

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
-from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
 from fmri_jax.linear.gains import LARGEST_GAIN
-from fmri_jax.methods import RunContext, choice
+from fmri_jax.methods import RunContext, averages, choice
 from fmri_jax.methods.brain_diffuser import conditions
 from fmri_jax.methods.brain_diffuser.config import Config
 from fmri_jax.methods.brain_diffuser.priors import as_prior_takes, latents_of, load_priors
@@ -32,20 +31,20 @@ class BrainDiffuser:
         """
         config = self.config
         first, second = load_priors(config)
-        rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
-        images = trials.images[seen]
-        found = _needs(config, trials, len(images), first, second)
+        found = _needs(config, trials, len(np.unique(trials.stimulus)), first, second)
         needs.check(found, context, "a fit")
+        rows, seen, decomposed = averages.decomposed(trials)
+        images = trials.images[seen]
         enlarged = config.gain == "out_of_fold"
         latents = embeddings = encoding = None
         of_first, of_second = targets(config, first, second, trials, seen)
         if of_first is not None:
             shared: dict[str, float | None] = dict.fromkeys(of_first, config.alpha)
-            latents = target_map.fit(rows, of_first, shared, LATENT_GAIN if enlarged else 1)
+            latents = target_map.fit(decomposed, of_first, shared, LATENT_GAIN if enlarged else 1)
         if of_second is not None:
             of_each = {"image": config.image_alpha, "text": config.text_alpha}
             own = {name: of_each[name] for name in of_second}
-            embeddings = target_map.fit(rows, of_second, own, LARGEST_GAIN if enlarged else 1)
+            embeddings = target_map.fit(decomposed, of_second, own, LARGEST_GAIN if enlarged else 1)
         if config.choice == "responses" and config.n_samples > 1:
             encoding = choice.fit(images, np.asarray(rows))
         return BrainDiffuserReconstructor(

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
-from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import dual_ridge
 from fmri_jax.linear.dual_ridge import DualRidge
 from fmri_jax.linear.gains import gains
-from fmri_jax.methods import RunContext, responses
+from fmri_jax.methods import RunContext, averages, responses
 from fmri_jax.methods.feature_decoding import (
     canvases,
     dispersion,
@@ -44,11 +43,11 @@ class FeatureDecoding:
         encoder = Encoder.of(config)
         shapes = encoder.shapes(trials.images.shape[1:])
         needs.check(needs_of(config, shapes, trials, context.kept), context, "a fit")
-        rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
+        _, seen, decomposed = averages.decomposed(trials)
         images = trials.images[seen]
         canvas = canvases.build(config, images)
         features = represent(encoder, images)
-        shared = self._shared_map(rows, features)
+        shared = self._shared_map(decomposed, features)
         own, left_out = {}, {}
         for layer in encoder.layers if config.n_voxels is not None else ():
             own[layer], found = self._own_voxels(layer, trials, seen, features[layer], context)
@@ -97,9 +96,8 @@ class FeatureDecoding:
             return fitted, None
         return fitted, own_voxels.left_out(*given, inner, mesh, kept)
 
-    def _shared_map(self, rows: np.ndarray, features: dict[str, np.ndarray]) -> DualRidge:
+    def _shared_map(self, fitted: DualRidge, features: dict[str, np.ndarray]) -> DualRidge:
         """The map from all voxels, with the penalty of each layer and band."""
-        fitted = dual_ridge.decompose(rows)
         if self.config.alpha and self.config.n_voxels is None:
             alpha = jnp.asarray(self.config.alpha, jnp.float32)
             return dataclasses.replace(fitted, alphas=dict.fromkeys(features, alpha))

@@ -18,9 +18,9 @@ import numpy as np
 
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import pixel_bands, target_map
 from fmri_jax.linear.target_map import TargetMap
+from fmri_jax.methods import averages
 
 SHIFT = 4  # px, by which images are shifted at most: AlexNet's stride, whose grid would be learned
 
@@ -76,12 +76,12 @@ def fit(trials: Trials) -> tuple[Start, Trials]:
     Raises:
         InputError: the trials show fewer than two stimuli.
     """
-    rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
-    if len(seen) < 2:
+    if len(np.unique(trials.stimulus)) < 2:
         raise InputError("ridge found one training stimulus to start from: expected at least two.")
+    _, seen, fitted = averages.decomposed(trials)
     images = trials.images[seen]
     targets = {name: np.asarray(part) for name, part in _coefficients(images).items()}
-    start = Start(images, target_map.fit(np.asarray(rows), targets, dict.fromkeys(targets), 1))
+    start = Start(images, target_map.fit(fitted, targets, dict.fromkeys(targets), 1))
     _, first = np.unique(trials.stimulus, return_index=True)
     given = start.of_training().reshape(len(seen), -1)
     return start, dataclasses.replace(trials.take(first), fmri=given)

@@ -10,10 +10,9 @@ from fmri_jax import priors
 from fmri_jax.data.images import list_images, read_named, resize
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import target_map
 from fmri_jax.linear.gains import LARGEST_GAIN
-from fmri_jax.methods import RunContext, choice
+from fmri_jax.methods import RunContext, averages, choice
 from fmri_jax.methods.ic_gan.config import Config
 from fmri_jax.methods.ic_gan.reconstructor import FEATURES, FIRST, NOISE, ICGANReconstructor
 from fmri_jax.priors.ic_gan.inversion import Objective, invert
@@ -35,11 +34,12 @@ class ICGAN:
         """
         config = self.config
         prior = load_prior(config)
-        rows, seen = average_by_stimulus(trials.fmri, trials.stimulus)
-        found = _needs(prior, trials, len(seen))
+        stimuli = len(np.unique(trials.stimulus))
+        found = _needs(prior, trials, stimuli)
         if config.choice == "responses" and config.n_samples > 1:
-            found += choice.needs_of(len(seen), trials.fmri.shape[1])
+            found += choice.needs_of(stimuli, trials.fmri.shape[1])
         needs.check(found, context, "a fit")
+        rows, seen, decomposed = averages.decomposed(trials)
         shown = trials.images[seen]
         images = np.asarray(ops.as_rgb(jax.numpy.asarray(resize(shown, prior.image_size))))
         targets, error = {FEATURES: prior.embed(images)}, None
@@ -48,7 +48,8 @@ class ICGAN:
             targets |= more
         alphas = {FEATURES: config.alpha, NOISE: config.noise_alpha, FIRST: config.first_alpha}
         largest = LARGEST_GAIN if config.gain == "out_of_fold" else 1
-        fitted = target_map.fit(rows, targets, {name: alphas[name] for name in targets}, largest)
+        penalties = {name: alphas[name] for name in targets}
+        fitted = target_map.fit(decomposed, targets, penalties, largest)
         real = targets[FEATURES] if config.instance == "nearest" else None
         if real is not None and config.instances is not None:
             names = list_images(config.instances)
