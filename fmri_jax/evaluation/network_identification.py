@@ -17,6 +17,7 @@ from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
 from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
+from fmri_jax.evaluation.seen_features import SeenFeatures
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.networks import compiler
@@ -37,6 +38,7 @@ def identification(
     reconstructions: Any,
     size: int | None = None,
     block: int = BLOCK,
+    seen: SeenFeatures | None = None,
 ) -> dict[str, np.ndarray]:
     """Pairwise identification by the correlation of a network's activations.
 
@@ -47,6 +49,7 @@ def identification(
         reconstructions: the same shape.
         size: shorter side in pixels; None keeps the size, but at least `LEAST`.
         block: images in the network at a time.
+        seen: features of targets, with these parameters, where they are scored repeatedly.
 
     Returns:
         Metric -> (n,), among the distinct targets; a tie counts half. Nothing where all targets
@@ -61,9 +64,11 @@ def identification(
     if len(first) < 2:
         return {}
     features_of = functools.partial(_features, params, network=network, size=size)
+    which = network, size
 
     def true_features(images: np.ndarray) -> dict[str, jax.Array]:
-        return {name: unit_rows(rows) for name, rows in features_of(images).items()}
+        found = features_of(images) if seen is None else seen.of(which, features_of, images)
+        return {name: unit_rows(rows) for name, rows in found.items()}
 
     candidates = in_blocks(true_features, (targets[first],), block)
 

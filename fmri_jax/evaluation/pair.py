@@ -82,9 +82,11 @@ class Pair:
         from fmri_jax.evaluation.network_identification import identification  # imports Flax
 
         found: dict[str, np.ndarray] = {}
-        for name, params in (self.weights.others if self.weights else {}).items():
-            images = self.targets, self.reconstructions
-            found |= identification(name, params, *images, size=self.perceptual_size)
+        if self.weights is None:
+            return found
+        images, seen = (self.targets, self.reconstructions), self.weights.seen
+        for name, params in self.weights.others.items():
+            found |= identification(name, params, *images, self.perceptual_size, seen=seen)
         return found
 
     @functools.cached_property

@@ -19,6 +19,7 @@ from fmri_jax.arrays import in_blocks
 from fmri_jax.evaluation.identification import Ranks, block_ranks, pairwise
 from fmri_jax.evaluation.images import as_pair, image_ids
 from fmri_jax.evaluation.metrics import unit_rows
+from fmri_jax.evaluation.seen_features import SeenFeatures
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.networks import compiler
@@ -35,6 +36,7 @@ class PerceptualWeights(NamedTuple):
     alexnet: Mapping[str, Any]  # parameters of fmri_jax.networks.AlexNet
     lpips_heads: Sequence[Any]  # LPIPS v0.1 heads: channels of relu1..relu5, one weight each
     others: Mapping[str, Any] = MappingProxyType({})  # those of `network_identification` at hand
+    seen: SeenFeatures | None = None  # features of targets, where these are scored repeatedly
 
 
 def prepare(images: jax.Array, size: int | None = None) -> jax.Array:
@@ -122,9 +124,14 @@ def perceptual_values(
 
     def compare(own: np.ndarray, decoded: np.ndarray, ids: np.ndarray) -> Any:
         heads = weights.lpips_heads
-        return _compare(activations(own), activations(decoded), heads, ids, *known)
+        return _compare(of_targets(own), activations(decoded), heads, ids, *known)
 
-    candidates = in_blocks(lambda images: _unit(activations(images)), (targets[first],), block)
+    def of_targets(images: np.ndarray) -> dict[str, jax.Array]:
+        if weights.seen is None:
+            return activations(images)
+        return weights.seen.of(("alexnet", size), activations, images)
+
+    candidates = in_blocks(lambda images: _unit(of_targets(images)), (targets[first],), block)
     known = candidates, candidate_ids
     distances, ranked = in_blocks(compare, (targets, reconstructions, own_ids), block)
     values = {"lpips": distances}

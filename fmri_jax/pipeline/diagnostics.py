@@ -30,6 +30,7 @@ from fmri_jax.pipeline import chance, own_texture, unlabelled
 from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.rows import Rows
+from fmri_jax.pipeline.shared_results import UNSHARED, SharedResults
 from fmri_jax.report.text.text_format import count, joined
 
 CLUSTERS = 10  # folds of split="cluster" where preparation.n_folds is None; fewer for fewer images
@@ -55,6 +56,7 @@ def examine(
     splits: Sequence[Fold],
     rows: Rows,
     scored: Collection[registry.Metric],
+    shared: SharedResults = UNSHARED,
 ) -> Diagnosis:
     """What the data alone show about a run's scores.
 
@@ -64,6 +66,7 @@ def examine(
         splits: its folds; their responses are not needed.
         rows: the target and reconstructed images.
         scored: every metric that the run was scored by.
+        shared: what was found of the same images in other runs.
     """
     trained_through = methods.trained_through(options.method_name, options.method_config)
     trained_through = (*trained_through, *unlabelled.networks(options))
@@ -75,11 +78,14 @@ def examine(
         *_centred_by_test(options, splits),
         *circular_notes,
         *_without_control(circular_notes, scored),
-        *doubtful(options, recording),
+        *shared.once(
+            ("doubts", options.preparation, recording.fingerprint(), repr(recording.doubts)),
+            lambda: doubtful(options, recording),
+        ),
     ]
     found = Diagnosis(notes=notes)
     if not any(fold.shared_stimuli for fold in splits):  # reported already, and worse
-        _duplicates(splits, found)
+        _duplicates(splits, found, shared)
     if len(splits) > 1 and options.preparation.split == "stimulus":
         text = (
             "With an image left out, the mean of the others lacks just that image: identification "
@@ -95,7 +101,7 @@ def examine(
         found.numbers.update(numbers)
         found.notes.extend(remarks)
     found.notes.extend(chance.imagined(rows, Labels.of(recording)))
-    _span(options, splits, found)
+    _span(options, splits, found, shared)
     _ceiling(options, recording, splits, found)
     return found
 
@@ -252,14 +258,15 @@ def _training_images(fold: Fold) -> np.ndarray:
     return fold.train.images[np.unique(fold.train.stimulus)]
 
 
-def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
+def _duplicates(splits: Sequence[Fold], found: Diagnosis, shared: SharedResults) -> None:
     """Test images with a near copy among the images that their own fold was trained on."""
     copies = 0
     for fold in splits:
         test = fold.main_test()
         shown = test.images[np.unique(test.stimulus)]
-        pairs = find_duplicates(_training_images(fold), shown, min_correlation=DUPLICATE)
-        copies += len({pair.test for pair in pairs})
+        training = _training_images(fold)
+        images = training, shown
+        copies += shared.once("copies", functools.partial(_copies, *images), *images)
     found.numbers["near_duplicates"] = copies
     if copies:
         text = (
@@ -271,7 +278,15 @@ def _duplicates(splits: Sequence[Fold], found: Diagnosis) -> None:
         found.notes.append(Note("near_duplicates", "warning", text, values))
 
 
-def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None:
+def _copies(training: np.ndarray, shown: np.ndarray) -> int:
+    """How many of the images shown have a near copy in training."""
+    pairs = find_duplicates(training, shown, min_correlation=DUPLICATE)
+    return len({pair.test for pair in pairs})
+
+
+def _span(
+    options: Experiment, splits: Sequence[Fold], found: Diagnosis, shared: SharedResults
+) -> None:
     """How well the training images span the test images.
 
     A linear decoder whose voxels are shared by all pixels cannot leave that span, as the ridge
@@ -281,9 +296,8 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None
     reached = []
     for fold in splits:
         test = fold.main_test()
-        shown = test.images[np.unique(test.stimulus)].astype(np.float32) / np.float32(255)
-        projected = project_onto_span(_training_images(fold), shown)
-        reached.append(np.asarray(pixel_correlation(shown, projected)))
+        images = _training_images(fold), test.images[np.unique(test.stimulus)]
+        reached.append(shared.once("span", functools.partial(_reached, *images), *images))
     bound = float(np.concatenate(reached).mean())
     found.numbers["span_pixel_correlation"] = bound
     bounds_method = methods.stays_in_span(options.method_name, options.method_config)
@@ -297,6 +311,12 @@ def _span(options: Experiment, splits: Sequence[Fold], found: Diagnosis) -> None
     )
     values = {"pixel_correlation": bound, "bounds_method": bounds_method}
     found.notes.append(Note("training_span", "info", text, values))
+
+
+def _reached(training: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """(n,) pixel correlation of images with their projections onto the span of training."""
+    images = shown.astype(np.float32) / np.float32(255)
+    return np.asarray(pixel_correlation(images, project_onto_span(training, images)))
 
 
 def _ceiling(

@@ -35,6 +35,7 @@ from fmri_jax.pipeline.rows import Rows, write_reconstructions
 from fmri_jax.pipeline.run_record import RunRecord
 from fmri_jax.pipeline.scoring import perceptual_weights, score_run
 from fmri_jax.pipeline.shared_folds import SharedFolds
+from fmri_jax.pipeline.shared_results import UNSHARED, SharedResults
 from fmri_jax.pipeline.workdir import (
     FOLDS_OF,
     claim,
@@ -84,7 +85,7 @@ def run(
     """
     compiled_programs.keep()
     with writing_to(workdir):
-        shared = shared or SharedFolds(limit=0)
+        shared = shared or SharedFolds(limit=0, results=UNSHARED)
         return _run(config, workdir, progress, command, rescore, recording, shared, group)
 
 
@@ -132,7 +133,7 @@ def _run(
     rows, splits = cross_validation.run_folds(*given, begin)
     with record.measure("score"):
         features = feature_diagnostics.read(workdir, len(splits))
-        results = _results(options, recording, rows, splits, features)
+        results = _results(options, recording, rows, splits, features, shared.results)
         collapsed = collapse.notes(workdir, rows)
         results = dataclasses.replace(results, notes=(*results.notes, *collapsed))
     take_back_results(workdir)
@@ -159,17 +160,17 @@ def _results(
     rows: Rows,
     splits: list[Fold],
     folds: list[FoldFeatures],
+    shared: SharedResults,
 ) -> Results:
-    weights = perceptual_weights(options.evaluation)
+    evaluation = options.evaluation
+    weights = shared.once(("weights", evaluation), lambda: perceptual_weights(evaluation))
     n_train = np.concatenate([fold.distractors() for fold in splits])
     names, labels = recording.stimulus_names, Labels.of(recording)
-    results = score_run(rows, names, n_train, options.evaluation, weights, labels)
+    results = score_run(rows, names, n_train, evaluation, weights, labels, shared)
     scored = [registry.metric(name) for name in results.test]
     scored += [registry.EIGHT_NUMBERS[number] for number in results.eight_numbers]
-    found = diagnostics.examine(options, recording, splits, rows, scored)
-    features, remarks = feature_diagnostics.results(
-        folds, rows, options.evaluation, weights, labels
-    )
+    found = diagnostics.examine(options, recording, splits, rows, scored, shared)
+    features, remarks = feature_diagnostics.results(folds, rows, evaluation, weights, labels)
     notes = (*results.notes, *found.notes, *control_notes.of_run(results, rows), *remarks)
     return dataclasses.replace(results, notes=notes, diagnostics=found.numbers, features=features)
 

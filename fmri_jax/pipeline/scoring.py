@@ -21,8 +21,10 @@ from fmri_jax.evaluation.scores import (
     score_images,
     summarise,
 )
+from fmri_jax.evaluation.seen_features import SeenFeatures
 from fmri_jax.pipeline.evidence import UNNAMED, Labels, units
 from fmri_jax.pipeline.rows import METHOD, Rows
+from fmri_jax.pipeline.shared_results import UNSHARED, SharedResults
 
 
 def score_run(
@@ -32,6 +34,7 @@ def score_run(
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
     labels: Labels = UNNAMED,
+    shared: SharedResults = UNSHARED,
 ) -> Results:
     """Scores all rows of a run.
 
@@ -42,6 +45,7 @@ def score_run(
         config: what is scored.
         weights: AlexNet, LPIPS heads and other networks, for the perceptual metrics.
         labels: groups and categories of the images of the recording.
+        shared: what other runs with these weights have scored, as they mostly have the baselines.
 
     Returns:
         The results, without notes and diagnostics.
@@ -53,12 +57,12 @@ def score_run(
         index = np.flatnonzero(rows.split == split)
         part = rows.take(index)
         unit = units(part, labels)
-        results[split] = _per_image(part, METHOD, config, weights, labels)
+        results[split] = _per_image(part, METHOD, config, weights, labels, UNSHARED)
         sets[split] = summarise(results[split], unit, config.n_bootstrap > 0)
         per_image += _by_image(index, part, results[split], stimulus_names, unit)
     test, ours = rows.main_test_set(), results[rows.test_sets()[0]]
     weaker = {
-        name: _per_image(test, name, config, weights, labels)
+        name: _per_image(test, name, config, weights, labels, shared)
         for name in baselines.ordered(set(test.predictions) - {METHOD})
     }
     unit = units(test, labels)
@@ -89,7 +93,8 @@ def perceptual_weights(config: EvaluationConfig) -> PerceptualWeights | None:
     if not config.perceptual:
         return None
     heads = pretrained.load("lpips_alexnet")
-    return PerceptualWeights(pretrained.load("alexnet"), heads, other_networks(config))
+    alexnet, others = pretrained.load("alexnet"), other_networks(config)
+    return PerceptualWeights(alexnet, heads, others, SeenFeatures())
 
 
 def _eight_numbers(
@@ -122,6 +127,7 @@ def _per_image(
     config: EvaluationConfig,
     weights: PerceptualWeights | None,
     labels: Labels,
+    shared: SharedResults,
 ) -> PerImage:
     """Scores one prediction; identification among training images was counted fold by fold."""
     is_test = (rows.split != "train").all()
@@ -130,7 +136,11 @@ def _per_image(
     images = rows.predictions[prediction]
     category = labels.categories
     categories = category[rows.stimulus] if is_test and category is not None else None
-    return score_images(rows.targets, images, None, weights, config, known, means, categories)
+    return shared.once(
+        ("scores", config, weights is None),
+        lambda: score_images(rows.targets, images, None, weights, config, known, means, categories),
+        *(rows.targets, images, known, means, categories),
+    )
 
 
 def _differences(

@@ -16,6 +16,7 @@ from fmri_jax.data.preparation.folds import Fold, PreparationConfig, count_folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.pipeline import recording_identity
 from fmri_jax.pipeline.experiment_config import Experiment
+from fmri_jax.pipeline.shared_results import SharedResults
 
 
 @dataclasses.dataclass
@@ -25,9 +26,11 @@ class SharedFolds:
     Attributes:
         limit: bytes that kept folds may hold beside the images, with what was computed from them;
             0 keeps none. Folds beyond that are prepared again by each run.
+        results: what their scores have in common.
     """
 
     limit: int = 2**30
+    results: SharedResults = dataclasses.field(default_factory=SharedResults)
     _source: Any = None
     _loaded: Recording | None = None
     _recording: Recording | None = None  # that the kept folds are of

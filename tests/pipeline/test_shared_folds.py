@@ -10,7 +10,7 @@ import pytest
 from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.evaluation import baselines
 from fmri_jax.methods.local_decoders import training
-from fmri_jax.pipeline import experiment_config, recording_identity
+from fmri_jax.pipeline import diagnostics, experiment_config, recording_identity, scoring
 from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.shared_folds import SharedFolds, n_bytes
 
@@ -46,7 +46,7 @@ def prepared(shared: SharedFolds, config: dict) -> list:
 
 
 def test_variants_load_prepare_and_solve_once(config, tmp_path, monkeypatch):
-    counts = dict.fromkeys(("load", "ridges", "fit"), 0)
+    counts = dict.fromkeys(("load", "ridges", "fit", "span", "score"), 0)
 
     def count(module, attribute, name):
         original = getattr(module, attribute)
@@ -60,12 +60,20 @@ def test_variants_load_prepare_and_solve_once(config, tmp_path, monkeypatch):
     count(recording_identity, "load", "load")
     count(baselines, "ridges", "ridges")
     count(training, "fit_elements", "fit")
+    count(diagnostics, "project_onto_span", "span")
+    count(scoring, "score_images", "score")
     shared = SharedFolds()
     learned = changed(config, method={"weights": "learned", "n_inner": 2})
     run(config, tmp_path / "equal", progress=False, shared=shared)
-    assert counts == {"load": 1, "ridges": 2, "fit": 2}
+    first = counts.pop("score")
+    assert counts == {"load": 1, "ridges": 2, "fit": 2, "span": 2}
+    counts["score"] = 0
     run(learned, tmp_path / "learned", progress=False, shared=shared)
-    assert counts == {"load": 1, "ridges": 2, "fit": 2 + 2 * 2}  # the inner folds alone are new
+    again = counts.pop("score")
+    # The inner folds alone are new, and images of the method: two sets of its own, and shuffled.
+    assert counts == {"load": 1, "ridges": 2, "fit": 2 + 2 * 2, "span": 2}
+    assert (first, again) == (2 + 6, 2 + 1)
+    counts["score"] = 0
     run(learned, tmp_path / "alone", progress=False)
     assert counts["fit"] == 6 + 2 * 3
     with_others, alone = (
