@@ -1,9 +1,11 @@
 """The smoke experiment end to end, a run killed and resumed, and every mistake in one sentence."""
 
+import contextlib
 import gc
 import json
 import os
 import pathlib
+import shutil
 import weakref
 
 import ml_collections
@@ -99,18 +101,36 @@ def test_the_launcher_prints_the_report_last(finished):
 
 @pytest.fixture
 def recording(tmp_path) -> pathlib.Path:
-    rng = np.random.default_rng(0)
-    path = tmp_path / "mine.npz"
-    np.savez(
-        path,
-        fmri=rng.normal(size=(12, 9)).astype(np.float32),
-        stimulus=np.tile(np.arange(4, dtype=np.int32), 3),
-        images=(rng.random((4, 10, 10, 1)) > 0.5).astype(np.uint8) * 255,
-    )
-    return path
+    write_recording(tmp_path / "mine.npz", seed=0)
+    return tmp_path / "mine.npz"
 
 
-def small_gan(path: pathlib.Path) -> ml_collections.ConfigDict:
+def write_recording(path, seed):
+    rng = np.random.default_rng(seed)
+    images = (rng.random((4, 10, 10, 1)) > 0.5).astype(np.uint8) * 255
+    fmri = rng.normal(size=(12, 9)).astype(np.float32)
+    np.savez(path, fmri=fmri, stimulus=np.tile(np.arange(4, dtype=np.int32), 3), images=images)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> pathlib.Path:
+    """A folder with mine.npz and a finished run of it, `run`; its config names no other folder."""
+    folder = tmp_path_factory.mktemp("small")
+    with contextlib.chdir(folder):
+        write_recording("mine.npz", seed=0)
+        run(small_gan("mine.npz"), folder / "run", progress=False)
+    return folder
+
+
+@pytest.fixture
+def small_run(small, tmp_path, monkeypatch) -> pathlib.Path:
+    """The run in a copy of that folder, from where mine.npz is found."""
+    shutil.copytree(small, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "run"
+
+
+def small_gan(path: pathlib.Path | str) -> ml_collections.ConfigDict:
     config = default_config(method="gan", data="file")
     config.data.path = str(path)
     config.preparation.split = "stimulus"
@@ -139,10 +159,9 @@ def test_a_gan_that_learns_from_crops_is_scored_on_the_middle_of_the_images(reco
         np.testing.assert_array_equal(stored["targets"], whole[:, 2:18, 2:18] / np.float32(255))
 
 
-def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatch):
+def test_folds_that_were_done_are_not_done_again(small_run, tmp_path, monkeypatch):
     """Killed in the third fold, the run goes on there and ends with the same numbers."""
-    config = small_gan(recording)
-    run(config, tmp_path / "whole", progress=False)
+    config = small_gan("mine.npz")
     original, fitted = cross_validation.run_fold, []
 
     def killed(fold, number, *arguments):
@@ -156,14 +175,16 @@ def test_folds_that_were_done_are_not_done_again(recording, tmp_path, monkeypatc
         run(config, tmp_path / "killed", progress=False)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed/folds").iterdir()}
     assert len(kept) == 2
+    phases = json.loads((tmp_path / "killed/run.json").read_text())["phases"]
+    assert {phase["name"] for phase in phases} >= {"load", "prepare", "fit"}
     run(config, tmp_path / "killed", progress=False)
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
     whole, resumed = (
-        dict(np.load(tmp_path / name / "reconstructions.npz")) for name in ("whole", "killed")
+        dict(np.load(tmp_path / name / "reconstructions.npz")) for name in ("run", "killed")
     )
     for key, value in whole.items():
         np.testing.assert_array_equal(value, resumed[key], err_msg=key)
-    scores = json.loads((tmp_path / "whole/scores.json").read_text())
+    scores = json.loads((small_run / "scores.json").read_text())
     assert set(scores["baselines"]) == MADE
     assert "f1" in scores["sets"]["test"] or "accuracy" in scores["sets"]["test"]
 
@@ -184,31 +205,19 @@ def test_one_fold_at_a_time_is_held_in_memory(recording, tmp_path, monkeypatch):
     assert len(responses) > 2
 
 
-def test_a_damaged_fold_file_is_set_aside_and_its_fold_computed_again(recording, tmp_path):
-    config = small_gan(recording)
-    (tmp_path / "run").mkdir()
-    run(config, tmp_path / "run", progress=False)
-    scores = (tmp_path / "run/scores.json").read_bytes()
+def test_a_damaged_fold_file_is_set_aside_and_its_fold_computed_again(small_run):
+    scores = (small_run / "scores.json").read_bytes()
     for name in ("report.html", "SHA256SUMS"):  # one that has not finished has no digests of folds
-        (tmp_path / "run" / name).unlink()
-    (tmp_path / "run/folds/001.npz").write_bytes(b"PK broken")
-    assert run(config, tmp_path / "run", progress=False).exists()
-    assert (tmp_path / "run/scores.json").read_bytes() == scores
-    assert (tmp_path / "run/folds/.001.npz.damaged").read_bytes() == b"PK broken"
+        (small_run / name).unlink()
+    (small_run / "folds/001.npz").write_bytes(b"PK broken")
+    assert run(small_gan("mine.npz"), small_run, progress=False).exists()
+    assert (small_run / "scores.json").read_bytes() == scores
+    assert (small_run / "folds/.001.npz.damaged").read_bytes() == b"PK broken"
 
 
-def write_recording(path, seed):
-    rng = np.random.default_rng(seed)
-    images = (rng.random((4, 10, 10, 1)) > 0.5).astype(np.uint8) * 255
-    fmri = rng.normal(size=(12, 9)).astype(np.float32)
-    np.savez(path, fmri=fmri, stimulus=np.tile(np.arange(4, dtype=np.int32), 3), images=images)
-
-
-def test_another_recording_under_the_same_name_is_refused(tmp_path):
+def test_another_recording_under_the_same_name_is_refused(small_run):
     """Whether the run was stopped or finished; the same content at another time is the same."""
-    path, workdir = tmp_path / "my.npz", tmp_path / "run"
-    write_recording(path, seed=0)
-    page = run(small_gan(path), workdir, progress=False)
+    path, workdir, page = pathlib.Path("mine.npz"), small_run, small_run / "report.html"
     times = {phase["name"] for phase in json.loads((workdir / "run.json").read_text())["phases"]}
     assert times >= {"load", "fit", "score"}
     os.utime(path, ns=(1, 1))
@@ -226,19 +235,14 @@ def test_another_recording_under_the_same_name_is_refused(tmp_path):
     assert run(small_gan(path), workdir, progress=False) == page  # what is finished stays at hand
 
 
-def test_times_are_kept_fold_by_fold(recording, tmp_path):
-    with killed_before_the_second_fold():
-        run(small_gan(recording), tmp_path / "run", progress=False)
-    phases = json.loads((tmp_path / "run/run.json").read_text())["phases"]
-    assert {phase["name"] for phase in phases} >= {"load", "prepare", "fit"}
-
-
 def test_a_refused_command_can_be_corrected_in_its_folder(recording, tmp_path):
     wrong = small_gan(recording)
     wrong.preparation.roi = "V9"
     with pytest.raises(InputError, match="V9"):
         run(wrong, tmp_path / "run", progress=False)
-    assert run(small_gan(recording), tmp_path / "run", progress=False).exists()
+    with killed_before_the_second_fold():
+        run(small_gan(recording), tmp_path / "run", progress=False)
+    assert (tmp_path / "run/folds/000.npz").exists()
 
 
 def test_ranks_among_training_images_can_be_asked_for_by_name(recording, tmp_path):
