@@ -3,7 +3,9 @@
 import os
 import pathlib
 import signal
+import sys
 import time
+import types
 
 import pytest
 
@@ -52,6 +54,37 @@ def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
     if shared:
         environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     assert executors._in_new_process(*given[0]) == str(environ)
+
+
+def test_an_array_tells_of_each_task_what_came_of_it(tmp_path, monkeypatch):
+    """One was completed, one rejected, and of one the node was lost; in the order of the tasks."""
+    given = {}
+
+    def lost():
+        raise RuntimeError("Job 7 ended.\n\nsee its log: /logs/7.err")
+
+    class Queue:
+        def __init__(self, folder, cluster):
+            given.update(folder=folder, cluster=cluster)
+
+        def update_parameters(self, **options):
+            given.update(options)
+
+        def map_array(self, run, tasks):
+            given["tasks"] = tasks
+            results = (lambda: "", lambda: "ROI 'V9' does not exist.", lost)
+            return [types.SimpleNamespace(result=result) for result in results]
+
+    monkeypatch.setitem(sys.modules, "submitit", types.SimpleNamespace(AutoExecutor=Queue))
+    todo = [Task(name, {}, tmp_path / name) for name in "abc"]
+    problems = executor(1, "slurm_partition=gpu timeout_min=5", tmp_path)(todo)
+    assert problems == [
+        "",
+        "ROI 'V9' does not exist.",
+        "RuntimeError Job 7 ended. see its log: /logs/7.err",
+    ]
+    expected = {"folder": tmp_path / "slurm", "cluster": "slurm", "tasks": todo}
+    assert given == {**expected, "slurm_partition": "gpu", "timeout_min": 5}
 
 
 class Killed(dict):
