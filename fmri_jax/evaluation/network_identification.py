@@ -63,8 +63,11 @@ def identification(
     candidate_ids, first = np.unique(own_ids, return_index=True)
     if len(first) < 2:
         return {}
-    features_of = functools.partial(_features, params, network=network, size=size)
     which = network, size
+
+    def features_of(images: np.ndarray) -> dict[str, jax.Array]:
+        # Also where JAX has float64, in which convolutions on CPU are slow.
+        return _features(params, images.astype(np.float32), network, size)
 
     def true_features(images: np.ndarray) -> dict[str, jax.Array]:
         found = features_of(images) if seen is None else seen.of(which, features_of, images)

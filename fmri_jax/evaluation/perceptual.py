@@ -120,7 +120,8 @@ def perceptual_values(
     candidate_ids, first = np.unique(own_ids, return_index=True)
 
     def activations(images: np.ndarray) -> dict[str, jax.Array]:
-        return _activations(weights.alexnet, images, size)
+        # Also where JAX has float64, in which convolutions on CPU are slow.
+        return _activations(weights.alexnet, images.astype(np.float32), size)
 
     def compare(own: np.ndarray, decoded: np.ndarray, ids: np.ndarray) -> Any:
         heads = weights.lpips_heads

@@ -9,7 +9,7 @@ import skimage.data
 
 from fmri_jax import evaluation, pretrained
 from fmri_jax.errors import InputError
-from fmri_jax.evaluation import perceptual
+from fmri_jax.evaluation import network_identification, perceptual
 from fmri_jax.evaluation.perceptual import PerceptualWeights
 
 torch = pytest.importorskip("torch")
@@ -151,3 +151,24 @@ def test_the_one_entry_scores_perception_where_weights_are_given(weights, crops)
         assert found[name] == pytest.approx(parts[name].mean())
     off = evaluation.EvaluationConfig(perceptual=False)
     assert not set(parts) & set(evaluation.score(crops, decoded, weights=weights, config=off))
+
+
+@pytest.mark.parametrize("program", ["perceptual._activations", "network_identification._features"])
+def test_networks_run_in_float32_also_where_jax_has_float64(monkeypatch, program):
+    """In float64 their convolutions are slow on CPU; images that users bring often have it."""
+
+    class Reached(Exception):
+        pass
+
+    def reached(params, images, *given):
+        assert images.dtype == np.float32
+        raise Reached
+
+    monkeypatch.setattr(f"fmri_jax.evaluation.{program}", reached)
+    images = np.random.default_rng(0).random((3, 8, 8, 3))
+    assert images.dtype == np.float64
+    with pytest.raises(Reached):
+        if program.startswith("perceptual"):
+            perceptual.perceptual_values(images, images, PerceptualWeights({}, ()))
+        else:
+            network_identification.identification("efficientnet_lite0", {}, images, images)
