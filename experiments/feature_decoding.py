@@ -67,6 +67,9 @@ def _macaque_v4():
     config.preparation.average_repeats = "all"
     config.preparation.noise_scaling = False
     config.preparation.transform = "sqrt"  # counts are the noisier the larger they are
+    config.preparation.kernel = "gaussian"  # few units, many photographs
+    config.method.select = "inner"
+    config.method.n_steps, config.method.learning_rate = 50, 0.03
     return config
 
 
