@@ -4,6 +4,7 @@ Each child calls one function within limits and writes what it returns.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import select
@@ -21,6 +22,9 @@ from fmri_jax.apart_process import CODE, LENGTH
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
+LIBRARIES = {"PIL", "bids", "h5py", "nibabel", "nilearn", "pandas", "scipy", "sklearn", "tqdm"}
+_MOST_SAID = 2**20  # bytes
+
 
 def serve(descriptor: int) -> None:
     """Takes requests from a socket until its other end is closed, and answers each in a fork."""
@@ -36,12 +40,13 @@ def serve(descriptor: int) -> None:
             if sys.platform != "linux":  # where a fork is safe
                 _complete(request, descriptors)
                 return
-            code = _in_a_fork(request, descriptors, connection)
+            ended = _in_a_fork(request, descriptors, connection)
             for each in descriptors:
                 os.close(each)
-            if code is None:
+            if ended is None:
                 return
-            connection.sendall(CODE.pack(code))
+            connection.sendall(CODE.pack(ended[0]))
+            _import(ended[1])  # while the parent goes on
 
 
 def _import_readers(request: dict[str, Any]) -> None:
@@ -59,12 +64,20 @@ def _received(connection: socket.socket, length: int) -> dict[str, Any]:
     return json.loads(content)
 
 
+def _import(names: list[str]) -> None:
+    """Imports what a child has imported, of libraries that readers import where they need them."""
+    for name in names:
+        if name.partition(".")[0] in LIBRARIES:
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
+
+
 def _in_a_fork(
     request: dict[str, Any], descriptors: list[int], connection: socket.socket
-) -> int | None:
-    """The exit code of a child that answers; None if the parent has ended meanwhile."""
+) -> tuple[int, list[str]] | None:
+    """Exit code of a child that answers, and modules it imported; None if the parent has ended."""
     waiting, alive = os.pipe()
-    this = os.getpid()
+    this, known = os.getpid(), set(sys.modules)
     child = os.fork()
     if child == 0:
         code = 1
@@ -72,6 +85,7 @@ def _in_a_fork(
             end_with_parent(this)
             connection.close()
             _complete(request, descriptors)
+            os.write(alive, "\n".join(name for name in sys.modules if name not in known).encode())
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -79,13 +93,25 @@ def _in_a_fork(
             sys.stderr.flush()
             os._exit(code)
     os.close(alive)  # the child has it, until it ends
-    ready, *_ = select.select([waiting, connection.fileno()], [], [])
+    names, closed = _said(waiting, connection)
     os.close(waiting)
-    closed = connection.fileno() in ready  # nobody asks anything before there is an answer
     if closed:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return None if closed else os.waitstatus_to_exitcode(status)
+    return None if closed else (os.waitstatus_to_exitcode(status), names)
+
+
+def _said(waiting: int, connection: socket.socket) -> tuple[list[str], bool]:
+    """What a child writes until it ends, line by line, or until the parent closes the socket."""
+    text = b""
+    while True:
+        ready, *_ = select.select([waiting, connection.fileno()], [], [])
+        if connection.fileno() in ready:  # nobody asks anything before there is an answer
+            return [], True
+        part = os.read(waiting, 2**16)
+        if not part:
+            return text.decode(errors="replace").split("\n"), False
+        text += part[: max(0, _MOST_SAID - len(text))]
 
 
 def _complete(request: dict[str, Any], descriptors: list[int]) -> None:

@@ -51,6 +51,13 @@ def place():
     return [os.getppid(), os.getcwd(), os.environ.get("FMRI_JAX_TEST"), sys.path[-1]]
 
 
+def imports():
+    known = "scipy.io" in sys.modules
+    import scipy.io  # noqa: F401
+
+    return known
+
+
 def waits(path):
     with open(path, "w") as stream:
         stream.write(f"{os.getppid()} {os.getpid()}")
@@ -165,6 +172,10 @@ def test_one_process_is_kept_for_all_calls(new_process, monkeypatch, tmp_path):
     assert where()[0] == kept
     with ThreadPoolExecutor(4) as threads:
         assert {each.result()[0] for each in [threads.submit(where) for _ in range(8)]} == {kept}
+
+
+def test_what_a_child_imports_is_there_for_the_next(new_process):
+    assert [apart.call(f"{HERE}:imports", "a file", 0) for _ in range(2)] == [False, True]
 
 
 def test_a_process_that_was_killed_is_started_again(new_process):
