@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fmri_jax import apart, apart_memory
-from fmri_jax.apart_process import CODE, LENGTH
+from fmri_jax.apart_process import CODE, FORKS, LENGTH
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
@@ -26,10 +26,18 @@ LIBRARIES = {"PIL", "bids", "h5py", "nibabel", "nilearn", "pandas", "scipy", "sk
 _MOST_SAID = 2**20  # bytes
 
 
-def serve(descriptor: int) -> None:
-    """Takes requests from a socket until its other end is closed, and answers each in a fork."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent has it, and closes the socket
+def serve(descriptor: int, parent: int) -> None:
+    """Takes requests from a socket until its other end is closed, and answers each in a fork.
+
+    Args:
+        descriptor: of the socket.
+        parent: the process number at its other end.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a parent that ignores it hands that down
+    if not FORKS:
+        end_with_parent(parent)
     with socket.socket(fileno=descriptor) as connection:
+        connection.setblocking(True)
         while True:
             head, descriptors, *_ = socket.recv_fds(connection, LENGTH.size, 2)
             if len(head) < LENGTH.size:
@@ -37,7 +45,7 @@ def serve(descriptor: int) -> None:
             request = _received(connection, LENGTH.unpack(head)[0])
             sys.path[:] = request["paths"]
             _import_readers(request)
-            if sys.platform != "linux":  # where a fork is safe
+            if not FORKS:
                 _complete(request, descriptors)
                 return
             ended = _in_a_fork(request, descriptors, connection)
@@ -90,10 +98,11 @@ def _in_a_fork(
         except BaseException:
             traceback.print_exc()
         finally:
-            sys.stderr.flush()
+            with contextlib.suppress(BaseException):  # there may be no standard error
+                sys.stderr.flush()
             os._exit(code)
     os.close(alive)  # the child has it, until it ends
-    names, closed = _said(waiting, connection)
+    names, closed = _said(waiting, connection, child)
     os.close(waiting)
     if closed:
         os.kill(child, signal.SIGKILL)
@@ -101,17 +110,23 @@ def _in_a_fork(
     return None if closed else (os.waitstatus_to_exitcode(status), names)
 
 
-def _said(waiting: int, connection: socket.socket) -> tuple[list[str], bool]:
+def _said(waiting: int, connection: socket.socket, child: int) -> tuple[list[str], bool]:
     """What a child writes until it ends, line by line, or until the parent closes the socket."""
-    text = b""
-    while True:
-        ready, *_ = select.select([waiting, connection.fileno()], [], [])
-        if connection.fileno() in ready:  # nobody asks anything before there is an answer
-            return [], True
-        part = os.read(waiting, 2**16)
-        if not part:
-            return text.decode(errors="replace").split("\n"), False
-        text += part[: max(0, _MOST_SAID - len(text))]
+    text, watched = b"", [waiting, connection.fileno()]
+    with contextlib.suppress(AttributeError, OSError):  # of an older system: the pipe alone says it
+        watched.append(os.pidfd_open(child))  # what it has started may hold the pipe
+    try:
+        while True:
+            ready, *_ = select.select(watched, [], [])
+            if connection.fileno() in ready:  # nobody asks anything before there is an answer
+                return [], True
+            part = os.read(waiting, 2**16) if waiting in ready else b""
+            if not part:
+                return text.decode(errors="replace").split("\n"), False
+            text += part[: max(0, _MOST_SAID - len(text))]
+    finally:
+        for each in watched[2:]:
+            os.close(each)
 
 
 def _complete(request: dict[str, Any], descriptors: list[int]) -> None:
@@ -122,8 +137,10 @@ def _complete(request: dict[str, Any], descriptors: list[int]) -> None:
     os.environ.clear()
     # This process reads everything itself.
     os.environ.update(request["environment"] | {"FMRI_JAX_READ_APART": "0"})
-    with contextlib.suppress(OSError):  # removed: whoever opens something there says so
+    try:
         os.chdir(request["folder"])
+    except OSError:  # removed: nothing is found by a relative path
+        os.chdir("/")
     apart_memory.share(descriptor)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,6 +57,13 @@ def imports():
     import scipy.io  # noqa: F401
 
     return known
+
+
+def leaves_a_fork():
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    return "ended"
 
 
 def waits(path):
@@ -212,3 +220,35 @@ def test_what_ends_this_process_ends_what_it_started(tmp_path, sent):
         assert ("KeyboardInterrupt" in process.communicate()[1]) == (sent == signal.SIGINT)
     assert process.returncode == -sent
     assert all(gone(int(each)) for each in path.read_text().split())
+
+
+def test_a_closed_standard_error_changes_nothing():
+    call = f"from fmri_jax import apart; print(apart.call('{HERE}:place', 'a file', 0)[1])"
+    environment = os.environ | {"FMRI_JAX_READ_APART": "1"}
+    closed = [
+        sys.executable,
+        "-c",
+        "import os, sys; os.close(2); os.execv(sys.argv[1], sys.argv[1:])",
+    ]
+    command = [*closed, sys.executable, "-c", f"{call}; {call}"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.splitlines() == [os.getcwd()] * 2
+
+
+def test_a_default_timeout_of_sockets_is_not_that_of_a_reading(new_process):
+    socket.setdefaulttimeout(0.01)
+    try:
+        assert where()[0] == where()[0]
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def test_what_a_child_has_started_keeps_nobody_waiting(new_process):
+    assert apart.call(f"{HERE}:leaves_a_fork", "a file", 0) == "ended"
+
+
+def test_a_process_that_cannot_be_started_is_one_message(new_process, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    apart_process.prepare()
+    with pytest.raises(InputError, match="expected room for two more processes"):
+        where()

@@ -68,7 +68,7 @@ def fit(rows: np.ndarray, gram: np.ndarray) -> KernelComponents:
     """
     distances = _squared_distances(rows, rows)
     scale = np.sqrt(distances.sum() / max(1, len(rows) * (len(rows) - 1)))
-    if not scale > 0:
+    if not scale > 1e-6 * np.sqrt(np.mean(np.square(rows, dtype=np.float64)) * rows.shape[1]):
         raise InputError(
             "config.preparation.kernel is 'gaussian' and the responses of all training stimuli are "
             "the same: expected two stimuli or more that differ."
@@ -97,7 +97,11 @@ def _decompose(kernel: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with threadpool_limits(1, "blas"):  # beside XLA's threads those of BLAS wait for one another
         variance, vectors = np.linalg.eigh(kernel - mean - mean[:, None] + mean.mean())
     kept = variance > _RANK * variance[-1]
-    return mean, vectors[:, kept], variance[kept]
+    vectors = vectors[:, kept]
+    # Libraries choose signs as they like, and a fold may be prepared again on another computer.
+    largest = np.abs(vectors).argmax(axis=0)
+    vectors = vectors * np.sign(vectors[largest, np.arange(vectors.shape[1])])
+    return mean, vectors, variance[kept]
 
 
 def _least_error(found: tuple[np.ndarray, np.ndarray, np.ndarray], gram: jnp.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold, Trials
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import bottleneck, dual_ridge, kernel
 from fmri_jax.pipeline.experiment_config import Experiment
@@ -24,7 +25,8 @@ def narrowed(options: Experiment, fold: Fold) -> Fold:
     targets counts alike.
 
     Raises:
-        InputError: training allows fewer numbers.
+        InputError: training allows fewer numbers, or has several trials of a stimulus, which a
+            kernel does not take.
     """
     preparation = options.preparation
     if preparation.bottleneck is None and preparation.kernel == "linear":
@@ -37,6 +39,12 @@ def narrowed(options: Experiment, fold: Fold) -> Fold:
         gram += products / max(np.trace(products), 1e-300)
     replace: bottleneck.Bottleneck | kernel.KernelComponents
     if preparation.bottleneck is None:
+        if len(rows) < len(row):  # single trials lie elsewhere than averages
+            raise InputError(
+                f"config.preparation.kernel is {preparation.kernel!r} and training has {len(row)} "
+                f"trials of {len(rows)} stimuli: expected one average of each; set "
+                "config.preparation.average_repeats to 'all'."
+            )
         replace = kernel.fit(rows, gram)
         codes = replace(fold.train.fmri)
     else:

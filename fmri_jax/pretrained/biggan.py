@@ -85,7 +85,7 @@ def _shapes(network: "nn.Module", *given: Any) -> Shapes:
         variables: Any = jax.eval_shape(network.init, jax.random.key(0), *given)
         return {name: leaf.shape for name, leaf in rules.flatten(variables).items()}
 
-    return kept_shapes.kept(network, given, trace)
+    return kept_shapes.kept(network, given, "variables", trace)
 
 
 @functools.cache

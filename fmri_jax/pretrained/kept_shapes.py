@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def kept(network: "nn.Module", given: tuple[Any, ...], trace: Callable[[], Shapes]) -> Shapes:
+def kept(
+    network: "nn.Module", given: tuple[Any, ...], kind: str, trace: Callable[[], Shapes]
+) -> Shapes:
     """The shapes that were traced before, or else those of `trace`, which are kept.
 
     Args:
         network: of this package; those of others, whose code may change, are traced each time.
         given: what it is called with, as `jax.ShapeDtypeStruct`s and numbers in tuples.
+        kind: which of its variables `trace` takes.
         trace: gives parameter name -> shape.
     """
-    path = _path(network, given)
+    path = _path(network, given, kind)
     if path is None:
         return trace()
     found = _read(path)
@@ -38,7 +41,7 @@ def kept(network: "nn.Module", given: tuple[Any, ...], trace: Callable[[], Shape
     return found
 
 
-def _path(network: "nn.Module", given: tuple[Any, ...]) -> pathlib.Path | None:
+def _path(network: "nn.Module", given: tuple[Any, ...], kind: str) -> pathlib.Path | None:
     """The file of a network, named by all that its shapes depend on; None where none is kept."""
     import flax
     import jax
@@ -46,14 +49,21 @@ def _path(network: "nn.Module", given: tuple[Any, ...]) -> pathlib.Path | None:
     from fmri_jax import digests, networks
     from fmri_jax.networks import conv
 
-    kind = type(network)
+    network_type = type(network)
     names = {field.name for field in dataclasses.fields(network)} - {"parent", "name"}
     options = {name: getattr(network, name) for name in sorted(names)}
-    own = kind.__module__.startswith(f"{networks.__name__}.")
+    own = network_type.__module__.startswith(f"{networks.__name__}.")
     if not own or any(map(callable, options.values())):  # a function is not told by its name
         return None
     code = digests.of_code(networks, conv)
-    about = [kind.__module__, kind.__qualname__, repr(options), repr(given), code]
+    about = [
+        network_type.__module__,
+        network_type.__qualname__,
+        repr(options),
+        repr(given),
+        kind,
+        code,
+    ]
     about += [flax.__version__, jax.__version__]
     name = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
     try:

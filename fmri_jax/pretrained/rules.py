@@ -155,7 +155,7 @@ def _traced_shapes(network: "nn.Module", given: tuple[Any, ...]) -> Shapes:
         variables = jax.eval_shape(network.init, jax.random.key(0), *given)
         return {name: leaf.shape for name, leaf in flatten(variables["params"]).items()}
 
-    return kept_shapes.kept(network, given, trace)
+    return kept_shapes.kept(network, given, "params", trace)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -96,6 +96,11 @@ def test_what_excludes_a_kernel_is_rejected(others: dict[str, object], message: 
         PreparationConfig(kernel="gaussian", **others)  # type: ignore[arg-type]
 
 
+def test_a_kernel_of_single_trials_is_rejected(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(InputError, match="44 trials of 22 stimuli: expected one average of each"):
+        run_of(tmp_path, None, kernel="gaussian", noise_scaling=False)
+
+
 def test_a_bottleneck_of_nothing_is_rejected() -> None:
     with pytest.raises(InputError, match="bottleneck is -1"):
         PreparationConfig(bottleneck=-1)
