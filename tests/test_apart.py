@@ -209,7 +209,10 @@ def test_a_fork_of_this_process_has_a_process_of_its_own(new_process):
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_what_ends_this_process_ends_what_it_started(tmp_path, sent):
     path = tmp_path / "processes"
-    call = f"from fmri_jax import apart; apart.call('{HERE}:waits', 'a file', 0, path='{path}')"
+    call = (  # shells let what they start in the background ignore Ctrl-C
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        f"from fmri_jax import apart; apart.call('{HERE}:waits', 'a file', 0, path='{path}')"
+    )
     environment = os.environ | {"FMRI_JAX_READ_APART": "1"}
     with subprocess.Popen(
         [sys.executable, "-c", call], env=environment, stderr=subprocess.PIPE, text=True
@@ -217,7 +220,8 @@ def test_what_ends_this_process_ends_what_it_started(tmp_path, sent):
         while not (path.exists() and " " in path.read_text()):
             time.sleep(0.01)
         process.send_signal(sent)
-        assert ("KeyboardInterrupt" in process.communicate()[1]) == (sent == signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        assert ("KeyboardInterrupt" in said) == (sent == signal.SIGINT)
     assert process.returncode == -sent
     assert all(gone(int(each)) for each in path.read_text().split())
 
