@@ -67,7 +67,7 @@ def identification(
 
     def features_of(images: np.ndarray) -> dict[str, jax.Array]:
         # Also where JAX has float64, in which convolutions on CPU are slow.
-        return _features(params, images.astype(np.float32), network, size)
+        return _features(params, images.astype(np.float32), network=network, size=size)
 
     def true_features(images: np.ndarray) -> dict[str, jax.Array]:
         found = features_of(images) if seen is None else seen.of(which, features_of, images)

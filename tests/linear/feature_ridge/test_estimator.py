@@ -62,7 +62,7 @@ def test_units_over_devices_are_those_of_one(n_voxels, alpha):
     for n_devices in (4, None):
         several = FeatureRidge(n_voxels, alpha, n_devices=n_devices).fit(X, Y, stimulus)
         assert several.alpha_ == pytest.approx(one.alpha_, rel=1e-6)
-        np.testing.assert_allclose(several.predict(X), one.predict(X), atol=1e-5)
+        np.testing.assert_allclose(several.predict(X), one.predict(X), rtol=1e-5, atol=1e-5)
 
 
 def test_a_grid_search_over_whole_stimuli():
