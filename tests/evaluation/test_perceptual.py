@@ -160,7 +160,7 @@ def test_networks_run_in_float32_also_where_jax_has_float64(monkeypatch, program
     class Reached(Exception):
         pass
 
-    def reached(params, images, *given):
+    def reached(params, images, *given, **options):
         assert images.dtype == np.float32
         raise Reached
 
