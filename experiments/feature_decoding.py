@@ -63,6 +63,7 @@ def _macaque_v4():
         "training."
     )
     config.data.path = "$FMRI_JAX_DATA/macaque_v4_pe_201025.npz"
+    config.data.file.modality = "spikes"  # the file does not say
     config.preparation.split = "run"
     config.preparation.average_repeats = "all"
     config.preparation.noise_scaling = False

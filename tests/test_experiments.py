@@ -121,3 +121,9 @@ def test_unlabelled_photographs_are_all_that_differs():
         assert some["preparation"]["unlabelled_features"] == "efficientnet_lite0"
     assert some["method"] == experiment_files.load("gan_vc:refined").method.to_dict()
     assert none["data"]["name"] == "virtual_subject"
+
+
+@pytest.mark.parametrize("name", ["feature_decoding", "brain_diffuser", "ic_gan", "unlabelled"])
+def test_spikes_are_called_spikes(name):
+    """The file of macaque V4 does not say what was recorded."""
+    assert experiment_files.load(f"{name}:macaque_v4").data.file.modality == "spikes"
