@@ -46,7 +46,7 @@ def get_config(arg: str = ""):
     if method:
         config.method = load(method).method
     config.title = "Photographs that nobody viewed, in training"
-    config.preparation.update(split)
+    config.preparation.update(split, kernel="linear")  # which simulated trials would widen
     config.preparation.unlabelled = PHOTOGRAPHS
     # The simulated subject's higher areas are made of AlexNet, which would predict them too well.
     config.preparation.unlabelled_features = "efficientnet_lite0"
