@@ -22,8 +22,9 @@ from fmri_jax.apart_process import CODE, FORKS, LENGTH
 from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
+# That readers import where they need them.
 LIBRARIES = {"PIL", "bids", "h5py", "nibabel", "nilearn", "pandas", "scipy", "sklearn", "tqdm"}
-_MOST_SAID = 2**20  # bytes
+_LONGEST = 2**12  # bytes of a module's name
 
 
 def serve(descriptor: int, parent: int) -> None:
@@ -48,13 +49,12 @@ def serve(descriptor: int, parent: int) -> None:
             if not FORKS:
                 _complete(request, descriptors)
                 return
-            ended = _in_a_fork(request, descriptors, connection)
+            code = _in_a_fork(request, descriptors, connection)
             for each in descriptors:
                 os.close(each)
-            if ended is None:
+            if code is None:
                 return
-            connection.sendall(CODE.pack(ended[0]))
-            _import(ended[1])  # while the parent goes on
+            connection.sendall(CODE.pack(code))
 
 
 def _import_readers(request: dict[str, Any]) -> None:
@@ -72,28 +72,31 @@ def _received(connection: socket.socket, length: int) -> dict[str, Any]:
     return json.loads(content)
 
 
-def _import(names: list[str]) -> None:
-    """Imports what a child has imported, of libraries that readers import where they need them."""
-    for name in names:
-        if name.partition(".")[0] in LIBRARIES:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
+class _Imports:
+    """First of the finders of modules in a child: says what is imported, and finds nothing."""
+
+    def __init__(self, descriptor: int):
+        self._descriptor = descriptor
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        """Writes the name, a line."""
+        os.write(self._descriptor, f"{name}\n".encode())
 
 
 def _in_a_fork(
     request: dict[str, Any], descriptors: list[int], connection: socket.socket
-) -> tuple[int, list[str]] | None:
-    """Exit code of a child that answers, and modules it imported; None if the parent has ended."""
+) -> int | None:
+    """The exit code of a child that answers; None if the parent has ended meanwhile."""
     waiting, alive = os.pipe()
-    this, known = os.getpid(), set(sys.modules)
+    this = os.getpid()
     child = os.fork()
     if child == 0:
         code = 1
         try:
             end_with_parent(this)
             connection.close()
+            sys.meta_path.insert(0, _Imports(alive))
             _complete(request, descriptors)
-            os.write(alive, "\n".join(name for name in sys.modules if name not in known).encode())
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -102,28 +105,36 @@ def _in_a_fork(
                 sys.stderr.flush()
             os._exit(code)
     os.close(alive)  # the child has it, until it ends
-    names, closed = _said(waiting, connection, child)
+    closed = _accompanied(waiting, connection, child)
     os.close(waiting)
     if closed:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return None if closed else (os.waitstatus_to_exitcode(status), names)
+    return None if closed else os.waitstatus_to_exitcode(status)
 
 
-def _said(waiting: int, connection: socket.socket, child: int) -> tuple[list[str], bool]:
-    """What a child writes until it ends, line by line, or until the parent closes the socket."""
-    text, watched = b"", [waiting, connection.fileno()]
+def _accompanied(waiting: int, connection: socket.socket, child: int) -> bool:
+    """Imports what a child imports, to have it for the next, until it ends.
+
+    Returns:
+        Whether the parent has closed the socket before.
+    """
+    watched, names = [waiting, connection.fileno()], b""
     with contextlib.suppress(AttributeError, OSError):  # of an older system: the pipe alone says it
         watched.append(os.pidfd_open(child))  # what it has started may hold the pipe
     try:
         while True:
             ready, *_ = select.select(watched, [], [])
             if connection.fileno() in ready:  # nobody asks anything before there is an answer
-                return [], True
-            part = os.read(waiting, 2**16) if waiting in ready else b""
+                return True
+            part = os.read(waiting, 2**12) if waiting in ready else b""
             if not part:
-                return text.decode(errors="replace").split("\n"), False
-            text += part[: max(0, _MOST_SAID - len(text))]
+                return False
+            *whole, names = (names[-_LONGEST:] + part).split(b"\n")
+            for name in whole:
+                with contextlib.suppress(Exception):
+                    if name.partition(b".")[0].decode() in LIBRARIES:  # a child is not trusted
+                        importlib.import_module(name.decode())
     finally:
         for each in watched[2:]:
             os.close(each)

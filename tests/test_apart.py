@@ -186,6 +186,12 @@ def test_what_a_child_imports_is_there_for_the_next(new_process):
     assert [apart.call(f"{HERE}:imports", "a file", 0) for _ in range(2)] == [False, True]
 
 
+def test_what_hdf5_is_told_counts_from_the_next_call(new_process, monkeypatch):
+    kept = where()[0]
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "FALSE")
+    assert where()[0] != kept
+
+
 def test_a_process_that_was_killed_is_started_again(new_process):
     kept = where()[0]
     os.kill(kept, signal.SIGKILL)
