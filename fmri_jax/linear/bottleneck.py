@@ -16,6 +16,7 @@ References:
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +36,7 @@ class Bottleneck:
         directions: (voxels, k).
     """
 
+    KIND: ClassVar[str] = "bottleneck"
     mean: np.ndarray
     directions: np.ndarray
 

@@ -17,6 +17,7 @@ References:
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -42,6 +43,7 @@ class KernelComponents:
         width: () of the kernel.
     """
 
+    KIND: ClassVar[str] = "kernel"
     rows: np.ndarray
     mean: np.ndarray
     directions: np.ndarray
@@ -119,6 +121,7 @@ def _gaussian(squared: np.ndarray, width: float) -> np.ndarray:
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(n, voxels), (m, voxels) -> (n, m) float64."""
+    from sklearn.metrics.pairwise import euclidean_distances  # slow to import
+
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    found = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.maximum(found, 0)
+    return np.asarray(euclidean_distances(a, b, squared=True))

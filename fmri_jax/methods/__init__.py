@@ -10,7 +10,7 @@ whose features it was trained to match, which makes metrics that use them circul
 `stays_in_span(config) -> bool`, whether all it makes are weighted sums of its training images.
 
 `decoded_targets(config, trials, seen)` -> name: (stimuli, ...), what it decodes of the training
-images `seen`, for a bottleneck in front of it (`config.preparation.bottleneck`); pixels by default.
+images `seen`, for a bottleneck or a kernel in front of it (`linear.recodings`); pixels by default.
 
 `takes_simulated(config) -> bool` tells whether simulated trials of photographs that nobody viewed
 (`config.preparation.unlabelled`) may be mixed with the trials that it is fitted to; True without.

@@ -17,8 +17,7 @@ from fmri_jax.data.preparation.transform import transformed
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
-from fmri_jax.linear.bottleneck import Bottleneck
-from fmri_jax.linear.kernel import KernelComponents
+from fmri_jax.linear.recodings import Recoding
 
 if TYPE_CHECKING:
     from fmri_jax.methods import Reconstructor
@@ -58,7 +57,7 @@ class Decoder:
         training_repeats: recorded trials that a training row averages, their harmonic mean.
         noise_scaling: whether averages of more trials than that are enlarged to the noise level of
             training.
-        bottleneck: standardised responses -> the numbers, of a bottleneck or a kernel, that the
+        recoding: standardised responses -> the numbers, of a bottleneck or a kernel, that the
             reconstructor takes; None: it takes responses.
         seen: (images, 16) uint8, `digests` of the images that training showed; None where they were
             not kept.
@@ -71,7 +70,7 @@ class Decoder:
     training_repeats: float = 1.0
     noise_scaling: bool = True
     seen: np.ndarray | None = None
-    bottleneck: Bottleneck | KernelComponents | None = None
+    recoding: Recoding | None = None
 
     @property
     def n_voxels(self) -> int:
@@ -131,7 +130,7 @@ class Decoder:
 
         if not len(prepared):
             return np.empty((0, *self.image_shape), np.float32)
-        given = prepared if self.bottleneck is None else self.bottleneck(prepared)
+        given = prepared if self.recoding is None else self.recoding(prepared)
         return np.asarray(self.reconstructor.reconstruct(jnp.asarray(given)), np.float32)
 
     def standardise(self, fmri: Any, repeats: Any = None) -> np.ndarray:

@@ -11,8 +11,7 @@ from fmri_jax.data.preparation.standardise import VoxelScale
 from fmri_jax.data.recording import Recording
 from fmri_jax.errors import InputError
 from fmri_jax.files import place
-from fmri_jax.linear.bottleneck import Bottleneck
-from fmri_jax.linear.kernel import KernelComponents
+from fmri_jax.linear import recodings
 from fmri_jax.methods.decoder import About, Decoder, check_subject
 from fmri_jax.model_files import ModelFiles
 
@@ -70,9 +69,8 @@ def _arrays(decoder: Decoder) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     for name in ("voxels", "seen"):
         if (value := getattr(decoder, name)) is not None:
             arrays[name] = value
-    if decoder.bottleneck is not None:
-        kind = "kernel" if isinstance(decoder.bottleneck, KernelComponents) else "bottleneck"
-        arrays |= {f"{kind}_{name}": a for name, a in vars(decoder.bottleneck).items()}
+    if (recoding := decoder.recoding) is not None:
+        arrays |= {f"{recoding.KIND}_{name}": a for name, a in vars(recoding).items()}
     return arrays, options
 
 
@@ -84,12 +82,11 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
     }
     about = About(**{field.name: content[field.name] for field in dataclasses.fields(About)})
     mean, std, constant = (arrays[f"voxel_{name}"] for name in ("mean", "std", "constant"))
-    narrow: Bottleneck | KernelComponents | None = None
-    if "bottleneck_directions" in arrays:
-        narrow = Bottleneck(arrays["bottleneck_mean"], arrays["bottleneck_directions"])
-    if "kernel_directions" in arrays:
-        names = ("rows", "mean", "directions", "width")
-        narrow = KernelComponents(*(arrays[f"kernel_{name}"] for name in names))
+    recoding = None
+    for kind, made in recodings.BY_KIND.items():
+        if f"{kind}_directions" in arrays:
+            names = [field.name for field in dataclasses.fields(made)]
+            recoding = made(**{name: arrays[f"{kind}_{name}"] for name in names})
     return Decoder(
         reconstructor=methods.package(about.method).restore(model, content["model"]),
         scale=VoxelScale(mean, std, constant, keep_offset=content["keep_offset"]),
@@ -98,7 +95,7 @@ def _restored(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> Decoder
         training_repeats=content["training_repeats"],
         noise_scaling=content["noise_scaling"],
         seen=arrays.get("seen"),
-        bottleneck=narrow,
+        recoding=recoding,
     )
 
 

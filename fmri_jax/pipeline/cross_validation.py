@@ -20,7 +20,6 @@ from fmri_jax.evaluation.baselines import BASELINES, FoldContext
 from fmri_jax.files import set_aside
 from fmri_jax.methods import Method, Reconstructor, RunContext
 from fmri_jax.pipeline import (
-    bottleneck,
     decoders,
     diagnostics,
     experiment_config,
@@ -29,6 +28,7 @@ from fmri_jax.pipeline import (
     fold_costs,
     fold_images,
     foresight,
+    recoding,
     rows,
     unlabelled,
 )
@@ -102,7 +102,7 @@ def run_folds(
     began, before = time.perf_counter(), foresight.n_bytes(record.workdir)
     for number in range(n_folds):
         with record.measure("prepare"):
-            fold = bottleneck.narrowed(options, next(prepared))
+            fold = recoding.recoded(options, next(prepared))
         if number == 0:
             experiment_config.check_images(options.evaluation, fold, n_folds)
         context = RunContext(

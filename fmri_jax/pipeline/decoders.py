@@ -84,7 +84,7 @@ def assemble(
         voxels=fold.voxels,
         training_repeats=fold.training_repeats,
         noise_scaling=preparation.noise_scaling,
-        bottleneck=fold.bottleneck,
+        recoding=fold.recoding,
         seen=image_digests(fold.train.images[np.unique(fold.train.stimulus)]),
     )
 

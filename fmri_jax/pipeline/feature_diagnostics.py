@@ -19,7 +19,6 @@ from fmri_jax.evaluation.perceptual import PerceptualWeights
 from fmri_jax.evaluation.scores import EvaluationConfig, score_images
 from fmri_jax.evaluation.scores import summarise as summarise_images
 from fmri_jax.files import set_aside
-from fmri_jax.linear.bottleneck import Bottleneck
 from fmri_jax.methods import Reconstructor, RunContext
 from fmri_jax.pipeline import evidence
 from fmri_jax.pipeline.evidence import UNNAMED, Labels
@@ -69,9 +68,8 @@ def regions(
         Name -> (voxels of the fold,) bool.
     """
     chosen = np.ones(fold.train.fmri.shape[1], bool)
-    if fold.bottleneck is not None:  # no number belongs to a region
-        narrow = isinstance(fold.bottleneck, Bottleneck)
-        return {f"{'bottleneck' if narrow else 'kernel'} of {len(chosen)}": chosen}
+    if fold.recoding is not None:  # no number belongs to a region
+        return {f"{fold.recoding.KIND} of {len(chosen)}": chosen}
     inside = {name: mask[fold.voxels] for name, mask in recording.rois.items()}
     parts = {name: mask for name, mask in inside.items() if mask.any() and not mask.all()}
     largest = sorted(parts, key=lambda name: -int(parts[name].sum()))[:MOST_REGIONS]

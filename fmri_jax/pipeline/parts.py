@@ -9,9 +9,9 @@ from fmri_jax.data.preparation.folds import Fold, count_folds, folds
 from fmri_jax.data.recording import Recording
 from fmri_jax.methods import RunContext
 from fmri_jax.pipeline import (
-    bottleneck,
     diagnostics,
     experiment_config,
+    recoding,
     recording_identity,
     unlabelled,
 )
@@ -95,4 +95,4 @@ def fold_of(
     n_folds = count_folds(recording, options.preparation, clusters)
     others = frozenset(range(n_folds)) - {number}
     (prepared,) = folds(recording, options.preparation, clusters, skip=others)
-    return options, bottleneck.narrowed(options, prepared)
+    return options, recoding.recoded(options, prepared)

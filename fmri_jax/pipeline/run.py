@@ -163,7 +163,8 @@ def _results(
     shared: SharedResults,
 ) -> Results:
     evaluation = options.evaluation
-    weights = shared.once(("weights", evaluation), lambda: perceptual_weights(evaluation))
+    which = "weights", evaluation.perceptual, evaluation.metrics
+    weights = shared.once(which, lambda: perceptual_weights(evaluation))
     n_train = np.concatenate([fold.distractors() for fold in splits])
     names, labels = recording.stimulus_names, Labels.of(recording)
     results = score_run(rows, names, n_train, evaluation, weights, labels, shared)

@@ -158,7 +158,7 @@ class Fold:
         training_repeats: trials that a training row averages, their harmonic mean.
         runs_centred_by_test: how many runs `run_centring` estimated from test trials, for want of
             training trials in these runs: a leak among the test images.
-        bottleneck: standardised responses (n, voxels) -> the numbers (n, k), of a bottleneck or a
+        recoding: standardised responses (n, voxels) -> the numbers (n, k), of a bottleneck or a
             kernel, that trials hold in their place; None: they hold responses.
     """
 
@@ -170,7 +170,7 @@ class Fold:
     scale: VoxelScale | None = None
     training_repeats: float = 1.0
     runs_centred_by_test: int = 0
-    bottleneck: Any = None
+    recoding: Any = None
 
     @property
     def is_only(self) -> bool:

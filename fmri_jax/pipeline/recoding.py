@@ -14,10 +14,11 @@ from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.repeats import average_by_stimulus
 from fmri_jax.linear import bottleneck, dual_ridge, kernel
+from fmri_jax.linear.recodings import Recoding
 from fmri_jax.pipeline.experiment_config import Experiment
 
 
-def narrowed(options: Experiment, fold: Fold) -> Fold:
+def recoded(options: Experiment, fold: Fold) -> Fold:
     """The fold with what `config.preparation` asks for in the place of its voxels.
 
     `bottleneck` numbers, or the components of `kernel`. They are learned from the training trials,
@@ -37,7 +38,7 @@ def narrowed(options: Experiment, fold: Fold) -> Fold:
     for array in targets.values():
         products = np.asarray(dual_ridge.gram(np.asarray(array, np.float32)), np.float64)
         gram += products / max(np.trace(products), 1e-300)
-    replace: bottleneck.Bottleneck | kernel.KernelComponents
+    recoding: Recoding
     if preparation.bottleneck is None:
         if len(rows) < len(row):  # single trials lie elsewhere than averages
             raise InputError(
@@ -45,17 +46,17 @@ def narrowed(options: Experiment, fold: Fold) -> Fold:
                 f"trials of {len(rows)} stimuli: expected one average of each; set "
                 "config.preparation.average_repeats to 'all'."
             )
-        replace = kernel.fit(rows, gram)
-        codes = replace(fold.train.fmri)
+        recoding = kernel.fit(rows, gram)
+        codes = recoding(fold.train.fmri)
     else:
         given = rows, gram, preparation.bottleneck, fold.train.fmri, row
-        replace, codes = bottleneck.fit(*given)
+        recoding, codes = bottleneck.fit(*given)
     tests = {
-        name: dataclasses.replace(trials, fmri=replace(trials.fmri))
+        name: dataclasses.replace(trials, fmri=recoding(trials.fmri))
         for name, trials in fold.tests.items()
     }
     train = dataclasses.replace(fold.train, fmri=codes)
-    return dataclasses.replace(fold, train=train, tests=tests, bottleneck=replace)
+    return dataclasses.replace(fold, train=train, tests=tests, recoding=recoding)
 
 
 def _stimuli(trials: Trials) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ def test_one_number_makes_images_along_one_line(tmp_path: pathlib.Path) -> None:
     # Its decoder takes responses as they were recorded.
     recording = fj.data.load(tmp_path / "recording.npz")
     decoder = fj.load_decoder(workdir)
-    assert decoder.bottleneck is not None and decoder.n_voxels == 40
+    assert decoder.recoding is not None and decoder.n_voxels == 40
     rows = np.stack([recording.fmri[recording.stimulus == s].mean(axis=0) for s in range(22, 30)])
     np.testing.assert_allclose(decoder.predict(rows, repeats=2), images, atol=1e-5)
 
@@ -64,7 +64,7 @@ def test_ridge_of_a_kernel_is_kernel_ridge(tmp_path: pathlib.Path) -> None:
     workdir = run_of(tmp_path, None, kernel="gaussian", noise_scaling=False, average_repeats="all")
     recording = fj.data.load(tmp_path / "recording.npz")
     decoder = fj.load_decoder(workdir)
-    fitted = decoder.bottleneck
+    fitted = decoder.recoding
     assert isinstance(fitted, KernelComponents) and decoder.n_voxels == 40
     means = [recording.fmri[recording.stimulus == s].mean(axis=0) for s in range(30)]
     x, gamma = decoder.standardise(np.stack(means)), 1 / (2 * float(fitted.width) ** 2)
