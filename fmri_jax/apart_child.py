@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+import time
 import traceback
 import warnings
 from typing import Any
@@ -23,8 +24,16 @@ from fmri_jax.errors import InputError, one_line
 from fmri_jax.processes import end_with_parent
 
 # That readers import where they need them.
-LIBRARIES = {"PIL", "bids", "h5py", "nibabel", "nilearn", "pandas", "scipy", "sklearn", "tqdm"}
+LIBRARIES = {"bids", "fmri_jax", "h5py", "nibabel", "nilearn", "pandas", "scipy", "sklearn"}
+# What a child comes to import -> what it needs next: it begins again once for all of it.
+READ_WITH = {
+    "fmri_jax.data.readers.nifti": ("nibabel", "nilearn", "bids.layout.models"),
+    "scipy": ("scipy.io",),
+}
 _LONGEST = 2**12  # bytes of a module's name
+_SHORT = 0.5  # s of work that may be done again
+_AGAIN = 3  # exit code of a child that ends for a library
+_MOST = 50  # of such in one reading
 
 
 def serve(descriptor: int, parent: int) -> None:
@@ -49,7 +58,7 @@ def serve(descriptor: int, parent: int) -> None:
             if not FORKS:
                 _complete(request, descriptors)
                 return
-            code = _in_a_fork(request, descriptors, connection)
+            code = _in_forks(request, descriptors, connection)
             for each in descriptors:
                 os.close(each)
             if code is None:
@@ -73,20 +82,47 @@ def _received(connection: socket.socket, length: int) -> dict[str, Any]:
 
 
 class _Imports:
-    """First of the finders of modules in a child: says what is imported, and finds nothing."""
+    """First of the finders of modules in a child: ends it where a library is still to import.
 
-    def __init__(self, descriptor: int):
-        self._descriptor = descriptor
+    The process that it is a fork of imports the library, and forks again: all children have it from
+    then on, and nothing is imported twice. A child that has worked for long imports it itself.
+    """
+
+    def __init__(self, descriptor: int, tried: set[str]):
+        self._descriptor, self._tried = descriptor, tried
+        self._latest = time.monotonic() + _SHORT
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> None:
-        """Writes the name, a line."""
-        os.write(self._descriptor, f"{name}\n".encode())
+        """Finds nothing."""
+        wanted = name.partition(".")[0] in LIBRARIES and name not in self._tried
+        if wanted and len(self._tried) < _MOST and time.monotonic() < self._latest:
+            os.write(self._descriptor, name.encode())
+            os._exit(_AGAIN)
 
 
-def _in_a_fork(
+def _in_forks(
     request: dict[str, Any], descriptors: list[int], connection: socket.socket
 ) -> int | None:
     """The exit code of a child that answers; None if the parent has ended meanwhile."""
+    tried: set[str] = set()
+    while True:
+        code, name = _in_a_fork(request, descriptors, connection, tried)
+        if code != _AGAIN or not name or name in tried or len(tried) >= _MOST:
+            return code
+        for each in (name, *READ_WITH.get(name, ())):
+            tried.add(each)
+            with contextlib.suppress(Exception):  # the next child says what is wrong
+                if each.partition(".")[0] in LIBRARIES:  # a child is not trusted
+                    importlib.import_module(each)
+
+
+def _in_a_fork(
+    request: dict[str, Any],
+    descriptors: list[int],
+    connection: socket.socket,
+    tried: set[str],
+) -> tuple[int | None, str]:
+    """As `_in_forks`, of one child, and the library that it has ended for."""
     waiting, alive = os.pipe()
     this = os.getpid()
     child = os.fork()
@@ -95,7 +131,7 @@ def _in_a_fork(
         try:
             end_with_parent(this)
             connection.close()
-            sys.meta_path.insert(0, _Imports(alive))
+            sys.meta_path.insert(0, _Imports(alive, tried))
             _complete(request, descriptors)
             code = 0
         except BaseException:
@@ -105,39 +141,31 @@ def _in_a_fork(
                 sys.stderr.flush()
             os._exit(code)
     os.close(alive)  # the child has it, until it ends
-    closed = _accompanied(waiting, connection, child)
-    os.close(waiting)
+    closed = _closed_before(child, waiting, connection)
     if closed:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    return None if closed else os.waitstatus_to_exitcode(status)
+    os.set_blocking(waiting, False)
+    try:
+        name = os.read(waiting, _LONGEST).decode(errors="replace")
+    except BlockingIOError:  # held by what the child has started
+        name = ""
+    os.close(waiting)
+    return None if closed else os.waitstatus_to_exitcode(status), name
 
 
-def _accompanied(waiting: int, connection: socket.socket, child: int) -> bool:
-    """Imports what a child imports, to have it for the next, until it ends.
+def _closed_before(child: int, waiting: int, connection: socket.socket) -> bool:
+    """Waits for the end of a child; whether the parent has closed the socket before.
 
-    Returns:
-        Whether the parent has closed the socket before.
+    Nobody asks anything before there is an answer.
     """
-    watched, names = [waiting, connection.fileno()], b""
+    watched = [waiting, connection.fileno()]
     with contextlib.suppress(AttributeError, OSError):  # of an older system: the pipe alone says it
         watched.append(os.pidfd_open(child))  # what it has started may hold the pipe
-    try:
-        while True:
-            ready, *_ = select.select(watched, [], [])
-            if connection.fileno() in ready:  # nobody asks anything before there is an answer
-                return True
-            part = os.read(waiting, 2**12) if waiting in ready else b""
-            if not part:
-                return False
-            *whole, names = (names[-_LONGEST:] + part).split(b"\n")
-            for name in whole:
-                with contextlib.suppress(Exception):
-                    if name.partition(b".")[0].decode() in LIBRARIES:  # a child is not trusted
-                        importlib.import_module(name.decode())
-    finally:
-        for each in watched[2:]:
-            os.close(each)
+    ready, *_ = select.select(watched, [], [])
+    for each in watched[2:]:
+        os.close(each)
+    return connection.fileno() in ready
 
 
 def _complete(request: dict[str, Any], descriptors: list[int]) -> None:

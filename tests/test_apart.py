@@ -1,5 +1,7 @@
 """Files of strangers are read in a child: what ends it becomes a message, and nothing else."""
 
+import contextlib
+import importlib
 import os
 import signal
 import socket
@@ -52,11 +54,18 @@ def place():
     return [os.getppid(), os.getcwd(), os.environ.get("FMRI_JAX_TEST"), sys.path[-1]]
 
 
-def imports():
-    known = "scipy.io" in sys.modules
-    import scipy.io  # noqa: F401
-
+def imports(name="scipy.io", after=0.0):
+    time.sleep(after)
+    known = name in sys.modules
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
     return known
+
+
+def ends_for_libraries():
+    [finder] = [each for each in sys.meta_path if type(each).__module__ == "fmri_jax.apart_child"]
+    finder._tried.clear()
+    finder.find_spec(f"scipy.none_of_{os.getpid()}", None)
 
 
 def leaves_a_fork():
@@ -183,7 +192,16 @@ def test_one_process_is_kept_for_all_calls(new_process, monkeypatch, tmp_path):
 
 
 def test_what_a_child_imports_is_there_for_the_next(new_process):
-    assert [apart.call(f"{HERE}:imports", "a file", 0) for _ in range(2)] == [False, True]
+    call = f"{HERE}:imports"
+    assert apart.call(call, "a file", 0, after=0.6) is False  # too late to begin again
+    assert [apart.call(call, "a file", 0) for _ in range(2)] == [True, True]
+    kept = where()[0]
+    assert apart.call(call, "a file", 0, name="scipy.of_no_such_name") is False
+    assert apart.call(call, "a file", 0, name="colorsys") is False  # imported where it is needed
+    assert apart.call(call, "a file", 0, name="colorsys") is False
+    with pytest.raises(InputError, match="exit code 3"):
+        apart.call(f"{HERE}:ends_for_libraries", "a file", 0)
+    assert where()[0] == kept
 
 
 def test_what_hdf5_is_told_counts_from_the_next_call(new_process, monkeypatch):
