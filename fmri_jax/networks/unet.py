@@ -1,6 +1,7 @@
 """The UNet of latent diffusion (Rombach et al. 2022), with one context or a mixture of several."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -33,6 +34,8 @@ class UNetConfig:
         heads: of every attention.
         contexts: widths of the contexts' tokens, each with transformers of its own.
         groups: of the group normalisations.
+        places: how many tokens of the first context, from its first, are places of the image, row
+            by row of a square; they are laid beside the latents, too. 0: none has a place.
     """
 
     latent_channels: int = 4
@@ -43,9 +46,15 @@ class UNetConfig:
     heads: int = 8
     contexts: tuple[int, ...] = (768,)
     groups: int = 32
+    places: int = 0
 
     def __post_init__(self) -> None:
-        """Rejects levels that do not match."""
+        """Rejects levels that do not match, and places that are no square."""
+        if math.isqrt(self.places) ** 2 != self.places or (self.places and not self.contexts):
+            raise InputError(
+                f"places is {self.places} with {len(self.contexts)} contexts: expected a square "
+                "number of tokens of a context."
+            )
         if len(self.attention) != len(self.channels):
             raise InputError(
                 f"attention is {self.attention}: expected one truth value for each level of "
@@ -68,6 +77,9 @@ VERSATILE = UNetConfig(contexts=(768, 768))
 
 class UNet(nn.Module):
     """Noised latents, time and contexts -> the noise.
+
+    Tokens that have places are resized to the latents and taken in with them (Rombach et al. 2022,
+    section 3.3: conditioning by concatenation), beside the cross attention.
 
     With several contexts, each transformer of the network becomes one per context, and what they
     add to the image is mixed: h + sum over i of weight_i (T_i(h, context_i) - h).
@@ -99,7 +111,8 @@ class UNet(nn.Module):
         Args:
             latents_BHWC: (n, h, w, c), sides divisible by 2 for each level after the first.
             steps_B: (n,), of the diffusion, from 0.
-            contexts: (n, tokens, width) each, in the order of `config.contexts`.
+            contexts: (n, tokens, width) each, in the order of `config.contexts`; the first with at
+                least `config.places` tokens.
             mixture: a weight per context, in all 1; needed with several.
 
         Returns:
@@ -111,7 +124,10 @@ class UNet(nn.Module):
         config = self.config
         mixture = self._checked(latents_BHWC, contexts, mixture)
         time = self._embedded(steps_B)
-        x = self._conv(config.channels[0], "conv_in")(latents_BHWC)
+        x = latents_BHWC
+        if config.places:
+            x = jnp.concatenate([x, self._laid(contexts[0], x)], axis=-1)
+        x = self._conv(config.channels[0], "conv_in")(x)
         kept = [x]
         for level, channels in enumerate(config.channels):
             for i in range(config.blocks):
@@ -141,6 +157,13 @@ class UNet(nn.Module):
             name="conv_out",
         )
         return conv(x).astype(jnp.float32)
+
+    def _laid(self, context: jax.Array, latents: jax.Array) -> jax.Array:
+        """Tokens that have places as images of the latents' size, (n, h, w, width)."""
+        side = math.isqrt(self.config.places)
+        tokens = context[:, : side**2].reshape(len(context), side, side, -1)
+        shape = (*latents.shape[:3], tokens.shape[-1])
+        return jax.image.resize(tokens, shape, "bilinear").astype(latents.dtype)
 
     def _middle(
         self, x: jax.Array, time: jax.Array, contexts: Sequence[jax.Array], mixture: Sequence[Any]
@@ -208,5 +231,10 @@ class UNet(nn.Module):
             raise InputError(
                 f"mixture has {len(mixture)} weights: expected one for each of {len(found)} "
                 "contexts."
+            )
+        if config.places and found[0][1] < config.places:
+            raise InputError(
+                f"the first context has {found[0][1]} tokens: expected at least {config.places}, "
+                "one for each place."
             )
         return mixture

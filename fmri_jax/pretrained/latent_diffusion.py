@@ -29,7 +29,8 @@ def unet_shapes(config: UNetConfig) -> Shapes:
         return jax.ShapeDtypeStruct(shape, jnp.float32)
 
     side = 2 ** (len(config.channels) - 1)
-    contexts = tuple(given(1, 1, width) for width in config.contexts)
+    tokens = max(1, config.places)
+    contexts = tuple(given(1, tokens, width) for width in config.contexts)
     latents = given(1, side, side, config.latent_channels)
     mixture = (1 / max(len(contexts), 1),) * len(contexts)
     return rules.traced_shapes(UNet(config), latents, given(1), contexts, mixture)

@@ -91,7 +91,7 @@ def samples(
 
     Args:
         prior: such as `vdvae.prior.VDVAEPrior`; one with `conditions` is told those of the
-            photographs.
+            photographs, and then nothing.
         photographs: (n, size, size, 3).
         key: of the draws.
 
@@ -108,6 +108,7 @@ def samples(
         told = prior.embed(photographs)
         drawn = prior.sample(told, key, n_steps=STEPS, guidance=1.0)  # a set as wide as photographs
         yield "under the photographs' conditions", drawn
+        yield "under no conditions", prior.sample(told, key, n_steps=STEPS, guidance=0.0)
         return
     for temperature in TEMPERATURES:
         yield f"temperature {temperature}", prior.sample(len(photographs), key, temperature)

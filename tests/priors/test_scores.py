@@ -49,7 +49,7 @@ class Conditioned:
         return {"image": images}
 
     def sample(self, condition, key, n_steps, guidance):
-        return condition["image"] ** 2
+        return 0.5 + guidance * (condition["image"] ** 2 - 0.5)  # 0: nothing is told
 
 
 class Instances(Conditioned):
@@ -112,8 +112,12 @@ def test_sets_of_samples_beside_other_photographs(monkeypatch):
     found = scores.of_prior(Conditioned(), data, key)
     assert list(found["sets"]) == [
         "samples, under the photographs' conditions",
+        "samples, under no conditions",
         "other photographs",
     ]
+    _, told_nothing, _ = found["sets"].values()
+    grey = np.full((60, 12), 0.5)
+    assert told_nothing["frechet"] == pytest.approx(frechet_distance(real, grey))
     few = Photographs(data.training, data.held_out[:20])
     assert "sets" not in scores.of_prior(Blurring(), few, key)
 

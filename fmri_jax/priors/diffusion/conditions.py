@@ -1,6 +1,7 @@
 """Conditions of a latent diffusion model: embeddings of an image or of its captions, as tokens."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -22,8 +23,9 @@ class Condition:
         network: of `features.registry`, or of `features.load_text`.
         layer: of that network.
         shape: (tokens, width) of one embedding.
-        projected: tokens that a linear map of the model's own makes of one token; 0: it is given
-            to the model as it is, as in Versatile Diffusion.
+        projected: tokens that a linear map of the model's own makes of each token; 0: it is given
+            to the model as it is, as in Versatile Diffusion. All tokens share the map, and each
+            has a bias of its own, which tells where it belongs.
         image_size: px, the side of the square that the network is shown; None: as it was trained.
     """
 
@@ -53,6 +55,11 @@ class Condition:
         if self.kind == "text":
             return features.load_text(self.network).of_nothing()[self.layer]
         return self.embed(np.full((1, 224, 224, 3), 0.5, np.float32))
+
+    @property
+    def tokens(self) -> int:
+        """How many the model's own map makes of an embedding."""
+        return self.shape[0] * self.projected
 
 
 Conditions = tuple[Condition, ...]
@@ -91,19 +98,20 @@ def project(
     parts = []
     for condition in conditions:
         own = params[condition.kind]
-        count = condition.projected
         if condition.kind not in given:
-            parts.append(jnp.zeros((n, count, own["bias"].shape[0] // count)))
+            width = own["bias"].shape[0] // condition.tokens
+            parts.append(jnp.zeros((n, condition.tokens, width)))
             continue
         rows = jnp.asarray(given[condition.kind]).reshape(n, -1)
-        found = tokens_of(own, (rows - own["mean"]) / own["std"])
-        parts.append(found.reshape(n, count, -1))
+        parts.append(tokens_of(condition, own, (rows - own["mean"]) / own["std"]))
     return jnp.concatenate(parts, axis=1)
 
 
-def tokens_of(own: Mapping[str, Any], rows: Any) -> jax.Array:
-    """(n, tokens x width) of embeddings in units of their spread, by a model's own map."""
-    return rows.reshape(len(rows), -1) @ own["kernel"] + own["bias"]
+def tokens_of(condition: Condition, own: Mapping[str, Any], rows: Any) -> jax.Array:
+    """Tokens (n, tokens, width) of embeddings in units of their spread, by a model's own map."""
+    found = rows.reshape(len(rows), *condition.shape) @ own["kernel"]
+    found = found.reshape(len(rows), -1) + own["bias"]
+    return found.reshape(len(rows), condition.tokens, -1)
 
 
 def projection_shapes(conditions: Sequence[Condition], width: int) -> dict[str, tuple[int, ...]]:
@@ -111,8 +119,13 @@ def projection_shapes(conditions: Sequence[Condition], width: int) -> dict[str, 
     shapes: dict[str, tuple[int, ...]] = {}
     for condition in conditions:
         if condition.projected:
-            size = condition.shape[0] * condition.shape[1]
-            out, kind = condition.projected * width, condition.kind
-            shapes |= {f"conditions/{kind}/kernel": (size, out), f"conditions/{kind}/bias": (out,)}
-            shapes |= {f"conditions/{kind}/{name}": (size,) for name in ("mean", "std")}
+            shapes |= {
+                f"conditions/{condition.kind}/{name}": shape
+                for name, shape in (
+                    ("kernel", (condition.shape[1], condition.projected * width)),
+                    ("bias", (condition.tokens * width,)),
+                    ("mean", (math.prod(condition.shape),)),
+                    ("std", (math.prod(condition.shape),)),
+                )
+            }
     return shapes

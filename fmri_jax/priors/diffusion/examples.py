@@ -34,7 +34,7 @@ def make(source: Source) -> Examples:
     statistics = {c.kind: _statistics(training, c.kind) for c in config.conditions}
     for arrays in (training, held_out):
         for kind, (mean, std) in statistics.items():
-            arrays[kind] = ((arrays[kind] - mean) / std).astype(np.float16)
+            arrays[kind] = ((arrays[kind] - mean) / std).astype(np.float16)  # mirrored or not
 
     def finish(params: Any) -> Any:
         maps = {
@@ -43,8 +43,10 @@ def make(source: Source) -> Examples:
         }
         return {"unet": params["unet"], "conditions": maps, "autoencoder": autoencoder.params}
 
-    first = {**held_out, "latents": held_out["latents"][:, 0]}
-    tested = {name: array.astype(np.float32) for name, array in first.items()}
+    tested = {
+        name: (array[:, 0] if name in ("latents", "image") else array).astype(np.float32)
+        for name, array in held_out.items()
+    }
     return Examples(training, tested, prepared, finish)
 
 
@@ -56,13 +58,19 @@ def _arrays(
     source: Source,
     name: str,
 ) -> Arrays:
-    """Latents of photographs and of their mirror images, and embeddings, as float16."""
+    """Latents and image embeddings of photographs and of their mirror images, and those of texts.
+
+    All are float16.
+    """
     found = {"latents": kept_latents(source, name, photographs, autoencoder)}
     for condition in config.conditions:
         if condition.kind == "image":
             network = (condition.network, condition.layer, condition.preprocessing)
-            rows = kept_features(source, name, photographs, network, condition.embed)
-            found["image"] = rows.reshape(len(rows), *condition.shape)
+            sides = (photographs, photographs[:, :, ::-1])
+            pairs = [kept_features(source, name, side, network, condition.embed) for side in sides]
+            found["image"] = np.stack(pairs, axis=1).reshape(
+                len(photographs), len(sides), *condition.shape
+            )
         else:
             words = np.array(captions or ("",) * len(photographs))
             texts, index = np.unique(words, return_inverse=True)
@@ -78,5 +86,5 @@ def _statistics(arrays: Arrays, kind: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation, (1, tokens, width), over photographs that have the condition."""
     there = arrays.get(f"has_{kind}")
     rows = arrays[kind] if there is None or not there.any() else arrays[kind][there]
-    rows = rows.astype(np.float32)
+    rows = rows.reshape(-1, *rows.shape[-2:]).astype(np.float32)  # of both sides
     return rows.mean(axis=0, keepdims=True), rows.std(axis=0, keepdims=True) + np.float32(1e-3)

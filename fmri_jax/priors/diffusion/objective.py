@@ -40,15 +40,15 @@ class Objective:
         config = self.config
         of_unet, *of_maps = jax.random.split(key, 1 + len(config.conditions))
         width = config.unet.contexts[0]
-        tokens = sum(condition.projected for condition in config.conditions)
+        tokens = sum(condition.tokens for condition in config.conditions)
         latents = jnp.zeros((1, *config.latent_shape))
         contexts = (jnp.zeros((1, tokens, width)),)
         params = UNet(config.unet).init(of_unet, latents, jnp.zeros(1, int), contexts)["params"]
         maps = {}
         for condition, one in zip(config.conditions, of_maps, strict=True):
-            size = condition.shape[0] * condition.shape[1]
+            size = condition.shape[1]
             kernel = jax.random.normal(one, (size, condition.projected * width)) / size**0.5
-            maps[condition.kind] = {"kernel": kernel, "bias": jnp.zeros(kernel.shape[1])}
+            maps[condition.kind] = {"kernel": kernel, "bias": jnp.zeros(condition.tokens * width)}
         return {"unet": params, "conditions": maps}
 
     def __call__(
@@ -59,8 +59,8 @@ class Objective:
         config = self.config
         tokens = []
         for i, condition in enumerate(config.conditions):
-            found = told.tokens_of(params["conditions"][condition.kind], batch[condition.kind])
-            found = found.reshape(len(found), condition.projected, -1)
+            own, rows = params["conditions"][condition.kind], batch[condition.kind]
+            found = told.tokens_of(condition, own, rows)
             drawn = jax.random.uniform(jax.random.fold_in(of_drops, i), (len(found),))
             there = (drawn >= self.drop_one) & (batch.get(f"has_{condition.kind}", 1) > 0)
             tokens.append(jnp.where(there[:, None, None], found, 0))
@@ -79,11 +79,13 @@ def prepared(rows: Batch, key: jax.Array) -> Batch:
     """A batch in float32 of rows with latents of photographs and of their mirror images.
 
     Args:
-        rows: "latents" (n, 2, h, w, channels), and the conditions, in any precision.
+        rows: "latents" (n, 2, h, w, channels), "image" (n, 2, tokens, width), and the text, in any
+            precision.
         key: draws which of the two is taken.
 
     Returns:
-        The rows with "latents" (n, h, w, channels).
+        The rows with "latents" (n, h, w, channels) and "image" (n, tokens, width).
     """
-    taken = {**rows, "latents": one_side(rows["latents"], key)}
+    both = {name: rows[name] for name in ("latents", "image") if name in rows}
+    taken = {**rows, **one_side(both, key)}
     return {name: array.astype(jnp.float32) for name, array in taken.items()}

@@ -216,7 +216,7 @@ class LatentDiffusionPrior(Prior):
         if guidance == 1:
             return None
         if config.joined:
-            count = sum(condition.projected for condition in config.conditions)
+            count = sum(condition.tokens for condition in config.conditions)
             return (jnp.zeros((1, count, config.unet.contexts[0])),)
         return tuple(jnp.asarray(condition.nothing()) for condition in config.conditions)
 

@@ -156,8 +156,10 @@ def test_the_loss_is_the_error_of_noise_under_the_tokens_that_are_left() -> None
 
 def test_half_of_the_latents_are_of_mirror_images() -> None:
     latents = np.stack([np.zeros((200, 4, 4, 2)), np.ones((200, 4, 4, 2))], axis=1)
-    rows = {"latents": latents.astype(np.float16), "image": np.ones((200, 1, 3), np.float16)}
+    sides = np.broadcast_to(np.arange(2)[:, None, None], (200, 2, 4, 3))
+    rows = {"latents": latents.astype(np.float16), "image": sides.astype(np.float16)}
     found = prepared(rows, jax.random.key(0))
     assert found["latents"].dtype == found["image"].dtype == np.float32
     per_row = np.asarray(found["latents"]).reshape(200, -1)
     assert 70 < per_row[:, 0].sum() < 130 and (per_row == per_row[:, :1]).all()
+    assert (found["image"] == per_row[:, 0, None, None]).all()  # embeddings of the same side

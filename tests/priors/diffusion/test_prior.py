@@ -14,7 +14,7 @@ from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.unet import UNet
 from fmri_jax.priors import files
-from fmri_jax.priors.diffusion.conditions import Condition, project
+from fmri_jax.priors.diffusion.conditions import Condition, project, projection_shapes
 from fmri_jax.priors.diffusion.prior import LatentDiffusionPrior
 from fmri_jax.priors.diffusion.published import VERSATILE_DIFFUSION
 from fmri_jax.priors.diffusion.sampling import sample
@@ -120,6 +120,20 @@ def test_contexts_of_their_own_share_as_asked() -> None:
     assert np.allclose(both, scaled, atol=1e-6)
     with pytest.raises(InputError, match="above 0"):
         prior.sample({"image": given["image"]}, key, shares={"image": 0}, n_steps=3)
+
+
+def test_tokens_of_places_share_a_map_and_have_biases_of_their_own() -> None:
+    condition = Condition("image", "efficientnet_lite0", "block4_2", (16, 80), projected=2)
+    shapes = projection_shapes((condition,), 5)
+    own = {name: random(i, *shape) for i, (name, shape) in enumerate(shapes.items())}
+    own = {name.split("/")[-1]: np.abs(x) for name, x in own.items()}
+    rows = random(9, 3, 16, 80)
+    scaled = (rows.reshape(3, -1) - own["mean"]) / own["std"]
+    expected = np.einsum("npi,ij->npj", scaled.reshape(rows.shape), own["kernel"])
+    expected = expected + own["bias"].reshape(16, 10)
+    found = project((condition,), {"image": own}, {"image": rows}, 3)
+    assert np.allclose(found, expected.reshape(3, 32, 5), atol=1e-3)
+    assert condition.tokens == 32
 
 
 def test_what_is_left_out_has_tokens_of_zeros(prior) -> None:
