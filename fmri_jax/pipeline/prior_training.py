@@ -83,7 +83,7 @@ def train(request: Request, group: Group = ALONE) -> pathlib.Path:
         _check(request.workdir, record, known)
         record["computer"] = _computer(request.workdir)
         write_json(request.workdir / RECORD, record)
-        source = Source(data, config, request.workdir, request.autoencoder, request.progress)
+        source = _source(request, recipe, data)
         examples = recipe.training.make_examples(source)
         group.tell("train")
         average = _trained(request, examples)
@@ -103,8 +103,19 @@ def follow(request: Request, group: Group) -> None:
     config = recipe.make_config()
     for _ in group.orders():
         data, _ = _photographs(request, config.image_size, lambda text: None)
-        source = Source(data, config, request.workdir, request.autoencoder, progress=False)
+        source = _source(request, recipe, data)
         _trained(request, recipe.training.make_examples(source))
+
+
+def _source(request: Request, recipe: recipes.Recipe, data: Photographs) -> Source:
+    return Source(
+        data,
+        recipe.make_config(),
+        request.workdir,
+        request.autoencoder,
+        request.progress,
+        recipe.objective_options,
+    )
 
 
 def _trained(request: Request, examples: Examples) -> Any:
@@ -116,6 +127,8 @@ def _trained(request: Request, examples: Examples) -> Any:
     from fmri_jax.training.loop import NotFiniteError
 
     recipe = recipes.find(request.name)
+    given = {"start": examples.start, "fixed": examples.fixed}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
         return recipe.training.train(
             recipe.objective(recipe.make_config()),
@@ -125,7 +138,7 @@ def _trained(request: Request, examples: Examples) -> Any:
             request.workdir,
             request.progress,
             examples.prepare,
-            *([examples.start] if examples.start else []),
+            **given,
         )
     except NotFiniteError as error:
         raise InputError(str(error)) from error
@@ -322,6 +335,7 @@ def _finish(
         "batch_size": request.options.batch_size,
         "seed": request.options.seed,
         "licence": request.licence,
+        **({"trained_through": list(through)} if (through := recipe.trained_through) else {}),
     }
     print("scoring on the photographs held out")
     objective = recipes.objective(recipe.loss or recipe.kind, recipe.make_config())

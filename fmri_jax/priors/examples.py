@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Source:
         folder: of the training, in which what takes long is kept.
         autoencoder: name or folder of a prior whose autoencoder is used, where one is needed.
         progress: whether to draw progress bars.
+        objective: options of what is minimised, which may need more.
     """
 
     data: Photographs
@@ -33,6 +34,7 @@ class Source:
     folder: pathlib.Path
     autoencoder: str | None = None
     progress: bool = True
+    objective: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Examples:
         prepare: from rows of `training` to what the objective takes.
         finish: from the parameters that were trained to those of the prior.
         start: from parameters at random to those that training begins with; None: as they are.
+        fixed: parameters of networks that are not trained, for `training.train`.
     """
 
     training: Any
@@ -52,6 +55,7 @@ class Examples:
     prepare: Prepare
     finish: Callable[[Any], Any]
     start: Callable[[Any], Any] | None = None
+    fixed: Any = None
 
 
 def make(source: Source) -> Examples:

@@ -25,6 +25,8 @@ class Recipe:
         options: of the training, which the command line overrides one by one.
         objective_options: of the objective beside the config.
         loss: of `LOSSES`, where priors of this kind can be trained in several ways.
+        trained_through: networks beside it that have a say in the loss: scores through them are
+            circular.
     """
 
     what: str
@@ -33,6 +35,7 @@ class Recipe:
     options: Options
     objective_options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     loss: str = ""
+    trained_through: tuple[str, ...] = ()
 
     @property
     def training(self) -> "Loss":
@@ -93,11 +96,12 @@ def _small_latent_diffusion() -> Any:
             heads=4,
             contexts=(width,),
             groups=16,
+            places=16,
         ),
         conditions=(
-            # At 224 px a CPU takes three times as long, and photographs of 64 px have no more.
+            # At 4 x 4 places, beside the latents: pooled features tell little of a photograph.
             Condition(
-                "image", "efficientnet_lite0", "pooled", (1, 1280), projected=2, image_size=128
+                "image", "efficientnet_lite0", "block4_2", (16, 80), projected=1, image_size=64
             ),
             Condition("text", "minilm", "embedding", (1, 384), projected=1),
         ),
@@ -146,7 +150,8 @@ RECIPES = {
         kind="ic_gan",
         make_config=_small_ic_gan,
         options=_OF_LATENTS,
-        objective_options={"rate_weight": 0.3},
+        objective_options={"rate_weight": 0.3, "lpips_weight": 1.0},
+        trained_through=("alexnet",),
     ),
     "small_ic_gan_pixels": Recipe(
         what="IC-GAN of 64 px: pixels from EfficientNet-Lite0's features of an instance, and noise",
@@ -207,9 +212,9 @@ class Loss(NamedTuple):
         found: Examples = importlib.import_module(self.examples).make(source)
         return found
 
-    def train(self, *given: Any) -> Any:
+    def train(self, *given: Any, **more: Any) -> Any:
         """Arguments, result and errors of `training.train`."""
-        return importlib.import_module(self.trainer).train(*given)
+        return importlib.import_module(self.trainer).train(*given, **more)
 
 
 LOSSES = {  # by kind, and where a kind is trained in several ways, by the way

@@ -148,19 +148,21 @@ def _folder(name: str) -> pathlib.Path:
     return folder
 
 
-def image_network(name: str) -> str | None:
-    """The network whose embedding of an image a prior is told, without its weights.
+def trained_through(name: str) -> tuple[str, ...]:
+    """The networks that had a say in a prior: what it is told of an image, and in its loss.
+
+    No weights are read.
 
     Raises:
         InputError: there is no such prior.
     """
     if name == "versatile_diffusion":
-        return "clip_vit_l14"
+        return ("clip_vit_l14",)
     if name in IC_GANS:
-        return "swav_resnet50"
+        return ("swav_resnet50",)
     about = files.read_about(_folder(name))
     config = about.get("config", {})
-    if about.get("kind") == "ic_gan":
-        return str(config.get("network"))
     conditions = config.get("conditions", ())
-    return next((each["network"] for each in conditions if each.get("kind") == "image"), None)
+    told = [each["network"] for each in conditions if each.get("kind") == "image"]
+    told += [config["network"]] if about.get("kind") == "ic_gan" else []
+    return (*map(str, told), *map(str, about.get("card", {}).get("trained_through", ())))

@@ -145,6 +145,7 @@ def train(
     progress: bool = True,
     prepare: Prepare = mirrored,
     start: Callable[[Any], Any] | None = None,
+    fixed: Any = None,
 ) -> Any:
     """Trains a prior, resuming from the latest checkpoint in `workdir` if there is one.
 
@@ -158,6 +159,7 @@ def train(
         prepare: from rows of the examples to a batch, on the devices; a function of a module,
             since the step is compiled for it.
         start: from parameters at random to those that training begins with.
+        fixed: parameters of other networks, which a batch (then a dict) holds as "fixed".
 
     Returns:
         The parameters' average over steps.
@@ -172,8 +174,13 @@ def train(
         begun = start(state.params)
         state = state.replace(params=begun, average=jax.tree.map(jnp.copy, begun))
     state = replicate(state, mesh)
-    steps = _steps(objective, options, prepare)
+    step = _steps(objective, options, prepare)
+    beside = [] if fixed is None else [replicate(fixed, mesh)]
     batches = _batches(examples, options, mesh)
+
+    def steps(state: State, batches: Any) -> tuple[State, dict[str, jax.Array]]:
+        return step(state, batches, *beside)
+
     final = loop.train(steps, state, batches, loop_options(options, progress), workdir)
     return in_this_process(replicate(final.average, mesh))
 
@@ -235,14 +242,16 @@ def _start(objective: Objective, options: Options) -> State:
 
 
 @functools.lru_cache(maxsize=4)
-def _steps(objective: Objective, options: Options, prepare: Prepare) -> loop.Steps[State]:
+def _steps(objective: Objective, options: Options, prepare: Prepare) -> Any:
     """Jitted steps over a tuple of batches, the state donated."""
     optimiser = options.optimiser()
 
-    def step(state: State, rows: Any) -> tuple[State, dict[str, jax.Array]]:
+    def step(state: State, rows: Any, fixed: Any = None) -> tuple[State, dict[str, jax.Array]]:
         flips, noise = jax.random.split(jax.random.fold_in(state.key, state.step))
+        batch = prepare(rows, flips)
+        batch = batch if fixed is None else {**batch, "fixed": fixed}
         (loss, terms), gradients = jax.value_and_grad(objective, has_aux=True)(
-            state.params, prepare(rows, flips), noise
+            state.params, batch, noise
         )
         norm = optax.global_norm(gradients)
         taken = norm < options.skipped_gradient  # false of nan, too

@@ -48,9 +48,9 @@ def trained_through(config: Config) -> tuple[str, ...]:
     """The networks that had a say: of the second stage's image embedding, and of the choice."""
     networks: list[str] = []
     if config.stages != "first":
-        from fmri_jax.priors.registry import image_network
+        from fmri_jax.priors import registry
 
-        networks += filter(None, [image_network(config.diffusion)])
+        networks += registry.trained_through(config.diffusion)
     if config.choice == "responses" and config.n_samples > 1:
         from fmri_jax.methods.choice import NETWORK
 

@@ -47,14 +47,14 @@ def restore(arrays: dict[str, Any], options: dict[str, Any]) -> "ICGANReconstruc
 
 
 def trained_through(config: Config) -> tuple[str, ...]:
-    """The network whose features are decoded, and that by which samples are chosen."""
+    """The networks that had a say in the prior, and that by which samples are chosen."""
     from fmri_jax.methods.choice import NETWORK
-    from fmri_jax.priors.registry import image_network
+    from fmri_jax.priors import registry
 
-    networks = [image_network(config.prior)]
+    networks = registry.trained_through(config.prior)
     if config.choice == "responses" and config.n_samples > 1:
-        networks.append(NETWORK)
-    return tuple(dict.fromkeys(filter(None, networks)))
+        networks = (*networks, NETWORK)
+    return tuple(dict.fromkeys(networks))
 
 
 def draw_figures(fitted: Iterable["ICGANReconstructor"]) -> dict[str, tuple["Figure", str]]:

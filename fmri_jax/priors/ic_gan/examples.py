@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fmri_jax import pretrained
 from fmri_jax.networks.biggan_config import BigGANConfig
 from fmri_jax.priors.autoencoder.examples import kept_latents, named_autoencoder
 from fmri_jax.priors.examples import Examples, Source, kept_features
@@ -64,7 +65,14 @@ def _of_latents(
     def start(params: Any) -> Any:
         return begin(params, source.config.generator, latents, training)
 
-    return Examples(examples, tested, one_side_of_each, with_autoencoder, start)
+    fixed = None
+    if source.objective.get("lpips_weight"):
+        fixed = {
+            "autoencoder": autoencoder.params,
+            "alexnet": pretrained.load("alexnet"),
+            "lpips_heads": pretrained.load("lpips_alexnet"),
+        }
+    return Examples(examples, tested, one_side_of_each, with_autoencoder, start, fixed)
 
 
 def one_side_of_each(rows: Any, key: jax.Array) -> Any:

@@ -1,4 +1,8 @@
-"""What a generator of latents under instances minimises: a conditional VAE in latent space."""
+"""What a generator of latents under instances minimises: a conditional VAE in latent space.
+
+Squared errors of latents alone make blurred images: of all that the features leave open the mean is
+best. The distance of the decoded images in LPIPS, beside it, asks for their texture.
+"""
 
 import dataclasses
 from collections.abc import Mapping
@@ -7,12 +11,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fmri_jax.evaluation.perceptual import lpips_distance, prepare
+from fmri_jax.features.registry import NETWORKS
+from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder, encoded
 from fmri_jax.priors.ic_gan.config import ICGANConfig
 
 # "latents", (n, h, w, channels), of unit variance; "features", (n, features), in units of their
-# spread.
-Batch = Mapping[str, jax.Array]
+# spread; "fixed", where LPIPS counts: parameters of "autoencoder" and "alexnet", and "lpips_heads".
+Batch = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +33,13 @@ class Objective:
     Attributes:
         config: sizes.
         rate_weight: of the divergence, in nats per value of the latents.
+        lpips_weight: of the distance of the image from that of its true latents (Zhang et al.
+            2018); 0: nothing is decoded.
     """
 
     config: ICGANConfig
     rate_weight: float = 0.0
+    lpips_weight: float = 0.0
 
     def initial(self, key: jax.Array) -> Any:
         """Parameters at random."""
@@ -45,7 +55,7 @@ class Objective:
     def __call__(
         self, params: Any, batch: Batch, key: jax.Array
     ) -> tuple[jax.Array, dict[str, jax.Array]]:
-        """The loss of a batch, and its two terms."""
+        """The loss of a batch, and its terms."""
         config: Any = self.config.generator
         latents, features = batch["latents"], batch["features"]
         mean, log_deviation = encoded(config, params, latents, features)
@@ -55,4 +65,21 @@ class Objective:
         error = jnp.mean((made - latents) ** 2)
         divergence = 0.5 * (mean**2 + jnp.exp(2 * log_deviation) - 1) - log_deviation
         rate = divergence.sum() / latents.size
-        return error + self.rate_weight * rate, {"mse": error, "rate": rate}
+        loss, terms = error + self.rate_weight * rate, {"mse": error, "rate": rate}
+        if self.lpips_weight:
+            terms["lpips"] = self._lpips(made, latents, batch["fixed"])
+            loss += self.lpips_weight * terms["lpips"]
+        return loss, terms
+
+    def _lpips(self, made: jax.Array, latents: jax.Array, fixed: Any) -> jax.Array:
+        """Mean LPIPS of the images of two stacks of latents."""
+        assert self.config.autoencoder is not None
+        autoencoder, network = AutoencoderKL(self.config.autoencoder), NETWORKS["alexnet"]
+
+        def seen(rows: jax.Array) -> dict[str, jax.Array]:
+            given = {"params": fixed["autoencoder"]}
+            images: Any = autoencoder.apply(given, rows, method="decode")
+            return network.activations(fixed["alexnet"], prepare(0.5 + 0.5 * images))
+
+        distances = lpips_distance(seen(latents), seen(made), fixed["lpips_heads"])
+        return jnp.mean(distances)

@@ -1,6 +1,7 @@
 """Generators under instances are trained: neighbours, augmentation, losses, files."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -8,6 +9,9 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 import fmri_jax as fj
+from fmri_jax.evaluation.perceptual import lpips_distance, prepare
+from fmri_jax.features.registry import NETWORKS
+from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.latent_generator import LatentGenerator, encoded
 from fmri_jax.pretrained.latent_diffusion import autoencoder_shapes
 from fmri_jax.pretrained.rules import flatten
@@ -126,6 +130,35 @@ def test_a_generator_of_latents_is_trained_and_takes_features_as_they_are(
     autoencoder = fj.priors.load(latent_source.autoencoder)
     raw = prior.embed(latent_source.data.held_out)
     assert np.allclose(prior.generate(raw, noise), autoencoder.decode(made), atol=5e-3)
+
+
+def test_lpips_of_decoded_images_counts_where_it_is_asked_for(latent_source, tmp_path) -> None:
+    assert examples.make(latent_source).fixed is None
+    asked = dataclasses.replace(latent_source, objective={"lpips_weight": 0.7})
+    found = examples.make(asked)
+    objective, plain = Objective(LATENT_IC_GAN, 0.3, 0.7), Objective(LATENT_IC_GAN, 0.3)
+    key, params = jax.random.key(2), training._start(plain, OPTIONS).params
+    batch = {**found.held_out, "fixed": found.fixed}
+    loss, terms = jax.jit(objective)(params, batch, key)
+    without, _ = jax.jit(plain)(params, found.held_out, key)
+    assert np.isclose(loss, without + 0.7 * terms["lpips"], rtol=1e-5)
+    autoencoder, config = fj.priors.load(latent_source.autoencoder), LATENT_IC_GAN.generator
+    mean, log_deviation = encoded(config, params, *found.held_out.values())
+    noise = mean + np.exp(log_deviation) * jax.random.normal(key, mean.shape)
+    features = found.held_out["features"]
+    made = LatentGenerator(config).apply({"params": params["generator"]}, noise, features)
+    network, given = AutoencoderKL(LATENT_IC_GAN.autoencoder), {"params": autoencoder.params}
+    both = np.concatenate([found.held_out["latents"], made])
+    images = np.split(0.5 + 0.5 * network.apply(given, both, method="decode"), 2)
+    alexnet = jax.jit(functools.partial(NETWORKS["alexnet"].activations, found.fixed["alexnet"]))
+    shown = [alexnet(prepare(x)) for x in images]
+    expected = lpips_distance(*shown, found.fixed["lpips_heads"])
+    assert np.isclose(terms["lpips"], expected.mean(), rtol=1e-3)
+    training.train(
+        objective, found.training, OPTIONS, make_mesh(2), tmp_path, False, found.prepare,
+        found.start, found.fixed,
+    )  # fmt: skip
+    assert "lpips" in (tmp_path / "metrics.jsonl").read_text()
 
 
 def test_a_generator_of_pixels_is_trained_against_a_discriminator(tmp_path) -> None:
