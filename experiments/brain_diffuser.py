@@ -37,8 +37,8 @@ def _simulated(experiment: str = "feature_decoding"):
         f"(2023, Scientific Reports).{about_images}"
     )
     # As published, but for what training photographs that were left out were better with: more of
-    # the layout is kept (strength .5: pixel correlation .47, .75: .34; LPIPS .44 both). Names of
-    # crops tell little, and MiniLM would bring PyTorch along.
+    # the layout is kept (with a former prior, strength .5: pixel correlation .47, .75: .34; LPIPS
+    # .44 both). Names of crops tell little, and MiniLM would bring PyTorch along.
     config.method.strength, config.method.image_share = 0.5, 1.0
     return config
 

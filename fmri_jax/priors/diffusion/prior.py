@@ -143,7 +143,7 @@ class LatentDiffusionPrior(Prior):
             start: (n, h, w, 3) images in [0, 1] that are noised and changed; None: pure noise.
             strength: share of the steps that `start` goes through.
             n_steps: from pure noise to an image.
-            guidance: 1: none.
+            guidance: 1: none; 0: nothing is told, whatever the condition.
             shares: of each kind, where the model has a context for each; in all 1.
             eta: noise that is added anew at each step.
 
@@ -169,7 +169,7 @@ class LatentDiffusionPrior(Prior):
         if eta:
             drawn = jax.random.normal(of_steps, (n, len(trajectory.steps), *config.latent_shape))
             rows["steps"] = np.asarray(drawn)
-        names, nothing = tuple(rows), self._nothing(guidance)
+        names, nothing = tuple(rows), None if guidance == 1 else self._nothing()
         weights = self._weights(condition, shares)
 
         def of_block(*block: np.ndarray) -> jax.Array:
@@ -185,12 +185,19 @@ class LatentDiffusionPrior(Prior):
     ) -> jax.Array:
         """Latents of a block of rows."""
         noise, start, steps = (given.pop(name, None) for name in ("noise", "start", "steps"))
+        contexts = self._contexts(given, len(noise))
+        if guidance == 0:  # one prediction instead of two
+            contexts = tuple(
+                jnp.broadcast_to(null, context.shape)
+                for null, context in zip(nothing, contexts, strict=True)
+            )
+            nothing = None
         return sample(
             UNet(self.config.unet),
             self.params["unet"],
             noise,
             trajectory,
-            self._contexts(given, len(noise)),
+            contexts,
             nothing,
             weights,
             guidance,
@@ -210,11 +217,9 @@ class LatentDiffusionPrior(Prior):
             for c in config.conditions
         )
 
-    def _nothing(self, guidance: float) -> tuple[jax.Array, ...] | None:
-        """Contexts that stand for anything; None where guidance does not need them."""
+    def _nothing(self) -> tuple[jax.Array, ...]:
+        """Contexts that stand for anything."""
         config = self.config
-        if guidance == 1:
-            return None
         if config.joined:
             count = sum(condition.tokens for condition in config.conditions)
             return (jnp.zeros((1, count, config.unet.contexts[0])),)

@@ -14,6 +14,7 @@ from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.unet import UNet
 from fmri_jax.priors import files
+from fmri_jax.priors.diffusion import sampling
 from fmri_jax.priors.diffusion.conditions import Condition, project, projection_shapes
 from fmri_jax.priors.diffusion.prior import LatentDiffusionPrior
 from fmri_jax.priors.diffusion.published import VERSATILE_DIFFUSION
@@ -91,6 +92,24 @@ def test_draws_depend_on_their_key_and_on_what_is_given(prior, images) -> None:
     # A start of another size is resized.
     large = images.repeat(2, axis=1).repeat(2, axis=2)
     assert prior.sample(given, key, start=large, strength=0.5, **STEPS).shape == first.shape
+
+
+def test_without_guidance_nothing_is_told_in_half_the_predictions(prior, monkeypatch) -> None:
+    rows, key = {"image": random(0, 3, 1, 1280)}, jax.random.key(0)
+    asked = []
+
+    def counted(unet, params, latents, *given):
+        asked.append(len(latents))
+        return predicted(unet, params, latents, *given)
+
+    predicted = sampling.predicted_noise
+    monkeypatch.setattr(sampling, "predicted_noise", counted)
+    jax.clear_caches()  # the counts are of tracing
+    nearly = prior.sample(rows, key, n_steps=3, guidance=1e-6)
+    free = prior.sample(rows, key, n_steps=3, guidance=0.0)
+    assert asked == [6, 3] and np.allclose(free, nearly, atol=1e-4)
+    other = prior.sample({"image": -rows["image"]}, key, n_steps=3, guidance=0.0)
+    assert np.array_equal(free, other)
 
 
 def test_embeddings_are_those_of_the_networks(prior, images) -> None:
