@@ -11,7 +11,7 @@ from PIL import Image
 import fmri_jax as fj
 from fmri_jax.cli import main
 from fmri_jax.pipeline import prior_training
-from fmri_jax.priors import recipes
+from fmri_jax.priors import recipes, registry
 from fmri_jax.priors.autoencoder.prior import AutoencoderConfig
 from fmri_jax.priors.diffusion.conditions import Condition
 from fmri_jax.priors.training import Options
@@ -27,7 +27,9 @@ AUTOENCODER = AutoencoderConfig(SMALL.autoencoder, 8)
 OPTIONS = Options(n_steps=2, batch_size=4)
 TINY = {
     "tiny_autoencoder": recipes.Recipe("", "autoencoder", lambda: AUTOENCODER, OPTIONS),
-    "tiny_diffusion": recipes.Recipe("", "latent_diffusion", lambda: SMALL, OPTIONS),
+    "tiny_diffusion": recipes.Recipe(
+        "", "latent_diffusion", lambda: SMALL, OPTIONS, trained_through=("alexnet",)
+    ),
 }
 RNG = np.random.default_rng(0)
 
@@ -74,6 +76,8 @@ def test_a_diffusion_model_has_the_autoencoder_that_was_trained_before(given, tm
     images = RNG.random((3, 8, 8, 3), np.float32)
     latents = autoencoder.encode(images)
     assert np.allclose(prior.encode(images), SMALL.scale * latents, atol=1e-5)
+    had_a_say = registry.trained_through(str(second / "prior"))
+    assert had_a_say == ("efficientnet_lite0", "alexnet")
     assert prior.card["captions"] == ["captions.csv"] and prior.card["scores"]["noise_error"] > 0.3
     others = ["prior", "train", "tiny_diffusion", *given, "--workdir", str(second)]
     assert main([*others, "--autoencoder", str(second / "prior")]) == 2
