@@ -78,6 +78,31 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return np.frombuffer(room.memory, dtype, count, offset).reshape(shape)
 
 
+def put(block: bytes, array: np.ndarray, start: int) -> None:
+    """Copies a block of bytes into an array of `empty`, (n,) uint8, from `start` on.
+
+    In a child by a call of the system: each page that a process writes to first costs it more than
+    the copy.
+
+    Raises:
+        MemoryError: there is no room for it.
+        ValueError: it would reach beyond the array.
+    """
+    if start + len(block) > array.size:
+        raise ValueError(f"{start + len(block)} bytes are more than {array.size}")
+    place = _place(array)
+    if place is None:
+        array[start : start + len(block)] = np.frombuffer(block, np.uint8)
+        return
+    assert _Shared.descriptor is not None
+    try:
+        written = os.pwrite(_Shared.descriptor, block, place + start)
+    except OSError as error:
+        raise MemoryError(f"no room for {len(block)} bytes") from error
+    if written < len(block):
+        raise MemoryError(f"no room for {len(block)} bytes")
+
+
 def _room_for(descriptor: int, size: int) -> _Room:
     """The last piece, if so many bytes are left in it, or a new one."""
     rooms = _Shared.rooms

@@ -25,7 +25,13 @@ def found():
     apart_memory.empty((5,), int)[:] = 7  # part of no answer
     own = apart_memory.empty((3, 2), np.int16)
     own[...] = [[1, 2], [3, 4], [5, 6]]
+    blocks = apart_memory.empty((5,), np.uint8)
+    apart_memory.put(b"ab", blocks, 0)
+    apart_memory.put(b"cde", blocks, 2)
+    with pytest.raises(ValueError, match="6 bytes are more than 5"):
+        apart_memory.put(b"fg", blocks, 4)
     return {
+        "blocks": blocks,
         **{"a": np.arange(6.0).reshape(2, 3), "b": [np.array(["x", "yz"]), 3, None], "c": "d"},
         **{"shared": shared, "own": own, "turned": own.T, "column": own[:, 1]},
         **{"moved": np.moveaxis(shared, 0, 1), "none": np.empty((0, 3)), "one": np.array(5.0)},

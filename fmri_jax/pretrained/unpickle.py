@@ -159,14 +159,19 @@ def _read_zip(archive: zipfile.ZipFile, path: pathlib.Path) -> dict[str, np.ndar
 def _unpacked(archive: zipfile.ZipFile, member: str) -> np.ndarray:
     """A member's bytes, (n,) uint8, where they are handed over without a copy."""
     content = apart_memory.empty((archive.getinfo(member).file_size,), np.uint8)
-    place = 0
     with archive.open(member) as stream:
-        while block := stream.read(_BLOCK):
-            content[place : place + len(block)] = np.frombuffer(block, np.uint8)
-            place += len(block)
-    if place < content.size:
-        raise ValueError(f"{member} is shorter than announced")
+        _fill(content, stream, member)
     return content
+
+
+def _fill(content: np.ndarray, stream: IO[bytes], what: str) -> None:
+    """Reads the bytes of an array, (n,) uint8, from a stream."""
+    place = 0
+    while block := stream.read(min(_BLOCK, content.size - place)):
+        apart_memory.put(block, content, place)
+        place += len(block)
+    if place < content.size:
+        raise ValueError(f"{what} is shorter than announced")
 
 
 def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[str, np.ndarray]:
@@ -198,8 +203,9 @@ def _read_row_of_pickles(stream: io.BufferedReader, path: pathlib.Path) -> dict[
     for key in filled:
         array = storages[key]
         (length,) = np.frombuffer(stream.read(8), "<i8")
-        if length != array.size or stream.readinto(array.data) != array.nbytes:
+        if length != array.size:
             raise ValueError("a storage has another size than announced")
+        _fill(array.view(np.uint8), stream, key)
     return state
 
 
