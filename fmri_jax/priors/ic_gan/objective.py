@@ -17,6 +17,10 @@ from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder, encoded
 from fmri_jax.priors.ic_gan.config import ICGANConfig
 
+# Pixels between two positions of AlexNet's first convolution. Where images always lay at the same
+# position, a generator would learn what this one does not see: squares of as many pixels.
+STRIDE = 4
+
 # "latents", (n, h, w, channels), of unit variance; "features", (n, features), in units of their
 # spread; "fixed", where LPIPS counts: parameters of "autoencoder" and "alexnet", and "lpips_heads".
 Batch = Mapping[str, Any]
@@ -59,7 +63,8 @@ class Objective:
         config: Any = self.config.generator
         latents, features = batch["latents"], batch["features"]
         mean, log_deviation = encoded(config, params, latents, features)
-        noise = mean + jnp.exp(log_deviation) * jax.random.normal(key, mean.shape)
+        of_noise, of_position = jax.random.split(key)
+        noise = mean + jnp.exp(log_deviation) * jax.random.normal(of_noise, mean.shape)
         generator = LatentGenerator(config)
         made: Any = generator.apply({"params": params["generator"]}, noise, features)
         error = jnp.mean((made - latents) ** 2)
@@ -67,19 +72,37 @@ class Objective:
         rate = divergence.sum() / latents.size
         loss, terms = error + self.rate_weight * rate, {"mse": error, "rate": rate}
         if self.lpips_weight:
-            terms["lpips"] = self._lpips(made, latents, batch["fixed"])
+            terms["lpips"] = self._lpips(made, latents, batch["fixed"], of_position)
             loss += self.lpips_weight * terms["lpips"]
         return loss, terms
 
-    def _lpips(self, made: jax.Array, latents: jax.Array, fixed: Any) -> jax.Array:
-        """Mean LPIPS of the images of two stacks of latents."""
+    def _lpips(self, made: jax.Array, latents: jax.Array, fixed: Any, key: jax.Array) -> jax.Array:
+        """Mean LPIPS of the images of two stacks of latents, moved alike."""
         assert self.config.autoencoder is not None
         autoencoder, network = AutoencoderKL(self.config.autoencoder), NETWORKS["alexnet"]
 
         def seen(rows: jax.Array) -> dict[str, jax.Array]:
             given = {"params": fixed["autoencoder"]}
             images: Any = autoencoder.apply(given, rows, method="decode")
-            return network.activations(fixed["alexnet"], prepare(0.5 + 0.5 * images))
+            return network.activations(fixed["alexnet"], prepare(moved(0.5 + 0.5 * images, key)))
 
         distances = lpips_distance(seen(latents), seen(made), fixed["lpips_heads"])
         return jnp.mean(distances)
+
+
+def moved(images: jax.Array, key: jax.Array) -> jax.Array:
+    """Images with `STRIDE` - 1 rows and columns more, mirrored ones, before them or after them.
+
+    Args:
+        images: (n, height, width, channels).
+        key: of how many go before, as many for all images.
+
+    Returns:
+        (n, height + 3, width + 3, channels).
+    """
+    n, height, width, channels = images.shape
+    most = STRIDE - 1
+    around = jnp.pad(images, ((0, 0), (most, most), (most, most), (0, 0)), mode="reflect")
+    top, left = jax.random.randint(key, (2,), 0, STRIDE)
+    size = (n, height + most, width + most, channels)
+    return jax.lax.dynamic_slice(around, (0, top, left, 0), size)

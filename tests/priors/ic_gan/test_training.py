@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 
 import jax
 import numpy as np
@@ -21,7 +22,7 @@ from fmri_jax.priors.examples import Source
 from fmri_jax.priors.ic_gan import examples
 from fmri_jax.priors.ic_gan.augmentation import augmented
 from fmri_jax.priors.ic_gan.neighbours import nearest
-from fmri_jax.priors.ic_gan.objective import Objective
+from fmri_jax.priors.ic_gan.objective import Objective, moved
 from fmri_jax.priors.ic_gan.prior import restore
 from fmri_jax.priors.photographs import Photographs
 from fmri_jax.priors.training import Options
@@ -132,6 +133,22 @@ def test_a_generator_of_latents_is_trained_and_takes_features_as_they_are(
     assert np.allclose(prior.generate(raw, noise), autoencoder.decode(made), atol=5e-3)
 
 
+def around(images, top, left):
+    """Images with mirrored rows and columns: so many before, and three in all."""
+    sides = ((0, 0), (top, 3 - top), (left, 3 - left), (0, 0))
+    return np.pad(images, sides, mode="reflect")
+
+
+def test_images_are_moved_over_all_positions_of_the_first_convolution() -> None:
+    images = RNG.random((2, 8, 8, 3))
+    places = list(itertools.product(range(4), repeat=2))
+    expected = np.stack([around(images, *place) for place in places])
+    shown = [np.asarray(moved(jax.numpy.asarray(images), jax.random.key(i))) for i in range(150)]
+    seen = {int(np.abs(expected - each).max((1, 2, 3, 4)).argmin()) for each in shown}
+    assert seen == set(range(16))
+    assert all(np.abs(expected - each).max((1, 2, 3, 4)).min() < 1e-6 for each in shown)
+
+
 def test_lpips_of_decoded_images_counts_where_it_is_asked_for(latent_source, tmp_path) -> None:
     assert examples.make(latent_source).fixed is None
     asked = dataclasses.replace(latent_source, objective={"lpips_weight": 0.7})
@@ -144,14 +161,16 @@ def test_lpips_of_decoded_images_counts_where_it_is_asked_for(latent_source, tmp
     assert np.isclose(loss, without + 0.7 * terms["lpips"], rtol=1e-5)
     autoencoder, config = fj.priors.load(latent_source.autoencoder), LATENT_IC_GAN.generator
     mean, log_deviation = encoded(config, params, *found.held_out.values())
-    noise = mean + np.exp(log_deviation) * jax.random.normal(key, mean.shape)
+    of_noise, of_position = jax.random.split(key)
+    noise = mean + np.exp(log_deviation) * jax.random.normal(of_noise, mean.shape)
     features = found.held_out["features"]
     made = LatentGenerator(config).apply({"params": params["generator"]}, noise, features)
     network, given = AutoencoderKL(LATENT_IC_GAN.autoencoder), {"params": autoencoder.params}
     both = np.concatenate([found.held_out["latents"], made])
     images = np.split(0.5 + 0.5 * network.apply(given, both, method="decode"), 2)
     alexnet = jax.jit(functools.partial(NETWORKS["alexnet"].activations, found.fixed["alexnet"]))
-    shown = [alexnet(prepare(x)) for x in images]
+    top, left = jax.random.randint(of_position, (2,), 0, 4)
+    shown = [alexnet(prepare(around(x, 3 - top, 3 - left))) for x in images]
     expected = lpips_distance(*shown, found.fixed["lpips_heads"])
     assert np.isclose(terms["lpips"], expected.mean(), rtol=1e-3)
     training.train(
