@@ -43,7 +43,7 @@ class FeatureDecoding:
         encoder = Encoder.of(config)
         shapes = encoder.shapes(trials.images.shape[1:])
         needs.check(needs_of(config, shapes, trials, context.kept), context, "a fit")
-        _, seen, decomposed = averages.decomposed(trials)
+        rows, seen, decomposed = averages.decomposed(trials)
         images = trials.images[seen]
         canvas = canvases.build(config, images)
         features = represent(encoder, images)
@@ -63,7 +63,9 @@ class FeatureDecoding:
             context.progress,
             encoding,
         )
-        return selection.with_pixel_weight(fitted, left_out) if config.select == "inner" else fitted
+        if config.select == "inner":
+            return selection.with_pixel_weight(fitted, left_out, rows)
+        return fitted
 
     def fit_part(self, trials: Trials, context: RunContext, part: str) -> None:
         """Decodes one layer into the run's folder, where `fit` then finds it.

@@ -18,6 +18,8 @@ from fmri_jax.methods.feature_decoding.config import PIXELS
 from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.responses import Responses
 
+OF_EACH = ("targets", "weights", "measured")  # what an objective holds of each image, n in all
+
 
 @flax.struct.dataclass
 class Objective:

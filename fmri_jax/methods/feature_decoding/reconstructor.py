@@ -150,7 +150,7 @@ class FeatureReconstructor:
             decoded,
             weights,
             config.total_variation,
-            measured,
+            None if responses is None else measured,
             responses,
             config.response_weight,
         )

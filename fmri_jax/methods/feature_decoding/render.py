@@ -15,7 +15,7 @@ import optax
 
 from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import Config
-from fmri_jax.methods.feature_decoding.objective import Objective, shift
+from fmri_jax.methods.feature_decoding.objective import OF_EACH, Objective, shift
 from fmri_jax.networks import compiler
 
 STEPS_PER_REPORT = 20
@@ -160,8 +160,8 @@ def _lbfgs_updates(
     def one(
         gradient: Any, state: Any, variables: Any, loss: jax.Array, own: Objective
     ) -> tuple[Any, Any]:
-        single = jax.tree.map(lambda x: x[None], (own.targets, own.weights))
-        alone = own.replace(targets=single[0], weights=single[1])  # type: ignore[attr-defined]
+        parts: Any = {name: getattr(own, name) for name in OF_EACH}
+        alone = own.replace(**jax.tree.map(lambda x: x[None], parts))  # type: ignore[attr-defined]
 
         def value(variables: Any) -> jax.Array:
             within = canvas.project(jax.tree.map(lambda x: x[None], variables))
@@ -171,7 +171,8 @@ def _lbfgs_updates(
             gradient, state, variables, value=loss, grad=gradient, value_fn=value
         )
 
-    each: Any = objective.replace(encoder=None, targets=0, weights=0)  # type: ignore[attr-defined]
+    axes = {name: None if getattr(objective, name) is None else 0 for name in OF_EACH}
+    each: Any = objective.replace(encoder=None, responses=None, **axes)  # type: ignore[attr-defined]
     mapped = jax.vmap(one, in_axes=(0, 0, 0, 0, each))
     return mapped(gradient, progress.optimiser, progress.variables, losses, objective)
 

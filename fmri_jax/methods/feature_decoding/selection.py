@@ -23,7 +23,7 @@ MOST = 16  # training stimuli that are rendered with each weight
 
 
 def with_pixel_weight(
-    fitted: FeatureReconstructor, left_out: Mapping[str, np.ndarray]
+    fitted: FeatureReconstructor, left_out: Mapping[str, np.ndarray], responses: np.ndarray
 ) -> FeatureReconstructor:
     """The decoder with the weight whose images correlate best with training images.
 
@@ -31,6 +31,7 @@ def with_pixel_weight(
         fitted: decoder of training stimuli.
         left_out: layer -> (stimuli, ...) decoded out of fold, of layers that have a map of their
             own.
+        responses: (stimuli, voxels) to them, for a decoder that compares images by responses.
 
     Returns:
         The decoder with another `config.pixel_weight`; of weights that do equally well the first.
@@ -43,10 +44,9 @@ def with_pixel_weight(
         fitted.replace(config=dataclasses.replace(fitted.config, pixel_weight=weight))  # type: ignore[attr-defined]
         for weight in WEIGHTS
     ]
-    scores = [
-        float(jnp.mean(pixel_correlation(true, candidate.render(decoded))))
-        for candidate in candidates
-    ]
+    measured = jnp.asarray(responses[rows])
+    made = [candidate.render(decoded, measured=measured) for candidate in candidates]
+    scores = [float(jnp.mean(pixel_correlation(true, images))) for images in made]
     return candidates[int(np.argmax(scores))]
 
 

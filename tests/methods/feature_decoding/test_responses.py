@@ -12,6 +12,7 @@ from fmri_jax.encoding.feature_maps import cells
 from fmri_jax.encoding.memory import of_banded_ridge
 from fmri_jax.errors import InputError
 from fmri_jax.methods import RunContext, choice, feature_decoding
+from fmri_jax.methods.feature_decoding import selection
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.method import needs_of
 from fmri_jax.methods.responses import Responses
@@ -87,7 +88,9 @@ def test_layers_count_by_their_weights_and_repeats_by_their_residuals():
     assert without_factors.device == 4 * (100 * 1280 + (1280 + 2 * 100) * 50)
 
 
-def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials):
+@pytest.mark.parametrize("optimiser", ["adam", "momentum", "lbfgs"])
+def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials, optimiser):
+    fitted = fitted.replace(config=dataclasses.replace(fitted.config, optimiser=optimiser))
     new = jnp.asarray(trials.fmri[12:])
     decoded, model, misfits = fitted.decode(new), Responses.of(fitted.encoding), []
     for measured in (new, jnp.roll(new, 1, axis=0)):
@@ -95,7 +98,36 @@ def test_images_move_towards_those_that_would_evoke_the_responses(fitted, trials
         misfits.append(np.asarray(model.misfit(fitted.encoder(images), new)))
     assert (misfits[0] < misfits[1]).all()
     again = feature_decoding.restore(*fitted.state())
-    np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
+    together = np.asarray(fitted.reconstruct(new))
+    np.testing.assert_array_equal(again.reconstruct(new), together)
+    alone = np.asarray(fitted.reconstruct(new[1:2]))  # each has responses of its own
+    assert np.abs(alone - together[1:2]).mean() < 1e-3
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "momentum", "lbfgs"])
+def test_every_optimiser_reconstructs_without_an_encoding_model(fitted, trials, optimiser):
+    config = dataclasses.replace(fitted.config, optimiser=optimiser, response_weight=0.0)
+    plain = fitted.replace(config=config, encoding=None)
+    new = jnp.asarray(trials.fmri[12:])
+    np.testing.assert_array_equal(plain.reconstruct(new), plain.render(plain.decode(new)))
+
+
+def test_the_weight_of_pixels_is_chosen_among_images_that_responses_move(fitted, trials, tmp_path):
+    rows = trials.fmri[:12]
+    decoded = selection.without_themselves(fitted, np.arange(12), {})
+    true = trials.images[:12] / 255.0
+    scores = {}
+    for weight in selection.WEIGHTS:
+        config = dataclasses.replace(fitted.config, pixel_weight=weight)
+        made = fitted.replace(config=config).render(decoded, measured=jnp.asarray(rows))
+        pairs = zip(true, np.asarray(made), strict=True)
+        scores[weight] = np.mean([np.corrcoef(a.ravel(), b.ravel())[0, 1] for a, b in pairs])
+    chosen = selection.with_pixel_weight(fitted, {}, rows).config.pixel_weight
+    assert scores[chosen] == max(scores.values())
+    config = Config(n_steps=10, layers=("relu1",), block=4, response_weight=100.0, select="inner")
+    context = RunContext(tmp_path, "all", jax.random.key(0), make_mesh(1), progress=False)
+    found = feature_decoding.build(config).fit(trials.take(np.arange(12)), context)
+    assert found.config.pixel_weight == chosen
 
 
 def test_photographs_that_are_retrieved_cannot_be_moved():
