@@ -41,7 +41,8 @@ def score(
     Args:
         fold: its trials.
         rois: region -> (voxels of the fold,) bool.
-        training: layer -> (stimuli, ...) true features of the training images, in rising order.
+        training: layer -> (stimuli, ...) true features of the training images, in rising order;
+            those of photographs that nobody viewed, behind them, do not count here.
         decode: responses (n, voxels) -> layer -> (n, ...) what the method decodes.
         encode: trials, and images of them by number (m,) -> layer -> (m, ...) true features.
         recovered: (m, h, w, c) images made of true features of test images; of which images (m,).
@@ -50,7 +51,8 @@ def score(
         Scores of what the method decodes, of the best prediction in the span of the training
         features, and of each region; and the recovered images.
     """
-    rows, _, decomposed = averages.decomposed(fold.train)
+    rows, shown, decomposed = averages.decomposed(fold.train)
+    training = {layer: array[: len(shown)] for layer, array in training.items()}
     grams = {layer: dual_ridge.gram(array) for layer, array in training.items()}
     maps = []
     for voxels in rois.values():

@@ -1,5 +1,6 @@
 """Decoded features of a run: kept per fold, scored over all, imagined images apart."""
 
+import copy
 import dataclasses
 import json
 import pathlib
@@ -117,6 +118,20 @@ def diagnosed():
     assert list(rois) == ["all", "A", "B"]
     decoder = Decoder(fold, alphas)
     return fold, decoder, diagnostics.diagnose(decoder, fold, rois, None)
+
+
+def test_photographs_that_nobody_viewed_do_not_count(diagnosed):
+    fold, decoder, expected = diagnosed
+    more = decoder.encoder.of_stimuli(recording_of(seed=1).images)
+    taught = copy.copy(decoder)
+    taught.training = {
+        layer: np.concatenate([array, more[layer]]) for layer, array in decoder.training.items()
+    }
+    rois = feature_diagnostics.regions(recording_of(), fold, "all")
+    found = diagnostics.diagnose(taught, fold, rois, None)
+    for layer, scores in expected.sets["test"].items():
+        np.testing.assert_array_equal(found.sets["test"][layer].pattern, scores.pattern)
+        np.testing.assert_array_equal(found.sets["test"][layer].decoded, scores.decoded)
 
 
 def test_regions_are_decoded_by_ridge_on_their_voxels(diagnosed):

@@ -11,7 +11,7 @@ from fmri_jax.data.preparation.folds import PreparationConfig, folds
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.encoding import search_store
 from fmri_jax.errors import InputError
-from fmri_jax.pipeline import experiment_config, unlabelled
+from fmri_jax.pipeline import experiment_config, feature_diagnostics, unlabelled
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
 from tests.pipeline.test_feature_diagnostics import recording_of
@@ -104,6 +104,17 @@ def test_a_test_image_among_the_photographs_is_rejected(photographs, tmp_path):
     Image.fromarray(nearly).save(tmp_path / "planted.png")
     fold, found = taught(tmp_path)
     assert len(found.fmri) == len(fold.train.fmri) + OTHERS  # that one is left out
+
+
+def test_features_that_were_decoded_with_their_help_are_scored(photographs, tmp_path):
+    save_npz(RECORDING, tmp_path / "recording.npz")
+    config = config_of(photographs, tmp_path / "recording.npz")
+    config.method = default_config(method="feature_decoding", data="file").method
+    config.method.update(layers=("relu1",), n_steps=1, network_size=32)
+    run(config, tmp_path / "run", progress=False)
+    (found,) = feature_diagnostics.read(tmp_path / "run", 1)
+    decoded, *_ = found.sets["test"]["relu1"].identification
+    assert decoded.mean() > 0.7
 
 
 def test_the_method_of_a_run_learns_from_them_and_the_page_says_so(
