@@ -39,12 +39,22 @@ class Difference(NamedTuple):
     adjusted: float = float("nan")
 
 
+class Null(NamedTuple):
+    """Differences that there would be if the two methods were alike."""
+
+    differences: np.ndarray  # (swaps,), nan where a score is undefined
+    exact: bool  # whether these are all that there are, the observed one among them
+
+    def p(self, observed: float) -> float:
+        """The share of them that differ at least as much as observed."""
+        return _share_at_least(np.abs(self.differences), abs(observed), self.exact)
+
+
 class Swaps(NamedTuple):
     """What a paired comparison rests on: its result and the differences of swapped methods."""
 
     difference: Difference
-    null: np.ndarray  # (swaps,), nan where a score is undefined
-    exact: bool  # whether these are all swaps that there are, the observed one among them
+    nulls: tuple[Null, ...]  # over images, and over training data as well; the larger p counts
 
 
 def compare(
@@ -61,8 +71,9 @@ def compare(
     For the interval (`intervals.ends`) each stimulus is left out for both methods together. For p,
     which method made which reconstruction is swapped for each stimulus: in all ways where there are
     at most `n_resamples`, else at random; p is the share of swaps, the observed one included, that
-    differ at least as much as observed. The least p of five stimuli is therefore 1/16. Swaps in
-    which a score is undefined (precision where nothing was decoded as on) are left out.
+    differ at least as much as observed. The least p of five stimuli is therefore 1/16, whatever
+    training adds. Swaps in which a score is undefined (precision where nothing was decoded as on)
+    are left out.
 
     Args:
         first: (n,) per-image values; or (n, columns) of sums with a `statistic`, such as binary
@@ -131,7 +142,7 @@ def swaps(
     swapped, exact = _which(len(a), n_resamples, seed)
     if np.isnan(observed):
         undefined = Difference(observed, observed, observed, observed)
-        return Swaps(undefined, np.full(len(swapped), np.nan), exact)
+        return Swaps(undefined, (Null(np.full(len(swapped), np.nan), exact),))
     low = high = float("nan")
     if len(a) >= LEAST_STIMULI:
         without = statistic(total_a - a) - statistic(total_b - b)
@@ -139,11 +150,12 @@ def swaps(
         low, high = (observed + wider * (end - observed) for end in ends(without, observed))
     moved = swapped @ (b - a)
     null = statistic(total_a + moved) - statistic(total_b - moved)
+    nulls = [Null(null, exact)]
     if training:
         first, second = np.random.default_rng(seed + 1).integers(len(null), size=(2, n_resamples))
-        null, exact = null[first] + training * null[second], False
-    p = _share_at_least(np.abs(null), abs(observed), exact)
-    return Swaps(Difference(observed, low, high, p), null, exact)
+        nulls.append(Null(null[first] + training * null[second], False))
+    p = max(each.p(observed) for each in nulls)
+    return Swaps(Difference(observed, low, high, p), tuple(nulls))
 
 
 def together(comparisons: Mapping[Key, Swaps]) -> dict[Key, Difference]:
@@ -160,21 +172,33 @@ def together(comparisons: Mapping[Key, Swaps]) -> dict[Key, Difference]:
     References:
         Westfall & Young (1993), Resampling-Based Multiple Testing, chapter 2 (single-step maxT).
     """
-    scaled = {}
-    for key, found in comparisons.items():
-        null = np.nan_to_num(found.null)
-        spread = float(np.sqrt(np.mean(null**2)))
-        if spread > 0 and np.isfinite(found.difference.value):
-            scaled[key] = (np.abs(null) / spread, abs(found.difference.value) / spread)
-    greatest = np.max([null for null, _ in scaled.values()], axis=0) if scaled else np.empty(0)
+    known = {k: found for k, found in comparisons.items() if np.isfinite(found.difference.value)}
+    adjusted = dict.fromkeys(known, 0.0)
+    for kind in range(max((len(found.nulls) for found in known.values()), default=0)):
+        nulls = {key: found.nulls[min(kind, len(found.nulls) - 1)] for key, found in known.items()}
+        observed = {key: found.difference.value for key, found in known.items()}
+        for key, p in _adjusted(nulls, observed).items():
+            adjusted[key] = max(adjusted[key], p)
     return {
-        key: found.difference._replace(
-            adjusted=_share_at_least(greatest, scaled[key][1], found.exact) if key in scaled else 1
-        )
-        if np.isfinite(found.difference.value)
-        else found.difference
+        key: found.difference._replace(adjusted=adjusted[key]) if key in known else found.difference
         for key, found in comparisons.items()
     }
+
+
+def _adjusted(nulls: Mapping[Key, Null], observed: Mapping[Key, float]) -> dict[Key, float]:
+    """The p of each comparison by the greatest difference of each swap; 1 where none differs."""
+    scaled = {}
+    for key, null in nulls.items():
+        differences = np.nan_to_num(null.differences)
+        spread = float(np.sqrt(np.mean(differences**2)))
+        if spread > 0:
+            scaled[key] = (np.abs(differences) / spread, abs(observed[key]) / spread)
+    found = dict.fromkeys(nulls, 1.0)
+    if scaled:
+        greatest = np.max([differences for differences, _ in scaled.values()], axis=0)
+        for key, (_, value) in scaled.items():
+            found[key] = _share_at_least(greatest, value, nulls[key].exact)
+    return found
 
 
 @functools.lru_cache(maxsize=2)  # a page asks for the same some hundred times

@@ -245,6 +245,19 @@ def test_one_of_ten_equal_scores_is_seldom_called_better():
     assert 0.01 <= wrong / 200 <= 0.09  # uncorrected: 40 of 100
 
 
+def test_an_account_of_the_training_lowers_no_p():
+    values = np.random.default_rng(3).uniform(0.1, 1, (10, 5))
+    for trained in (50, 500):
+        share = training_share(5, trained)
+        pairs = {
+            i: swaps(own, 0 * own, np.arange(5), training=share) for i, own in enumerate(values)
+        }
+        alone = {i: swaps(own, 0 * own, np.arange(5)) for i, own in enumerate(values)}
+        assert all(pair.difference.p >= 1 / 16 for pair in pairs.values())
+        found, before = together(pairs), together(alone)
+        assert all(found[i].adjusted >= before[i].adjusted >= 1 / 16 for i in pairs)
+
+
 def test_a_method_against_itself_and_against_a_worse_one():
     values = np.random.default_rng(5).uniform(size=20)
     same = compare(values, values, np.arange(20))
