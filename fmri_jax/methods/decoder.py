@@ -113,6 +113,8 @@ class Decoder:
     def responses_of(self, recording: Recording) -> np.ndarray:
         """(trials, voxels) responses of a recording, its runs centred where training's were.
 
+        Of centred ones those of the decoder's voxels alone: others may have no mean to centre by.
+
         Raises:
             InputError: the recording is of another subject.
         """
@@ -120,7 +122,8 @@ class Decoder:
         how = self.about.preparation.get("run_centring")
         if not how:
             return recording.fmri  # `standardise` transforms them
-        fmri = transformed(recording.fmri, self.about.preparation.get("transform"))
+        fmri = self._selected(recording.fmri)
+        fmri = transformed(fmri, self.about.preparation.get("transform"))
         everything, none = np.arange(len(fmri)), np.arange(0)
         return run_centring.centred(fmri, recording.run, none, everything, how)[0]
 
@@ -155,11 +158,7 @@ class Decoder:
                 f"responses have shape {rows.shape} and type {rows.dtype}: expected numbers "
                 "(n, voxels), one row per trial; reshape a single one to (1, -1)."
             )
-        rows = rows.astype(np.float32)
-        if rows.shape[1] != self.n_voxels:
-            if self.voxels is None or rows.shape[1] != len(self.voxels):
-                raise InputError(self._wrong_voxels(rows.shape[1]))
-            rows = rows[:, self.voxels]
+        rows = self._selected(rows.astype(np.float32))
         if not np.isfinite(rows).all():
             raise InputError(
                 f"{int((~np.isfinite(rows)).sum())} responses are not finite: expected numbers; "
@@ -168,6 +167,18 @@ class Decoder:
         if self.about.preparation.get("run_centring"):
             return rows  # transformed before their runs were centred
         return transformed(rows, self.about.preparation.get("transform"))
+
+    def _selected(self, rows: np.ndarray) -> np.ndarray:
+        """Responses (n, voxels) of the decoder's voxels, or of the whole recording -> the former.
+
+        Raises:
+            InputError: they are of neither.
+        """
+        if rows.shape[1] == self.n_voxels:
+            return rows
+        if self.voxels is None or rows.shape[1] != len(self.voxels):
+            raise InputError(self._wrong_voxels(rows.shape[1]))
+        return rows[:, self.voxels]
 
     def _wrong_voxels(self, found: int) -> str:
         expected = f"{self.n_voxels}"

@@ -140,7 +140,7 @@ def _rows(decoder: Decoder, new: NewResponses, average: Average) -> Rows:
     elif (split == TRAIN).all():
         split[:] = "test"
     else:
-        split[split == TRAIN] = "training trials"
+        split = np.where(split == TRAIN, "training trials", split)
     stimulus = recording.distinct_images[recording.stimulus]
     parts = [
         _part(decoder, new, fmri, stimulus, used[split[used] == name], average, name)

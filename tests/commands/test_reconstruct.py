@@ -1,5 +1,6 @@
 """`fmri-jax reconstruct`: a kept decoder on another session, its own test trials, imagery."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -97,6 +98,43 @@ def test_another_session_is_scored_with_a_warning_on_known_images(kept, tmp_path
     pixels = np.asarray(Image.open(pictures[1]))
     np.testing.assert_array_equal(pixels, np.rint(255 * found["reconstructions"][1, ..., 0]))
     assert "also shown in training" in (tmp_path / "out/report.html").read_text()
+
+
+@pytest.mark.parametrize("other", ["test", "imagery"])
+def test_training_trials_of_another_session_are_a_test_set_like_any_other(
+    kept, tmp_path, no_page, other
+):
+    new = session(2, first=8)
+    save_npz(
+        dataclasses.replace(new, split=np.where(new.stimulus < 6, "train", other)),
+        tmp_path / "new.npz",
+    )
+    assert reconstruct(kept, tmp_path / "new.npz", tmp_path / "out") == 0
+    sets = scores(tmp_path / "out")["sets"]
+    assert set(sets) == {other, "training trials"}
+    found = np.load(tmp_path / "out/reconstructions.npz")
+    assert (found["split"] == "training trials").sum() == 6
+    expected = fj.metrics.score(found["targets"], found["reconstructions"], perceptual=False)
+    values = [sets[name]["mse"]["value"] for name in ("training trials", other)]
+    assert np.average(values, weights=[6, 2]) == pytest.approx(expected["mse"], abs=1e-6)
+
+
+def test_runs_are_centred_in_the_voxels_of_the_decoder_alone(tmp_path):
+    """In scanner units those outside of the region may have no mean to take a share of."""
+    recording = session(1)
+    fmri = 20 + recording.fmri
+    fmri[:, 35:] -= fmri[:, 35:].mean(axis=0)
+    recording = dataclasses.replace(recording, fmri=fmri)
+    config = default_config(method="ridge", data="file")
+    config.preparation.update(roi="V1", run_centring="percent", average_repeats="none")
+    config.evaluation.update(perceptual=False, n_bootstrap=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "write", lambda workdir: workdir)
+        run(config, tmp_path / "run", progress=False, recording=recording)
+    decoder = fj.load_decoder(tmp_path / "run")
+    baseline = [fmri[recording.run == r, :35].mean(axis=0) for r in range(3)]
+    centred = 100 * (fmri[:, :35] / np.stack(baseline)[recording.run] - 1)
+    np.testing.assert_allclose(decoder.predict(recording), decoder.predict(centred), atol=1e-4)
 
 
 def test_imagery_without_images_gives_images_and_a_page(kept, tmp_path, capsys):
