@@ -172,9 +172,19 @@ def _black(context: FoldContext) -> Predict:
 
 
 def _shuffled(context: FoldContext) -> Predict:
-    reconstruct = context.reconstruct
+    reconstruct, recoding = context.reconstruct, context.fold.recoding
     assert reconstruct is not None  # `applies`
-    return lambda trials: shuffled_fmri(reconstruct, trials.fmri, seed=context.number)
+
+    def recoded(rows: jax.Array) -> np.ndarray:
+        return reconstruct(recoding(np.asarray(rows)))
+
+    def predict(trials: Trials) -> np.ndarray:
+        if trials.responses is None:
+            return shuffled_fmri(reconstruct, trials.fmri, context.number)
+        # Voxels, not what they are reduced to: of one number there is no other order.
+        return shuffled_fmri(recoded, trials.responses, context.number)
+
+    return predict
 
 
 def _control(name: str, label: str, explanation: str, **options: Any) -> Baseline:

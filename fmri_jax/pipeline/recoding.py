@@ -52,10 +52,10 @@ def recoded(options: Experiment, fold: Fold) -> Fold:
         given = rows, gram, preparation.bottleneck, fold.train.fmri, row
         recoding, codes = bottleneck.fit(*given)
     tests = {
-        name: dataclasses.replace(trials, fmri=recoding(trials.fmri))
+        name: dataclasses.replace(trials, fmri=recoding(trials.fmri), responses=trials.fmri)
         for name, trials in fold.tests.items()
     }
-    train = dataclasses.replace(fold.train, fmri=codes)
+    train = dataclasses.replace(fold.train, fmri=codes, responses=fold.train.fmri)
     return dataclasses.replace(fold, train=train, tests=tests, recoding=recoding)
 
 

@@ -15,6 +15,7 @@ from fmri_jax.data.preparation.folds import PreparationConfig
 from fmri_jax.data.readers.npz import save_npz
 from fmri_jax.errors import InputError
 from fmri_jax.linear.kernel import KernelComponents
+from fmri_jax.pipeline import rows as rows_of_runs
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.pipeline.run import run
 from tests.pipeline.test_feature_diagnostics import recording_of
@@ -52,6 +53,12 @@ def test_one_number_makes_images_along_one_line(tmp_path: pathlib.Path) -> None:
     # A region's activation moves along that line, too.
     assert stored_names(workdir) == ["mean response", "A", "B", "everything"]
     assert (workdir / "figures" / "roi_activation.png").is_file()
+    # Shuffled fMRI is one of voxels: one number has no other order.
+    kept = rows_of_runs.read(workdir / "folds" / "000.npz", "all")
+    assert kept is not None
+    shuffled = kept.predictions["shuffled_fmri"][kept.split == "test"]
+    moved = np.abs(shuffled - images).reshape(len(images), -1).max(axis=1)
+    assert (moved > 0.02).mean() > 0.8
     # Its decoder takes responses as they were recorded.
     recording = fj.data.load(tmp_path / "recording.npz")
     decoder = fj.load_decoder(workdir)

@@ -34,7 +34,8 @@ class PreparationConfig:
     # images together that the recording says depend on one another, such as frames of a movie.
     split: Literal["given", "stimulus", "run", "cluster", "group"] = "given"
     n_folds: OptionalInt = None  # groups are split into so many (clusters: made); None: one each
-    validation: float = 0.0  # share of the training stimuli that is tested on, the test set unseen
+    # Share of the training stimuli, or of their groups, that is tested on, the test set unseen.
+    validation: float = 0.0
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
@@ -99,8 +100,10 @@ class Trials:
         repeats: (n,) recorded trials that each row is the average of, or one number for all.
         gain: (n,) what each row's distance from the training mean was multiplied by, or one number.
         captions: those of each image of the recording; empty where it has none.
-        together: (stimuli,) labels of images, equal where they must be left out together when the
-            trials are divided further, such as frames of one movie; None: each by itself.
+        together: (stimuli,) labels of images that are no evidence beside one another, such as
+            frames of one movie: validation and the choice among methods leave them out together
+            (penalties are chosen by leaving single stimuli out); None: each by itself.
+        responses: (n, voxels), where `fmri` holds numbers that a recoding has put in their place.
     """
 
     fmri: np.ndarray
@@ -112,6 +115,7 @@ class Trials:
     gain: np.ndarray | float = 1.0
     captions: Captions = ()
     together: np.ndarray | None = None
+    responses: np.ndarray | None = None
     _computed: dict[Hashable, Any] = dataclasses.field(default_factory=dict, init=False, repr=False)
 
     def once(self, name: Hashable, compute: Callable[[], _T]) -> _T:
@@ -134,6 +138,7 @@ class Trials:
             run=self.run[rows],
             repeats=np.broadcast_to(self.repeats, n)[rows],
             gain=np.broadcast_to(self.gain, n)[rows],
+            responses=None if self.responses is None else self.responses[rows],
         )
 
     def targets(self) -> np.ndarray:
@@ -194,7 +199,8 @@ class Fold:
         """What was shown, with trials of no voxel: responses of many folds fill the memory."""
 
         def emptied(trials: Trials) -> Trials:
-            return dataclasses.replace(trials, fmri=np.empty((len(trials.fmri), 0), np.float32))
+            nothing = np.empty((len(trials.fmri), 0), np.float32)
+            return dataclasses.replace(trials, fmri=nothing, responses=None)
 
         tests = {name: emptied(trials) for name, trials in self.tests.items()}
         return dataclasses.replace(self, train=emptied(self.train), tests=tests)
@@ -208,8 +214,8 @@ def folds(
 ) -> Iterator[Fold]:
     """Splits a recording into one fold ("given") or one per left-out group (all others).
 
-    With `validation` a random share of each fold's training stimuli stands in for its test set, so
-    that options can be chosen without a look at the test set.
+    With `validation` a random share of each fold's training stimuli, or of the groups or clusters
+    that they form, stands in for its test set, so that options can be chosen without a look at it.
 
     Leaving groups out divides the training trials only: test sets that the recording names stay
     unseen. Stimuli with identical pixels are one stimulus, the first of them.
@@ -274,7 +280,9 @@ def _fold(
 ) -> Fold:
     name, train, tests = split
     if options.validation:
-        train, tests = splits.hold_out(train, recorded.stimulus, options.validation)
+        labels, together = recorded.stimulus, recorded.together
+        labels = labels if together is None else together[labels]
+        train, tests = splits.hold_out(train, labels, options.validation)
     by_test = 0
     if options.run_centring:
         test = np.unique(np.concatenate(list(tests.values())))

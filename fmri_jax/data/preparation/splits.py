@@ -81,6 +81,12 @@ def _labels(
     return clusters[stimulus]
 
 
+def main_set(recording: Recording, split: str) -> str:
+    """The set of trials that are tested: the first that the recording names, or training's."""
+    names = ordered_sets(sorted(set(recording.split.tolist()) - {TRAIN}))
+    return names[0] if split == "given" and names else TRAIN
+
+
 def group_labels(recording: Recording, stimulus: np.ndarray) -> np.ndarray:
     """(trials,) the group of each trial's image; an image that shares nothing is one of its own.
 
@@ -122,14 +128,20 @@ def together(recording: Recording, split: str, clusters: np.ndarray | None) -> n
 def hold_out(
     train: np.ndarray, labels: np.ndarray, share: float
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Some training stimuli, the same in every run, take the place of the test set."""
+    """Some training stimuli, the same in every run, take the place of the test set.
+
+    Args:
+        train: training trials.
+        labels: (trials,) the stimulus of each, or the group that is held out as a whole.
+        share: of the stimuli or groups.
+    """
     shown = np.unique(labels[train])
     count = round(share * len(shown))
     if not 0 < count < len(shown):
         raise InputError(
-            f"config.preparation.validation is {share}: of {len(shown)} training stimuli that "
-            f"leaves {count} to validate on; expected a share between 0 and 1 that leaves some to "
-            "train on and some to validate on."
+            f"config.preparation.validation is {share}: of {len(shown)} training stimuli, or "
+            f"groups of them, that leaves {count} to validate on; expected a share between 0 and 1 "
+            "that leaves some to train on and some to validate on."
         )
     held_out = np.random.default_rng(0).permutation(shown)[:count]
     out = np.isin(labels[train], held_out)

@@ -316,6 +316,19 @@ def test_validation_holds_out_training_stimuli_and_never_the_test_set(
         only_fold(recording, validation=0.01)
 
 
+@pytest.mark.parametrize("split", ["given", "stimulus", "group", "cluster"])
+def test_validation_holds_out_whole_groups(make_recording: MakeSession, split: str) -> None:
+    recording = make_recording()
+    group = np.arange(len(recording.images)) % 5
+    recording = dataclasses.replace(recording, groups=tuple(f"movie {g}" for g in group))
+    options = PreparationConfig(
+        split=split, n_folds=None if split == "given" else 2, validation=0.4
+    )
+    for fold in folds(recording, options, group):
+        sides = [set(group[trials.stimulus]) for trials in (fold.train, fold.tests["test"])]
+        assert sides[0] and sides[1] and not sides[0] & sides[1]
+
+
 def test_noise_takes_the_place_of_all_fmri(make_recording: MakeSession) -> None:
     recording = make_recording()
     plain, noise = only_fold(recording), only_fold(recording, fmri="noise")
