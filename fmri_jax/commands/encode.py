@@ -99,7 +99,10 @@ def _reader_options(rest: list[str]) -> dict[str, Any]:
     Raises:
         InputError: something else is among them, or a value is missing.
     """
-    words = [part for word in rest for part in (word.split("=", 1) if "=" in word else [word])]
+    words: list[str] = []
+    for word in rest:  # a value may hold "=", too
+        is_name = len(words) % 2 == 0
+        words += word.split("=", 1) if is_name and "=" in word else [word]
     names, values = words[::2], words[1::2]
     if unknown := [name for name in names if not name.startswith(_READER) or name == _READER]:
         raise InputError(

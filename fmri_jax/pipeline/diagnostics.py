@@ -15,6 +15,7 @@ from fmri_jax import methods
 from fmri_jax.data import doubts
 from fmri_jax.data.preparation.folds import Fold
 from fmri_jax.data.preparation.run_centring import centred
+from fmri_jax.data.preparation.splits import main_set
 from fmri_jax.data.preparation.transform import transformed
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.errors import InputError
@@ -325,12 +326,16 @@ def _ceiling(
     """How reliable the voxels are, by all repeats of the test images of all folds."""
     tests = [fold.main_test() for fold in splits]
     stimulus = recording.distinct_images[recording.stimulus]
+    preparation = options.preparation
+    tested = "" if preparation.validation else preparation.split
+    # An image may be seen in one set and imagined in another: only what is tested counts.
     trials = np.isin(stimulus, np.concatenate([test.stimulus for test in tests]))
+    trials &= recording.split == main_set(recording, tested)
     if options.preparation.fmri == "noise":
         return
     try:
         ceiling = noise_ceiling(
-            _comparable(options, recording)[trials][:, splits[0].voxels], stimulus[trials]
+            _comparable(options, recording, splits[0].voxels)[trials], stimulus[trials]
         )
     except InputError:  # one test image, or no repeats: there is no ceiling to be had
         return
@@ -349,10 +354,10 @@ def _ceiling(
     found.notes.append(Note("noise_ceiling", "info", text, values))
 
 
-def _comparable(options: Experiment, recording: Recording) -> np.ndarray:
-    """(trials, voxels) responses, transformed and each run centred as for the method."""
+def _comparable(options: Experiment, recording: Recording, voxels: np.ndarray) -> np.ndarray:
+    """(trials, chosen voxels) responses, transformed and each run centred as for the method."""
     how = options.preparation.run_centring
-    fmri = transformed(recording.fmri, options.preparation.transform)
+    fmri = transformed(recording.fmri[:, voxels], options.preparation.transform)
     if not how:
         return fmri
     everything = np.arange(len(fmri))

@@ -16,6 +16,7 @@ from absl import logging
 from fmri_jax import compiled_programs, data
 from fmri_jax._version import __version__
 from fmri_jax.data.preparation.folds import PreparationConfig, count_folds, folds
+from fmri_jax.data.preparation.splits import group_labels, main_set
 from fmri_jax.data.preparation.transform import Transform, transformed
 from fmri_jax.data.recording import TRAIN, Recording
 from fmri_jax.encoding import identification
@@ -25,7 +26,7 @@ from fmri_jax.evaluation.encoding_scores import Predictions
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.evaluation.repeats import of_another_stimulus
 from fmri_jax.evaluation.units import independent_units
-from fmri_jax.pipeline import encoding_folds, encoding_results
+from fmri_jax.pipeline import encoding_folds, encoding_results, foresight
 from fmri_jax.pipeline.evidence import Labels
 from fmri_jax.pipeline.json_files import digest
 from fmri_jax.pipeline.photograph_bank import Bank
@@ -80,12 +81,16 @@ def run(request: Request) -> pathlib.Path:
     compiled_programs.keep()
     recording = data.load(request.recording, **request.data_options)
     preparation = _preparation(request, recording)
+    doubts = foresight.shared_groups(recording, preparation.split, "--split group")
+    for sentence in doubts:
+        logging.warning("%s", sentence)
     config = _config(request, recording, preparation)
     with writing_to(request.workdir):
         claim(request.workdir, config)
         parts = _parts(request, recording, preparation, digest(config))
         found = _found(parts, request.options.chosen_layers, recording, preparation)
-        about = {"version": __version__, "title": _title(request, recording), **config}
+        title = _title(request, recording)
+        about = {"version": __version__, "title": title, "doubts": doubts, **config}
         return encoding_results.write(request.workdir, found, recording, about, request.n_bootstrap)
 
 
@@ -95,11 +100,10 @@ def _title(request: Request, recording: Recording) -> str:
 
 
 def _preparation(request: Request, recording: Recording) -> PreparationConfig:
-    own = bool(set(recording.split.tolist()) - {TRAIN})
-    split: Any = request.split or ("given" if own else "stimulus")
+    split: Any = request.split or _default_split(recording)
     n_folds = request.n_folds
-    if split == "stimulus" and n_folds is None:
-        n_folds = min(FOLDS, len(np.unique(recording.stimulus[recording.split == TRAIN])))
+    if split in ("stimulus", "group") and n_folds is None:
+        n_folds = min(FOLDS, _n_left_out(recording, split))
     return PreparationConfig(
         roi=request.roi,
         split=split,
@@ -108,6 +112,21 @@ def _preparation(request: Request, recording: Recording) -> PreparationConfig:
         noise_scaling=False,
         transform=request.transform,
     )
+
+
+def _default_split(recording: Recording) -> str:
+    """The recording's own test set; else images, those together that depend on one another."""
+    if set(recording.split.tolist()) - {TRAIN}:
+        return "given"
+    return "group" if recording.groups and _n_left_out(recording, "group") > 1 else "stimulus"
+
+
+def _n_left_out(recording: Recording, split: str) -> int:
+    """How many stimuli or groups training has."""
+    labels = recording.stimulus
+    if split == "group":
+        labels = group_labels(recording, recording.distinct_images[recording.stimulus])
+    return len(np.unique(labels[recording.split == TRAIN]))
 
 
 def _config(
@@ -208,8 +227,9 @@ def _explainable(
     """(voxels,) share of the variance of the tested averages that is signal; None if unknown."""
     fmri = recording.fmri[:, recording.roi(preparation.roi)]
     stimulus = recording.distinct_images[recording.stimulus]
-    given = preparation.split == "given"
-    tested = np.isin(stimulus, joined["stimulus"]) & ((recording.split != TRAIN) == given)
+    # An image may be seen in one set and imagined in another: only what is tested counts.
+    tested = np.isin(stimulus, joined["stimulus"])
+    tested &= recording.split == main_set(recording, preparation.split)
     try:
         ceiling = noise_ceiling(transformed(fmri[tested], preparation.transform), stimulus[tested])
     except InputError:  # nothing was repeated

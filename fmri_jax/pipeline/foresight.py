@@ -38,7 +38,7 @@ def faults_of_split(recording: Recording, split: str, n_folds: int) -> list[str]
         )
     return [
         *found,
-        *_shared_groups(recording, split),
+        *shared_groups(recording, split),
         *near_copies.sentences(recording, split),
         *_few(recording, split, tested),
     ]
@@ -137,7 +137,9 @@ def in_words(recording: Recording) -> list[str]:
     return lines + faults_of_split(recording, split, n_fits)
 
 
-def _shared_groups(recording: Recording, split: str) -> list[str]:
+def shared_groups(
+    recording: Recording, split: str, option: str = "--config.preparation.split=group"
+) -> list[str]:
     """Whether images of one group, such as frames of a movie, are trained on and tested."""
     train = recording.split == TRAIN
     group = recording.group_numbers[recording.stimulus]
@@ -154,7 +156,7 @@ def _shared_groups(recording: Recording, split: str) -> list[str]:
     return [
         f"Images of {count(len(shared), 'group')}, such as frames of one movie or crops of one "
         "photograph, are shown both in training and in testing: scores measure recognition of what "
-        "was seen. --config.preparation.split=group leaves out groups as a whole."
+        f"was seen. {option} leaves out groups as a whole."
     ]
 
 

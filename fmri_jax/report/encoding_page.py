@@ -110,7 +110,7 @@ def _headlines(content: Mapping[str, Any], last: str, units: str) -> list[tuple[
 
 
 def _remarks(content: Mapping[str, Any], units: str) -> list[str]:
-    data, found = content["data"], []
+    data, found = content["data"], list(content.get("doubts", ()))
     if data["simulated"]:
         found.append(
             "The responses are simulated, its early areas by Gabor filters and its higher ones by "

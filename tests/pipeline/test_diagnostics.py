@@ -244,6 +244,36 @@ def test_the_noise_ceiling_is_that_of_the_rows_that_are_tested(tmp_path):
     assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)))
 
 
+def test_trials_of_another_set_have_no_part_in_the_noise_ceiling(tmp_path):
+    """Imagined trials of tested images, and of voxels outside of the ROI no mean to centre by."""
+    rng = np.random.default_rng(0)
+    stimulus = np.tile(np.arange(12, dtype=np.int32), 6)
+    signal = rng.normal(size=(12, 9))[stimulus]
+    seen = 5 + signal + 0.5 * rng.normal(size=signal.shape)
+    tested = stimulus >= 6
+    imagined = 5 + 0.1 * signal[tested] + 2 * rng.normal(size=(36, 9))
+    fmri = np.concatenate([seen, imagined]).astype(np.float32)
+    fmri[:, 6:] -= fmri[:, 6:].mean(axis=0)
+    recording = Recording(
+        fmri=fmri,
+        stimulus=np.concatenate([stimulus, stimulus[tested]]),
+        images=rng.integers(0, 256, (12, 4, 4, 3), np.uint8),
+        run=np.zeros(len(fmri), np.int32),
+        rois={"V1": np.arange(9) < 6},
+        stimulus_names=tuple(map(str, range(12))),
+        split=np.array((["train"] * 6 + ["test"] * 6) * 6 + ["imagery"] * 36),
+    )
+    config = default_config("ridge", "virtual_subject")
+    config.preparation.update(roi="V1", run_centring="percent")
+    (fold,) = folds(recording, PreparationConfig(roi="V1", run_centring="percent"))
+    found = diagnostics.Diagnosis()
+    diagnostics._ceiling(read(config.to_dict()), recording, [fold], found)
+    test = (recording.split == "test").nonzero()[0]
+    centred = recording.fmri[:, :6] / recording.fmri[:, :6].mean(axis=0) - 1
+    expected = noise_ceiling(centred[test], recording.stimulus[test]).explainable(6)
+    assert found.numbers["noise_ceiling"] == pytest.approx(float(np.median(expected)), abs=1e-3)
+
+
 @pytest.mark.parametrize("n_folds", [0, 2])
 def test_the_noise_ceiling_is_that_of_the_test_images_of_all_folds(tmp_path, n_folds):
     recording = repeated_over_runs()

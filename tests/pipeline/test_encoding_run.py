@@ -12,7 +12,9 @@ from PIL import Image
 
 from fmri_jax import data
 from fmri_jax.cli import main
+from fmri_jax.commands.encode import _reader_options
 from fmri_jax.encoding.options import Options
+from fmri_jax.errors import InputError
 from fmri_jax.evaluation.noise_ceiling import noise_ceiling
 from fmri_jax.pipeline import encoding_run
 
@@ -86,6 +88,55 @@ def test_left_out_stimuli_are_predicted_without_themselves(finished, recording):
     mean, std = means[shown].mean(axis=0), means[shown].std(axis=0)
     expected = (model.predict(arrays["images"][kept["stimulus"]]) - mean) / std
     np.testing.assert_allclose(kept["predicted/0"], expected, atol=2e-3)
+
+
+def test_imagined_trials_have_no_part_in_the_noise_ceiling(recording, tmp_path):
+    arrays = dict(np.load(recording))
+    rng, n = np.random.default_rng(1), len(arrays["stimulus"])
+    test = arrays["stimulus"] < 10
+    imagined = rng.normal(arrays["fmri"].mean(), 3, (30, VOXELS)).astype(np.float32)
+    arrays["fmri"] = np.concatenate([arrays["fmri"], imagined])
+    arrays["stimulus"] = np.concatenate([arrays["stimulus"], np.arange(30) % 10])
+    arrays["split"] = np.append(np.where(test, "test", "train"), ["imagery"] * 30)
+    np.savez(tmp_path / "mine.npz", **arrays)
+    options = ("--features", "pixels", "--n-bootstrap", "50", "--workdir", str(tmp_path / "run"))
+    assert main(["encode", str(tmp_path / "mine.npz"), *options]) == 0
+    tested = arrays["fmri"][:n][test], arrays["stimulus"][:n][test]
+    expected = np.median(noise_ceiling(*tested).explainable(REPEATS)[:5])
+    found = json.loads((tmp_path / "run" / "encoding.json").read_text())
+    assert found["regions"]["V1"]["explainable"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_images_that_depend_on_one_another_are_left_out_together(recording, tmp_path, caplog):
+    arrays = dict(np.load(recording))
+    arrays["groups"] = np.arange(STIMULI) % 7
+    np.savez(tmp_path / "movies=7.npz", **arrays)
+    options = ("--features", "pixels", "--n-bootstrap", "50")
+    path = str(tmp_path / "movies=7.npz")
+    by_group, by_stimulus = tmp_path / "group", tmp_path / "stimulus"
+    assert main(["encode", path, *options, "--workdir", str(by_group)]) == 0
+    folds = sorted((by_group / "folds").iterdir())
+    assert len(folds) == 7
+    for fold in folds:
+        assert len(np.unique(np.load(fold)["stimulus"] % 7)) == 1
+    assert "Images of 7 groups" not in caplog.text
+    assert (
+        main(["encode", path, *options, "--split", "stimulus", "--workdir", str(by_stimulus)]) == 0
+    )
+    assert "--split group leaves out groups as a whole" in caplog.text
+    assert "Images of 7 groups" in (by_stimulus / "report.html").read_text()
+    assert "Images of 7 groups" not in (by_group / "report.html").read_text()
+
+
+def test_values_of_a_readers_options_may_hold_an_equals_sign():
+    found = _reader_options(
+        ["--data.roi", "ROI_V1 = 1", "--data.images=/d/a=b", "--data.delay", "4"]
+    )
+    assert found == {"roi": "ROI_V1 = 1", "images": "/d/a=b", "delay": 4}
+    with pytest.raises(InputError, match="data.delay has no value"):
+        _reader_options(["--data.roi", "a=b", "--data.delay"])
+    with pytest.raises(InputError, match="--roi is no option of encode"):
+        _reader_options(["--roi=V1"])
 
 
 def test_the_page_is_self_contained_and_says_what_was_done(finished):
