@@ -3,7 +3,7 @@
     import fmri_jax as fj
 
     recording = fj.datasets.make_simulated_subject(random_state=0)  # or fj.load("mine.npz")
-    train, test = fj.train_test_split(recording, roi="V1 + V2", random_state=0)
+    train, test = fj.train_test_split(recording, by="group", roi="V1 + V2", random_state=0)
     decoder = fj.RidgeDecoder().fit(train.fmri, train.images)
     fj.metrics.score(test.images, decoder.predict(test.fmri))
 

