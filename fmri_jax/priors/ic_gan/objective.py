@@ -17,8 +17,8 @@ from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.latent_generator import LatentGenerator, NoiseEncoder, encoded
 from fmri_jax.priors.ic_gan.config import ICGANConfig
 
-# Pixels between two positions of AlexNet's first convolution. Where images always lay at the same
-# position, a generator would learn what this one does not see: squares of as many pixels.
+# Pixels between two positions of AlexNet's first convolution. A generator whose images always lay
+# at the same position would learn what these cannot see: its LPIPS held there alone.
 STRIDE = 4
 
 # "latents", (n, h, w, channels), of unit variance; "features", (n, features), in units of their
