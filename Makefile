@@ -45,7 +45,7 @@ gallery: .venv/ready-to-test
 	$(BIN)/python docs/tools/gallery.py
 
 # With the weights of EfficientNet-Lite0, which two of the methods are told images by. What a run
-# imports it compiles itself: a third of what pip would compile.
+# imports it compiles itself: a quarter of what pip would compile.
 .venv/ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --no-compile --editable ".[efficientnet]"
