@@ -327,10 +327,10 @@ def _ceiling(
     tests = [fold.main_test() for fold in splits]
     stimulus = recording.distinct_images[recording.stimulus]
     preparation = options.preparation
-    tested = "" if preparation.validation else preparation.split
+    tested = TRAIN if preparation.validation else main_set(recording, preparation.split)
     # An image may be seen in one set and imagined in another: only what is tested counts.
     trials = np.isin(stimulus, np.concatenate([test.stimulus for test in tests]))
-    trials &= recording.split == main_set(recording, tested)
+    trials &= recording.split == tested
     if options.preparation.fmri == "noise":
         return
     try:

@@ -5,6 +5,7 @@ import pathlib
 import numpy as np
 
 from fmri_jax.data import doubts
+from fmri_jax.data.preparation.splits import main_set
 from fmri_jax.data.recording import TRAIN, Recording, ordered_sets
 from fmri_jax.evaluation.units import FEW, joined_units
 from fmri_jax.pipeline import fold_costs, near_copies
@@ -51,8 +52,7 @@ def _test_sets(recording: Recording) -> list[str]:
 
 def _tested(recording: Recording, split: str) -> np.ndarray:
     """The images that are tested, of all folds."""
-    others = _test_sets(recording)
-    chosen = recording.split == (others[0] if split == "given" and others else TRAIN)
+    chosen = recording.split == main_set(recording, split)
     return np.unique(recording.distinct_images[recording.stimulus[chosen]])
 
 
