@@ -11,7 +11,7 @@ import pytest
 
 from fmri_jax import stopping
 from fmri_jax.commands import signals
-from fmri_jax.pipeline import executors
+from fmri_jax.pipeline import executors, workers
 from fmri_jax.pipeline.run import run
 from tests.launching import launch
 
@@ -46,7 +46,7 @@ def test_the_launcher_runs_programs_in_its_own_thread():
 
 def test_other_processes_of_a_sweep_do_so_too(monkeypatch):
     done = []
-    monkeypatch.setattr(executors, "run_in_caller", lambda: done.append("setting"))
+    monkeypatch.setattr(workers, "run_in_caller", lambda: done.append("setting"))
     monkeypatch.setattr(executors, "run_task", lambda task: done.append(task) or "")
     assert executors._in_new_process("task") == ""
     assert done == ["setting", "task"]
@@ -150,7 +150,8 @@ def test_ctrl_c_ends_the_processes_of_a_sweep_too(tmp_path):
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said = process.communicate(timeout=60)  # ends only when no process holds the pipes
-    assert (process.returncode, said[0]) == (130, "")
+    assert process.returncode == 130
+    assert [line.partition(":")[0] for line in said[0].splitlines()] == ["[1 of 2] A", "[2 of 2] B"]
     # What is foreseen of the experiment may have been said before.
     assert said[1].endswith(STOPPED.format(" ".join(options))) and "Traceback" not in said[1]
 

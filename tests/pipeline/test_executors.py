@@ -10,7 +10,7 @@ import types
 import pytest
 
 from fmri_jax.errors import InputError
-from fmri_jax.pipeline import executors
+from fmri_jax.pipeline import workers
 from fmri_jax.pipeline.executors import executor
 from fmri_jax.pipeline.sweep import Task
 
@@ -26,7 +26,7 @@ def test_a_killed_process_takes_no_other_with_it_and_leaves_its_card(tmp_path, m
         Task("last", Telling(leaves=done), tmp_path / "c"),
     ]
     first, killed, last = executor(2, "", tmp_path)(todo)
-    assert first == "one, None" and last == "two, None"
+    assert first.startswith("one, None, ") and last.startswith("two, None, ")
     assert killed.startswith("its process was ended by signal 9 (Killed): ")
 
 
@@ -44,16 +44,28 @@ def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
         given.append(arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(executors, "_started", started)
+    monkeypatch.setattr(workers, "_started", started)
     with pytest.raises(KeyboardInterrupt):
         executor(jobs, "", tmp_path)(["task"] * 4)
-    assert given == [("task", card, shared)]
-    monkeypatch.setattr(executors, "run_in_caller", lambda: None)
-    monkeypatch.setattr(executors, "run_task", lambda task: str(os.environ))
+    assert given == [(card, shared)]
+    monkeypatch.setattr(workers, "run_in_caller", lambda: None)
     environ = {"CUDA_VISIBLE_DEVICES": card}
     if shared:
         environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    assert executors._in_new_process(*given[0]) == str(environ)
+    workers.set_up(*given[0])
+    assert os.environ == environ
+
+
+def test_a_process_goes_on_with_what_earlier_tasks_have_left_it(tmp_path):
+    """The first takes its process with it; another one runs the rest, and shares their folds."""
+    todo = [Task("killed", Killed(), tmp_path / "a")]
+    todo += [Task(name, Telling(), tmp_path / name) for name in "bcd"]
+    todo.insert(1, Task("waits", Telling(after=tmp_path / "done"), tmp_path / "waits"))
+    todo.append(Task("ends", Telling(leaves=tmp_path / "done"), tmp_path / "ends"))
+    killed, waited, *others = executor(2, "", tmp_path)(todo)
+    assert killed.startswith("its process was ended by signal 9")
+    places = {said.split(", process ")[1] for said in others}
+    assert len(places) == 1 and waited.split(", process ")[1] not in places
 
 
 def test_an_array_tells_of_each_task_what_came_of_it(tmp_path, monkeypatch):
@@ -95,7 +107,7 @@ class Killed(dict):
 
 
 class Telling(dict):
-    """A config that is refused with what its process may use of which card.
+    """A config that is refused with its process, and what that may use of which card.
 
     Attributes:
         after: a file that it waits for.
@@ -111,4 +123,5 @@ class Telling(dict):
         if self.leaves:
             self.leaves.touch()
         card = os.environ.get("CUDA_VISIBLE_DEVICES", "no card")
-        raise InputError(f"{card}, {os.environ.get('XLA_PYTHON_CLIENT_PREALLOCATE')}")
+        ahead = os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE")
+        raise InputError(f"{card}, {ahead}, process {os.getpid()}")
