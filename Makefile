@@ -1,5 +1,7 @@
 # `make demo`: set everything up and run the main job. `make test`: set everything up and test.
 PYTHON ?= python3
+# Methods of the demo at a time: with one, a third of two cores has nothing to do.
+JOBS ?= 2
 # Where an image for containers sets it, every process would compile all packages again: seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
@@ -14,7 +16,7 @@ QUICK := tests/test_config.py tests/test_cli.py tests/test_download.py tests/tes
 
 .PHONY: demo test pytest test-second ready-for-second lint docs gallery clean
 demo: .venv/ready
-	$(BIN)/python launch.py --config=experiments/demo.py --workdir=runs/demo
+	$(BIN)/python launch.py --config=experiments/demo.py --workdir=runs/demo --jobs=$(JOBS)
 
 test: lint pytest
 

@@ -132,7 +132,7 @@ def _flags() -> flags.FlagValues:
         flag_values=values,
     )
     cluster_flags.define(values)
-    flags.DEFINE_bool("progress", True, "draw progress bars", flag_values=values)
+    flags.DEFINE_bool("progress", True, "draw progress bars, of one run at a time", flag_values=values)
     return values
 
 
@@ -244,7 +244,8 @@ def _computed(
         return None
     if "sweep" in config:
         execute = executor(values.jobs, values.slurm, workdir)
-        options = values.progress, command, values.rescore, is_elsewhere(values.slurm)
+        drawn = values.progress and values.jobs == 1  # bars of several runs write over one another
+        options = drawn, command, values.rescore, is_elsewhere(values.slurm)
         return run_sweep(config, workdir, execute, *options)
     if values.jobs > 1 or values.slurm:
         flag = f"--slurm={values.slurm}" if values.slurm else f"--jobs={values.jobs}"

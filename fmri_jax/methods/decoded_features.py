@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
     from fmri_jax.linear.dual_ridge import DualRidge
 
+RECOVERED = 16  # test images at most that a run makes of their true features
 Features = Mapping[str, np.ndarray]  # layer -> (n, ...)
 Maps = Sequence[tuple[np.ndarray, "DualRidge"]]  # voxels and map of each region
 
@@ -69,7 +70,7 @@ def score(
     return FoldFeatures(tuple(rois), sets, stimulus, *recovered)
 
 
-def some_stimuli(trials: "Trials", most: int) -> np.ndarray:
+def some_stimuli(trials: "Trials", most: int = RECOVERED) -> np.ndarray:
     """At most `most` of the images shown in trials, evenly over their numbers."""
     shown = np.unique(trials.stimulus)
     return shown[np.linspace(0, len(shown) - 1, min(most, len(shown))).round().astype(int)]

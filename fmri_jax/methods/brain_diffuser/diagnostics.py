@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from fmri_jax.data.preparation.folds import Fold, Trials
     from fmri_jax.methods.brain_diffuser.reconstructor import BrainDiffuserReconstructor
 
-RECOVERED = 16  # test images at most whose true latents and embeddings are made into pictures
 Targets = Mapping[str, Any]  # block or condition -> (n, ...)
 
 
@@ -96,7 +95,7 @@ def _recovered(
     fitted: "BrainDiffuserReconstructor", trials: "Trials"
 ) -> tuple[np.ndarray, np.ndarray]:
     """What both stages make of true latents and embeddings of some images, and of which."""
-    shown = decoded_features.some_stimuli(trials, RECOVERED)
+    shown = decoded_features.some_stimuli(trials)
     latents, embeddings = true_targets(fitted, trials, shown)
     blocks = None if latents is None else tuple(latents.values())
     key = jax.random.key(fitted.config.seed)

@@ -47,12 +47,13 @@ def diagnose(
 def _recovered(
     reconstructor: "FeatureReconstructor", trials: "Trials"
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the renderer makes of true features of one block of test images, and of which images.
+    """What the renderer makes of true features of some images, and of which.
 
     Without the pixels, where these are matched, too: from them rendering starts, and would end.
     """
     config = reconstructor.config
-    shown = decoded_features.some_stimuli(trials, min(config.block, len(trials.fmri)))
+    most = min(config.block, decoded_features.RECOVERED)
+    shown = decoded_features.some_stimuli(trials, most)
     true = reconstructor.encoder.of_stimuli(trials.images[shown])
     true = {layer: array for layer, array in true.items() if layer != PIXELS}
     retrieval = config.renderer == "retrieval"
