@@ -12,12 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.linalg import cho_solve, lapack
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
 
 # Directions with less than this share of the largest variance are rounding.
 RANK_TOLERANCE = 1e-10
+# Inverse condition (LAPACK's estimate, good to a small factor) that rules such directions out.
+SAFE = 100 * RANK_TOLERANCE
 BLOCK = 65_536  # units whose float64 copies are held at a time
 
 
@@ -47,9 +50,8 @@ def project_onto_span(training_images: Any, targets: Any, clip: bool = True) -> 
 def project_features(training: Any, targets: Any, scale: Any = None) -> np.ndarray:
     """Projects features of test images onto the affine span of the training features.
 
-    The solution of min_w ||(x - mean - (T - mean)^T w) / scale||^2 for each target x, by one
-    eigendecomposition of the Gram matrix of the training features in float64, summed over blocks of
-    units.
+    The solution of min_w ||(x - mean - (T - mean)^T w) / scale||^2 for each target x, from the
+    Gram matrix of the training features in float64, summed over blocks of units.
 
     Args:
         training: (m, ...) features of the training images; duplicates do no harm.
@@ -89,7 +91,12 @@ def project_features(training: Any, targets: Any, scale: Any = None) -> np.ndarr
 
 
 def _least_squares(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
-    """(n, m) weights of the rows, of least norm, from their (m, m) and (m, n) products."""
+    """(n, m) weights of centred rows, of least norm, from their (m, m) and (m, n) products."""
+    # Their sum is 0: what is added along (1, ..., 1), their mean variance, has no effect.
+    filled = gram + np.trace(gram) / len(gram) ** 2
+    factor, failed = lapack.dpotrf(filled)
+    if not failed and lapack.dpocon(factor, np.linalg.norm(filled, 1))[0] > SAFE:
+        return cho_solve((factor, False), cross).T
     variance, vectors = np.linalg.eigh(gram)
     kept = variance > RANK_TOLERANCE * max(variance[-1], 1e-300)
     basis = vectors[:, kept] / np.sqrt(variance[kept])  # orthonormal over the rows

@@ -142,9 +142,11 @@ def test_shapes_that_differ_are_rejected():
         fs.profile_correlation(true, decoded[:, :2])
 
 
-def test_nothing_in_the_span_of_training_comes_nearer_than_the_projection():
+@pytest.mark.parametrize("copies", [0, 3])
+def test_nothing_in_the_span_of_training_comes_nearer_than_the_projection(copies):
     rng = np.random.default_rng(4)
     training, targets = rng.normal(2, 1, (12, *SHAPE)), rng.normal(2, 1, (3, *SHAPE))
+    training[:copies] = training[3 : 3 + copies]
     scale = rng.uniform(0.2, 3, SHAPE)
     scale[0, 0, 0] = 0
     projected = project_features(training, targets, scale)
