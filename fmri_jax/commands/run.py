@@ -132,7 +132,9 @@ def _flags() -> flags.FlagValues:
         flag_values=values,
     )
     cluster_flags.define(values)
-    flags.DEFINE_bool("progress", True, "draw progress bars, of one run at a time", flag_values=values)
+    flags.DEFINE_bool(
+        "progress", True, "draw progress bars, of one run at a time", flag_values=values
+    )
     return values
 
 
