@@ -92,6 +92,23 @@ def resize(
     return jax.image.resize(images, (n, height, width, channels), method, antialias=antialias)
 
 
+def of_own_types(tree: Any) -> Any:
+    """The same arrays, none of the type of a Python number, which yields to others (`weak_type`).
+
+    For the start of a loop whose program takes its own results: it would be compiled once more for
+    the types that these have.
+    """
+    return jax.tree.map(lambda array: jnp.asarray(array, array.dtype), tree)
+
+
+def block_size(rows: int, most: int) -> int:
+    """Rows of a block: `most`, or the next power of two for fewer rows.
+
+    Sets of different sizes then share few compiled programs, which take longer than rows too many.
+    """
+    return min(most, 1 << max(rows - 1, 0).bit_length())
+
+
 def in_blocks(function: Callable[..., Any], rows: tuple[np.ndarray, ...], block: int) -> Any:
     """Applies `function` to blocks of rows of one compiled shape, and joins what it returns.
 

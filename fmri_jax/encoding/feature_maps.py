@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import features
-from fmri_jax.arrays import as_images, as_rgb, einsum, in_blocks
+from fmri_jax.arrays import as_images, as_rgb, block_size, einsum, in_blocks
 from fmri_jax.config import unknown_name
 from fmri_jax.datasets.simulated import steerable_pyramid
 from fmri_jax.errors import InputError
@@ -83,7 +83,7 @@ def pooled_maps(images: Any, source: str, layers: Sequence[str], grid: int) -> M
     def of_block(block: np.ndarray) -> dict[str, jax.Array]:
         return {layer: pooled(found, grid) for layer, found in compute(block).items()}
 
-    return in_blocks(of_block, (rows,), min(BLOCK, len(rows)))
+    return in_blocks(of_block, (rows,), block_size(len(rows), BLOCK))
 
 
 def _source(source: str, layers: tuple[str, ...]) -> Callable[[np.ndarray], dict[str, Any]]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from fmri_jax.arrays import of_own_types
 from fmri_jax.encoding.options import Options
 from fmri_jax.encoding.separable import SeparableReadout
 
@@ -58,7 +59,8 @@ def fit(
     key = jax.random.key(options.seed)
     params = _start(jax.random.fold_in(key, 0), scaled, responses.shape[1])
     adam = _adam(options.learning_rate)
-    state = _State(params, adam.init(params), params, jnp.full(responses.shape[1], jnp.inf))
+    none = jnp.full(responses.shape[1], jnp.inf)
+    state = of_own_types(_State(params, adam.init(params), params, none))
     for number in range(-(-options.n_steps // EVERY)):
         steps = min(EVERY, options.n_steps - number * EVERY)
         key_ = jax.random.fold_in(key, number + 1)

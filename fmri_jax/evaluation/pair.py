@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from fmri_jax.arrays import in_blocks
+from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.evaluation import binary
 from fmri_jax.evaluation.identification import Ranks, against_all, pairwise, ranks
 from fmri_jax.evaluation.images import is_binary
@@ -108,7 +108,7 @@ class Pair:
     def image_by_image(self, metric: Callable[[jax.Array, jax.Array], jax.Array]) -> np.ndarray:
         """(n,) values of a function of targets and reconstructions."""
         rows = (self.targets, self.reconstructions)
-        return in_blocks(metric, rows, min(BLOCK, len(self.targets)))
+        return in_blocks(metric, rows, block_size(len(self.targets), BLOCK))
 
 
 def vs_train(targets: Any, images: Any, training: Any) -> np.ndarray:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from fmri_jax import pretrained
-from fmri_jax.arrays import as_images, in_blocks
+from fmri_jax.arrays import as_images, block_size, in_blocks
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import FeatureNetwork, find_network
 from fmri_jax.networks import compiler
@@ -51,7 +51,7 @@ class Features:
         def of_block(block: np.ndarray) -> dict[str, jax.Array]:
             return _compute(self.network, self.layers, self.preprocessing, self.params, block)
 
-        found = in_blocks(of_block, (rows,), min(BLOCK, len(rows)))
+        found = in_blocks(of_block, (rows,), block_size(len(rows), BLOCK))
         order = self.layers or self.network.layers  # `jit` sorts names
         return {layer: found[layer] for layer in order if layer in found}
 

@@ -86,7 +86,9 @@ def test_training_finds_a_separable_readout(maps):
     responses = (responses / responses.std(axis=0)).astype(np.float32)
     options = Options(features="pixels", readout="separable", n_steps=200, sparsity=0.01)
     first = {"first": maps["first"]}
+    programs = separable_training._advance._cache_size()
     readout, left_out = separable_training.fit(first, responses, FOLDS, options)
+    assert separable_training._advance._cache_size() == programs + 1
     out = FOLDS == 0
     assert np.isnan(left_out[~out]).all() and np.isfinite(left_out[out]).all()
     predicted = np.asarray(readout.predict({"first": jnp.asarray(maps["first"])}))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import features
-from fmri_jax.arrays import in_blocks
+from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.errors import InputError
 from fmri_jax.features.preprocessing import Preprocessing
 from fmri_jax.features.registry import NETWORKS
@@ -52,7 +52,8 @@ class Encoder:
 
     def of_stimuli(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Layers of images (n, h, w, c) uint8, in blocks of one shape."""
-        return in_blocks(lambda block: _encode(self, block), (images,), min(BLOCK, len(images)))
+        block = block_size(len(images), BLOCK)
+        return in_blocks(lambda rows: _encode(self, rows), (images,), block)
 
     def check(self, image_shape: tuple[int, int, int]) -> None:
         """Rejects images that no layer can be had of; errors as `shapes`."""

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fmri_jax.arrays import of_own_types
 from fmri_jax.methods.feature_decoding.canvases import Canvas
 from fmri_jax.methods.feature_decoding.config import Config
 from fmri_jax.methods.feature_decoding.objective import OF_EACH, Objective, shift
@@ -103,7 +104,8 @@ def _start(canvas: Canvas, variables: Any, config: Descent) -> Progress:
     variables = canvas.project(variables)
     images = jnp.clip(canvas.images(variables), 0, 1)
     state = jax.vmap(optimiser_of(config).init)(variables)
-    return Progress(jnp.array(0), variables, state, images, jnp.full(len(images), jnp.inf))
+    start = Progress(jnp.array(0), variables, state, images, jnp.full(len(images), jnp.inf))
+    return of_own_types(start)
 
 
 @functools.partial(compiler.jit, static_argnums=3, donate_argnums=0)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import in_blocks
+from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.networks import compiler
@@ -61,13 +61,13 @@ class AutoencoderPrior(Prior):
         """
         rows = as_taken(images, self.image_size)
         run = functools.partial(_encode, self.config.autoencoder, self.params)
-        return cast(np.ndarray, in_blocks(run, (rows,), min(BLOCK, len(rows))))
+        return cast(np.ndarray, in_blocks(run, (rows,), block_size(len(rows), BLOCK)))
 
     def decode(self, latents: Any) -> np.ndarray:
         """Latents (n, h, w, channels) -> images (n, size, size, 3) float32 in [0, 1]."""
         rows = np.asarray(latents, np.float32)
         run = functools.partial(decoded, self.config.autoencoder, self.params)
-        return cast(np.ndarray, in_blocks(run, (rows,), min(BLOCK, len(rows))))
+        return cast(np.ndarray, in_blocks(run, (rows,), block_size(len(rows), BLOCK)))
 
     def sample(self, n: int, key: jax.Array, temperature: float = 1.0) -> np.ndarray:
         """Images (n, size, size, 3) of independent normal latents, which it has no prior of.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import features as networks
-from fmri_jax.arrays import in_blocks
+from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.errors import InputError
 from fmri_jax.networks import compiler
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
@@ -113,7 +113,7 @@ class ICGANPrior(Prior):
                     f"{name} have shape {array.shape}: expected ({len(rows[0])}, {size})."
                 )
         run = functools.partial(_generate, self.config, self.params)
-        return cast(np.ndarray, in_blocks(run, tuple(rows), min(BLOCK, len(rows[0]))))
+        return cast(np.ndarray, in_blocks(run, tuple(rows), block_size(len(rows[0]), BLOCK)))
 
     def sample(self, features: Any, key: jax.Array, truncation: float | None = None) -> np.ndarray:
         """Images of instances with noise that is drawn: (n, size, size, 3) in [0, 1]."""
@@ -133,7 +133,8 @@ class ICGANPrior(Prior):
         if not self.has_encoder:
             return features, np.zeros((len(rows), self.noise_size), np.float32)
         run = functools.partial(_encode, self.config, self.params)
-        return features, cast(np.ndarray, in_blocks(run, (features, rows), min(BLOCK, len(rows))))
+        block = block_size(len(rows), BLOCK)
+        return features, cast(np.ndarray, in_blocks(run, (features, rows), block))
 
     def decode(self, instances: Instances) -> np.ndarray:
         """Images (n, size, size, 3) in [0, 1] of what `encode` gives."""

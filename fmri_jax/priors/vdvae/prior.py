@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fmri_jax.arrays import in_blocks
+from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.networks import compiler
@@ -53,7 +53,7 @@ class VDVAEPrior(Prior):
         rows = as_taken(images, self.image_size)
         noise = _noise(self.latent_shapes, len(rows), key)
         encode = functools.partial(_encode, self.config, self.params)
-        return in_blocks(encode, (rows, *noise), _block(len(rows)))
+        return in_blocks(encode, (rows, *noise), block_size(len(rows), BLOCK))
 
     def decode(
         self,
@@ -97,7 +97,7 @@ class VDVAEPrior(Prior):
         decode = functools.partial(
             _decode, self.config, len(given), pixels == "sample", self.params, temperature
         )
-        return in_blocks(decode, (*given, *noise, seeds), _block(n))
+        return in_blocks(decode, (*given, *noise, seeds), block_size(n, BLOCK))
 
     def sample(self, n: int, key: jax.Array, temperature: float = 1.0) -> np.ndarray:
         """Images from the prior alone: (n, size, size, 3) float32 in [0, 1].
@@ -109,7 +109,7 @@ class VDVAEPrior(Prior):
         """
         noise = _noise(self.latent_shapes, n, key)
         decode = functools.partial(_decode, self.config, 0, False, self.params, temperature)
-        return in_blocks(decode, (*noise, np.zeros((n, 2), np.uint32)), _block(n))
+        return in_blocks(decode, (*noise, np.zeros((n, 2), np.uint32)), block_size(n, BLOCK))
 
 
 def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPrior:
@@ -122,10 +122,6 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPr
     files.check_parameters(folder, params, vdvae_shapes(config))
     return VDVAEPrior(config, params, about.get("card", {}), about.get("sha256", ""))
 
-
-def _block(n: int) -> int:
-    """Images at a time: `BLOCK`, or the next power of two, so that few programs are compiled."""
-    return min(BLOCK, 1 << (n - 1).bit_length())
 
 
 def _noise(

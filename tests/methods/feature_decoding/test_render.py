@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fmri_jax.methods.feature_decoding import objective as objectives
+from fmri_jax.methods.feature_decoding import render as rendering
 from fmri_jax.methods.feature_decoding.canvases import ImagePrior, Pixels
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.methods.feature_decoding.objective import Objective
@@ -59,6 +60,21 @@ def test_the_loss_is_the_sum_of_relative_errors_and_total_variation(problem):
         variation = np.abs(np.diff(square, axis=0)).sum() + np.abs(np.diff(square, axis=1)).sum()
         expected = ((own - target) ** 2).sum() / (target**2).sum() + 0.5 * variation / 16
         np.testing.assert_allclose(found[i], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "lbfgs"])
+def test_steps_take_what_they_give_so_that_they_are_compiled_once(problem, optimiser):
+    """From grey images, whose type is that of a Python number."""
+    encoder, images, _ = problem
+    config = options(optimiser=optimiser)
+    descent = rendering.Descent(*(getattr(config, name) for name in rendering.Descent._fields))
+    start = rendering._start(CANVAS, jnp.full(SHAPE, 0.5), descent)
+    objective = make(encoder, images)
+    after = jax.eval_shape(
+        lambda: rendering._step(start, objective, CANVAS, descent, jnp.zeros(2, int))
+    )
+    kinds = [[(x.shape, x.dtype, x.weak_type) for x in jax.tree.leaves(p)] for p in (start, after)]
+    assert kinds[0] == kinds[1]
 
 
 def test_a_target_of_zeros_weighs_nothing():
