@@ -123,7 +123,6 @@ def restore(about: dict[str, Any], params: Any, folder: pathlib.Path) -> VDVAEPr
     return VDVAEPrior(config, params, about.get("card", {}), about.get("sha256", ""))
 
 
-
 def _noise(
     shapes: tuple[tuple[int, int, int], ...], n: int, key: jax.Array | None
 ) -> tuple[np.ndarray, ...]:
