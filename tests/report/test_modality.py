@@ -6,7 +6,9 @@ import shutil
 from html.parser import HTMLParser
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from fmri_jax import report
 from fmri_jax.data import modality
 from fmri_jax.report import modality_words, page
 
@@ -54,6 +56,22 @@ def test_the_page_of_a_run_speaks_of_neurons(binary, tmp_path):
     del run["data"]["modality"]
     (workdir / "run.json").write_text(json.dumps(run))
     assert "89 voxels of fMRI" in page.write_page(workdir).read_text()
+
+
+def test_figures_of_a_comparison_are_in_the_words_of_its_runs(binary, tmp_path, monkeypatch):
+    workdir = tmp_path / "run"
+    shutil.copytree(binary, workdir)
+    run = json.loads((workdir / "run.json").read_text())
+    run["data"]["modality"] = "spikes"
+    (workdir / "run.json").write_text(json.dumps(run))
+    texts = []
+    monkeypatch.setattr(
+        modality_words,
+        "figure",
+        lambda drawing, words: texts.extend(words(x.get_text()) for x in drawing.findobj(Text)),
+    )
+    report.compare({"A": workdir, "B": workdir}, tmp_path / "out")
+    assert "shuffled spiking activity" in texts and not FOREIGN.findall(" ".join(texts))
 
 
 def test_texts_are_put_into_other_words_and_code_is_not():

@@ -15,6 +15,7 @@ from fmri_jax.report.comparison.hypotheses import Hypothesis, findings, seeds_re
 from fmri_jax.report.comparison.variants import Paths, Variant, by_images, read_variants
 from fmri_jax.report.figures import charts
 from fmri_jax.report.figures.theme import LIGHT, png
+from fmri_jax.report.modality_words import Words
 from fmri_jax.report.rendering import Chart, draw, render, write_file
 from fmri_jax.report.text import summary_text
 from fmri_jax.report.text.text_format import count, duration, joined, shortened
@@ -52,7 +53,8 @@ def write_comparison(
     markdown = "\n".join(filter(None, [markdown, subjects.as_markdown(over, main)]))
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    _draw_pictures(variants, figures / "reconstructions.png")
+    words = _words(variants)
+    _draw_pictures(variants, figures / "reconstructions.png", words)
     galleries = comparison_pictures.strips(variants)
     metrics = variants[0].first.scores.metrics
     values = {
@@ -71,27 +73,33 @@ def write_comparison(
         "over_subjects": over,
         "over_metrics": [registry.metric(metric) for metric in main],
         "tables": tables.page_tables(rows, metrics, _MAIN),
-        "chart_of_scores": _chart(variants, rows, main, figures / "scores.png"),
-        "chart_of_widths": widths.chart(variants, main, figures / "widths.png", _mark(variants)),
+        "chart_of_scores": _chart(variants, rows, main, figures / "scores.png", words),
+        "chart_of_widths": widths.chart(
+            variants, main, figures / "widths.png", _mark(variants), words
+        ),
         "galleries": galleries,
         "by_whom": "several variants" if any(g.left_out for g in galleries) else "every variant",
         "runs": [_run(variant, out) for variant in variants],
     }
     write_file(out / "comparison.md", markdown)
     table = write_file(out / "comparison.csv", tables.as_csv(rows))
-    kinds = {variant.first.data.get("modality") for variant in variants}
-    words = variants[0].first.words if len(kinds) == 1 else None
     page = write_file(out / "comparison.html", render("comparison.html", values, words))
     return Comparison(page, table, markdown)
 
 
-def _draw_pictures(variants: Sequence[Variant], path: pathlib.Path) -> None:
+def _words(variants: Sequence[Variant]) -> Words | None:
+    """Those of what was recorded, where that is the same for all."""
+    kinds = {variant.first.data.get("modality") for variant in variants}
+    return variants[0].first.words if len(kinds) == 1 else None
+
+
+def _draw_pictures(variants: Sequence[Variant], path: pathlib.Path, words: Words | None) -> None:
     """Writes the images that variants share; without any, none of an earlier page may stay."""
     figure = comparison_pictures.figure(variants, LIGHT)
     if figure is None:
         path.unlink(missing_ok=True)
     else:
-        write_file(path, png(figure))
+        write_file(path, png(figure, words))
 
 
 def _in_all(variants: Sequence[Variant], metric: str) -> bool:
@@ -151,7 +159,11 @@ def _remarks(
 
 
 def _chart(
-    variants: Sequence[Variant], rows: Sequence[Entry], metrics: list[str], path: pathlib.Path
+    variants: Sequence[Variant],
+    rows: Sequence[Entry],
+    metrics: list[str],
+    path: pathlib.Path,
+    words: Words | None,
 ) -> Chart:
     """Bars of the main scores of every row."""
     # Three panels side by side leave no more room for names.
@@ -160,7 +172,7 @@ def _chart(
     chance, colours = variants[0].first.scores.chance, [entry.colour for entry in rows]
     chart = functools.partial(charts.bar_panels, labels, panels, chance, colours=colours)
     text = "Bars of the main scores of every variant and baseline."
-    return draw(path, text, chart, _mark(variants))
+    return draw(path, text, chart, _mark(variants), words)
 
 
 def _mark(variants: Sequence[Variant]) -> str:

@@ -11,6 +11,7 @@ from fmri_jax.evaluation.baselines import baseline
 from fmri_jax.evaluation.intervals import Score
 from fmri_jax.report.comparison.variants import Variant
 from fmri_jax.report.figures.theme import Theme, figure, legend_below, panels_per_row, style
+from fmri_jax.report.modality_words import Words
 from fmri_jax.report.rendering import Chart, draw
 
 if TYPE_CHECKING:
@@ -22,7 +23,11 @@ _UNKNOWN = Score(math.nan)
 
 
 def chart(
-    variants: Sequence[Variant], metrics: Sequence[str], path: pathlib.Path, mark: str
+    variants: Sequence[Variant],
+    metrics: Sequence[str],
+    path: pathlib.Path,
+    mark: str,
+    words: Words | None = None,
 ) -> Chart | None:
     """One panel per score, over the numbers that responses pass through.
 
@@ -34,6 +39,7 @@ def chart(
         metrics: names of scores.
         path: of the picture; removed where there is nothing to show.
         mark: what the figure says in a corner.
+        words: those of what was recorded.
 
     Returns:
         The chart, None where fewer than two variants have a bottleneck.
@@ -50,7 +56,7 @@ def chart(
         for metric in metrics
     )
     drawing = functools.partial(_panels, variants, found, metrics)
-    return draw(path, f"Scores by the width of the bottleneck. {listed}.", drawing, mark)
+    return draw(path, f"Scores by the width of the bottleneck. {listed}.", drawing, mark, words)
 
 
 def by_width(variants: Sequence[Variant]) -> list[tuple[int, Variant]]:
