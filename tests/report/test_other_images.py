@@ -61,7 +61,7 @@ def test_each_row_says_whether_it_is_simulated(mixed):
 
 def test_the_chart_is_stamped_only_where_all_is_simulated(workdirs, tmp_path, monkeypatch):
     marks, draw = [], comparison.draw
-    monkeypatch.setattr(comparison, "draw", lambda *given: marks.append(given[-1]) or draw(*given))
+    monkeypatch.setattr(comparison, "draw", lambda *given: marks.append(given[3]) or draw(*given))
     real = write_photographs(tmp_path / "real", n_test=12, size=32, simulated=False)
     report.compare({"A": workdirs["early"], "B": real}, tmp_path / "out")
     report.compare({"A": workdirs["early"]}, tmp_path / "out")
