@@ -59,8 +59,8 @@ def fit(
     key = jax.random.key(options.seed)
     params = _start(jax.random.fold_in(key, 0), scaled, responses.shape[1])
     adam = _adam(options.learning_rate)
-    none = jnp.full(responses.shape[1], jnp.inf)
-    state = of_own_types(_State(params, adam.init(params), params, none))
+    infinite = jnp.full(responses.shape[1], jnp.inf)
+    state = of_own_types(_State(params, adam.init(params), params, infinite))
     for number in range(-(-options.n_steps // EVERY)):
         steps = min(EVERY, options.n_steps - number * EVERY)
         key_ = jax.random.fold_in(key, number + 1)
