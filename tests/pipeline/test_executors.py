@@ -12,6 +12,7 @@ import pytest
 from fmri_jax.errors import InputError
 from fmri_jax.pipeline import workers
 from fmri_jax.pipeline.executors import executor
+from fmri_jax.pipeline.shared_folds import SharedFolds
 from fmri_jax.pipeline.sweep import Task
 
 
@@ -57,7 +58,7 @@ def test_processes_that_share_a_card_do_not_take_its_memory_in_advance(
 
 
 def test_a_process_goes_on_with_what_earlier_tasks_have_left_it(tmp_path):
-    """The first takes its process with it; another one runs the rest, and shares their folds."""
+    """The first takes its process with it; another one runs the rest."""
     todo = [Task("killed", Killed(), tmp_path / "a")]
     todo += [Task(name, Telling(), tmp_path / name) for name in "bcd"]
     todo.insert(1, Task("waits", Telling(after=tmp_path / "done"), tmp_path / "waits"))
@@ -66,6 +67,24 @@ def test_a_process_goes_on_with_what_earlier_tasks_have_left_it(tmp_path):
     assert killed.startswith("its process was ended by signal 9")
     places = {said.split(", process ")[1] for said in others}
     assert len(places) == 1 and waited.split(", process ")[1] not in places
+
+
+def test_tasks_of_one_process_share_folds(monkeypatch):
+    given, answers, todo = [], [], ["first", "second"]
+
+    def received():
+        if not todo:
+            raise EOFError  # as of a link that was closed
+        return todo.pop(0)
+
+    monkeypatch.setattr(workers, "run_task", lambda task, folds: given.append(folds) or task)
+    monkeypatch.setattr(workers, "set_up", lambda card, shared: None)
+    monkeypatch.setattr(workers.processes, "end_with_parent", lambda parent: None)
+    monkeypatch.setattr(workers.stopping, "answer_in_worker", lambda: None)
+    link = types.SimpleNamespace(recv=received, send=answers.append)
+    workers._work(link, "", False, 0)
+    assert answers == ["first", "second"]
+    assert given[0] is given[1] and isinstance(given[0], SharedFolds)
 
 
 def test_an_array_tells_of_each_task_what_came_of_it(tmp_path, monkeypatch):
