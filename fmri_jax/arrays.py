@@ -104,7 +104,8 @@ def of_own_types(tree: Any) -> Any:
 def block_size(rows: int, most: int) -> int:
     """Rows of a block: `most`, or the next power of two for fewer rows.
 
-    Sets of different sizes then share few compiled programs, which take longer than rows too many.
+    Sets of different sizes then share few compiled programs. For what passes a network once: where
+    a row takes many steps, as in rendering and diffusion, rows too many take longer than compiling.
     """
     return min(most, 1 << max(rows - 1, 0).bit_length())
 

@@ -11,7 +11,6 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from tqdm.auto import tqdm
 
-from fmri_jax.arrays import block_size
 from fmri_jax.config import section
 from fmri_jax.encoding import files
 from fmri_jax.encoding.fitted import Encoding
@@ -107,7 +106,7 @@ class FeatureReconstructor:
         fmri = jnp.asarray(fmri)
         if self.config.renderer == "retrieval":
             return self.retrieve(self.decode(fmri))
-        n, block = len(fmri), block_size(len(fmri), self.config.block)
+        n, block = len(fmri), min(self.config.block, len(fmri))
         index = jnp.arange(n + -n % block).reshape(-1, block) % n
         steps = len(index) * self.config.n_steps
         hidden = None if self.progress else True  # None: where nobody watches

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fmri_jax import arrays as ops
-from fmri_jax.arrays import block_size, in_blocks
+from fmri_jax.arrays import in_blocks
 from fmri_jax.config import section
 from fmri_jax.errors import InputError
 from fmri_jax.networks.autoencoder_kl import AutoencoderKLConfig
@@ -178,7 +178,7 @@ class LatentDiffusionPrior(Prior):
             params = self.params["autoencoder"]
             return decoded(config.autoencoder, params, latents / config.scale)
 
-        return cast(np.ndarray, in_blocks(of_block, tuple(rows.values()), block_size(n, BLOCK)))
+        return cast(np.ndarray, in_blocks(of_block, tuple(rows.values()), min(BLOCK, n)))
 
     def _drawn(
         self, given: Any, trajectory: Any, nothing: Any, weights: Any, guidance: float, eta: float
