@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.linalg import cho_solve, lapack
 
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.images import as_images
@@ -92,6 +91,8 @@ def project_features(training: Any, targets: Any, scale: Any = None) -> np.ndarr
 
 def _least_squares(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
     """(n, m) weights of centred rows, of least norm, from their (m, m) and (m, n) products."""
+    from scipy.linalg import cho_solve, lapack  # slow to import
+
     # Their sum is 0: what is added along (1, ..., 1), their mean variance, has no effect.
     filled = gram + np.trace(gram) / len(gram) ** 2
     factor, failed = lapack.dpotrf(filled)
