@@ -21,7 +21,7 @@ RECORDINGS = {
     "": (
         "gan_vc",
         {
-            "GAN from ridge's image": "gan_vc:refined",
+            "GAN from local decoders": "gan_vc:refined",
             "feature decoding": "feature_decoding",
             "Brain-Diffuser": "brain_diffuser",
             "IC-GAN": "ic_gan",

@@ -15,10 +15,10 @@ METHODS = (
     (
         "Local decoders",
         "local_decoders",
-        {"scales": ((8, 8),), "n_voxels": 100, "weights": "equal"},
+        {"scales": ((8, 8),), "stride": 4, "n_voxels": 300, "n_nonzero": 20, "weights": "equal"},
     ),
     # Of so few photographs a generator that sees responses learns one texture.
-    ("GAN from ridge", "gan_vc:refined{}", {}),
+    ("GAN from local decoders", "gan_vc:refined{}", {}),
     ("Feature decoding", "feature_decoding{}", {}),
     ("Brain-Diffuser", "brain_diffuser{}", {}),
     ("IC-GAN", "ic_gan{}", {}),

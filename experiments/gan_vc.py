@@ -2,7 +2,7 @@
 
 python launch.py --config=experiments/gan_vc.py
 python launch.py --config=experiments/gan_vc.py:tiny         # seconds: does everything run?
-python launch.py --config=experiments/gan_vc.py:refined      # the generator refines ridge's image
+python launch.py --config=experiments/gan_vc.py:refined      # the generator refines an image
 python launch.py --config=experiments/gan_vc.py:photographs  # a folder or zip of photographs
 python launch.py --config=experiments/gan_vc.py:paper        # 227 pixels; wants a GPU
 """
@@ -68,10 +68,10 @@ def _tiny(config) -> None:
 
 
 def _refined(config) -> None:
-    """From ridge's image instead of the responses: few images teach convolutions enough."""
-    config.title += ", refining ridge's image"
+    """From an image of local decoders, not the responses: few images teach convolutions enough."""
+    config.title += ", refining local decoders' image"
     method = config.method
-    method.start, method.averaging = "ridge", 0.98
+    method.start, method.averaging = "local", 0.98
     method.n_steps = 300
     method.width = 1.0
     method.adversarial_weight = 8.0
@@ -81,7 +81,7 @@ def _refined(config) -> None:
 
 def _refined_tiny(config) -> None:
     _tiny(config)
-    config.method.start, config.method.averaging = "ridge", 0.98
+    config.method.start, config.method.averaging = "local", 0.98
 
 
 def _photographs(config) -> None:

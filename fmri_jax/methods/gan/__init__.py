@@ -43,8 +43,8 @@ def takes_simulated(config: Config) -> bool:
 def advice(config: Config) -> dict[str, str]:
     """What to change where the training came to nothing, learned by heart or left a texture."""
     other, hidden, noise = "", "", ""
-    if config.start == "responses":
-        other = "a generator that refines ridge's image (config.method.start=ridge), "
+    if not config.refines:
+        other = "a generator that refines a linear decoder's image (config.method.start=ridge), "
         hidden = ", config.method.hidden"
         noise = "more noise on the responses (config.method.fmri_noise), "
     found = {

@@ -46,7 +46,8 @@ class Config:
             encoding model of the training trials predicts of the generated image from
             `comparator_layers` (Gaziv et al. 2022, the encoder after the decoder); 0 leaves it out.
         start: what the generator is given. "responses": the standardised voxels, as published;
-            "ridge": the image that ridge regression makes of them, which it refines (`refining`).
+            "ridge" or "local": the image that ridge regression or local decoders make of them,
+            which it refines (`starts`).
         averaging: of the generator: the share of its moving average that each step leaves as it
             was, such as .98; 0: the generator of the last step is kept.
         comparator: pretrained network whose activations the feature and response terms compare.
@@ -89,7 +90,7 @@ class Config:
     feature_weight: float = PAPER_WEIGHTS["feature"]
     adversarial_weight: float = PAPER_WEIGHTS["adversarial"]
     response_weight: float = 0.0
-    start: Literal["responses", "ridge"] = "responses"
+    start: Literal["responses", "ridge", "local"] = "responses"
     averaging: float = 0.0
     comparator: Literal["alexnet", "caffenet", "vgg16"] = "alexnet"
     comparator_weights: OptionalStr = None
@@ -160,7 +161,7 @@ class Config:
                 "config.method.comparator_layers names no layer: name one, or leave out the terms "
                 "that need it by feature_weight=0 and response_weight=0."
             )
-        if self.response_weight and (self.crop or self.start == "ridge"):
+        if self.response_weight and (self.crop or self.refines):
             raise InputError(
                 "config.method.response_weight compares the responses with those to the generated "
                 "image as a whole: expected start='responses' and crop=None."
@@ -171,16 +172,21 @@ class Config:
             raise InputError(
                 f"config.method.averaging is {self.averaging}: expected 0 to below 1, such as 0.98."
             )
-        if self.start == "ridge" and self.fmri_noise:
+        if self.refines and self.fmri_noise:
             raise InputError(
-                "config.method.fmri_noise is added to responses, and with start='ridge' the "
-                "generator sees none: expected fmri_noise=0, or start='responses'."
+                "config.method.fmri_noise is added to responses, and with start={self.start!r} "
+                "the generator sees none: expected fmri_noise=0, or start='responses'."
             )
-        if self.start == "ridge" and self.shard_dense:
+        if self.refines and self.shard_dense:
             raise InputError(
-                "config.method.shard_dense splits dense layers, and a generator with start='ridge' "
-                "has none: expected shard_dense=False, or start='responses'."
+                "config.method.shard_dense splits dense layers, and a generator with "
+                f"start={self.start!r} has none: expected shard_dense=False, or start='responses'."
             )
+
+    @property
+    def refines(self) -> bool:
+        """Whether the generator is given images, which it refines."""
+        return self.start != "responses"
 
     @property
     def compares(self) -> bool:

@@ -48,7 +48,8 @@ class GANDecoder(ImageDecoder):
         random_state: seed of the first parameters, the order of trials and the noise; None or a
             `RandomState` draws one.
         verbose: whether to show a progress bar.
-        start: "responses", as published, or "ridge": the generator refines ridge's image.
+        start: "responses", as published, or "ridge" or "local": the generator refines the image of
+            ridge or of local decoders.
         averaging: share of the generator's moving average that a step leaves; 0: no average.
         response_weight: weight of the term by which an encoding model finds the responses again in
             the generated image; 0 leaves it out.
@@ -90,7 +91,7 @@ class GANDecoder(ImageDecoder):
         n_devices: int = 1,
         random_state: int | np.random.RandomState | None = 0,
         verbose: bool = False,
-        start: Literal["responses", "ridge"] = "responses",
+        start: Literal["responses", "ridge", "local"] = "responses",
         averaging: float = 0.0,
         response_weight: float = 0.0,
     ) -> None:
@@ -124,7 +125,7 @@ class GANDecoder(ImageDecoder):
 
     @property
     def noise_scaling(self) -> bool:  # type: ignore[override]
-        """Whether averages are enlarged; ridge would answer with as much more contrast."""
+        """Whether averages are enlarged; linear maps would answer with as much more contrast."""
         return self.start == "responses"
 
     def method_config(self, image_shape: tuple[int, ...]) -> Any:

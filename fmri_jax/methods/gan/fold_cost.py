@@ -1,10 +1,13 @@
 """What a training of the GAN takes for one fold."""
 
+import dataclasses
+
 from fmri_jax.features.registry import NETWORKS
-from fmri_jax.methods import ridge
+from fmri_jax.methods import local_decoders, ridge
 from fmri_jax.methods.costs import Cost, FoldSize
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
+from fmri_jax.methods.gan.starts import local_config
 from fmri_jax.training import operations
 
 ADAM = 20  # operations per parameter and step
@@ -17,7 +20,7 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
     over both images, and backwards to the pixels of one; the discriminator forwards over two, and
     backwards for both losses. Disk: the generator, and the last checkpoint with Adam's moments.
     """
-    refines = config.start == "ridge"
+    refines = config.refines
     config = config.for_rows(size.stimuli if refines else size.rows)
     side, channels = config.crop or size.image[0], size.image[2]
     image = (side, side, channels)
@@ -32,7 +35,7 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
         seen = config.comparator_size or side
         comparator = NETWORKS[config.comparator].module()
         per_image += 3 * operations.of_network(comparator, (seen, seen, 3)).operations
-    start = ridge.cost(ridge.Config(), size) if refines else Cost(0, 0)
+    start = _start(config.start, size)
     step = config.batch_size * per_image + ADAM * parameters
     return Cost(
         operations=(config.n_steps or 0) * step
@@ -40,3 +43,14 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
         + start.operations,
         disk=4 * (generator.parameters + 3 * parameters) + start.disk,
     )
+
+
+def _start(kind: str, size: FoldSize) -> Cost:
+    """What makes the images that a generator refines; local decoders once more for inner folds."""
+    nothing = Cost(0, 0)
+    if kind == "ridge":
+        return ridge.cost(ridge.Config(), size) or nothing
+    if kind == "responses":
+        return nothing
+    config = dataclasses.replace(local_config(*size.image[:2]), weights="learned")
+    return local_decoders.cost(config, size) or nothing

@@ -16,7 +16,7 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods import RunContext, responses
-from fmri_jax.methods.gan import refining
+from fmri_jax.methods.gan import starts
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.initial import bits, start_network
 from fmri_jax.methods.gan.pixels import PixelScale
@@ -44,7 +44,7 @@ from fmri_jax.training.mesh import in_this_process, put, replicate, together
 def _needs(trials: Trials, config: Config) -> needs.Needs:
     """The trials, on the device or on disk; the loop adds networks and checkpoints."""
     n_bytes = trials.fmri.nbytes + trials.images.nbytes
-    if config.start == "ridge":  # coefficients of the images, decoded ones, and what is refined
+    if config.refines:  # coefficients of the images, decoded ones, and what is refined
         n_bytes += 3 * 4 * trials.images[:1].size * len(np.unique(trials.stimulus))
     resident = n_bytes <= DEVICE_LIMIT
     return needs.Needs(
@@ -108,15 +108,15 @@ class GAN:
         config = self.config
         needs.check(_needs(trials, config), context, "a training's data")
         start = None
-        if config.start == "ridge":
-            start, trials = refining.fit(trials)
+        if config.refines:
+            start, trials = starts.fit(config.start, trials, context.key)
         if config.n_steps is None:
             config = config.for_rows(len(trials.fmri))
             return dataclasses.replace(self, config=config)._fit(trials, start, context)
         return self._fit(trials, start, context)
 
     def _fit(
-        self, trials: Trials, start: refining.Start | None, context: RunContext
+        self, trials: Trials, start: starts.Start | None, context: RunContext
     ) -> GANReconstructor:
         """The same of what the generator is given, with a number of steps."""
         config = self.config
@@ -178,7 +178,7 @@ class GAN:
         """The networks for images of `size` pixels with `channels` channels."""
         config, dtype = self.config, jnp.dtype(self.config.dtype)
         generator: Generator | Refiner = Refiner(config.width, dtype)
-        if config.start == "responses":
+        if not config.refines:
             generator = Generator(size, channels, config.width, config.hidden, dtype)
         return Networks(
             generator=generator,
@@ -199,7 +199,7 @@ class GAN:
         keys = jax.random.split(key, 3)
         image = jnp.zeros((1, size, size, channels))
         given = image
-        if self.config.start == "responses":
+        if not self.config.refines:
             given = jnp.zeros((1, trials.fmri.shape[1]))
         discriminator = None
         if self.config.adversarial_weight:

@@ -12,7 +12,7 @@ from fmri_jax.data.images import centre_crop
 from fmri_jax.errors import InputError
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.refining import Start
+from fmri_jax.methods.gan.starts import STARTS, Start
 from fmri_jax.methods.gan.step import apply
 from fmri_jax.networks import Generator, compiler
 from fmri_jax.networks.refiner import Refiner
@@ -68,16 +68,17 @@ class GANReconstructor:
         if isinstance(self.network, Generator):
             return self.network.image_size, self.network.image_size, self.network.channels
         assert self.size is not None and self.start is not None
-        return self.size, self.size, self.start.images.shape[3]
+        return self.size, self.size, self.start.channels
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Parameters, pixel scale and ridge by name; the options of the network."""
+        """Parameters, pixel scale and start by name; the options of the network."""
         tree = {"params": self.params}
         options = {name: getattr(self.network, name) for name in _OPTIONS[type(self.network)]}
         if options["dtype"] is not None:
             options["dtype"] = jnp.dtype(options["dtype"]).name
         if self.start is not None:
-            tree["start"], options["size"] = self.start.state(), self.size
+            tree["start"], about = self.start.state()
+            options |= {"size": self.size, "start": self.start.name, "start_options": about}
         arrays = flatten_dict(tree, sep="/")
         arrays |= {"pixel_mean": self.scale.mean, "pixel_deviation": self.scale.deviation}
         return {name: np.asarray(array) for name, array in arrays.items()}, options
@@ -92,7 +93,8 @@ class GANReconstructor:
         size, tree = options.pop("size", None), unflatten_dict(arrays, sep="/")
         if size is None:
             return cls(tree["params"], scale, Generator(**options))
-        start = Start.restore(tree["start"])
+        kind = STARTS[options.pop("start", "ridge")]  # earlier files had this one kind
+        start = kind.restore(tree["start"], options.pop("start_options", {}))
         return cls(tree["params"], scale, Refiner(**options), start, size)
 
 

@@ -17,11 +17,11 @@ from jax.sharding import Mesh
 
 from fmri_jax.arrays import as_rgb, resize
 from fmri_jax.errors import InputError
+from fmri_jax.methods.gan.augmentation import moved_together
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.discriminator_update import DiscriminatorUpdate, Metrics
 from fmri_jax.methods.gan.losses import feature_loss, image_loss
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.refining import moved_together
 from fmri_jax.methods.gan.sharding import shardings
 from fmri_jax.methods.gan.state import AveragedState, GANState, generator_optimiser
 from fmri_jax.methods.responses import Responses
@@ -120,7 +120,7 @@ class TrainStep:
     def _given(self, keys: jax.Array, batch: Batch) -> tuple[jax.Array, jax.Array]:
         """What the generator is given, and the images that it is to make of that."""
         config, given, images = self.config, batch.fmri, batch.images
-        if config.start == "ridge":
+        if config.refines:
             given, images = moved_together(keys[1], given.reshape(images.shape), images)
             if config.crop:
                 given = random_crop(keys[0], given, config.crop)  # where the images are cut, too

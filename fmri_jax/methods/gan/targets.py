@@ -44,7 +44,7 @@ def comparator_targets(
     """
     config = step.config
     seldom = config.total_steps * config.batch_size < len(images)
-    moved = config.crop or config.start == "ridge"
+    moved = config.crop or config.refines
     if moved or not config.feature_weight or seldom:
         return None
     shapes = feature_shapes(step, comparator, images)

@@ -52,6 +52,7 @@ class MultiScaleDecoder(MethodEstimator):
         random_state: seed of the learned weights; None or a `RandomState` draws one.
         clip: True for images in [0, 1], as reconstructions are scored and saved; False for
             contrasts in any unit, as they are predicted.
+        stride: pixels from one element of a scale to the next; 1 takes all positions.
 
     Attributes:
         fitted_: the decoder, `fmri_jax.methods.decoder.Decoder`.
@@ -89,6 +90,7 @@ class MultiScaleDecoder(MethodEstimator):
         select: str = "fixed",
         random_state: int | np.random.RandomState | None = 0,
         clip: bool = True,
+        stride: int = 1,
     ) -> None:
         """Keeps the options as they are; `fit` checks them."""
         self.scales = scales
@@ -106,6 +108,7 @@ class MultiScaleDecoder(MethodEstimator):
         self.select = select
         self.random_state = random_state
         self.clip = clip
+        self.stride = stride
 
     def fit(self, X: Any, y: Any, groups: Any = None) -> "MultiScaleDecoder":
         """Fits all decoders and learns how to combine them.

@@ -1,7 +1,6 @@
 """What local decoders take for one fold."""
 
 from fmri_jax.methods.costs import Cost, FoldSize
-from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.options import Config
 
 # A fit takes about so many times as long as its products over all voxels would: elements are solved
@@ -18,7 +17,7 @@ def of_fold(config: Config, size: FoldSize) -> Cost | None:
     if config.decoder != "omp" or config.select != "fixed":
         return None
     height, width, channels = size.image
-    elements = basis(sizes_of(config.scales), height, width).n_elements
+    elements = config.basis(height, width).n_elements
     fits = 1 + (config.n_inner if config.weights != "equal" else 0)
     product = 2 * size.rows * size.voxels * elements * channels
     return Cost(

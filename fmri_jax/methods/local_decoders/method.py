@@ -15,7 +15,7 @@ from fmri_jax.config import section
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.methods import RunContext
 from fmri_jax.methods.blocks import in_blocks
-from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
+from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.combine import (
     by_channel,
     combination,
@@ -51,7 +51,7 @@ class LocalReconstructor:
     @property
     def basis(self) -> Basis:
         """The elements."""
-        return basis(sizes_of(self.config.scales), *self.shape[:2])
+        return self.config.basis(*self.shape[:2])
 
     def summary(self) -> dict[str, str | float]:
         """What was fitted, in words and numbers: decoder, scales, regularisation, scale weights."""
@@ -124,7 +124,7 @@ def _needs(trials: Trials, config: Config) -> needs.Needs:
     """The decoders, what they predict out of sample, and the images of all trials."""
     n, voxels = trials.fmri.shape
     height, width, channels = trials.images.shape[1:]
-    elements = basis(sizes_of(config.scales), height, width).n_elements
+    elements = config.basis(height, width).n_elements
     decoders = 4 * voxels * elements * channels
     combined = 4 * elements * height * width
     return needs.Needs(

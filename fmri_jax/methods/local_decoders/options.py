@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from fmri_jax.config import OptionalFloat, OptionalInt, unknown_name
 from fmri_jax.errors import InputError
-from fmri_jax.methods.local_decoders.bases import Size
+from fmri_jax.methods.local_decoders.bases import Basis, Size, basis, sizes_of
 
 Decoder = Literal[
     "omp",
@@ -37,7 +37,7 @@ REGULARISATION: dict[Decoder, tuple[str, ...]] = {
 PENALTIES: dict[Decoder, float] = {**dict.fromkeys(DECODERS, 1.0), "receptive_fields": 300.0}
 
 # The options that count something, and the smallest number that is of use.
-_COUNTS = {"n_voxels": 1, "n_nonzero": 1, "n_inner": 2, "prior_scale": 1, "block": 1}
+_COUNTS = {"stride": 1, "n_voxels": 1, "n_nonzero": 1, "n_inner": 2, "prior_scale": 1, "block": 1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Config:
     Attributes:
         scales: element sizes, (2,) for 1x1, 1x2, 2x1, 2x2; (1,) for 1x1 alone; (2, 3) for the
             union; or pairs of height and width.
+        stride: pixels from one element of a scale to the next, at most an element's smallest side.
+            1 takes all positions; large elements of photographs need fewer.
         decoder: how each element's contrast is predicted from voxels. "receptive_fields" inverts an
             encoding model of all voxels and ignores `n_voxels`.
         n_voxels: voxels that each local decoder may use, by F-test; all where there are fewer. The
@@ -68,6 +70,7 @@ class Config:
     """
 
     scales: tuple[int | Size, ...] = (2,)
+    stride: int = 1
     decoder: Decoder = "omp"
     n_voxels: int = 500
     n_nonzero: int = 10
@@ -108,6 +111,10 @@ class Config:
         share: Any = self.noise_diagonal
         if not _is(share, numbers.Real) or not 0 < share <= 1:
             raise InputError(f"noise_diagonal is {share!r}: expected a share above 0, at most 1.")
+
+    def basis(self, height: int, width: int) -> Basis:
+        """The elements on images of so many pixels."""
+        return basis(sizes_of(self.scales), height, width, self.stride)
 
     @property
     def penalty(self) -> float:

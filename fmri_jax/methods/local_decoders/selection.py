@@ -113,8 +113,11 @@ def cross_fitted(training: TrainingSet, config: Config, key: jax.Array) -> np.nd
 
 
 def _fits(config: Config, height: int, width: int) -> bool:
-    """Whether all elements of a config fit the images."""
-    return all(h <= height and w <= width for h, w in sizes_of(config.scales))
+    """Whether all elements of a config fit the images, and leave no pixel between them."""
+    return all(
+        h <= height and w <= width and config.stride <= min(h, w)
+        for h, w in sizes_of(config.scales)
+    )
 
 
 def _is_pixelwise_inversion(config: Config) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import jax
 import numpy as np
 
-from fmri_jax.methods.local_decoders.bases import Basis, basis, sizes_of
+from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.decoders import ElementModel, fit_elements
 from fmri_jax.methods.local_decoders.options import Config
 
@@ -80,7 +80,7 @@ class TrainingSet:
 
     def basis(self, config: Config) -> Basis:
         """The elements of a config on these images."""
-        return basis(sizes_of(config.scales), *self.shape[:2])
+        return config.basis(*self.shape[:2])
 
     def model(self, config: Config) -> ElementModel:
         """The decoders of a config, fitted to all trials."""

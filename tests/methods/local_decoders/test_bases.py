@@ -28,17 +28,21 @@ def test_scales_that_are_no_sizes_are_refused(scales):
 
 
 @pytest.mark.parametrize("height, width", [(10, 10), (4, 7)])
-@pytest.mark.parametrize("scales", [2, ((1, 3), (2, 2), (4, 1))])
-def test_elements_are_means_of_their_pixels_and_project_back_by_coverage(scales, height, width):
+@pytest.mark.parametrize(
+    "scales, stride", [(2, 1), (((1, 3), (2, 2), (4, 1)), 1), (((3, 3), (4, 2)), 2), (((3, 4),), 3)]
+)
+def test_elements_are_means_of_their_pixels_and_project_back_by_coverage(
+    scales, stride, height, width
+):
     rng = np.random.default_rng(0)
     images = rng.random((3, height, width)).astype(np.float32)
-    elements = Basis(sizes_of(scales), height, width)
+    elements = Basis(sizes_of(scales), height, width, stride)
     means, place = images.reshape(3, -1) @ elements.analysis, 0
     projected = np.zeros((len(elements.sizes), 3, height, width))
     coverage = np.zeros((len(elements.sizes), height, width))
     for scale, (h, w) in enumerate(elements.sizes):
-        for row in range(height - h + 1):
-            for column in range(width - w + 1):
+        for row in sorted({*range(0, height - h + 1, stride), height - h}):
+            for column in sorted({*range(0, width - w + 1, stride), width - w}):
                 patch = images[:, row : row + h, column : column + w]
                 np.testing.assert_allclose(means[:, place], patch.mean(axis=(1, 2)), rtol=1e-5)
                 assert elements.scale[place] == scale
@@ -95,5 +99,7 @@ def test_what_every_scale_agrees_on_comes_back():
 def test_elements_larger_than_the_image_and_matrices_larger_than_the_memory_are_refused():
     with pytest.raises(InputError, match="1 x 4 pixels does not fit images of 5 x 3 pixels"):
         Basis(sizes_of(4), 5, 3)
+    with pytest.raises(InputError, match="stride=3 leaves pixels between elements of 2 x 4 pixels"):
+        Basis(((4, 4), (2, 4)), 8, 8, 3)
     with pytest.raises(InputError, match="more than 4 GiB"):
         Basis(sizes_of(2), 256, 256)

@@ -1,4 +1,4 @@
-"""A generator that refines ridge's image: what it is given, and what is kept of it."""
+"""A generator that refines a linear decoder's image: what it is given, and what is kept of it."""
 
 import dataclasses
 
@@ -7,16 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from sklearn.model_selection import GroupKFold
 
+from fmri_jax import MultiScaleDecoder
 from fmri_jax.errors import InputError
 from fmri_jax.linear import pixel_bands
 from fmri_jax.methods import RunContext, gan
-from fmri_jax.methods.gan import method, refining
+from fmri_jax.methods.gan import method, starts
+from fmri_jax.methods.gan.augmentation import moved_together
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
 from fmri_jax.methods.gan.pixels import PixelScale
 from fmri_jax.methods.gan.reconstructor import GANReconstructor
-from fmri_jax.methods.gan.refining import moved_together
+from fmri_jax.methods.local_decoders import method as local_decoders
+from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 from fmri_jax.training.averaging import averaged
 from fmri_jax.training.mesh import make_mesh
 from tests.methods.gan.conftest import SMALL
@@ -25,6 +29,7 @@ from tests.methods.gan.conftest import SMALL
 ALONE = dataclasses.replace(
     SMALL, start="ridge", averaging=0.9, feature_weight=0.0, adversarial_weight=0.0
 )
+LOCAL = dataclasses.replace(ALONE, start="local")
 CROPPED = dataclasses.replace(ALONE, crop=24, feature_weight=1.0)
 
 
@@ -51,7 +56,7 @@ def ridge_of_each_octave(start, images, rows, new) -> np.ndarray:
 
 def test_before_training_the_image_is_that_of_ridge(trials):
     gan_of_24_px = GAN(dataclasses.replace(ALONE, crop=24))
-    start, given = refining.fit(trials)
+    start, given = starts.fit("ridge", trials, jax.random.key(0))
     networks = gan_of_24_px.networks(24, 3)
     state = gan_of_24_px.initial_state(networks, given, jax.random.key(0))
     scale = PixelScale.of(trials.images)
@@ -64,14 +69,52 @@ def test_before_training_the_image_is_that_of_ridge(trials):
 
 
 def test_in_training_it_is_given_images_of_stimuli_that_ridge_has_not_seen(trials):
-    start, given = refining.fit(trials)
+    start, given = starts.fit("ridge", trials, jax.random.key(0))
     np.testing.assert_array_equal(given.stimulus, np.arange(12))
     rows, images, others = averages(trials), np.float32(trials.images / 255), np.arange(12) != 5
     expected = ridge_of_each_octave(start, images[others], rows[others], rows[[5]])
     np.testing.assert_allclose(given.fmri[5], expected.reshape(-1), atol=1e-4)
     single = dataclasses.replace(trials, stimulus=np.zeros(24, np.int32))
     with pytest.raises(InputError, match="expected at least two"):
-        refining.fit(single)
+        starts.fit("ridge", single, jax.random.key(0))
+
+
+def test_local_decoders_begin_as_their_estimator_does_and_are_kept(trials):
+    start, given = starts.fit("local", trials, jax.random.key(0))
+    networks = GAN(LOCAL).networks(32, 3)
+    state = GAN(LOCAL).initial_state(networks, given, jax.random.key(0))
+    scale = PixelScale.of(trials.images)
+    fitted = GANReconstructor(state.generator.params, scale, networks.generator, start, 32)
+    made = np.asarray(fitted.reconstruct(jnp.asarray(trials.fmri)))
+    expected = estimated(np.arange(12), trials).predict(trials.fmri)
+    np.testing.assert_allclose(made, expected, atol=2e-4)
+    assert made.std(axis=0).mean() > 0.02
+    again = gan.restore(*fitted.state())
+    np.testing.assert_array_equal(again.reconstruct(jnp.asarray(trials.fmri)), made)
+    assert again.image_shape == (32, 32, 3) and again.start.n_voxels == 20
+
+
+@pytest.mark.parametrize("together", [None, np.arange(12) // 4])
+def test_in_training_local_decoders_have_not_seen_what_belongs_together(trials, together):
+    trials = dataclasses.replace(trials, together=together)
+    _, given = starts.fit("local", trials, jax.random.key(0))
+    groups = groups_of(trials.images) if together is None else together
+    folds = GroupKFold(min(5, len(np.unique(groups)))).split(groups, groups=groups)
+    for known, left_out in folds:
+        images = np.float32(trials.images[known] / 255)
+        training = TrainingSet(averages(trials)[known], images, np.arange(len(known)))
+        decoders = local_decoders.fit(training, starts.local_config(32, 32), jax.random.key(0))
+        expected = decoders.contrast(averages(trials)[left_out])
+        found = given.fmri[left_out].reshape(expected.shape)
+        np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def estimated(seen: np.ndarray, trials) -> MultiScaleDecoder:
+    """Local decoders of 4 x 4 pixels, every second position, fitted to averages of some stimuli."""
+    decoder = MultiScaleDecoder(
+        scales=((4, 4),), stride=2, n_voxels=300, n_nonzero=20, weights="equal"
+    )
+    return decoder.fit(averages(trials)[seen], np.float32(trials.images[seen] / 255))
 
 
 def test_a_trained_one_refines_is_kept_and_resumes_to_the_same_bits(trials, tmp_path):
@@ -120,6 +163,7 @@ def test_the_moving_average_starts_with_the_steps_and_then_holds():
         {"averaging": 1.0},
         {"averaging": -0.1},
         {"start": "ridge", "fmri_noise": 0.1},
+        {"start": "local", "fmri_noise": 0.1},
         {"start": "ridge", "shard_dense": True},
     ],
 )
@@ -129,7 +173,7 @@ def test_options_that_cannot_be_meant_are_rejected(options):
 
 
 def test_advice_names_options_that_have_an_effect():
-    for config in (Config(), Config(start="ridge")):
+    for config in (Config(), Config(start="ridge"), Config(start="local")):
         sentences = " ".join(gan.advice(config).values())
         for option in ("fmri_noise", "hidden", "start=ridge"):
             assert (option in sentences) == (config.start == "responses")
