@@ -7,6 +7,9 @@ With all voxels shared by all units, ridge predicts a weighted sum of the traini
 X - x_m = U diag(s) V^T are the responses of the training stimuli (averages over their trials), F
 their features and m the mean of F. The map is n_stimuli wide however many units there are; the
 features themselves are computed from the training images.
+
+Where stimuli by far outnumber the components, as with simulated responses to photographs that
+nobody viewed, nothing of stimuli x stimuli is formed: 40,000 would take 6 GiB.
 """
 
 from collections.abc import Mapping
@@ -49,11 +52,19 @@ class DualRidge:
         flat = centred.reshape(len(centred), -1)
         return matmul(self.weights(fmri, layer), flat).reshape(-1, *centred.shape[1:])
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether products with the components cost less than products of stimuli."""
+        return self.left.shape[0] > 2 * self.left.shape[1]
+
     def left_out(self, layer: str, centred: jax.Array, rows: Any = slice(None)) -> jax.Array:
         """The same of some or all training stimuli, each from a map that was fitted without it."""
         flat = centred.reshape(len(centred), -1)
-        weights = self.left_out_weights(layer)[rows]
-        return matmul(weights, flat).reshape(-1, *centred.shape[1:])
+        if self.is_tall:
+            found = _left_out_of_many(self, self.alphas[layer], flat)[rows]
+        else:
+            found = matmul(self.left_out_weights(layer)[rows], flat)
+        return found.reshape(-1, *centred.shape[1:])
 
     def left_out_weights(self, layer: str) -> jax.Array:
         """(stimuli, stimuli): each stimulus from a map that was fitted without it.
@@ -91,14 +102,31 @@ def with_penalties(
             error depends.
         penalties: to choose from, in units of the mean eigenvalue of the responses' Gram matrix.
     """
-    n = len(fitted.left)
-    unit = jnp.sum(fitted.variance) / n
-    alphas = jnp.asarray(penalties) * jnp.where(unit > 0, unit, 1)
-    chosen = {}
-    for layer, gram in grams.items():
-        errors = left_out_errors(fitted, gram, alphas)
+    alphas = _alphas(fitted, penalties)
+    errors = {layer: left_out_errors(fitted, gram, alphas) for layer, gram in grams.items()}
+    chosen = {layer: alphas[jnp.argmin(found)] for layer, found in errors.items()}
+    return fitted.replace(alphas=chosen)  # type: ignore[attr-defined]
+
+
+def with_penalties_for(
+    fitted: DualRidge,
+    features: Mapping[str, np.ndarray],
+    penalties: tuple[float, ...] = PENALTIES,
+) -> DualRidge:
+    """`with_penalties` for features (stimuli, ...) by layer, by their Gram matrix or without it."""
+    if not fitted.is_tall:
+        grams = {layer: gram(array) for layer, array in features.items()}
+        return with_penalties(fitted, grams, penalties)
+    alphas, chosen = _alphas(fitted, penalties), {}
+    for layer, array in features.items():
+        errors = _errors_of_many(fitted, jnp.asarray(array.reshape(len(array), -1)), alphas)
         chosen[layer] = alphas[jnp.argmin(errors)]
     return fitted.replace(alphas=chosen)  # type: ignore[attr-defined]
+
+
+def _alphas(fitted: DualRidge, penalties: tuple[float, ...]) -> jax.Array:
+    unit = jnp.sum(fitted.variance) / len(fitted.left)
+    return jnp.asarray(penalties) * jnp.where(unit > 0, unit, 1)
 
 
 @jax.jit
@@ -109,14 +137,38 @@ def left_out_errors(fitted: DualRidge, gram: jax.Array, alphas: jax.Array) -> ja
     + P over 1 - h, with P what lies outside the components. Of the errors diag(R Gram R^T), written
     out, only U^T Gram U depends on the penalty: small matrices where a region has few voxels.
     """
+    return _errors(fitted, matmul(fitted.left.T, gram), jnp.diagonal(gram), alphas)
+
+
+@jax.jit
+def _errors_of_many(fitted: DualRidge, features: jax.Array, alphas: jax.Array) -> jax.Array:
+    """`left_out_errors` of features (stimuli, units), without their Gram matrix."""
+    centred = features - jnp.mean(features, axis=0)
+    along = matmul(matmul(fitted.left.T, centred), centred.T)
+    return _errors(fitted, along, jnp.sum(centred**2, axis=1), alphas)
+
+
+@jax.jit
+def _left_out_of_many(fitted: DualRidge, alpha: jax.Array, centred: jax.Array) -> jax.Array:
+    """(stimuli, units) what `left_out_weights` makes of features, without the weights."""
+    share = fitted.variance / (fitted.variance + alpha)
+    predicted = matmul(fitted.left * share, matmul(fitted.left.T, centred))
+    predicted += jnp.mean(centred, axis=0)
+    own = jnp.sum(fitted.left**2 * share, axis=1) + 1 / len(centred)
+    return (predicted - own[:, None] * centred) / jnp.maximum(1 - own, 1e-6)[:, None]
+
+
+def _errors(
+    fitted: DualRidge, along: jax.Array, diagonal: jax.Array, alphas: jax.Array
+) -> jax.Array:
+    """`left_out_errors` of U^T Gram (components, stimuli) and Gram's diagonal (stimuli,)."""
     n, components = fitted.left.shape
     left, squares = fitted.left, fitted.left**2
-    along = matmul(left.T, gram)
     within = matmul(along, left)
     across, outside, rest = jnp.zeros((n, 1)), jnp.zeros(n), jnp.zeros(n)
     if components < n:
         across = along.T - matmul(left, within)
-        outside = jnp.diagonal(gram) - jnp.sum(left * (along.T + across), axis=1)
+        outside = diagonal - jnp.sum(left * (along.T + across), axis=1)
         rest = 1 - jnp.sum(squares, axis=1)
 
     def error(alpha: jax.Array) -> jax.Array:

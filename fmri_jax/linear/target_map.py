@@ -41,8 +41,8 @@ def fit(
         largest_gain: by how much what is decoded is enlarged at most, towards its true dispersion,
             by factors learned from stimuli that were left out; 1: not at all.
     """
-    grams = {name: dual_ridge.gram(targets[name]) for name, a in alphas.items() if a is None}
-    chosen = dual_ridge.with_penalties(decomposed, grams).alphas
+    open_ = {name: targets[name] for name, alpha in alphas.items() if alpha is None}
+    chosen = dual_ridge.with_penalties_for(decomposed, open_).alphas
     given = {name: jnp.asarray(a, jnp.float32) for name, a in alphas.items() if a is not None}
     fitted = dual_ridge.DualRidge(**{**vars(decomposed), "alphas": {**chosen, **given}})
     means, factors = {}, {}

@@ -7,7 +7,9 @@ from sklearn.linear_model import Ridge
 from fmri_jax.linear import dual_ridge
 
 
-@pytest.fixture(params=[(12, 30), (30, 12)], ids=["more voxels", "more stimuli"])
+@pytest.fixture(
+    params=[(12, 30), (30, 18), (40, 12)], ids=["more voxels", "more stimuli", "far more stimuli"]
+)
 def data(request):
     n, voxels = request.param
     rng = np.random.default_rng(0)
@@ -34,10 +36,15 @@ def test_weights_of_training_features_predict_as_scikit_learn(data, alpha):
 def test_left_out_weights_predict_as_a_fit_without_the_stimulus(data):
     x, y, _ = data
     found = np.asarray(fitted_at(x, 3.0).left_out_weights("layer")) @ y
+    mean = y.mean(axis=0)
+    deviations = np.asarray(fitted_at(x, 3.0).left_out("layer", y - mean))
+    some = np.asarray(fitted_at(x, 3.0).left_out("layer", y - mean, np.array([3, 1])))
+    np.testing.assert_allclose(some, deviations[[3, 1]], atol=1e-5)
     for i in range(len(x)):
         rest = np.arange(len(x)) != i
         peer = Ridge(alpha=3.0, solver="svd").fit(x[rest].astype(np.float64), y[rest])
         np.testing.assert_allclose(found[i], peer.predict(x[i : i + 1])[0], atol=5e-3)
+        np.testing.assert_allclose(mean + deviations[i], peer.predict(x[i : i + 1])[0], atol=5e-3)
 
 
 def test_the_penalty_is_that_of_the_smallest_error_of_fits_without_each_stimulus(data):
@@ -47,6 +54,8 @@ def test_the_penalty_is_that_of_the_smallest_error_of_fits_without_each_stimulus
     layers = {"signal": y, "noise": np.random.default_rng(1).standard_normal(y.shape)}
     grams = {name: dual_ridge.gram(values.astype(np.float32)) for name, values in layers.items()}
     found = dual_ridge.with_penalties(dual_ridge.decompose(x), grams, penalties)
+    shaped = {name: values.astype(np.float32)[:, None] for name, values in layers.items()}
+    direct = dual_ridge.with_penalties_for(dual_ridge.decompose(x), shaped, penalties)
     centred = x - x.mean(axis=0)
     unit = np.square(centred.astype(np.float64)).sum() / len(x)
     for name, values in layers.items():
@@ -60,6 +69,7 @@ def test_the_penalty_is_that_of_the_smallest_error_of_fits_without_each_stimulus
             errors.append(error)
         expected = penalties[int(np.argmin(errors))] * unit
         np.testing.assert_allclose(found.alphas[name], expected, rtol=1e-4)
+        np.testing.assert_allclose(direct.alphas[name], expected, rtol=1e-4)
     assert found.alphas["noise"] > found.alphas["signal"]
 
 
@@ -85,3 +95,6 @@ def test_errors_of_left_out_stimuli_are_those_of_the_hat_matrix_in_double_precis
         hat = products @ np.linalg.inv(products + alpha * np.eye(len(x))) + 1 / len(x)
         residuals = (targets - hat @ targets) / (1 - np.diag(hat))[:, None]
         np.testing.assert_allclose(error, np.square(residuals).sum(), rtol=1e-3)
+    if fitted.is_tall:
+        direct = dual_ridge._errors_of_many(fitted, y, alphas)
+        np.testing.assert_allclose(direct, found, rtol=1e-4)

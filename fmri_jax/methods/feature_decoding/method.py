@@ -103,8 +103,7 @@ class FeatureDecoding:
         if self.config.alpha and self.config.n_voxels is None:
             alpha = jnp.asarray(self.config.alpha, jnp.float32)
             return dataclasses.replace(fitted, alphas=dict.fromkeys(features, alpha))
-        grams = {layer: dual_ridge.gram(array) for layer, array in features.items()}
-        return dual_ridge.with_penalties(fitted, grams)
+        return dual_ridge.with_penalties_for(fitted, features)
 
 
 def needs_of(
