@@ -74,6 +74,8 @@ def _refined(config) -> None:
     method.start, method.averaging = "local", 0.98
     method.n_steps = 300
     method.width = 1.0
+    # Of 2,000 and 4,000 the better one on photographs left out of training, in pixels and SSIM.
+    method.image_weight = 4000.0
     method.adversarial_weight = 8.0
     method.first_moment = 0.5
     method.discriminator_learning_rate = 4e-4
