@@ -19,12 +19,12 @@ import numpy as np
 from fmri_jax import methods
 from fmri_jax.data.preparation.folds import Fold, Trials
 from fmri_jax.data.recording import Recording
-from fmri_jax.encoding import fitted, map_store, search_store
+from fmri_jax.encoding import fitted, kept_maps, search_store
 from fmri_jax.encoding.fitted import Encoding
-from fmri_jax.encoding.map_store import StoredMaps
 from fmri_jax.encoding.options import Options
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.notes import Note
+from fmri_jax.features.map_store import StoredMaps
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.files import place
 from fmri_jax.pipeline import photograph_bank
@@ -70,7 +70,7 @@ def taught(options: Experiment, recording: Recording, fold: Fold, number: int) -
     images = seen
     if preparation.unlabelled_model == "shuffled":
         images = np.random.default_rng(options.seed).permutation(seen)
-    shown = map_store.of_images(train.images[images], model_options.source).take()
+    shown = kept_maps.of_images(train.images[images], model_options.source).take()
     model = fitted.fit(shown, train.fmri, train.stimulus, model_options, search_store.search)
     key = jax.random.fold_in(methods.fold_key(options.seed, number), _NOISE)
     return _joined(train, photographs, _simulated(model, others, key))
@@ -102,11 +102,11 @@ class _Images:
 
 @functools.lru_cache(maxsize=1)
 def _photographs(
-    bank: Bank, own: _Images, source: map_store.Source
+    bank: Bank, own: _Images, source: kept_maps.Source
 ) -> tuple[np.ndarray, StoredMaps]:
     """The photographs and their maps, which all folds of a run have in common."""
     found = photograph_bank.read(bank, own.images, reject=True)
-    return found, map_store.of_images(found, source)
+    return found, kept_maps.of_images(found, source)
 
 
 def _joined(train: Trials, photographs: np.ndarray, fmri: np.ndarray) -> Trials:

@@ -27,7 +27,7 @@ def of_training(
     """
     told = image_share < 1 and "text" in diffusion.conditions
     captions = words(trials, seen) if told else None
-    found: dict[str, np.ndarray] = diffusion.embed(images, captions)
+    found: dict[str, np.ndarray] = diffusion.embed(images, captions, kept=True)
     if captions and not image_share:
         del found["image"]
     return found

@@ -42,7 +42,7 @@ class ICGAN:
         rows, seen, decomposed = averages.decomposed(trials)
         shown = trials.images[seen]
         images = np.asarray(ops.as_rgb(jax.numpy.asarray(resize(shown, prior.image_size))))
-        targets, error = {FEATURES: prior.embed(images)}, None
+        targets, error = {FEATURES: prior.embed(images, kept=True)}, None
         if config.decodes_noise:
             more, error = self._found(prior, images, targets[FEATURES], context)
             targets |= more
@@ -59,7 +59,7 @@ class ICGAN:
                     "photographs."
                 )
             photographs = read_named(config.instances, names, prior.image_size, context.progress)
-            real = prior.embed(photographs)
+            real = prior.embed(photographs, kept=True)
         encoding = None
         if config.choice == "responses" and config.n_samples > 1:
             encoding = choice.fit(shown, np.asarray(rows))

@@ -11,6 +11,7 @@ import numpy as np
 
 from fmri_jax import features
 from fmri_jax.errors import InputError
+from fmri_jax.features.kept import activations
 from fmri_jax.features.preprocessing import Preprocessing
 
 
@@ -41,10 +42,18 @@ class Condition:
         """Of images; None: as the network was trained."""
         return None if self.image_size is None else Preprocessing(self.image_size)
 
-    def embed(self, rows: Any) -> np.ndarray:
-        """Embeddings (n, tokens, width) of images (n, h, w, 3), or of n groups of captions."""
+    def embed(self, rows: Any, kept: bool = False) -> np.ndarray:
+        """Embeddings (n, tokens, width) of images (n, h, w, 3), or of n groups of captions.
+
+        Args:
+            rows: the images or captions.
+            kept: whether those of images are read from the cache folder where they were computed
+                before, and kept there.
+        """
         if self.kind == "text":
             found = features.load_text(self.network)(rows)[self.layer]
+        elif kept:
+            found = activations(self.network, self.layer, self.preprocessing, rows)
         else:
             network = features.load(self.network, (self.layer,), self.preprocessing)
             found = network(rows)[self.layer]

@@ -88,20 +88,24 @@ class LatentDiffusionPrior(Prior):
         return AutoencoderPrior(config, params, fingerprint=self.fingerprint)
 
     def embed(
-        self, images: Any, captions: Sequence[tuple[str, ...]] | None = None
+        self,
+        images: Any,
+        captions: Sequence[tuple[str, ...]] | None = None,
+        kept: bool = False,
     ) -> dict[str, np.ndarray]:
         """Conditions that images fulfil.
 
         Args:
             images: (n, h, w, 3) in [0, 1] or uint8.
             captions: of each image, one or more; None leaves the text out.
+            kept: as `Condition.embed` takes it.
 
         Returns:
             Kind -> (n, tokens, width).
         """
         rows = {"image": images, "text": captions}
         return {
-            kind: condition.embed(rows[kind])
+            kind: condition.embed(rows[kind], kept)
             for kind, condition in self.conditions.items()
             if rows[kind] is not None
         }

@@ -12,6 +12,7 @@ import numpy as np
 from fmri_jax import features as networks
 from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.errors import InputError
+from fmri_jax.features.kept import activations
 from fmri_jax.networks import compiler
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.biggan import BigGANGenerator
@@ -72,9 +73,15 @@ class ICGANPrior(Prior):
         """Whether `encode` finds the noise of an image."""
         return self.config.autoencoder is not None
 
-    def embed(self, images: Any) -> np.ndarray:
-        """Features of instances, (n, features) of unit length, of images (n, h, w, 1 or 3)."""
-        return unit_length(raw_features(self.config, images))
+    def embed(self, images: Any, kept: bool = False) -> np.ndarray:
+        """Features of instances, (n, features) of unit length.
+
+        Args:
+            images: (n, h, w, 1 or 3).
+            kept: whether they are read from the cache folder where they were computed before, and
+                kept there.
+        """
+        return unit_length(raw_features(self.config, images, kept))
 
     def draw_noise(self, n: int, key: jax.Array, truncation: float | None = None) -> np.ndarray:
         """Noise (n, noise): normal, cut off at two deviations, times `truncation`.
@@ -141,10 +148,13 @@ class ICGANPrior(Prior):
         return self.generate(*instances)
 
 
-def raw_features(config: ICGANConfig, images: Any) -> np.ndarray:
+def raw_features(config: ICGANConfig, images: Any, kept: bool = False) -> np.ndarray:
     """Features (n, features) as the network gives them, of images (n, h, w, 1 or 3)."""
-    network = networks.load(config.network, (config.layer,), config.preprocessing)
-    found = network(images)[config.layer]
+    name, layer, preprocessing = config.network, config.layer, config.preprocessing
+    if kept:
+        found = activations(name, layer, preprocessing, images)
+    else:
+        found = networks.load(name, (layer,), preprocessing)(images)[layer]
     return found.reshape(len(found), -1)
 
 

@@ -1,19 +1,18 @@
-"""Pooled maps that were computed before, in the cache folder: no image passes a network twice.
+"""What networks made of images before, in the cache folder: no image passes a network twice.
 
-Maps of photographs are the same for all folds, seeds and variants of an experiment, and computing
-them takes most of its time. They are found by the digest of each image, whatever file it came from,
-and kept in half precision (a rounding of 5e-4 of a value, far below the noise of any response) in
+It is the same for all folds, seeds and variants of an experiment, and computing it takes most of
+their time. Maps are found by the digest of each image, whatever file it came from, and kept in
 folders of at most 512 images. A folder is complete, with the digests of its files, or absent; what
 a query needs of it is read from the disk, so that memory depends on neither.
 """
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -21,16 +20,13 @@ import numpy as np
 from absl import logging
 from tqdm.auto import tqdm
 
-from fmri_jax import arrays, digests, features, networks
-from fmri_jax.encoding import feature_maps
-from fmri_jax.encoding.feature_maps import GABOR, PIXELS, Maps, pooled_maps
+from fmri_jax import digests
 from fmri_jax.errors import InputError
 from fmri_jax.files import cache_folder, locked, put, set_aside
-from fmri_jax.networks import conv
 
 ENTRY = 512  # images of one folder
-Source = tuple[str, tuple[str, ...], int]  # as `Options.source`
-Shapes = dict[str, tuple[int, ...]]  # layer -> (h, w, channels)
+Maps = dict[str, np.ndarray]  # layer -> (n, h, w, channels), or of other axes
+Shapes = dict[str, tuple[int, ...]]  # layer -> (h, w, channels), say
 Entry = tuple[list[bytes], Shapes, np.ndarray]  # digests of its images, and their maps
 _intact: dict[pathlib.Path, Entry] = {}  # those that this process has opened
 _LARGEST = float(np.finfo(np.float16).max)
@@ -57,7 +53,7 @@ class StoredMaps:
         return len(self.entry)
 
     def take(self, images: slice | np.ndarray = slice(None)) -> Maps:
-        """Layer -> (m, h, w, channels) float32 of the images that are named by their places."""
+        """Layer -> (m, ...) float32 of the images that are named by their places."""
         entry, row = self.entry[images], self.row[images]
         found = np.empty((len(entry), self.entries[0].shape[1]), np.float32)
         for number in np.unique(entry):
@@ -71,28 +67,37 @@ class StoredMaps:
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What makes maps, and how they are kept.
+
+    Attributes:
+        name: of the network, in words.
+        compute: images (n, height, width, channels) -> layer -> (n, ...).
+        about: all that tells its maps from others of the same images.
+        half: whether they are kept in half precision (a rounding of 5e-4 of a value).
+    """
+
+    name: str
+    compute: Callable[[np.ndarray], Maps]
+    about: tuple[Any, ...]
+    half: bool
+
+
 def of_images(images: np.ndarray, source: Source) -> StoredMaps:
     """The maps of images: those that are kept are read, others are computed and kept.
 
     Where the cache folder cannot be written, or has no room, they stay in memory.
 
     Args:
-        images: (n, height, width, 1 or 3) uint8.
-        source: network, layers and grid, as `pooled_maps` takes them.
-
-    Raises:
-        InputError: images or layers cannot be used.
+        images: (n, height, width, channels), as `source.compute` takes them.
+        source: what makes the maps.
     """
-    if source[0] in (PIXELS, GABOR):  # which are few numbers, quickly computed
-        blocks = (images[at : at + ENTRY] for at in range(0, len(images), ENTRY))
-        shapes, *parts = _side_by_side(*(pooled_maps(block, *source) for block in blocks))
-        units = np.concatenate(parts)
-        return StoredMaps(shapes, (units,), np.zeros(len(images), int), np.arange(len(images)))
     names = [_name(image) for image in images]
     known = _Known(_folder(source))
     missing = list({name: i for i, name in enumerate(names) if name not in known.places}.values())
     with tqdm(
-        total=len(missing), desc=source[0], unit="image", disable=len(missing) < ENTRY
+        total=len(missing), desc=source.name, unit="image", disable=len(missing) < ENTRY
     ) as bar:
         for start in range(0, len(missing), ENTRY):
             rows = missing[start : start + ENTRY]
@@ -137,8 +142,8 @@ class _Known:
                 self._compute(left, images, source)
 
     def _compute(self, rows: dict[bytes, int], images: np.ndarray, source: Source) -> None:
-        shapes, units = _side_by_side(pooled_maps(images[list(rows.values())], *source))
-        if np.abs(units).max() < _LARGEST:
+        shapes, units = side_by_side(source.compute(images[list(rows.values())]))
+        if source.half and np.abs(units).max() < _LARGEST:
             units = units.astype(np.float16)
         if self.folder is not None and (place := _write(self.folder, list(rows), shapes, units)):
             units = np.load(place / "maps.npy", mmap_mode="r")
@@ -151,7 +156,7 @@ class _Known:
         self.entries.append(units)
 
 
-def _side_by_side(*maps: Maps) -> tuple[Any, ...]:
+def side_by_side(*maps: Maps) -> tuple[Any, ...]:
     """The shapes of layers, and of each block of images an array (images, units) of all layers."""
     shapes = {layer: found.shape[1:] for layer, found in maps[0].items()}
     return shapes, *(
@@ -169,24 +174,22 @@ def _name(image: np.ndarray) -> bytes:
 def _folder(source: Source) -> pathlib.Path | None:
     """Where maps of a source are kept, made if absent; None where nothing can be written."""
     try:
-        folder = cache_folder() / "maps" / f"{source[0]}-{_key(source)}"
+        about = [*source.about, jax.__version__, jax.default_backend(), *["half"] * source.half]
+        key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+        folder = cache_folder() / "maps" / f"{source.name}-{key}"
         folder.mkdir(parents=True, exist_ok=True)
     except (InputError, OSError):
         return None
     return folder
 
 
-@functools.lru_cache(maxsize=8)
-def _key(source: Source) -> str:
-    """What tells maps from others of the same images: code, weights, layers, grid and device."""
-    params = features.load(*source[:2]).params
+def digest_of(params: Any) -> str:
+    """Of a network's parameters, which maps depend on."""
     weights = hashlib.sha256()
     for path, array in jax.tree_util.tree_leaves_with_path(params):
         weights.update(jax.tree_util.keystr(path).encode())
         weights.update(np.ascontiguousarray(array).data)
-    code = digests.of_code(features, networks, conv, arrays, feature_maps)
-    about: list[Any] = [*source, weights.hexdigest(), code, jax.__version__, jax.default_backend()]
-    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+    return weights.hexdigest()
 
 
 def _write(
