@@ -34,7 +34,7 @@ TINY = {
 RNG = np.random.default_rng(0)
 
 
-def embed(condition, rows):
+def embed(condition, rows, kept=False):
     """In the place of networks: features of the number of letters, or of the first pixel."""
     numbers = [len(str(row)) if condition.kind == "text" else float(row[0, 0, 0]) for row in rows]
     waves = np.sin(np.array(numbers)[:, None] + np.arange(condition.shape[1]))

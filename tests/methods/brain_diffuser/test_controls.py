@@ -57,7 +57,7 @@ class Diffusion:
         {"image": types.SimpleNamespace(shape=(1, 12)), "text": types.SimpleNamespace(shape=(1, 4))}
     )
 
-    def embed(self, images, captions=None):
+    def embed(self, images, captions=None, kept=False):
         blocks = np.float32(images).reshape(len(images), 2, 4, 2, 4, 3).mean(axis=(2, 4)) / 255
         found = {"image": blocks.reshape(len(images), 1, 12)}
         if captions:

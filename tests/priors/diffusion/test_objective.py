@@ -32,7 +32,7 @@ def embedded(monkeypatch):
     """Embeddings without networks: colours and lengths; returns how many rows were asked for."""
     asked = []
 
-    def embed(condition, rows):
+    def embed(condition, rows, kept=False):
         asked.append((condition.kind, len(rows)))
         if condition.kind == "text":
             numbers = np.array([[float(ord(word[0])) for word in words] for words in rows])
