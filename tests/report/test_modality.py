@@ -58,7 +58,9 @@ def test_the_page_of_a_run_speaks_of_neurons(binary, tmp_path):
     assert "89 voxels of fMRI" in page.write_page(workdir).read_text()
 
 
-def test_figures_of_a_comparison_are_in_the_words_of_its_runs(binary, tmp_path, monkeypatch):
+def test_figures_and_table_of_a_comparison_are_in_the_words_of_its_runs(
+    binary, tmp_path, monkeypatch
+):
     workdir = tmp_path / "run"
     shutil.copytree(binary, workdir)
     run = json.loads((workdir / "run.json").read_text())
@@ -70,7 +72,11 @@ def test_figures_of_a_comparison_are_in_the_words_of_its_runs(binary, tmp_path, 
         "figure",
         lambda drawing, words: texts.extend(words(x.get_text()) for x in drawing.findobj(Text)),
     )
-    report.compare({"A": workdir, "B": workdir}, tmp_path / "out")
+    compared = report.compare({"A": workdir, "fMRI of B": workdir}, tmp_path / "out")
+    table = compared.markdown.replace("fMRI of B", "")
+    assert table != compared.markdown and "*shuffled spiking activity*" in table
+    assert not FOREIGN.findall(table)
+    texts = [text.replace("fMRI of B", "") for text in texts]
     assert "shuffled spiking activity" in texts and not FOREIGN.findall(" ".join(texts))
 
 

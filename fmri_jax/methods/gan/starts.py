@@ -19,6 +19,7 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.ndimage import uniform_filter
 
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
@@ -136,7 +137,12 @@ class LocalStart:
 
     def __call__(self, fmri: jax.Array) -> np.ndarray:
         """fMRI (n, voxels), standardised as in training -> images (n, h, w, c), not clipped."""
-        return np.asarray(in_blocks(self.decoders.contrast, jnp.asarray(fmri)))
+        return self._smooth(in_blocks(self.decoders.contrast, jnp.asarray(fmri)))
+
+    def _smooth(self, images: Any) -> np.ndarray:
+        """Images (n, h, w, c), linear between squares of one stride: the edges tell nothing."""
+        width = self.decoders.config.stride
+        return uniform_filter(np.asarray(images), (1, width, width, 1), mode="nearest")
 
     def state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arrays by name; options."""
@@ -158,17 +164,17 @@ class LocalStart:
         groups = groups_of(images) if trials.together is None else trials.together[seen]
         training = TrainingSet(rows, images, groups)
         config = local_config(*images.shape[1:3])
-        decoders = local_method.fit(training, config, key)
+        start = cls(local_method.fit(training, config, key))
         elements = jnp.asarray(training.out_of_sample(config))
-        left_out = synthesise(elements, decoders.combination, decoders.shape)
-        return cls(decoders), np.asarray(left_out)
+        left_out = synthesise(elements, start.decoders.combination, start.decoders.shape)
+        return start, start._smooth(left_out)
 
 
 def local_config(height: int, width: int) -> local_options.Config:
     """Elements of an eighth of the image, each half over the next, of 20 voxels each.
 
-    Chosen on photographs that were left out of training (simulated subject): errors are those of
-    elements at every pixel, in a ninth of the time.
+    Chosen on photographs that were left out of training (simulated subject): the squared error is
+    that of elements at every pixel, .0129, in a ninth of the time; .0126 once smoothed.
     """
     side = max(1, min(height, width) // ELEMENTS)
     return local_options.Config(

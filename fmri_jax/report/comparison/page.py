@@ -49,11 +49,11 @@ def write_comparison(
     over = subjects.table(variants, main)
     seeds = seeds_remark(variants)
     warnings = comparability.warnings(variants)
-    markdown = tables.as_markdown(rows, main, [*warnings, *filter(None, [seeds])])
+    words = _words(variants)
+    markdown = tables.as_markdown(rows, main, [*warnings, *filter(None, [seeds])], words)
     markdown = "\n".join(filter(None, [markdown, subjects.as_markdown(over, main)]))
     figures = out / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    words = _words(variants)
     _draw_pictures(variants, figures / "reconstructions.png", words)
     galleries = comparison_pictures.strips(variants)
     metrics = variants[0].first.scores.metrics

@@ -11,6 +11,7 @@ from fmri_jax.errors import plain
 from fmri_jax.evaluation import registry
 from fmri_jax.report import tables
 from fmri_jax.report.comparison.entries import Entry, best_runs
+from fmri_jax.report.modality_words import Words
 from fmri_jax.report.text.text_format import csv_cell
 
 _TRAIN = ("pixel_correlation", "ssim")  # how closely the training images are fitted
@@ -107,13 +108,22 @@ def as_csv(rows: Sequence[Entry]) -> str:
     return stream.getvalue()
 
 
-def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequence[str] = ()) -> str:
-    """The test scores with their intervals, in the columns `metrics`; warnings stand below."""
+def as_markdown(
+    rows: Sequence[Entry],
+    metrics: Sequence[str],
+    warnings: Sequence[str] = (),
+    words: Words | None = None,
+) -> str:
+    """The test scores with their intervals, in the columns `metrics`; warnings stand below.
+
+    Names of runs are a user's; baselines and warnings are told in `words` of what was recorded.
+    """
+    told = words or str
     heads = [f"{registry.metric(m).label} {registry.metric(m).arrow}" for m in metrics]
     best = {metric: best_runs(rows, metric) for metric in metrics}
     lines = ["| variant | " + " | ".join(heads) + " |", "|---" + "|---:" * len(metrics) + "|"]
     for i, row in enumerate(rows):
-        name = _escaped(row.label).replace("|", "/")
+        name = _escaped(told(row.label) if row.baseline else row.label).replace("|", "/")
         cells = [_markdown_cell(row, metric, best[metric][i]) for metric in metrics]
         lines.append(f"| {f'*{name}*' if row.baseline else name} | " + " | ".join(cells) + " |")
     signs = "Bold: best run; italic" if any(map(any, best.values())) else "Italic"
@@ -126,7 +136,7 @@ def as_markdown(rows: Sequence[Entry], metrics: Sequence[str], warnings: Sequenc
         "",
         f"Test images, 95 % intervals over stimuli. {signs}: baselines." + (star if tested else ""),
     ]
-    lines += [line for warning in warnings for line in ("", f"**{_escaped(warning)}**")]
+    lines += [line for warning in warnings for line in ("", f"**{_escaped(told(warning))}**")]
     return "\n".join(lines) + "\n"
 
 
