@@ -10,8 +10,8 @@ import numpy as np
 from fmri_jax import arrays, digests, features, networks
 from fmri_jax.encoding import feature_maps
 from fmri_jax.encoding.feature_maps import GABOR, PIXELS, pooled_maps
-from fmri_jax.features import map_store
-from fmri_jax.features.map_store import ENTRY, StoredMaps
+from fmri_jax.image_store import maps
+from fmri_jax.image_store.maps import ENTRY, StoredMaps
 from fmri_jax.networks import conv
 
 Source = tuple[str, tuple[str, ...], int]  # as `Options.source`
@@ -29,11 +29,11 @@ def of_images(images: np.ndarray, source: Source) -> StoredMaps:
     """
     if source[0] in (PIXELS, GABOR):  # which are few numbers, quickly computed
         blocks = (images[at : at + ENTRY] for at in range(0, len(images), ENTRY))
-        shapes, *parts = map_store.side_by_side(*(pooled_maps(block, *source) for block in blocks))
+        shapes, *parts = maps.side_by_side(*(pooled_maps(block, *source) for block in blocks))
         units = np.concatenate(parts)
         return StoredMaps(shapes, (units,), np.zeros(len(images), int), np.arange(len(images)))
     compute = functools.partial(_pooled, source)
-    return map_store.of_images(images, map_store.Source(source[0], compute, _about(source), True))
+    return maps.of_images(images, maps.Source(source[0], compute, _about(source), True))
 
 
 def _pooled(source: Source, images: np.ndarray) -> feature_maps.Maps:
@@ -43,5 +43,5 @@ def _pooled(source: Source, images: np.ndarray) -> feature_maps.Maps:
 @functools.lru_cache(maxsize=8)
 def _about(source: Source) -> tuple[object, ...]:
     """What tells maps from others of the same images: code, weights, layers and grid."""
-    weights = map_store.digest_of(features.load(*source[:2]).params)
+    weights = maps.digest_of(features.load(*source[:2]).params)
     return (*source, weights, digests.of_code(features, networks, conv, arrays, feature_maps))

@@ -61,7 +61,8 @@ class DualRidge:
         """The same of some or all training stimuli, each from a map that was fitted without it."""
         flat = centred.reshape(len(centred), -1)
         if self.is_tall:
-            found = _left_out_of_many(self, self.alphas[layer], flat)[rows]
+            at = jnp.arange(len(flat))[rows]
+            found = _left_out_of_many(self, self.alphas[layer], flat, at)
         else:
             found = matmul(self.left_out_weights(layer)[rows], flat)
         return found.reshape(-1, *centred.shape[1:])
@@ -149,13 +150,14 @@ def _errors_of_many(fitted: DualRidge, features: jax.Array, alphas: jax.Array) -
 
 
 @jax.jit
-def _left_out_of_many(fitted: DualRidge, alpha: jax.Array, centred: jax.Array) -> jax.Array:
-    """(stimuli, units) what `left_out_weights` makes of features, without the weights."""
-    share = fitted.variance / (fitted.variance + alpha)
-    predicted = matmul(fitted.left * share, matmul(fitted.left.T, centred))
-    predicted += jnp.mean(centred, axis=0)
-    own = jnp.sum(fitted.left**2 * share, axis=1) + 1 / len(centred)
-    return (predicted - own[:, None] * centred) / jnp.maximum(1 - own, 1e-6)[:, None]
+def _left_out_of_many(
+    fitted: DualRidge, alpha: jax.Array, centred: jax.Array, rows: jax.Array
+) -> jax.Array:
+    """(rows, units) what `left_out_weights` makes of features, without the weights."""
+    shrunk = fitted.left[rows] * (fitted.variance / (fitted.variance + alpha))
+    predicted = matmul(shrunk, matmul(fitted.left.T, centred)) + jnp.mean(centred, axis=0)
+    own = (jnp.sum(fitted.left[rows] * shrunk, axis=1) + 1 / len(centred))[:, None]
+    return (predicted - own * centred[rows]) / jnp.maximum(1 - own, 1e-6)
 
 
 def _errors(

@@ -24,9 +24,9 @@ from fmri_jax.encoding.fitted import Encoding
 from fmri_jax.encoding.options import Options
 from fmri_jax.errors import InputError
 from fmri_jax.evaluation.notes import Note
-from fmri_jax.features.map_store import StoredMaps
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.files import place
+from fmri_jax.image_store.maps import StoredMaps
 from fmri_jax.pipeline import photograph_bank
 from fmri_jax.pipeline.experiment_config import Experiment
 from fmri_jax.pipeline.photograph_bank import Bank

@@ -6,7 +6,7 @@ import pytest
 from fmri_jax.encoding import kept_maps
 from fmri_jax.encoding.feature_maps import pooled_maps
 from fmri_jax.errors import InputError
-from fmri_jax.features import map_store
+from fmri_jax.image_store import maps as map_store
 
 SOURCE = ("alexnet", ("relu1",), 2)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 3)).astype(np.uint8)

@@ -13,7 +13,7 @@ def moved_together(
 
     Args:
         key: typed key.
-        given: (n, h, w, c) ridge's images.
+        given: (n, h, w, c) what the generator is given.
         targets: (n, h, w, c) photographs.
     """
     mirrored, shifted = jax.random.split(key)

@@ -174,7 +174,7 @@ class Config:
             )
         if self.refines and self.fmri_noise:
             raise InputError(
-                "config.method.fmri_noise is added to responses, and with start={self.start!r} "
+                f"config.method.fmri_noise is added to responses, and with start={self.start!r} "
                 "the generator sees none: expected fmri_noise=0, or start='responses'."
             )
         if self.refines and self.shard_dense:

@@ -53,4 +53,5 @@ def _start(kind: str, size: FoldSize) -> Cost:
     if kind == "responses":
         return nothing
     config = dataclasses.replace(local_config(*size.image[:2]), weights="learned")
-    return local_decoders.cost(config, size) or nothing
+    averages = size._replace(rows=size.stimuli)
+    return local_decoders.cost(config, averages) or nothing

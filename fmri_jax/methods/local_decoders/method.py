@@ -174,6 +174,17 @@ def fit(training: TrainingSet, config: Config, key: jax.Array) -> LocalReconstru
         return jax.block_until_ready(_fit(training, config, key))
 
 
+def left_out(training: TrainingSet, fitted: LocalReconstructor) -> np.ndarray:
+    """(n, height, width, channels) of training trials, each by decoders that never saw its group.
+
+    The elements are combined as in `fitted`, which learned that of the same predictions.
+    """
+    config = fitted.config
+    with _one_thread_each(config, training.fmri.shape[1]):
+        elements = jnp.asarray(training.out_of_sample(config))
+    return np.asarray(synthesise(elements, fitted.combination, fitted.shape))
+
+
 def _one_thread_each(config: Config, n_voxels: int) -> contextlib.AbstractContextManager[Any]:
     """LAPACK with one thread, where it solves many small systems and not a few large ones.
 

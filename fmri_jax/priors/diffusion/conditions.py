@@ -11,8 +11,8 @@ import numpy as np
 
 from fmri_jax import features
 from fmri_jax.errors import InputError
-from fmri_jax.features.kept import activations
 from fmri_jax.features.preprocessing import Preprocessing
+from fmri_jax.image_store.activations import LARGEST, activations
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Condition:
         Args:
             rows: the images or captions.
             kept: whether those of images are read from the cache folder where they were computed
-                before, and kept there.
+                before, and kept there, unless they are large.
         """
         if self.kind == "text":
             found = features.load_text(self.network)(rows)[self.layer]
-        elif kept:
+        elif kept and math.prod(self.shape) <= LARGEST:
             found = activations(self.network, self.layer, self.preprocessing, rows)
         else:
             network = features.load(self.network, (self.layer,), self.preprocessing)

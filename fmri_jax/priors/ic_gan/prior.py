@@ -12,7 +12,7 @@ import numpy as np
 from fmri_jax import features as networks
 from fmri_jax.arrays import block_size, in_blocks
 from fmri_jax.errors import InputError
-from fmri_jax.features.kept import activations
+from fmri_jax.image_store.activations import activations
 from fmri_jax.networks import compiler
 from fmri_jax.networks.autoencoder_kl import AutoencoderKL
 from fmri_jax.networks.biggan import BigGANGenerator

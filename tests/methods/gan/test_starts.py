@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.ndimage import uniform_filter
 from sklearn.model_selection import GroupKFold
 
 from fmri_jax import MultiScaleDecoder
@@ -88,8 +87,7 @@ def test_local_decoders_begin_as_their_estimator_does_and_are_kept(trials):
     fitted = GANReconstructor(state.generator.params, scale, networks.generator, start, 32)
     made = np.asarray(fitted.reconstruct(jnp.asarray(trials.fmri)))
     squares = estimated(np.arange(12), trials).predict(trials.fmri)
-    expected = uniform_filter(squares, (1, 2, 2, 1), mode="nearest")
-    np.testing.assert_allclose(made, np.clip(expected, 0, 1), atol=2e-4)
+    np.testing.assert_allclose(made, np.clip(blurred(squares), 0, 1), atol=2e-4)
     assert made.std(axis=0).mean() > 0.02
     again = gan.restore(*fitted.state())
     np.testing.assert_array_equal(again.reconstruct(jnp.asarray(trials.fmri)), made)
@@ -107,9 +105,30 @@ def test_in_training_local_decoders_have_not_seen_what_belongs_together(trials, 
         training = TrainingSet(averages(trials)[known], images, np.arange(len(known)))
         decoders = local_decoders.fit(training, starts.local_config(32, 32), jax.random.key(0))
         squares = np.asarray(decoders.contrast(averages(trials)[left_out]))
-        expected = uniform_filter(squares, (1, 2, 2, 1), mode="nearest")
+        expected = blurred(squares)
         found = given.fmri[left_out].reshape(expected.shape)
         np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def blurred(images: np.ndarray) -> np.ndarray:
+    """Over two pixels about each: half of its own value and a quarter of each neighbour's."""
+    found = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    found = (found[:, :-2] + 2 * found[:, 1:-1] + found[:, 2:]) / 4
+    return (found[:, :, :-2] + 2 * found[:, :, 1:-1] + found[:, :, 2:]) / 4
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 14])
+def test_what_is_blurred_is_not_displaced(width):
+    kernel = starts._box(width)
+    assert len(kernel) % 2 and kernel.sum() == pytest.approx(1)
+    np.testing.assert_array_equal(kernel, kernel[::-1])
+
+
+@pytest.mark.parametrize("change", ["together", "images"])
+def test_local_decoders_need_two_groups(trials, change):
+    of_one = {"together": np.zeros(12, int), "images": np.zeros_like(trials.images)}
+    with pytest.raises(InputError, match="expected at least two groups"):
+        starts.fit("local", dataclasses.replace(trials, **{change: of_one[change]}), None)
 
 
 def estimated(seen: np.ndarray, trials) -> MultiScaleDecoder:
@@ -166,13 +185,14 @@ def test_the_moving_average_starts_with_the_steps_and_then_holds():
         {"averaging": 1.0},
         {"averaging": -0.1},
         {"start": "ridge", "fmri_noise": 0.1},
-        {"start": "local", "fmri_noise": 0.1},
         {"start": "ridge", "shard_dense": True},
     ],
 )
 def test_options_that_cannot_be_meant_are_rejected(options):
     with pytest.raises(InputError, match="expected"):
         Config(**options)
+    with pytest.raises(InputError, match="with start='local' the generator sees none"):
+        Config(start="local", fmri_noise=0.1)
 
 
 def test_advice_names_options_that_have_an_effect():

@@ -1,9 +1,9 @@
 """What networks made of images before, in the cache folder: no image passes a network twice.
 
-It is the same for all folds, seeds and variants of an experiment, and computing it takes most of
-their time. Maps are found by the digest of each image, whatever file it came from, and kept in
-folders of at most 512 images. A folder is complete, with the digests of its files, or absent; what
-a query needs of it is read from the disk, so that memory depends on neither.
+Maps of photographs are the same for all folds, seeds and variants of an experiment, and computing
+them takes most of its time. They are found by the digest of each image, whatever file it came from,
+and kept in folders of at most 512 images. A folder is complete, with the digests of its files, or
+absent; what a query needs of it is read from the disk, so that memory depends on neither.
 """
 
 import contextlib
