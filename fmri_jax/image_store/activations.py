@@ -2,9 +2,9 @@
 
 Methods that decode such a layer compute it of all their training images. Photographs that nobody
 viewed are the same for all folds, seeds and variants of an experiment, and there are thousands.
-(Trainings of priors
-keep features of their photographs in their own folder, `priors.examples.kept_features`: in half
-precision and one file, whose rows are read in any order at each step.)
+(Trainings of priors keep features of their photographs in their own folder,
+`priors.examples.kept_features`: in half precision and one file, whose rows are read in any order at
+each step.)
 """
 
 import functools

@@ -6,7 +6,7 @@ import pytest
 from fmri_jax.encoding import kept_maps
 from fmri_jax.encoding.feature_maps import pooled_maps
 from fmri_jax.errors import InputError
-from fmri_jax.image_store import maps as map_store
+from fmri_jax.image_store import maps
 
 SOURCE = ("alexnet", ("relu1",), 2)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 12, 3)).astype(np.uint8)
@@ -22,19 +22,19 @@ def computed(tmp_path, monkeypatch):
         return pooled_maps(images, *source)
 
     monkeypatch.setattr(kept_maps, "pooled_maps", counted)
-    monkeypatch.setattr(map_store, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(maps, "cache_folder", lambda: tmp_path)
     return calls
 
 
 def test_maps_are_those_of_the_network_and_computed_once(computed, tmp_path, monkeypatch):
-    monkeypatch.setattr(map_store, "ENTRY", 3)
+    monkeypatch.setattr(maps, "ENTRY", 3)
     expected = pooled_maps(IMAGES[3:], *SOURCE)["relu1"]
     found = kept_maps.of_images(IMAGES[3:], SOURCE)
     assert len(found) == 3 and found.entries[0].dtype == np.float16
     np.testing.assert_allclose(found.take()["relu1"], expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(found.take(slice(1, 2))["relu1"], found.take()["relu1"][1:2])
     # Others are computed, these are read, by another process, too; in any order, also twice.
-    map_store._intact.clear()
+    maps._intact.clear()
     rows = [5, 0, 1, 0, 2, 4]
     mixed = kept_maps.of_images(IMAGES[rows], SOURCE).take()["relu1"]
     assert computed == [3, 3]
@@ -49,7 +49,7 @@ def test_maps_are_those_of_the_network_and_computed_once(computed, tmp_path, mon
     content = bytearray((entry / "maps.npy").read_bytes())
     content[-1] ^= 1
     (entry / "maps.npy").write_bytes(content)
-    map_store._intact.clear()
+    maps._intact.clear()
     again = kept_maps.of_images(IMAGES[rows], SOURCE).take()["relu1"]
     assert computed == [3, 3, 3] and (entry.parent / f".{entry.name}.damaged").is_dir()
     np.testing.assert_array_equal(again, mixed)
@@ -59,16 +59,16 @@ def test_maps_are_those_of_the_network_and_computed_once(computed, tmp_path, mon
 
 def _holds(path, image):
     names = np.load(path.parent / "images.npy")
-    return map_store._name(image) in {row.tobytes() for row in names}
+    return maps._name(image) in {row.tobytes() for row in names}
 
 
 def test_maps_stay_in_memory_where_nothing_can_be_kept(computed, tmp_path, monkeypatch):
     def no_folder():
         raise InputError("no home")
 
-    monkeypatch.setattr(map_store, "cache_folder", no_folder)
+    monkeypatch.setattr(maps, "cache_folder", no_folder)
     found = kept_maps.of_images(IMAGES[:3], SOURCE).take()["relu1"]
-    monkeypatch.setattr(map_store, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(maps, "cache_folder", lambda: tmp_path)
     kept = kept_maps.of_images(IMAGES[:3], SOURCE).take()["relu1"]
     np.testing.assert_array_equal(found, kept)
     assert computed == [3, 3]
