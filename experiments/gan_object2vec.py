@@ -36,7 +36,7 @@ def get_config(arg: str = ""):
 
 
 def _refined(config) -> None:
-    """From ridge's image, as 200 voxels suit; the adversary weighs twice as much as above."""
+    """From ridge's image; the adversary weighs twice as much as above."""
     config.title += ", refining ridge's image"
     method = config.method
     method.start, method.averaging, method.fmri_noise = "ridge", 0.98, 0.0
