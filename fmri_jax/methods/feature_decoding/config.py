@@ -28,8 +28,8 @@ class Config:
         alpha: ridge penalty on standardised voxels; None: by the exact error of leaving a stimulus
             out, or 100, the published one, where `n_voxels` is given.
         dispersion: how the shrinking of decoded features is undone, see `dispersion`.
-        pixel_weight: weight of decoded pixels as one more layer, see `pixel_bands`; 0 leaves them
-            out.
+        pixel_weight: weight of decoded pixels as one more layer; 0 leaves them out.
+        pixel_decoder: what decodes them, "ridge" or "local" decoders, see `methods.pixel_decoders`.
         response_weight: weight of the measured responses, which an encoding model of the training
             trials predicts from the image's layers, see `responses`; 0 leaves them out.
         select: "fixed", or "inner": `pixel_weight` is chosen for each fold on training stimuli that
@@ -60,6 +60,7 @@ class Config:
     alpha: OptionalFloat = None
     dispersion: Dispersion = "out_of_fold"
     pixel_weight: float = 32.0
+    pixel_decoder: Literal["ridge", "local"] = "ridge"
     response_weight: float = 0.0
     select: Literal["fixed", "inner"] = "fixed"
     renderer: Literal["pixels", "generator", "deep_image_prior", "retrieval"] = "pixels"
@@ -110,6 +111,11 @@ class Config:
                 "config.method.select is 'inner', which chooses how much decoded pixels weigh in a "
                 "rendered image: expected a renderer other than 'retrieval' and a pixel_weight "
                 "above 0."
+            )
+        if self.pixel_decoder != "ridge" and not self.pixel_weight:
+            raise InputError(
+                f"config.method.pixel_decoder is {self.pixel_decoder!r}, and pixel_weight=0 leaves "
+                "pixels out: expected a pixel_weight above 0."
             )
         if self.optimiser == "lbfgs" and self.jitter:
             raise InputError(

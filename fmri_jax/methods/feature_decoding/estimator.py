@@ -1,6 +1,6 @@
 """Feature decoding as a scikit-learn estimator."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from sklearn.utils import Tags
 
@@ -23,6 +23,7 @@ class FeatureDecoder(ImageDecoder):
         alpha: ridge penalty; None: chosen for each layer, or 100 with `n_voxels`.
         dispersion: how the shrinking of decoded features is undone.
         pixel_weight: weight of decoded pixels as one more layer.
+        pixel_decoder: what decodes them: "ridge", or "local" decoders of parts of the image.
         select: "inner" chooses this weight on training stimuli that were left out.
         renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
         optimiser: "adam", "momentum" or "lbfgs".
@@ -64,6 +65,7 @@ class FeatureDecoder(ImageDecoder):
         alpha: float | None = None,
         dispersion: str = "out_of_fold",
         pixel_weight: float = 32.0,
+        pixel_decoder: Literal["ridge", "local"] = "ridge",
         select: str = "fixed",
         renderer: str = "pixels",
         optimiser: str = "adam",
@@ -92,6 +94,7 @@ class FeatureDecoder(ImageDecoder):
         self.alpha = alpha
         self.dispersion = dispersion
         self.pixel_weight = pixel_weight
+        self.pixel_decoder = pixel_decoder
         self.select = select
         self.renderer = renderer
         self.optimiser = optimiser

@@ -3,6 +3,7 @@
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods.costs import Cost, FoldSize
 from fmri_jax.methods.feature_decoding.config import Config
+from fmri_jax.methods.local_pixels import LocalPixels
 from fmri_jax.training import operations
 
 
@@ -18,4 +19,10 @@ def of_fold(config: Config, size: FoldSize) -> Cost | None:
     side = config.network_size or max(network.least, min(size.image[:2]))  # as images are shown
     step = 3 * operations.of_network(network.module(), (side, side, 3)).operations
     rendered = 2 * size.pictured
-    return Cost(rendered * config.n_steps * step, 4 * size.stimuli * (size.voxels + size.pixels))
+    pixels = Cost(0, 0)
+    if config.pixel_weight and config.pixel_decoder == "local":
+        pixels = LocalPixels.cost(size)
+    return Cost(
+        rendered * config.n_steps * step + pixels.operations,
+        4 * size.stimuli * (size.voxels + size.pixels) + pixels.disk,
+    )

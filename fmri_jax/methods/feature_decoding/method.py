@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,7 @@ from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.linear import dual_ridge
 from fmri_jax.linear.dual_ridge import DualRidge
 from fmri_jax.linear.gains import gains
-from fmri_jax.methods import RunContext, averages, responses
+from fmri_jax.methods import RunContext, averages, pixel_decoders, responses
 from fmri_jax.methods.feature_decoding import (
     canvases,
     dispersion,
@@ -46,9 +47,11 @@ class FeatureDecoding:
         rows, seen, decomposed = averages.decomposed(trials)
         images = trials.images[seen]
         canvas = canvases.build(config, images)
-        features = represent(encoder, images)
+        own, left_out, pixels = {}, {}, None
+        if encoder.pixels and config.pixel_decoder == "local":
+            pixels, left_out[PIXELS] = pixel_decoders.fit("local", trials)
+        features = represent(encoder, images, by_octave=pixels is None)
         shared = self._shared_map(decomposed, features)
-        own, left_out = {}, {}
         for layer in encoder.layers if config.n_voxels is not None else ():
             own[layer], found = self._own_voxels(layer, trials, seen, features[layer], context)
             if found is not None:
@@ -62,6 +65,7 @@ class FeatureDecoding:
             *(shared, images, arrays, statistics, encoder, canvas, config, own),
             context.progress,
             encoding,
+            pixels,
         )
         if config.select == "inner":
             return selection.with_pixel_weight(fitted, left_out, rows)
@@ -73,7 +77,8 @@ class FeatureDecoding:
         Raises:
             InputError: as `fit`.
         """
-        encoder = Encoder.of(dataclasses.replace(self.config, layers=(part,), pixel_weight=0.0))
+        alone: Any = {"layers": (part,), "pixel_weight": 0.0, "pixel_decoder": "ridge"}
+        encoder = Encoder.of(dataclasses.replace(self.config, **alone))
         encoder.check(trials.images.shape[1:])
         seen = np.unique(trials.stimulus)
         features = encoder.of_stimuli(trials.images[seen])[part]

@@ -24,6 +24,7 @@ from fmri_jax.methods.feature_decoding.encoder import Encoder, Layers
 from fmri_jax.methods.feature_decoding.objective import Objective, layer_weights
 from fmri_jax.methods.feature_decoding.own_voxels import Own
 from fmri_jax.methods.feature_decoding.render import render
+from fmri_jax.methods.pixel_decoders import PIXEL_DECODERS, PixelDecoder
 from fmri_jax.methods.responses import OPTIONS, Responses
 
 
@@ -50,6 +51,7 @@ class FeatureReconstructor:
     own: dict[str, Own] = flax.struct.field(pytree_node=False, default_factory=dict)
     progress: bool = flax.struct.field(pytree_node=False, default=True)
     encoding: Encoding | None = flax.struct.field(pytree_node=False, default=None)
+    pixels: PixelDecoder | None = flax.struct.field(pytree_node=False, default=None)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -74,13 +76,15 @@ class FeatureReconstructor:
         for layer, fitted in self.own.items():
             targets = self.features[layer]
             found[layer] = jnp.asarray(own_voxels.predict(fitted, np.asarray(fmri), targets))
+        if self.pixels is not None:
+            found[PIXELS] = jnp.asarray(self.pixels(jnp.asarray(fmri)))
         return self.restored(found)
 
     def restored(self, found: Mapping[str, Any]) -> Layers:
         """What maps predict -> decoded layers.
 
         Args:
-            found: layer or band of pixels -> (n, ...).
+            found: layer -> (n, ...); bands of the pixels, or the pixels of another decoder.
 
         Returns:
             Layer -> (n, ...), dispersion restored, and the pixels where they are matched, too.
@@ -95,7 +99,9 @@ class FeatureReconstructor:
             )
             for layer in self.encoder.layers
         }
-        if self.encoder.pixels:
+        if PIXELS in found:
+            decoded[PIXELS] = jnp.asarray(found[PIXELS])
+        elif self.encoder.pixels:
             height, width, _ = self.image_shape
             bands = {name: np.asarray(found[name]) for name in pixel_bands.names(height, width)}
             decoded[PIXELS] = jnp.asarray(pixel_bands.images_of(bands, height, width))
@@ -177,12 +183,15 @@ class FeatureReconstructor:
         tree["statistics"] = vars(self.statistics)
         if self.encoding is not None:
             tree["encoding"] = files.tree(self.encoding)
+        about = None
+        if self.pixels is not None:
+            tree["pixels"], about = self.pixels.state()
         arrays = {**flatten_dict(tree, sep="/"), "images": self.images}
         own, options = own_voxels.state(self.own)
         arrays |= {f"own/{name}": array for name, array in own.items()}
         return (
             {name: np.asarray(array) for name, array in arrays.items()},
-            {"config": dataclasses.asdict(self.config), "own": options},
+            {"config": dataclasses.asdict(self.config), "own": options, "pixels": about},
         )
 
     @classmethod
@@ -197,9 +206,12 @@ class FeatureReconstructor:
             {name: jnp.asarray(array) for name, array in arrays.items() if name != "images"},
             sep="/",
         )
-        encoder, encoding = Encoder.of(config), None
+        encoder, encoding, pixels = Encoder.of(config), None, None
         if "encoding" in tree:
             encoding = files.from_tree(tree["encoding"], OPTIONS, "errors")
+        if "pixels" in tree:
+            kind = PIXEL_DECODERS[config.pixel_decoder]
+            pixels = kind.restore(tree["pixels"], options["pixels"])
         own = {
             name.removeprefix("own/"): array
             for name, array in arrays.items()
@@ -208,21 +220,32 @@ class FeatureReconstructor:
         return cls(
             map=DualRidge(**tree["map"]),
             images=images,
-            features=jax.tree.map(jnp.asarray, represent(encoder, images)),
+            features=jax.tree.map(jnp.asarray, represent(encoder, images, pixels is None)),
             statistics=Statistics(**tree["statistics"]),
             encoder=encoder,
             canvas=canvases.build(config, images),
             config=config,
             own=own_voxels.restore(own, options["own"]),
             encoding=encoding,
+            pixels=pixels,
         )
 
 
-def represent(encoder: Encoder, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What is decoded of images (n, h, w, c) uint8: layers, and the pixels band by band."""
+def represent(
+    encoder: Encoder, images: np.ndarray, by_octave: bool = True
+) -> dict[str, np.ndarray]:
+    """What is decoded by ridge of images (n, h, w, c) uint8: layers, and the pixels by octave.
+
+    Args:
+        encoder: which layers.
+        images: of training.
+        by_octave: False where another decoder has the pixels.
+    """
     features = encoder.of_stimuli(images)
     pixels = features.pop(PIXELS, None)
-    return features if pixels is None else features | pixel_bands.coefficients(pixels)
+    if pixels is None or not by_octave:
+        return features
+    return features | pixel_bands.coefficients(pixels)
 
 
 @jax.jit

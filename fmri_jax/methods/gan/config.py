@@ -47,7 +47,7 @@ class Config:
             `comparator_layers` (Gaziv et al. 2022, the encoder after the decoder); 0 leaves it out.
         start: what the generator is given. "responses": the standardised voxels, as published;
             "ridge" or "local": the image that ridge regression or local decoders make of them,
-            which it refines (`starts`).
+            which it refines (`methods.pixel_decoders`).
         averaging: of the generator: the share of its moving average that each step leaves as it
             was, such as .98; 0: the generator of the last step is kept.
         comparator: pretrained network whose activations the feature and response terms compare.

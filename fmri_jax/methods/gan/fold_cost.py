@@ -1,13 +1,10 @@
 """What a training of the GAN takes for one fold."""
 
-import dataclasses
-
 from fmri_jax.features.registry import NETWORKS
-from fmri_jax.methods import local_decoders, ridge
+from fmri_jax.methods import pixel_decoders
 from fmri_jax.methods.costs import Cost, FoldSize
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.method import GAN
-from fmri_jax.methods.gan.starts import local_config
 from fmri_jax.training import operations
 
 ADAM = 20  # operations per parameter and step
@@ -35,7 +32,8 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
         seen = config.comparator_size or side
         comparator = NETWORKS[config.comparator].module()
         per_image += 3 * operations.of_network(comparator, (seen, seen, 3)).operations
-    start = _start(config.start, size)
+    nothing = Cost(0, 0)
+    start = pixel_decoders.PIXEL_DECODERS[config.start].cost(size) if refines else nothing
     step = config.batch_size * per_image + ADAM * parameters
     return Cost(
         operations=(config.n_steps or 0) * step
@@ -43,15 +41,3 @@ def of_fold(config: Config, size: FoldSize) -> Cost:
         + start.operations,
         disk=4 * (generator.parameters + 3 * parameters) + start.disk,
     )
-
-
-def _start(kind: str, size: FoldSize) -> Cost:
-    """What makes the images that a generator refines; local decoders once more for inner folds."""
-    nothing = Cost(0, 0)
-    if kind == "ridge":
-        return ridge.cost(ridge.Config(), size) or nothing
-    if kind == "responses":
-        return nothing
-    config = dataclasses.replace(local_config(*size.image[:2]), weights="learned")
-    averages = size._replace(rows=size.stimuli)
-    return local_decoders.cost(config, averages) or nothing

@@ -15,8 +15,7 @@ from fmri_jax import pretrained
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.features.registry import NETWORKS
-from fmri_jax.methods import RunContext, responses
-from fmri_jax.methods.gan import starts
+from fmri_jax.methods import RunContext, pixel_decoders, responses
 from fmri_jax.methods.gan.config import Config
 from fmri_jax.methods.gan.initial import bits, start_network
 from fmri_jax.methods.gan.pixels import PixelScale
@@ -31,6 +30,7 @@ from fmri_jax.methods.gan.state import (
 )
 from fmri_jax.methods.gan.step import Features, Networks, TrainStep, jitted_steps
 from fmri_jax.methods.gan.targets import comparator_targets, feature_shapes, features_in_blocks
+from fmri_jax.methods.pixel_decoders import PixelDecoder
 from fmri_jax.methods.responses import Responses
 from fmri_jax.networks import Discriminator, Generator
 from fmri_jax.networks.refiner import Refiner
@@ -109,14 +109,15 @@ class GAN:
         needs.check(_needs(trials, config), context, "a training's data")
         start = None
         if config.refines:
-            start, trials = starts.fit(config.start, trials, context.key)
+            start, made = pixel_decoders.fit(config.start, trials)
+            trials = pixel_decoders.in_place_of_responses(made, trials)
         if config.n_steps is None:
             config = config.for_rows(len(trials.fmri))
             return dataclasses.replace(self, config=config)._fit(trials, start, context)
         return self._fit(trials, start, context)
 
     def _fit(
-        self, trials: Trials, start: starts.Start | None, context: RunContext
+        self, trials: Trials, start: PixelDecoder | None, context: RunContext
     ) -> GANReconstructor:
         """The same of what the generator is given, with a number of steps."""
         config = self.config

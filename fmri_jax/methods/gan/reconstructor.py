@@ -12,8 +12,8 @@ from fmri_jax.data.images import centre_crop
 from fmri_jax.errors import InputError
 from fmri_jax.methods.blocks import in_blocks
 from fmri_jax.methods.gan.pixels import PixelScale
-from fmri_jax.methods.gan.starts import STARTS, Start
 from fmri_jax.methods.gan.step import apply
+from fmri_jax.methods.pixel_decoders import PIXEL_DECODERS, PixelDecoder
 from fmri_jax.networks import Generator, compiler
 from fmri_jax.networks.refiner import Refiner
 
@@ -39,7 +39,7 @@ class GANReconstructor:
     params: Any
     scale: PixelScale
     network: Generator | Refiner = flax.struct.field(pytree_node=False)
-    start: Start | None = None
+    start: PixelDecoder | None = None
     size: int | None = flax.struct.field(pytree_node=False, default=None)
 
     def reconstruct(self, fmri: jax.Array) -> jax.Array:
@@ -93,7 +93,7 @@ class GANReconstructor:
         size, tree = options.pop("size", None), unflatten_dict(arrays, sep="/")
         if size is None:
             return cls(tree["params"], scale, Generator(**options))
-        kind = STARTS[options.pop("start", "ridge")]  # earlier files had this one kind
+        kind = PIXEL_DECODERS[options.pop("start", "ridge")]  # earlier files had this one kind
         start = kind.restore(tree["start"], options.pop("start_options", {}))
         return cls(tree["params"], scale, Refiner(**options), start, size)
 

@@ -14,7 +14,7 @@ import fmri_jax as fj
 from fmri_jax.data.preparation.folds import Trials
 from fmri_jax.errors import InputError
 from fmri_jax.linear.feature_ridge import FeatureRidge
-from fmri_jax.methods import RunContext, feature_decoding
+from fmri_jax.methods import RunContext, feature_decoding, pixel_decoders
 from fmri_jax.methods.feature_decoding import own_voxels, selection
 from fmri_jax.methods.feature_decoding.config import PIXELS, Config
 from fmri_jax.training.mesh import make_mesh
@@ -99,6 +99,27 @@ def test_a_kept_decoder_gives_the_same_bits(fitted, new):
     again = feature_decoding.restore(arrays, options)
     np.testing.assert_array_equal(again.reconstruct(new), fitted.reconstruct(new))
     assert again.config == fitted.config and again.image_shape == (SIZE, SIZE, 3)
+
+
+def test_local_decoders_may_decode_the_pixels(fitted, trials, new, context):
+    shown = trials.take(np.arange(40))
+    config = Config(**OPTIONS, pixel_decoder="local")
+    local = feature_decoding.build(config).fit(shown, context)
+    pixels, left_out = pixel_decoders.fit("local", shown)
+    found, by_ridge = local.decode(new), fitted.decode(new)
+    np.testing.assert_allclose(found[PIXELS], pixels(new), atol=1e-6)
+    for layer in OPTIONS["layers"]:  # which the pixels have no part in
+        np.testing.assert_allclose(found[layer], by_ridge[layer], atol=1e-5)
+    assert np.abs(found[PIXELS] - by_ridge[PIXELS]).max() > 0.01
+    unseen = selection.without_themselves(local, np.array([0, 7]), {PIXELS: left_out})
+    np.testing.assert_allclose(unseen[PIXELS], left_out[[0, 7]], atol=1e-6)
+    images = np.asarray(local.reconstruct(new))
+    arrays, options = local.state()
+    again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
+    np.testing.assert_array_equal(again.reconstruct(new), images)
+    assert set(again.training_layers()) == {*OPTIONS["layers"], PIXELS}
+    with pytest.raises(InputError, match="expected a pixel_weight above 0"):
+        Config(pixel_decoder="local", pixel_weight=0.0)
 
 
 @pytest.mark.parametrize("dispersion", ["out_of_fold", "spatial"])
