@@ -35,7 +35,8 @@ def map_targets(
         shared: arrays that every block needs in full.
         per_target: pytree of arrays (targets, ...).
         block: targets a block.
-        mesh: mesh with an axis 'data'; None for the default device.
+        mesh: mesh with an axis 'data'; None for the default device. Cores of a CPU are no devices
+            to split large solves over: `training.mesh.for_solving` says why.
 
     Returns:
         The outputs of `solve` over all targets.

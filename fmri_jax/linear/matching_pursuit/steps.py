@@ -173,8 +173,20 @@ def _add_atom(
 
 
 def _coefficients(state: _State) -> jax.Array:
-    """Coefficients (t, k) of the atoms chosen so far, 0 in unused places."""
-    return lax.linalg.triangular_solve(state.factor, state.along[..., None], left_side=True)[..., 0]
+    """Coefficients (t, k) of the atoms chosen so far, 0 in unused places.
+
+    By substitution, last atom first. LAPACK's, which jaxlib 0.10 divides among XLA's threads while
+    it holds one, never ended where as many programs as there are threads did so at once.
+    """
+    atoms = state.along.shape[1]
+
+    def substitute(done: jax.Array, found: jax.Array) -> jax.Array:
+        at = atoms - 1 - done
+        row = state.factor[:, at]
+        rest = state.along[:, at] - jnp.sum(row * found, axis=1)
+        return found.at[:, at].set(rest / row[:, at])
+
+    return lax.fori_loop(0, atoms, substitute, jnp.zeros_like(state.along))
 
 
 def _orthogonalise(atoms: jax.Array, basis: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -26,6 +26,7 @@ from fmri_jax.methods.feature_decoding.reconstructor import (
     represent,
 )
 from fmri_jax.training import needs
+from fmri_jax.training.mesh import for_solving
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ class FeatureDecoding:
         """A layer from voxels of each unit's own, and its predictions out of fold, if needed."""
         fold = context.workdir / "features" / context.fold.replace(" ", "_")
         place, inner = (fold / layer, fold / "inner" / layer) if context.kept else (None, None)
-        mesh = context.mesh if context.mesh.size > 1 else None
+        mesh = for_solving(context.mesh)
         given = (trials, seen, features, self.config)
         fitted = own_voxels.solve(*given, place, mesh, kept)
         if self.config.dispersion != "out_of_fold" and self.config.select != "inner":

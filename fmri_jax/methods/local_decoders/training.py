@@ -5,7 +5,6 @@ Configs that differ in their weights only, candidates of a selection and rows of
 element models and predictions of one training set.
 """
 
-import concurrent.futures
 import dataclasses
 from collections.abc import Iterator
 
@@ -15,8 +14,6 @@ import numpy as np
 from fmri_jax.methods.local_decoders.bases import Basis
 from fmri_jax.methods.local_decoders.decoders import ElementModel, fit_elements
 from fmri_jax.methods.local_decoders.options import Config
-
-AT_ONCE = 2  # inner folds that are fitted at the same time
 
 
 def groups_of(images: np.ndarray) -> np.ndarray:
@@ -100,15 +97,11 @@ class TrainingSet:
         if key not in self._predictions:
             size = self.basis(config).n_elements * self.shape[2]
             predictions = np.empty((len(self.fmri), size), np.float32)
-
-            def predict(out: np.ndarray) -> None:
+            # One after the other: see `training.mesh.for_solving`.
+            for out in inner_folds(self.groups, config.n_inner):
                 model = self._fit(config, ~out)
                 # All trials, so that folds of different sizes share one compiled program.
                 predictions[out] = np.asarray(model.predict(self.fmri))[out]
-
-            # Much of a small fit runs on one core.
-            with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-                list(pool.map(predict, inner_folds(self.groups, config.n_inner)))
             self._predictions[key] = predictions
         return self._predictions[key]
 

@@ -25,6 +25,14 @@ def test_same_supports_and_coefficients(random_problem, options):
     np.testing.assert_allclose(intercept, their_intercept, atol=1e-3)
 
 
+def test_no_part_of_it_is_lapacks(random_problem):
+    """Whose batches never end where as many programs as XLA has threads solve them at once."""
+    X, Y = random_problem
+    for solve in (omp_sparse, fit_selected_sparse):
+        text = jax.jit(lambda X, Y, solve=solve: solve(X, Y, n_nonzero=10)).lower(X, Y).as_text()
+        assert "while" in text and "lapack" not in text
+
+
 def test_float64(random_problem):
     with jax.enable_x64(True):
         X, Y = (values.astype(np.float64) for values in random_problem)
