@@ -34,6 +34,8 @@ def _simulated(gan: str = "gan_vc"):
         "cortex, and an image is found that has them, after Shen, Horikawa, Majima & Kamitani "
         f"(2019, PLoS Computational Biology).{about_images}"
     )
+    # Of ridge with 32, and of 32 to 256, the best on photographs left out of training.
+    config.method.pixel_decoder, config.method.pixel_weight = "local", 64.0
     return config
 
 
@@ -88,7 +90,7 @@ def _paper():
     ) + ("fc6", "fc7", "fc8")
     method.n_voxels, method.alpha = 500, 100.0
     method.dispersion = "spatial"
-    method.pixel_weight = method.total_variation = 0.0
+    method.pixel_decoder, method.pixel_weight, method.total_variation = "ridge", 0.0, 0.0
     method.renderer, method.optimiser, method.n_steps = "generator", "momentum", 200
     method.learning_rate, method.final_learning_rate, method.latent_decay = 2.0, 1e-10, 0.99
     return config

@@ -22,6 +22,8 @@ References:
     Shen, Horikawa, Majima & Kamitani (2019), PLoS Comput. Biol. 15:e1006633, Methods.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -29,11 +31,15 @@ from fmri_jax.methods.feature_decoding.config import Dispersion
 
 
 def spread(features: jax.Array, how: Dispersion) -> jax.Array:
-    """s(t) of each image as `how` has it: (n, height, width, channels) or (n, units) -> (n,)."""
-    ddof = 0 if how == "spatial" else 1
-    if features.ndim == 2:
-        return jnp.std(features, axis=1, ddof=ddof)
-    return jnp.mean(jnp.std(features, axis=(1, 2), ddof=ddof), axis=-1)
+    """s(t) of each image as `how` has it: (n, height, width, channels) or (n, units) -> (n,).
+
+    A map of one position does not vary: 0.
+    """
+    axes = tuple(range(1, max(2, features.ndim - 1)))
+    positions = math.prod(features.shape[axis] for axis in axes)
+    ddof = 0 if how == "spatial" or positions == 1 else 1
+    found = jnp.std(features, axis=axes, ddof=ddof)
+    return found if features.ndim == 2 else jnp.mean(found, axis=-1)
 
 
 def corrected(

@@ -55,3 +55,10 @@ def test_an_image_without_any_variation_stays_finite():
     for how in ("spatial", "spatial_centred", "train_mean_centred"):
         found = dispersion.corrected(flat, 0 * flat[0], np.ones(4, np.float32), 1.0, how)
         np.testing.assert_allclose(found, flat)
+
+
+@pytest.mark.parametrize("how", ["none", "out_of_fold", "spatial", "train_mean_centred"])
+def test_a_map_of_one_position_does_not_vary(how):
+    """As deep layers of small images have it."""
+    true = np.random.default_rng(0).standard_normal((3, 1, 1, 5)).astype(np.float32)
+    np.testing.assert_array_equal(dispersion.spread(true, how), np.zeros(3))
