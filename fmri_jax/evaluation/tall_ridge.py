@@ -169,12 +169,15 @@ def _errors(
     slack = 1e-6 if x.dtype == jnp.float32 else 1e-12  # rounding must not make it singular
     beyond = jnp.eye(size, dtype=x.dtype) * (1 + slack) - inside(left, left) - 1 / n
 
+    solve = jax.vmap(jax.scipy.linalg.lu_solve)
+
     def error(alpha: jax.Array) -> jax.Array:
         rest = left * (alpha / (found.variance + alpha))
         mixed = inside(rest, across)
         residual = squares + mixed + jnp.swapaxes(mixed, 1, 2) + inside(matmul(rest, within), rest)
         remaining = beyond + inside(rest, left)  # I - H_gg
-        half = jnp.linalg.solve(remaining, residual)
-        return jnp.sum(jnp.linalg.solve(remaining, jnp.swapaxes(half, 1, 2)) * jnp.eye(size))
+        factors = jax.scipy.linalg.lu_factor(remaining)
+        half = solve(factors, residual)
+        return jnp.sum(solve(factors, jnp.swapaxes(half, 1, 2)) * jnp.eye(size))
 
     return jax.lax.map(error, alphas)
