@@ -8,7 +8,6 @@ import pytest
 from fmri_jax.errors import InputError
 from fmri_jax.methods.local_decoders import Config
 from fmri_jax.pipeline import experiment_files
-from fmri_jax.pipeline.run import run
 from fmri_jax.pipeline.sweep import tasks
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
@@ -52,14 +51,6 @@ def test_the_demo_runs_different_methods_on_the_same_trials(variant):
     for config in found.values():
         assert config["data"]["virtual_subject"] == shared["data"]["virtual_subject"]
         assert config["preparation"] == shared["preparation"]
-
-
-def test_feature_decoding_s_smoke_run_ends_with_a_page(tmp_path):
-    """At 32 pixels deep layers have one position."""
-    config = experiment_files.load("feature_decoding:tiny")
-    config.evaluation.controls = config.evaluation.feature_regions = False
-    page = run(config, tmp_path / "run", progress=False)
-    assert "Deep image reconstruction" in page.read_text()
 
 
 def test_systems_stand_side_by_side_on_every_recording_they_apply_to():

@@ -176,6 +176,7 @@ def _errors(
         mixed = inside(rest, across)
         residual = squares + mixed + jnp.swapaxes(mixed, 1, 2) + inside(matmul(rest, within), rest)
         remaining = beyond + inside(rest, left)  # I - H_gg
+        # One: independent batches of LAPACK's may wait for each other for ever (`for_solving`).
         factors = jax.scipy.linalg.lu_factor(remaining)
         half = solve(factors, residual)
         return jnp.sum(solve(factors, jnp.swapaxes(half, 1, 2)) * jnp.eye(size))

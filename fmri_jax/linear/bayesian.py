@@ -26,7 +26,7 @@ from fmri_jax.arrays import matmul
 from fmri_jax.errors import InputError
 from fmri_jax.linear.design import centre_targets, check, design, original_units, power_of_two
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
-from fmri_jax.linear.target_batches import block_size, map_targets
+from fmri_jax.linear.target_batches import block_size, for_solving, map_targets
 
 
 class Evidence(NamedTuple):
@@ -74,6 +74,7 @@ def bayesian_ridge(
         )
     k = X.shape[1] if selected is None else selected.shape[1]
     block = block_size(Y.shape[1], evidence_bytes(X.shape[0], k), block)
+    mesh = for_solving(mesh)
     return _bayesian_ridge(X, Y, selected, Evidence(max_iter, tol, prior), block, mesh)
 
 

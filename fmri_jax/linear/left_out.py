@@ -90,8 +90,11 @@ def left_out_residuals(
             own = jnp.where(rows[:, None] >= 0, residual[rows], 0)
             return jnp.linalg.solve(remaining(rows, rest), own)
 
-        together = max(1, 256 // groups.shape[1])
-        found = jax.lax.map(of_group, groups, batch_size=together)
+        together = min(max(1, 256 // groups.shape[1]), len(groups))
+        # Filled up: what a loop leaves over were a second batch of LAPACK's (`for_solving`).
+        empty = ((0, -len(groups) % together), (0, 0))
+        filled = jnp.pad(groups, empty, constant_values=-1)
+        found = jax.lax.map(of_group, filled, batch_size=together)[: len(groups)]
         return found.reshape(-1, spread.shape[1])
 
     return residuals

@@ -25,7 +25,7 @@ from fmri_jax.arrays import einsum
 from fmri_jax.errors import InputError
 from fmri_jax.linear.design import check, design, original_units
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
-from fmri_jax.linear.target_batches import block_size, map_targets
+from fmri_jax.linear.target_batches import block_size, for_solving, map_targets
 
 PRUNED = 1e8  # a weight of a larger precision counts as zero
 OFFSET_PRECISION = 0.01  # of the intercept, in logits: a prior deviation of 10
@@ -102,6 +102,7 @@ def sparse_logistic(
     k = selected.shape[1]
     fitting = block_size(Y.shape[1], 4 * (4 * k * X.shape[0] + 6 * k * k), block)
     block = fitting if block else min(fitting, TOGETHER)
+    mesh = for_solving(mesh)
     return _sparse_logistic(X, Y, selected, trials, max_iter, tol, block, mesh)
 
 

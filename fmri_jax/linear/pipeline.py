@@ -20,7 +20,7 @@ from fmri_jax.linear.matching_pursuit.solver import omp_bytes
 from fmri_jax.linear.matching_pursuit.steps import pursue
 from fmri_jax.linear.model import LinearModel, SparseLinearModel
 from fmri_jax.linear.selection import correlate, f_scores, select_rows
-from fmri_jax.linear.target_batches import block_size, map_targets
+from fmri_jax.linear.target_batches import block_size, for_solving, map_targets
 
 Decoder = Literal["omp", "least_squares", "ridge", "bayesian_ridge", "univariate"]
 DECODERS: tuple[Decoder, ...] = get_args(Decoder)
@@ -89,6 +89,8 @@ def fit_selected_sparse(
     if decoder == "bayesian_ridge":
         per_target += evidence_bytes(samples, n_voxels)
     block = block_size(Y.shape[1], per_target, block)
+    if decoder == "bayesian_ridge":  # others have no batches of LAPACK's
+        mesh = for_solving(mesh)
     return _fit(X, Y, alpha, decoder, n_voxels, atoms, block, mesh)
 
 

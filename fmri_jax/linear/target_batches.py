@@ -17,6 +17,21 @@ def block_size(targets: int, bytes_per_target: int, block: int | None = None) ->
     return math.ceil(targets / math.ceil(targets / most))
 
 
+def for_solving(mesh: Mesh | None) -> Mesh | None:
+    """The mesh that LAPACK's solves are split over: one device where these are cores of a CPU.
+
+    In jaxlib 0.10 a batch of LAPACK's solves, once it is large, holds one of XLA's threads while it
+    waits for others to take its parts. Where as many batches as there are threads do so at once, of
+    several devices, of several threads of Python or of independent parts of one program, none ever
+    ends. One device alone uses all cores in such a batch.
+    """
+    return None if mesh is not None and mesh.size > 1 and _of_cpu(mesh) else mesh
+
+
+def _of_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == "cpu"
+
+
 def map_targets(
     solve: Callable[[Any, Any], Any],
     shared: Any,
@@ -35,8 +50,8 @@ def map_targets(
         shared: arrays that every block needs in full.
         per_target: pytree of arrays (targets, ...).
         block: targets a block.
-        mesh: mesh with an axis 'data'; None for the default device. Cores of a CPU are no devices
-            to split large solves over: `training.mesh.for_solving` says why.
+        mesh: mesh with an axis 'data'; None for the default device. `solve` has no batch of
+            LAPACK's, or it is of `for_solving`.
 
     Returns:
         The outputs of `solve` over all targets.

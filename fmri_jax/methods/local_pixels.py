@@ -70,7 +70,7 @@ class LocalPixels:
 
     @classmethod
     def fit(cls, trials: Trials) -> tuple["LocalPixels", np.ndarray]:
-        """From averages of the trials of each stimulus; and the images of these stimuli.
+        """From averages of the trials of each stimulus; and its images of these stimuli, left out.
 
         Inner folds leave out together what a recording says belongs together.
         """

@@ -1,5 +1,5 @@
-"""Decoders of the pixels that other methods begin with: a generator refines their images, and the
-images that features are matched to start there and keep near.
+"""Decoders of the pixels that other methods begin with: a generator refines their images, and
+images that are optimised to have decoded features start there and stay near.
 
 Linear maps find layout and colours from few trials; what they blur, other methods can add. Each
 decoder also says what it makes of every training stimulus without having seen it: of stimuli that a
@@ -100,7 +100,7 @@ class RidgePixels:
 
     @classmethod
     def fit(cls, trials: Trials) -> tuple["RidgePixels", np.ndarray]:
-        """From averages of the trials of each stimulus; and the images of these stimuli."""
+        """From averages of the trials of each stimulus; and its images of these, left out."""
         _, seen, fitted = averages.decomposed(trials)
         images = trials.images[seen]
         targets = {name: np.asarray(part) for name, part in _coefficients(images).items()}
@@ -134,8 +134,9 @@ def fit(kind: str, trials: Trials) -> tuple[PixelDecoder, np.ndarray]:
     """
     if len(np.unique(trials.stimulus)) < 2:
         raise InputError(
-            "pixels are to be decoded of training stimuli that a decoder has not seen, and the "
-            "trials show one stimulus: expected at least two."
+            "pixels (config.method.start, config.method.pixel_decoder) are to be decoded of "
+            "training stimuli that a decoder has not seen, and the trials show one: expected at "
+            "least two."
         )
     return trials.once(("pixel decoder", kind), lambda: PIXEL_DECODERS[kind].fit(trials))
 

@@ -51,19 +51,6 @@ def make_mesh(n_devices: int | None = None, of_all_processes: bool = False) -> M
     return jax.make_mesh((len(chosen),), ("data",), axis_types=(AxisType.Auto,), devices=chosen)
 
 
-def for_solving(mesh: Mesh) -> Mesh | None:
-    """The mesh over which linear solvers split their targets; None: one device takes all.
-
-    That is so of a CPU whose cores JAX was told to see as devices. They share XLA's threads, and in
-    jaxlib 0.10 a batch of LAPACK's solves holds one of them while it waits for others to take its
-    parts: where as many programs as there are threads do so at once, in devices or in threads of
-    Python, none ever ends. One device alone uses all cores in such a batch.
-    """
-    if mesh.size == 1 or mesh.devices.flat[0].platform == "cpu":
-        return None
-    return mesh
-
-
 def replicated(mesh: Mesh) -> NamedSharding:
     """The sharding of parameters, optimiser state and frozen networks: a copy on each device."""
     return NamedSharding(mesh, PartitionSpec())

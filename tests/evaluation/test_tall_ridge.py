@@ -30,6 +30,18 @@ def test_errors_of_left_out_targets_are_scikit_learns(monkeypatch, scale):
         assert error == pytest.approx(np.sum((predicted - targets) ** 2), rel=1e-8)
 
 
+def test_both_solves_of_an_error_have_one_factorisation():
+    """Two may wait for each other for ever, see `linear.target_batches.for_solving`."""
+    rng = np.random.default_rng(0)
+    images, shown = rng.integers(0, 256, (8, 2, 3, 1)).astype(np.uint8), np.repeat(np.arange(8), 2)
+    rows = rng.normal(size=(16, 5)).astype(np.float32)
+    found = tall_ridge.components(rows, images, shown)
+    within = found.projected @ found.projected.T
+    given = (found, within, rows, rng.normal(size=(16, 6)).astype(np.float32), ALPHAS)
+    text = tall_ridge._errors.lower(*given, 16, 2).as_text()
+    assert text.count("custom_call @lapack_sgetrf") == 1
+
+
 def test_no_array_of_rows_by_rows_is_made(monkeypatch):
     """The largest array that a compiled part holds is of a block, whatever the number of rows."""
     sizes = []

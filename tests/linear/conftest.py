@@ -1,12 +1,19 @@
 import numpy as np
 import pytest
 
+from fmri_jax.linear import target_batches
 from tests.linear.peers import problem
 
 
 @pytest.fixture(scope="session")
 def random_problem():
     return problem()
+
+
+@pytest.fixture
+def as_accelerators(monkeypatch):
+    """Devices of this CPU split LAPACK's solves, which are small enough here to be no batch."""
+    monkeypatch.setattr(target_batches, "_of_cpu", lambda mesh: False)
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,7 @@ def test_iterations_and_tolerance_are_those_of_scikit_learn(random_problem):
         np.testing.assert_allclose(bayesian_ridge(X, Y, **options).coef, theirs, atol=1e-4)
 
 
+@pytest.mark.usefixtures("as_accelerators")
 def test_blocks_and_devices_do_not_change_the_answer(random_problem):
     X, Y = random_problem
     selected = subsets(X, Y, 15)

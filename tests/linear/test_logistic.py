@@ -120,6 +120,7 @@ def test_real_recording(miyawaki):
         np.testing.assert_allclose(coef[selected[t], t], theirs, atol=1e-3)
 
 
+@pytest.mark.usefixtures("as_accelerators")
 def test_blocks_and_devices_do_not_change_the_answer():
     X, Y, _ = logistic_problem()
     whole = sparse_logistic(X, Y)

@@ -1,13 +1,9 @@
 """Cores as devices: how many suit a batch, and that a running JAX is left alone."""
 
-from types import SimpleNamespace
-
 import jax
-import numpy as np
 import pytest
 
 from fmri_jax.training.host_devices import suitable, use_cores
-from fmri_jax.training.mesh import for_solving, make_mesh
 
 
 @pytest.mark.parametrize(
@@ -23,10 +19,3 @@ def test_a_process_that_uses_jax_keeps_its_devices(monkeypatch):
     before = jax.devices()
     use_cores(32, 3)
     assert jax.devices() == before
-
-
-def test_solvers_take_one_device_of_a_cpu_and_all_others():
-    cores = make_mesh(2)
-    assert for_solving(cores) is None and for_solving(make_mesh(1)) is None
-    gpus = SimpleNamespace(size=2, devices=np.array([SimpleNamespace(platform="gpu")] * 2))
-    assert for_solving(gpus) is gpus

@@ -18,7 +18,7 @@ from fmri_jax.linear.feature_ridge.all_voxels import StimulusModel
 from fmri_jax.linear.feature_ridge.responses import Responses, read
 from fmri_jax.linear.feature_ridge.selected import on_host
 from fmri_jax.linear.model import SparseLinearModel
-from fmri_jax.linear.target_batches import map_targets
+from fmri_jax.linear.target_batches import for_solving, map_targets
 
 UNITS = 8192  # units solved and stored together
 MODELS = {"selected": SparseLinearModel, "all": StimulusModel}
@@ -159,7 +159,7 @@ def fit(
     """
     shape = Y.shape[1:]
     units = math.prod(shape)
-    values = read(Y, responses.shown, 0, units)
+    values, mesh = read(Y, responses.shown, 0, units), for_solving(mesh)
     if options.selects(responses):
         problem = options.pose(responses, mesh)
         starts = range(0, units, UNITS)

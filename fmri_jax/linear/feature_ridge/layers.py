@@ -22,6 +22,7 @@ from fmri_jax.linear.feature_ridge import all_voxels, selected
 from fmri_jax.linear.feature_ridge.fitted import UNITS, Options
 from fmri_jax.linear.feature_ridge.responses import Responses, Targets, read
 from fmri_jax.linear.feature_ridge.stored import MAP, MOMENT, StoredRidge, save
+from fmri_jax.linear.target_batches import for_solving
 
 SKETCHES = 8  # sums by which responses and targets are recognised
 
@@ -55,7 +56,7 @@ def fit_layer(
         InputError: more memory is needed than allowed, the folder holds another fit, or targets
             cannot be used.
     """
-    options, folder = options or Options(), place(folder)
+    options, folder, mesh = options or Options(), place(folder), for_solving(mesh)
     if callable(targets):
         if units is None:
             raise InputError("targets is a function and units is None: say how many there are.")

@@ -175,8 +175,7 @@ def _add_atom(
 def _coefficients(state: _State) -> jax.Array:
     """Coefficients (t, k) of the atoms chosen so far, 0 in unused places.
 
-    By substitution, last atom first. LAPACK's, which jaxlib 0.10 divides among XLA's threads while
-    it holds one, never ended where as many programs as there are threads did so at once.
+    By substitution, last atom first: for LAPACK's see `target_batches.for_solving`.
     """
     atoms = state.along.shape[1]
 

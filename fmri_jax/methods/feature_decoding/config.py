@@ -29,7 +29,8 @@ class Config:
             out, or 100, the published one, where `n_voxels` is given.
         dispersion: how the shrinking of decoded features is undone, see `dispersion`.
         pixel_weight: weight of decoded pixels as one more layer; 0 leaves them out.
-        pixel_decoder: what decodes them, "ridge" or "local" decoders, see `methods.pixel_decoders`.
+        pixel_decoder: what decodes them, "ridge" (by octave, see `linear.pixel_bands`) or "local"
+            decoders (`methods.local_pixels`).
         response_weight: weight of the measured responses, which an encoding model of the training
             trials predicts from the image's layers, see `responses`; 0 leaves them out.
         select: "fixed", or "inner": `pixel_weight` is chosen for each fold on training stimuli that
@@ -112,17 +113,17 @@ class Config:
                 "rendered image: expected a renderer other than 'retrieval' and a pixel_weight "
                 "above 0."
             )
-        if self.pixel_decoder != "ridge" and not self.pixel_weight:
-            raise InputError(
-                f"config.method.pixel_decoder is {self.pixel_decoder!r}, and pixel_weight=0 leaves "
-                "pixels out: expected a pixel_weight above 0."
-            )
         if self.optimiser == "lbfgs" and self.jitter:
             raise InputError(
                 "config.method.jitter moves images at each step, which L-BFGS cannot follow: set "
                 "it to 0, or choose the optimiser 'adam' or 'momentum'."
             )
         self._check_network()
+
+    @property
+    def pixels_apart(self) -> bool:
+        """Whether pixels have a decoder of their own; ridge's share the layers' factorisation."""
+        return self.pixel_weight > 0 and self.pixel_decoder != "ridge"
 
     def _check_network(self) -> None:
         if self.network not in NETWORKS:

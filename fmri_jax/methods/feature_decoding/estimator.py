@@ -24,7 +24,7 @@ class FeatureDecoder(ImageDecoder):
         dispersion: how the shrinking of decoded features is undone.
         pixel_weight: weight of decoded pixels as one more layer.
         pixel_decoder: what decodes them: "ridge", or "local" decoders of parts of the image.
-        select: "inner" chooses this weight on training stimuli that were left out.
+        select: "inner" chooses `pixel_weight` on training stimuli that were left out.
         renderer: "pixels", "generator", "deep_image_prior" or "retrieval".
         optimiser: "adam", "momentum" or "lbfgs".
         n_steps: of the optimiser.

@@ -3,7 +3,7 @@
 from fmri_jax.features.registry import NETWORKS
 from fmri_jax.methods.costs import Cost, FoldSize
 from fmri_jax.methods.feature_decoding.config import Config
-from fmri_jax.methods.local_pixels import LocalPixels
+from fmri_jax.methods.pixel_decoders import PIXEL_DECODERS
 from fmri_jax.training import operations
 
 
@@ -20,8 +20,8 @@ def of_fold(config: Config, size: FoldSize) -> Cost | None:
     step = 3 * operations.of_network(network.module(), (side, side, 3)).operations
     rendered = 2 * size.pictured
     pixels = Cost(0, 0)
-    if config.pixel_weight and config.pixel_decoder == "local":
-        pixels = LocalPixels.cost(size)
+    if config.pixels_apart:
+        pixels = PIXEL_DECODERS[config.pixel_decoder].cost(size)
     return Cost(
         rendered * config.n_steps * step + pixels.operations,
         4 * size.stimuli * (size.voxels + size.pixels) + pixels.disk,

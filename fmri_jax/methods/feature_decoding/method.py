@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +25,6 @@ from fmri_jax.methods.feature_decoding.reconstructor import (
     represent,
 )
 from fmri_jax.training import needs
-from fmri_jax.training.mesh import for_solving
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +47,8 @@ class FeatureDecoding:
         images = trials.images[seen]
         canvas = canvases.build(config, images)
         own, left_out, pixels = {}, {}, None
-        if encoder.pixels and config.pixel_decoder == "local":
-            pixels, left_out[PIXELS] = pixel_decoders.fit("local", trials)
+        if config.pixels_apart:
+            pixels, left_out[PIXELS] = pixel_decoders.fit(config.pixel_decoder, trials)
         features = represent(encoder, images, by_octave=pixels is None)
         shared = self._shared_map(decomposed, features)
         for layer in encoder.layers if config.n_voxels is not None else ():
@@ -78,8 +76,7 @@ class FeatureDecoding:
         Raises:
             InputError: as `fit`.
         """
-        alone: Any = {"layers": (part,), "pixel_weight": 0.0, "pixel_decoder": "ridge"}
-        encoder = Encoder.of(dataclasses.replace(self.config, **alone))
+        encoder = Encoder.of(dataclasses.replace(self.config, layers=(part,), pixel_weight=0.0))
         encoder.check(trials.images.shape[1:])
         seen = np.unique(trials.stimulus)
         features = encoder.of_stimuli(trials.images[seen])[part]
@@ -97,7 +94,7 @@ class FeatureDecoding:
         """A layer from voxels of each unit's own, and its predictions out of fold, if needed."""
         fold = context.workdir / "features" / context.fold.replace(" ", "_")
         place, inner = (fold / layer, fold / "inner" / layer) if context.kept else (None, None)
-        mesh = for_solving(context.mesh)
+        mesh = context.mesh if context.mesh.size > 1 else None
         given = (trials, seen, features, self.config)
         fitted = own_voxels.solve(*given, place, mesh, kept)
         if self.config.dispersion != "out_of_fold" and self.config.select != "inner":

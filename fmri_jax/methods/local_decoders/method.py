@@ -28,7 +28,6 @@ from fmri_jax.methods.local_decoders.options import REGULARISATION, Config
 from fmri_jax.methods.local_decoders.selection import select
 from fmri_jax.methods.local_decoders.training import TrainingSet, groups_of
 from fmri_jax.training import needs
-from fmri_jax.training.mesh import for_solving
 
 
 @flax.struct.dataclass
@@ -145,7 +144,7 @@ class LocalDecoders:
 
     def fit(self, trials: Trials, context: RunContext) -> LocalReconstructor:
         """Solves for all elements, and learns how to combine them on inner folds by stimulus."""
-        mesh = for_solving(context.mesh)
+        mesh = context.mesh if context.mesh.size > 1 else None
         found = _needs(trials, self.config)
         needs.check(found, context, "a fit")
         return fit(training_set(trials, mesh), self.config, context.key)

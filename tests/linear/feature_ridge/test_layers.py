@@ -70,6 +70,7 @@ def test_a_memory_map_and_a_killed_run_end_with_the_numbers_of_a_fit_in_memory(
     assert not list(folder.glob(".*"))
 
 
+@pytest.mark.usefixtures("as_accelerators")
 def test_units_of_a_block_over_devices(case, tmp_path):
     X, Y, _, responses = case
     mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))

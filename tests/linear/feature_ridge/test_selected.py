@@ -92,6 +92,7 @@ def test_more_voxels_than_there_are_means_all_with_the_same_penalty(trials):
     np.testing.assert_allclose(model.predict(X), X @ W + b, atol=1e-3)
 
 
+@pytest.mark.usefixtures("as_accelerators")
 @pytest.mark.parametrize("devices", [1, 4])
 def test_the_program_for_accelerators_gives_the_same(devices):
     X, Y, stimulus = problem(offset=1.0)

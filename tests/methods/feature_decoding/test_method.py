@@ -88,6 +88,13 @@ def test_images_come_nearer_to_what_was_decoded(fitted, new):
     assert (error(images) < error(start)).all()
 
 
+def test_what_is_learned_of_a_layer_of_one_position_is_finite(fitted):
+    """A run keeps nothing else; at 32 pixels relu3 has one."""
+    assert fitted.features["relu3"].shape[1:3] == (1, 1)
+    for found in jax.tree.leaves(vars(fitted.statistics)):
+        assert np.isfinite(found).all()
+
+
 def test_a_trial_is_reconstructed_alike_alone_and_among_others(fitted, new):
     together = np.asarray(fitted.reconstruct(new))
     np.testing.assert_allclose(fitted.reconstruct(new[5:6])[0], together[5], atol=1e-4)
@@ -118,8 +125,8 @@ def test_local_decoders_may_decode_the_pixels(fitted, trials, new, context):
     again = feature_decoding.restore(arrays, json.loads(json.dumps(options)))
     np.testing.assert_array_equal(again.reconstruct(new), images)
     assert set(again.training_layers()) == {*OPTIONS["layers"], PIXELS}
-    with pytest.raises(InputError, match="expected a pixel_weight above 0"):
-        Config(pixel_decoder="local", pixel_weight=0.0)
+    without = feature_decoding.build(dataclasses.replace(config, pixel_weight=0.0))
+    assert set(without.fit(shown, context).decode(new)) == set(OPTIONS["layers"])
 
 
 @pytest.mark.parametrize("dispersion", ["out_of_fold", "spatial"])

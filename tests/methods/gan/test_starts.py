@@ -122,10 +122,10 @@ def test_steps_follow_the_rows_that_are_trained_on(trials, tmp_path, monkeypatch
     )
     monkeypatch.setattr(method, "Batches", lambda *_, **__: None)
     monkeypatch.setattr(Config, "for_rows", lambda self, n: dataclasses.replace(self, n_steps=n))
-    for start in ("ridge", "responses"):
+    for start in ("ridge", "local", "responses"):
         config = dataclasses.replace(ALONE, n_steps=None, start=start)
         GAN(config).fit(trials, context(tmp_path / start))
-    assert [options.n_steps for options in taken] == [12, 24]
+    assert [options.n_steps for options in taken] == [12, 12, 24]
 
 
 def test_without_an_average_the_state_is_that_of_earlier_versions(trials):

@@ -15,7 +15,7 @@ from fmri_jax.methods.local_decoders import Config, build
 from fmri_jax.methods.local_decoders import training as inner
 from fmri_jax.methods.local_decoders.bases import basis, sizes_of
 from fmri_jax.methods.local_decoders.combine import equal_weights
-from fmri_jax.methods.local_decoders.method import fit, training_set
+from fmri_jax.methods.local_decoders.method import fit
 from fmri_jax.pipeline.experiment_config import default_config
 from fmri_jax.training.mesh import make_mesh
 
@@ -98,10 +98,9 @@ def test_a_reconstructor_is_a_pytree_that_reconstructs_under_jit(trials, context
 
 
 def test_decoders_dealt_over_devices_are_the_same(trials, context):
+    four = dataclasses.replace(context, mesh=make_mesh(4))
     config = Config(weights="equal")
-    one, several = (
-        fit(training_set(trials, mesh), config, context.key) for mesh in (None, make_mesh(4))
-    )
+    one, several = (build(config).fit(trials, where) for where in (context, four))
     np.testing.assert_allclose(one.elements.coef, several.elements.coef, atol=1e-5)
 
 
